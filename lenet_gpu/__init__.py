@@ -1,0 +1,42 @@
+"""LeNet-5 (LeCun et al. 1998) from scratch on NumPy and CuPy.
+
+Public names: `LeNet5` (the network), `Trainer` (fits it), `Recognizer` (reads digits with a trained one),
+`load_dataset`, `select_backend`, and `__version__`. They are imported when first used: importing the package
+alone loads nothing, not even NumPy, so that the command line can still set the number of BLAS threads.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from lenet_gpu._version import __version__
+
+if TYPE_CHECKING:
+    from lenet_gpu.backend import select_backend
+    from lenet_gpu.datasets import load_dataset
+    from lenet_gpu.inference import Recognizer
+    from lenet_gpu.lenet5 import LeNet5
+    from lenet_gpu.trainer import Trainer
+
+__all__ = ["LeNet5", "Recognizer", "Trainer", "__version__", "load_dataset", "select_backend"]
+
+_HOME = {
+    "LeNet5": "lenet_gpu.lenet5",
+    "Recognizer": "lenet_gpu.inference",
+    "Trainer": "lenet_gpu.trainer",
+    "load_dataset": "lenet_gpu.datasets",
+    "select_backend": "lenet_gpu.backend",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        value = getattr(import_module(_HOME[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])
