@@ -1,0 +1,123 @@
+"""The interface of the engines and the choice among them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+import numpy as np
+
+from lenet_gpu.errors import InputError
+
+if TYPE_CHECKING:
+    from lenet_gpu.lenet5 import LeNet5
+    from lenet_gpu.optim import GradientDescent
+
+Progress = Callable[[int, np.ndarray], None]
+"""Called now and then with the number of finished steps (or images) and the losses of the finished steps."""
+
+
+class Engine(ABC):
+    """Runs training and inference of one network.
+
+    A training set is loaded once and stays where the engine computes; an epoch is handed over as a whole, so
+    that an engine is free to run many steps without coming back to Python.
+
+    Args:
+        network: The network whose parameters are trained in place.
+        optimizer: The update rule.
+
+    Attributes:
+        name: Name for the command line.
+        workers: Number of processes or threads that compute.
+    """
+
+    name = ""
+    workers = 1
+
+    def __init__(self, network: LeNet5, optimizer: GradientDescent) -> None:
+        self.network, self.optimizer = network, optimizer
+
+    @property
+    def description(self) -> str:
+        """The engine in words, for the header of a training run."""
+        return self.name
+
+    @abstractmethod
+    def load(self, images: np.ndarray, labels: np.ndarray) -> None:
+        """Make a training set resident.
+
+        Args:
+            images: (n, 28, 28) uint8 on the host.
+            labels: (n,) integers 0..9 on the host.
+        """
+
+    @abstractmethod
+    def train(
+        self,
+        order: np.ndarray,
+        batch_size: int,
+        learning_rates: np.ndarray,
+        progress: Progress | None = None,
+    ) -> np.ndarray:
+        """Take one optimiser step for every mini-batch of `order`.
+
+        Args:
+            order: Indices into the loaded training set, (m,). The last batch may be smaller.
+            batch_size: Images a step.
+            learning_rates: (steps,) with steps = ceil(m / batch_size).
+            progress: Called at progress-bar pace.
+
+        Returns:
+            Mean loss of each batch before its update, (steps,) float32 on the host. When this method returns,
+            or is left by KeyboardInterrupt, `network.parameters` holds the outcome of whole steps.
+        """
+
+    @abstractmethod
+    def outputs(self, images: np.ndarray, progress: Progress | None = None) -> np.ndarray:
+        """Values of the output layer before softmax.
+
+        Args:
+            images: (n, 28, 28) uint8 on the host.
+            progress: Called at progress-bar pace with the number of finished images.
+
+        Returns:
+            (n, 10) float on the host.
+        """
+
+    def close(self) -> None:  # noqa: B027 (an engine that holds nothing has nothing to give back)
+        """Give back processes, memory and devices. The engine can't be used afterwards."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def make_engine(
+    network: LeNet5, optimizer: GradientDescent, name: str = "auto", threads: int | None = None
+) -> Engine:
+    """Choose the fastest engine that covers the network on its backend.
+
+    Args:
+        network: The network to run.
+        optimizer: The update rule.
+        name: "auto", or the engine to use: "layered".
+        threads: Number of workers of the CPU engine; one a core if None.
+
+    Returns:
+        The engine, ready for `load`.
+
+    Raises:
+        InputError: Unknown engine.
+    """
+    from lenet_gpu.engine.layered import LayeredEngine
+
+    if name in ("auto", "layered"):
+        return LayeredEngine(network, optimizer)
+    raise InputError("engine", found=repr(name), expected="'auto' or 'layered'")

@@ -1,0 +1,3 @@
+"""Names of the engines: importable by the command line without importing any engine."""
+
+ENGINES = ("layered",)

@@ -1,0 +1,176 @@
+"""Model and checkpoint files: .npz without pickle, written whole or not at all.
+
+A file holds plain arrays and one entry `meta`, the bytes of a JSON object with the file's kind and version.
+The zip entries carry no time of writing, so the same contents give the same bytes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import tempfile
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from lenet_gpu._version import __version__
+from lenet_gpu.errors import InputError, ModelFileError
+
+VERSION = 1
+"""Version of the file format; raised when an older program could not read a newer file."""
+
+MAX_BYTES = 1 << 30
+"""No file of ours comes near this; larger entries are refused before anything is allocated."""
+
+
+def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], object]) -> None:
+    """Write a file so that a crash at any moment leaves the old one or the new one.
+
+    Args:
+        path: File to write.
+        write: Called with a binary file to write the contents to.
+
+    Raises:
+        InputError: The folder is missing or not writable, or the disk is full; nothing is left behind.
+    """
+    path = Path(path)
+    temporary = None
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        with os.fdopen(handle, "wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        raise InputError(
+            path,
+            found=f"{error.strerror or error}",
+            expected="a place to write to",
+            remedy="free some space or name another place",
+        ) from error
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary)
+
+
+def _umask() -> int:
+    # The only portable way to read it is to set it; mkstemp's 0600 is not what users expect of results.
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _sync_folder(folder: Path) -> None:
+    # The rename itself must survive a power cut; Windows can't open folders and needs nothing.
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def write(path: str | os.PathLike[str], kind: str, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+    """Write a model or checkpoint file.
+
+    Args:
+        path: File to write.
+        kind: "model" or "checkpoint".
+        meta: JSON-serialisable facts.
+        arrays: Numeric arrays by name.
+
+    Raises:
+        InputError: The file can't be written.
+    """
+    header = {"format": f"lenet-gpu {kind}", "version": VERSION, "package_version": __version__, **meta}
+    blob = np.frombuffer(json.dumps(header, sort_keys=True).encode(), dtype=np.uint8)
+    entries: dict[str, Any] = {"meta": blob, **arrays}
+    write_atomically(path, lambda file: np.savez(file, **entries))
+
+
+def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """Read a file written by `write`.
+
+    Args:
+        path: File to read.
+        kind: Kind it must be of.
+
+    Returns:
+        The facts and the arrays.
+
+    Raises:
+        ModelFileError: Missing, damaged, of another kind or version, or with arrays that need pickle.
+    """
+    expected = f"a {kind} file of lenet-gpu"
+    remedy = "check the path" if not Path(path).exists() else f"train again or restore the {kind} file"
+    try:
+        with zipfile.ZipFile(path) as archive:
+            for entry in archive.infolist():
+                if entry.file_size > MAX_BYTES:
+                    raise ValueError(f"entry {entry.filename} claims {entry.file_size} bytes")
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        meta = json.loads(arrays.pop("meta").tobytes())
+        found_kind = meta["format"]
+        version = meta["version"]
+    except FileNotFoundError:
+        raise ModelFileError(path, found="no such file", expected=expected, remedy=remedy) from None
+    except MemoryError:
+        raise ModelFileError(path, found="sizes beyond the memory", expected=expected, remedy=remedy) from None
+    except Exception as error:  # a damaged zip fails in many ways: BadZipFile, zlib.error, EOFError, KeyError
+        raise ModelFileError(
+            path,
+            found=f"unreadable contents ({error or type(error).__name__})",
+            expected=expected,
+            remedy=remedy,
+        ) from None
+    if found_kind != f"lenet-gpu {kind}":
+        raise ModelFileError(path, found=f"a {found_kind} file", expected=expected, remedy="name the right file")
+    if version != VERSION:
+        raise ModelFileError(
+            path,
+            found=f"format version {version!r}",
+            expected=f"version {VERSION}",
+            remedy=f"read it with the version of lenet-gpu that wrote it ({meta.get('package_version', 'unknown')})",
+        )
+    return meta, arrays
+
+
+def take(path: object, arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """One array of a file, checked.
+
+    Args:
+        path: The file, for the error message.
+        arrays: What `read` returned.
+        name: Name of the array.
+        shape: Shape it must have.
+        dtype: Type it must have.
+
+    Returns:
+        The array.
+
+    Raises:
+        ModelFileError: It is missing, of another shape or type, or not finite.
+    """
+    array = arrays.get(name)
+    if array is None or array.shape != shape or array.dtype != dtype:
+        found = "none" if array is None else f"{array.dtype} {array.shape}"
+        raise ModelFileError(
+            path,
+            found=f"{found} as {name}",
+            expected=f"{dtype} {shape}",
+            remedy="restore or train the model again",
+        )
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise ModelFileError(
+            path, found=f"NaN or infinity in {name}", expected="finite values", remedy="train the model again"
+        )
+    return array

@@ -1,0 +1,42 @@
+"""Every random number of a run, from one counter-based generator on the host.
+
+Philox is counter-based: its key alone fixes the whole sequence, on every platform and NumPy version that
+keeps the stream, and no state has to be carried from epoch to epoch. Resuming a run therefore needs the
+seed and the number of the next epoch, nothing more, and NumPy and CuPy runs see the same numbers.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+WEIGHTS = 0
+"""Stream of the initial weights; epoch e (counted from 1) uses stream e."""
+
+MAX_SEED = 2**63 - 1
+
+
+def generator(seed: int, stream: int) -> np.random.Generator:
+    """A generator that depends on nothing but its two arguments.
+
+    Args:
+        seed: The run's seed, 0 <= seed <= 2**63 - 1.
+        stream: `WEIGHTS` or the number of an epoch, counted from 1.
+
+    Returns:
+        A generator at the start of its stream.
+    """
+    return np.random.Generator(np.random.Philox(key=np.array([seed, stream], dtype=np.uint64)))
+
+
+def epoch_order(seed: int, epoch: int, n: int) -> np.ndarray:
+    """The order in which an epoch visits the training set.
+
+    Args:
+        seed: The run's seed.
+        epoch: Number of the epoch, counted from 1.
+        n: Number of training images.
+
+    Returns:
+        A permutation of 0 ... n-1, (n,) int64.
+    """
+    return generator(seed, epoch).permutation(n)

@@ -1,0 +1,163 @@
+"""Model files: the same bytes for the same contents, and one clear line for every damaged one."""
+
+import io
+import json
+import os
+import zipfile
+
+import numpy as np
+import pytest
+
+from lenet_gpu import LeNet5, modelfile
+from lenet_gpu.checkpoint import Checkpoint
+from lenet_gpu.errors import InputError, ModelFileError
+
+
+@pytest.fixture
+def saved(tmp_path):
+    path = tmp_path / "model.npz"
+    model = LeNet5(seed=7)
+    model.record = {"recipe": "classic", "test_accuracy": 0.5}
+    model.save(path)
+    return path
+
+
+def rewrite(path, **changes):
+    """Replace entries of an .npz file."""
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    arrays.update(changes)
+    with open(path, "wb") as file:
+        np.savez(file, **arrays)
+
+
+def change_meta(path, **changes):
+    meta, _ = modelfile.read(path, "model")
+    rewrite(path, meta=np.frombuffer(json.dumps({**meta, **changes}).encode(), dtype=np.uint8))
+
+
+def test_round_trip(saved, mnist):
+    model, again = LeNet5(seed=7), LeNet5.load(saved)
+    np.testing.assert_array_equal(again.parameters, model.parameters)
+    assert again.record == {"recipe": "classic", "test_accuracy": 0.5}
+    assert (again.predict(mnist.test.images[:9]) == model.predict(mnist.test.images[:9])).all()
+
+
+def test_same_contents_same_bytes(saved, tmp_path):
+    model = LeNet5.load(saved)
+    model.save(tmp_path / "again.npz")
+    assert (tmp_path / "again.npz").read_bytes() == saved.read_bytes()
+
+
+def test_anyone_can_read_it_without_this_package(saved):
+    with np.load(saved, allow_pickle=False) as file:
+        assert file["c3.weight"].shape == (60, 5, 5)
+        meta = json.loads(file["meta"].tobytes())
+    assert meta["format"] == "lenet-gpu model"
+    assert meta["version"] == 1
+    assert meta["architecture"]["variant"] == "modern"
+
+
+def cut_in_half(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def flip_a_byte(path):
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 0xFF
+    path.write_bytes(content)
+
+
+def object_array(path):
+    rewrite(path, **{"c1.bias": np.array([{}] * 6, dtype=object)})
+
+
+def huge_entry(path):
+    """A header that claims far more than the file holds."""
+    header = io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (2**40,)})
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("extra.npy", header.getvalue())
+
+
+DAMAGE = {
+    "empty": (lambda path: path.write_bytes(b""), "unreadable"),
+    "not a zip": (lambda path: path.write_bytes(b"hello" * 100), "unreadable"),
+    "cut in half": (cut_in_half, "unreadable"),
+    "flipped byte": (flip_a_byte, "unreadable"),
+    "object array": (object_array, "unreadable"),
+    "huge entry": (huge_entry, "found"),
+    "newer version": (lambda path: change_meta(path, version=2), "version 2, expected version 1"),
+    "other kind": (
+        lambda path: change_meta(path, format="lenet-gpu checkpoint"),
+        "a lenet-gpu checkpoint file",
+    ),
+    "unknown network": (lambda path: change_meta(path, architecture={"variant": "vgg"}), "architecture"),
+    "no network": (lambda path: change_meta(path, architecture=None), "architecture None"),
+    "wrong shape": (lambda path: rewrite(path, **{"c1.bias": np.zeros(7, np.float32)}), "(7,) as c1.bias"),
+    "wrong type": (lambda path: rewrite(path, **{"c1.bias": np.zeros(6)}), "float64 (6,) as c1.bias"),
+    "NaN": (
+        lambda path: rewrite(path, **{"c1.bias": np.full(6, np.nan, np.float32)}),
+        "NaN or infinity in c1.bias",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_damage_is_named(name, saved):
+    damage, words = DAMAGE[name]
+    damage(saved)
+    with pytest.raises(ModelFileError) as caught:
+        LeNet5.load(saved)
+    line = str(caught.value)
+    assert str(saved) in line
+    assert words in line
+    assert "expected" in line
+    assert "\n" not in line
+
+
+def test_missing_array_is_named(saved):
+    with np.load(saved) as file:
+        arrays = {name: file[name] for name in file.files if name != "f6.bias"}
+    with open(saved, "wb") as file:
+        np.savez(file, **arrays)
+    with pytest.raises(ModelFileError, match=r"none as f6\.bias"):
+        LeNet5.load(saved)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(ModelFileError, match="no such file"):
+        LeNet5.load(tmp_path / "none.npz")
+
+
+def test_damaged_checkpoint_is_named(tmp_path):
+    modelfile.write(tmp_path / "checkpoint.npz", "checkpoint", {"seed": 1}, {})
+    with pytest.raises(ModelFileError, match="incomplete contents"):
+        Checkpoint.load(tmp_path)
+
+
+def test_failed_write_keeps_the_old_file_and_leaves_nothing(saved, monkeypatch):
+    """A disk that fills up in the middle of a write."""
+    before = saved.read_bytes()
+
+    def full(file, **arrays):
+        file.write(b"half a file")
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        LeNet5(seed=8).save(saved)
+    assert saved.read_bytes() == before
+    assert [entry.name for entry in saved.parent.iterdir()] == ["model.npz"]
+
+
+def test_a_folder_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(InputError, match="No such file or directory"):
+        LeNet5().save(tmp_path / "nowhere" / "model.npz")
+
+
+def test_results_are_readable_by_others(saved):
+    """Not the 0600 of temporary files."""
+    umask = os.umask(0)
+    os.umask(umask)
+    assert saved.stat().st_mode & 0o777 == 0o666 & ~umask
