@@ -1,0 +1,107 @@
+"""Checkpoints: all that is needed to continue a run bit for bit.
+
+The random numbers of an epoch depend on the seed and the epoch's number alone (`lenet_gpu.seeds`), so the
+parameters, the history and the configuration are the whole state of a run.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lenet_gpu import modelfile
+from lenet_gpu.errors import InputError, ModelFileError
+from lenet_gpu.recipes import Recipe, from_dict
+
+CHECKPOINT_FILE = "checkpoint.npz"
+MODEL_FILE = "model.npz"
+LOG_FILE = "log.jsonl"
+CURVES_FILE = "curves.png"
+
+
+@dataclass
+class Checkpoint:
+    """State of a run after a whole epoch.
+
+    Attributes:
+        parameters: Flat parameter buffer on the host.
+        architecture: What `LeNet5.from_architecture` needs.
+        recipe: The run's recipe.
+        seed: The run's seed.
+        dataset: Name of the data set as the user gave it.
+        digests: SHA-256 of the data, by member.
+        engine: Name of the engine that ran it.
+        workers: Its number of workers.
+        history: One record for each finished epoch.
+    """
+
+    parameters: np.ndarray
+    architecture: dict[str, Any]
+    recipe: Recipe
+    seed: int
+    dataset: str
+    digests: dict[str, str]
+    engine: str
+    workers: int
+    history: list[dict[str, Any]]
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the checkpoint, whole or not at all.
+
+        Raises:
+            InputError: The file can't be written.
+        """
+        meta = {
+            "architecture": self.architecture,
+            "recipe": self.recipe.as_dict(),
+            "seed": self.seed,
+            "dataset": self.dataset,
+            "digests": self.digests,
+            "engine": self.engine,
+            "workers": self.workers,
+            "history": self.history,
+        }
+        modelfile.write(path, "checkpoint", meta, {"parameters": self.parameters})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Checkpoint:
+        """Read a checkpoint.
+
+        Args:
+            path: The file, or the folder of the run.
+
+        Raises:
+            ModelFileError: Missing, damaged or of another version.
+        """
+        path = Path(path)
+        if path.is_dir():
+            path = path / CHECKPOINT_FILE
+        meta, arrays = modelfile.read(path, "checkpoint")
+        try:
+            fields: dict[str, Any] = {
+                key: kind(meta[key])
+                for key, kind in (
+                    ("architecture", dict),
+                    ("seed", int),
+                    ("dataset", str),
+                    ("digests", dict),
+                    ("engine", str),
+                    ("workers", int),
+                    ("history", list),
+                )
+            }
+            recipe = from_dict(meta["recipe"])
+            flat = arrays["parameters"]
+        except (KeyError, TypeError, ValueError, InputError) as error:
+            raise ModelFileError(
+                path,
+                found=f"incomplete contents ({error})",
+                expected="a whole checkpoint",
+                remedy="train again",
+            ) from None
+        parameters = modelfile.take(path, arrays, "parameters", (flat.size,), fields["architecture"].get("dtype", ""))
+        return cls(parameters=parameters, recipe=recipe, **fields)

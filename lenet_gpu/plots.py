@@ -1,0 +1,138 @@
+"""Pictures of training and evaluation. Drawn without a display; a picture is written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lenet_gpu.modelfile import write_atomically
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from lenet_gpu.metrics import Evaluation
+
+BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#666666"
+"""Colours that stay apart for colour-blind eyes (Okabe and Ito's palette)."""
+
+MISREAD_SHOWN = 60
+"""Misread digits in the picture; their number in all stands in its title."""
+
+
+def _figure(width: float, height: float) -> Figure:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    # No date or version inside: equal results give equal pictures.
+    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=120, metadata={"Software": None}))
+
+
+def save_curves(history: Sequence[dict[str, Any]], path: str | os.PathLike[str]) -> None:
+    """Draw error and accuracy of both sets and the loss against epochs.
+
+    Args:
+        history: `Run.history`; may be empty.
+        path: PNG file to write.
+
+    Raises:
+        InputError: The file can't be written.
+    """
+    figure = _figure(11, 4)
+    error, accuracy, loss = figure.subplots(1, 3)
+    epochs = [record["epoch"] for record in history]
+    for axes, what, scale in ((error, "error", 100), (accuracy, "accuracy", 100), (loss, "loss", 1)):
+        for split, colour, marker in (("train", BLUE, "o"), ("test", ORANGE, "s")):
+            values = [scale * record[f"{split}_{what}"] for record in history]
+            label = "training set" if split == "train" else "test set"
+            axes.plot(epochs, values, marker=marker, color=colour, label=label, markersize=4)
+        _tidy(axes, epochs)
+    error.set(title="error", ylabel="%", yscale="log" if history else "linear")
+    accuracy.set(title="accuracy", ylabel="%")
+    loss.set(title="cross-entropy", yscale="log" if history else "linear")
+    for axes in (error, loss):
+        _plain_log_ticks(axes)
+    if history:
+        last = history[-1]
+        error.legend(frameon=False)
+        figure.suptitle(
+            f"after epoch {last['epoch']}: test error {100 * last['test_error']:.2f} %, "
+            f"training error {100 * last['train_error']:.2f} %"
+        )
+    _save(figure, path)
+
+
+def _tidy(axes: Axes, epochs: Sequence[int]) -> None:
+    from matplotlib.ticker import MaxNLocator
+
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if len(epochs) == 1:
+        axes.set_xlim(epochs[0] - 1, epochs[0] + 1)
+    axes.grid(alpha=0.3)
+    axes.spines[["top", "right"]].set_visible(False)
+
+
+def _plain_log_ticks(axes: Axes) -> None:
+    # 0.1, 0.2, 0.5, 1, 2 ... instead of powers of ten: the curves rarely span two decades.
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
+
+    if axes.get_yscale() == "log":
+        axes.yaxis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
+        axes.yaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+        axes.yaxis.set_minor_formatter(NullFormatter())
+
+
+def save_evaluation(
+    evaluation: Evaluation, images: np.ndarray, confidences: np.ndarray, path: str | os.PathLike[str]
+) -> None:
+    """Draw the confusion matrix and the misread digits (the paper's figure 8 for any model).
+
+    Args:
+        evaluation: How the images were read.
+        images: (n, 28, 28) uint8.
+        confidences: Probability of the digit read, (n,).
+        path: PNG file to write.
+
+    Raises:
+        InputError: The file can't be written.
+    """
+    figure = _figure(13, 6.5)
+    halves: Any = figure.subfigures(1, 2, width_ratios=(1, 1.15))
+    left, right = halves
+    _draw_confusion(left.subplots(), evaluation.confusion)
+    misread = np.flatnonzero(evaluation.labels != evaluation.predictions)
+    shown = misread[np.argsort(-confidences[misread], kind="stable")][:MISREAD_SHOWN]
+    title = f"{len(misread)} of {len(images)} misread (true > read, confidence)"
+    if len(misread) > len(shown):
+        title += f"; the {len(shown)} most confident"
+    right.suptitle(title)
+    grid = right.subplots(6, 10)
+    for axes in grid.flat:
+        axes.axis("off")
+    for axes, i in zip(grid.flat, shown, strict=False):
+        axes.imshow(255 - images[i], cmap="gray", vmin=0, vmax=255)
+        axes.set_title(
+            f"{evaluation.labels[i]} > {evaluation.predictions[i]}\n{100 * confidences[i]:.0f} %",
+            fontsize=7,
+            pad=2,
+        )
+    _save(figure, path)
+
+
+def _draw_confusion(axes: Axes, confusion: np.ndarray) -> None:
+    # Shade by the share of the row, errors only: the diagonal would drown everything else.
+    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
+    off_diagonal = np.where(np.eye(len(confusion), dtype=bool), 0, shares)
+    axes.imshow(off_diagonal, cmap="Oranges", vmin=0, vmax=max(0.02, float(off_diagonal.max())))
+    for (row, column), count in np.ndenumerate(confusion):
+        if count:
+            weight, colour = ("bold", "black") if row == column else ("normal", "black")
+            axes.text(column, row, count, ha="center", va="center", fontsize=8, weight=weight, color=colour)
+    axes.set(xticks=range(10), yticks=range(10), xlabel="digit read", ylabel="true digit", title="confusion matrix")

@@ -1,0 +1,165 @@
+"""Training runs: repeatable to the byte, resumable, and never losing a whole epoch."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+from lenet_gpu import LeNet5, Trainer
+from lenet_gpu.callbacks import Callback, RunFolder
+from lenet_gpu.datasets import Dataset, Split
+from lenet_gpu.errors import DataError, InputError, TrainingError
+from lenet_gpu.recipes import RECIPES, Recipe, from_dict
+
+QUICK = RECIPES["classic"].with_changes(epochs=4)
+
+
+@pytest.fixture(scope="module")
+def digits(mnist):
+    """The first 500 training and 200 test digits; 500 leaves an incomplete last batch of 20."""
+    return Dataset(
+        name="digits",
+        train=Split(mnist.train.images[:500], mnist.train.labels[:500]),
+        test=Split(mnist.test.images[:200], mnist.test.labels[:200]),
+        digests={"all": "0" * 64},
+    )
+
+
+def trained(folder, data, recipe=QUICK, callbacks=(), **arguments):
+    folder.mkdir(exist_ok=True)
+    trainer = Trainer(LeNet5(seed=3), recipe, callbacks=[RunFolder(folder), *callbacks], **arguments)
+    return trainer.fit(data)
+
+
+def test_same_seed_same_bytes(tmp_path, digits):
+    for name in ("a", "b"):
+        trained(tmp_path / name, digits)
+    assert (tmp_path / "a/model.npz").read_bytes() == (tmp_path / "b/model.npz").read_bytes()
+
+
+def test_other_seed_other_bytes(tmp_path, digits):
+    trained(tmp_path / "a", digits)
+    trained(tmp_path / "b", digits, seed=4)
+    assert (tmp_path / "a/model.npz").read_bytes() != (tmp_path / "b/model.npz").read_bytes()
+
+
+class StopDuring(Callback):
+    """Ctrl-C in the middle of an epoch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def on_progress(self, epoch, done, total, losses):
+        if epoch == self.epoch:
+            raise KeyboardInterrupt
+
+
+def test_interrupted_and_resumed_equals_never_interrupted(tmp_path, digits):
+    trained(tmp_path / "whole", digits)
+    with pytest.raises(KeyboardInterrupt):
+        trained(tmp_path / "parts", digits, callbacks=[StopDuring(3)])
+    log = (tmp_path / "parts/log.jsonl").read_text().splitlines()
+    assert [json.loads(line)["epoch"] for line in log] == [1, 2]
+    resumed = Trainer.resume(tmp_path / "parts", callbacks=[RunFolder(tmp_path / "parts")])
+    assert resumed.epochs_done == 2
+    resumed.fit(digits)
+    assert (tmp_path / "parts/model.npz").read_bytes() == (tmp_path / "whole/model.npz").read_bytes()
+
+
+def test_history_and_files(tmp_path, digits):
+    run = trained(tmp_path / "run", digits)
+    assert [record["epoch"] for record in run.history] == [1, 2, 3, 4]
+    last = run.history[-1]
+    predictions = run.model.predict(digits.test.images)
+    assert last["test_accuracy"] == pytest.approx((predictions == digits.test.labels).mean())
+    assert last["test_error"] == pytest.approx(1 - last["test_accuracy"])
+    assert last["learning_rate"] == QUICK.learning_rates(4, 1)[0]
+    logged = [json.loads(line) for line in (tmp_path / "run/log.jsonl").read_text().splitlines()]
+    assert logged == run.history
+    record = LeNet5.load(tmp_path / "run/model.npz").record
+    assert record["seed"] == 3
+    assert record["recipe"]["name"] == "classic"
+    assert record["digests"] == digits.digests
+    assert record["test_accuracy"] == last["test_accuracy"]
+    assert (tmp_path / "run/curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_every_image_once_an_epoch_and_the_last_batch_smaller(digits):
+    """A step for each of 16 batches, the last of 20 images; the loss of a fresh network is close to ln 10."""
+    seen = []
+
+    class Spy(Callback):
+        def on_progress(self, epoch, done, total, losses):
+            seen.append((done, total, len(losses)))
+
+    Trainer(LeNet5(), QUICK.with_changes(epochs=1), callbacks=[Spy()]).fit(digits)
+    assert seen[-1] == (500, 500, 16)
+
+
+def test_other_data_on_resume_is_refused(tmp_path, digits):
+    trained(tmp_path / "run", digits, QUICK.with_changes(epochs=1))
+    other = Dataset("digits", digits.train, digits.test, {"all": "1" * 64})
+    with pytest.raises(DataError, match="digests"):
+        Trainer.resume(tmp_path / "run", epochs=2).fit(other)
+
+
+def test_more_epochs_on_resume(tmp_path, digits):
+    trained(tmp_path / "whole", digits)
+    trained(tmp_path / "run", digits, QUICK.with_changes(epochs=2))
+    run = Trainer.resume(tmp_path / "run", epochs=4).fit(digits)
+    np.testing.assert_array_equal(run.model.parameters, LeNet5.load(tmp_path / "whole/model.npz").parameters)
+    with pytest.raises(InputError, match="epochs"):
+        Trainer.resume(tmp_path / "whole", epochs=3)
+
+
+def test_divergence_stops_with_the_step_and_keeps_the_last_good_checkpoint(tmp_path, digits):
+    class Poison(Callback):
+        """NaN in one weight after the second epoch."""
+
+        def on_epoch(self, trainer, record):
+            if record["epoch"] == 2:
+                trainer.model.views["c1.bias"][0] = math.nan
+
+    with pytest.raises(TrainingError, match="the loss is nan at step 1 of epoch 3") as caught:
+        trained(tmp_path / "run", digits, callbacks=[Poison()])
+    assert "epoch 2" in str(caught.value)
+    assert Trainer.resume(tmp_path / "run").epochs_done == 2
+    assert np.isfinite(LeNet5.load(tmp_path / "run/model.npz").parameters).all()
+
+
+def test_huge_learning_rate_diverges_with_one_line(digits):
+    """Real numbers, no poison: the network overflows by itself."""
+    recipe = QUICK.with_changes(learning_rate=1e30)
+    with pytest.raises(TrainingError, match="diverged"):
+        Trainer(LeNet5(), recipe).fit(digits)
+
+
+def test_step_decay():
+    recipe = Recipe("x", "", epochs=7, batch_size=32, learning_rate=0.8, decay=0.5, decay_every=3)
+    rates = [recipe.learning_rates(epoch, 2).tolist() for epoch in range(1, 8)]
+    assert rates == [[0.8] * 2] * 3 + [[0.4] * 2] * 3 + [[0.2] * 2]
+
+
+def test_recipe_survives_a_file():
+    for recipe in RECIPES.values():
+        assert from_dict(json.loads(json.dumps(recipe.as_dict()))) == recipe
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"epochs": 0}, {"batch_size": 0}, {"learning_rate": 0.0}, {"learning_rate": math.nan}, {"decay": -1.0}],
+)
+def test_senseless_recipes_are_refused(changes):
+    with pytest.raises(InputError):
+        QUICK.with_changes(**changes)
+
+
+def test_unknown_recipe_names_the_known():
+    with pytest.raises(InputError, match="classic"):
+        Trainer(LeNet5(), "quick")
+
+
+def test_unknown_engine_is_refused(digits):
+    with pytest.raises(InputError, match="engine"):
+        Trainer(LeNet5(), QUICK, engine="warp").fit(digits)
