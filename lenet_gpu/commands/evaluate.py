@@ -1,0 +1,93 @@
+"""``lenet-gpu evaluate``: how well a model reads a data set."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from lenet_gpu.commands.options import add_backend_option, add_command, add_data_options
+
+EXAMPLES = """\
+  lenet-gpu evaluate runs/one                     the run's model on the MNIST test set, with a picture
+  lenet-gpu evaluate mnist --json                 the shipped model, for a script
+  lenet-gpu evaluate model.npz --split train --dataset digits.csv
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the command."""
+    summary = "measure a model on a data set; draw its confusion matrix and the misread digits"
+    parser = add_command(subparsers, "evaluate", summary, EXAMPLES, run)
+    parser.add_argument("model", metavar="MODEL", help="model file, folder of a run, or name of a shipped model")
+    parser.add_argument("--split", choices=("test", "train"), default="test", help="which images (default: test)")
+    add_data_options(parser)
+    add_backend_option(parser)
+    parser.add_argument(
+        "--out", type=Path, metavar="PNG", help="the picture (default: evaluation.png in the current folder)"
+    )
+    parser.add_argument("--no-picture", action="store_true", help="draw nothing")
+    parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Evaluate; see the parser for the options."""
+    import numpy as np
+
+    from lenet_gpu.backend import select_backend
+    from lenet_gpu.datasets import load_dataset
+    from lenet_gpu.engine import make_engine
+    from lenet_gpu.inference import model_path
+    from lenet_gpu.lenet5 import LeNet5
+    from lenet_gpu.losses import softmax
+    from lenet_gpu.metrics import evaluate_outputs
+    from lenet_gpu.optim import GradientDescent
+
+    path = model_path(options.model)
+    LeNet5.load(path)  # a damaged file is named before anything else happens
+    source = options.dataset or "mnist"
+    data = load_dataset(source, data_dir=options.data_dir, download=not options.no_download)
+    model = LeNet5.load(path, select_backend(options.backend))
+    split = getattr(data, options.split)
+    with make_engine(model, GradientDescent()) as engine:
+        outputs = engine.outputs(split.images)
+    evaluation = evaluate_outputs(outputs, split.labels)
+    picture = None
+    if not options.no_picture:
+        from lenet_gpu.plots import save_evaluation
+
+        picture = options.out or Path("evaluation.png")
+        confidences = softmax(np, outputs).max(axis=1)
+        save_evaluation(evaluation, split.images, confidences, picture)
+    report = {
+        "model": str(path),
+        "dataset": data.name,
+        "split": options.split,
+        "images": len(split.labels),
+        "errors": evaluation.errors,
+        "accuracy": evaluation.accuracy,
+        "loss": evaluation.loss,
+        "confusion": evaluation.confusion.tolist(),
+        "picture": None if picture is None else str(picture),
+    }
+    print(json.dumps(report) if options.json else _text(report))
+    return 0
+
+
+def _text(report: dict[str, Any]) -> str:
+    lines = [
+        f"model     {report['model']}",
+        f"data      {report['dataset']}, {report['split']} set, {report['images']:,} images",
+        f"accuracy  {100 * report['accuracy']:.2f} %  ({report['errors']} misread)",
+        f"loss      {report['loss']:.4f}",
+        "by digit  " + "  ".join(f"{digit:5d}" for digit in range(10)),
+    ]
+    shares = [
+        f"{100 * row[digit] / sum(row):5.1f}" if sum(row) else "    -"
+        for digit, row in enumerate(report["confusion"])
+    ]
+    lines.append("read right " + " ".join(f"{share:>6}" for share in shares) + "  %")
+    if report["picture"]:
+        lines.append(f"picture   {report['picture']}")
+    return "\n".join(lines)

@@ -1,0 +1,99 @@
+"""From any picture to the network's input: polarity, size and place do not matter."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lenet_gpu.errors import InputError
+from lenet_gpu.preprocess import BOX, image_to_mnist
+
+SAMPLE = slice(0, 400)
+
+
+def extent(field):
+    """Longer side of the ink's bounding box."""
+    return max(np.ptp(np.flatnonzero(field.any(axis=1 - axis))) + 1 for axis in (0, 1))
+
+
+def centre_of_mass(field):
+    mass = field.astype(float)
+    return [(mass.sum(axis=1 - axis) * np.arange(28)).sum() / mass.sum() for axis in (0, 1)]
+
+
+def test_mnist_itself_comes_back_unchanged(mnist):
+    """Up to the contrast: a few digits do not reach 255, and a few do not fill the 20x20 box."""
+    whole = [image for image in mnist.test.images[SAMPLE] if image.max() == 255 and extent(image) == BOX]
+    same = sum(np.array_equal(image_to_mnist(image), image) for image in whole)
+    assert len(whole) > 300
+    assert same >= len(whole) - 1  # a centre of mass on the edge between two pixels may round the other way
+
+
+def test_shifting_the_digit_changes_nothing(mnist):
+    for image in mnist.test.images[SAMPLE][:100]:
+        canvas = np.zeros((90, 70), np.uint8)
+        canvas[55:83, 3:31] = image
+        np.testing.assert_array_equal(image_to_mnist(canvas), image_to_mnist(image))
+
+
+def test_inverting_the_picture_changes_nothing(mnist):
+    for image in mnist.test.images[SAMPLE][:100]:
+        np.testing.assert_allclose(image_to_mnist(255 - image).astype(int), image_to_mnist(image).astype(int), atol=1)
+
+
+@pytest.mark.parametrize("size", [40, 280, 555])
+def test_scaling_the_picture_hardly_matters(mnist, size):
+    difference = []
+    for image in mnist.test.images[SAMPLE][:50]:
+        large = np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BICUBIC))
+        difference.append(abs(image_to_mnist(large) / 255.0 - image_to_mnist(image) / 255.0).mean())
+    assert np.mean(difference) < 0.05
+
+
+def test_the_result_is_in_mnists_form(mnist):
+    for k, image in enumerate(mnist.test.images[SAMPLE]):
+        picture = np.kron(image, np.ones((3, 2), np.uint8))  # stretched and three times as tall
+        field = image_to_mnist(np.pad(picture, ((5 * (k % 7), 0), (0, 11 * (k % 3)))))
+        assert field.shape == (28, 28)
+        assert field.dtype == np.uint8
+        assert field.max() == 255
+        assert extent(field) == BOX
+        np.testing.assert_allclose(centre_of_mass(field), 14, atol=0.51)
+
+
+def test_grey_paper_with_grain(mnist, rng):
+    """A photograph: light grey paper, dark grey ink, noise."""
+    image = mnist.test.images[0]
+    photo = 200 - 0.6 * np.pad(image, 20) + rng.normal(0, 3, (68, 68))
+    clean = image_to_mnist(image) / 255.0
+    noisy = image_to_mnist(np.clip(photo, 0, 255).astype(np.uint8)) / 255.0
+    assert abs(noisy - clean).mean() < 0.02
+
+
+@pytest.mark.parametrize("level", [0, 128, 255])
+def test_blank_pictures_are_blank(level, rng):
+    assert not image_to_mnist(np.full((50, 60), level, np.uint8)).any()
+    grain = np.clip(level + rng.normal(0, 2, (50, 60)), 0, 255).astype(np.uint8)
+    assert not image_to_mnist(grain).any()
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (1, 300), (300, 1), (2, 2)])
+def test_odd_sizes_do_not_fail(shape):
+    picture = np.zeros(shape, np.uint8)
+    picture.flat[0] = 255
+    assert image_to_mnist(picture).shape == (28, 28)
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        np.zeros((28, 28, 3), np.uint8),
+        np.zeros((0, 5), np.uint8),
+        np.zeros((5, 5), np.int32),
+        np.full((5, 5), np.nan),
+        np.full((5, 5), 200.0),
+    ],
+    ids=["colour", "empty", "int32", "nan", "float above 1"],
+)
+def test_unusable_pictures_are_refused(picture):
+    with pytest.raises(InputError, match="image"):
+        image_to_mnist(picture)
