@@ -55,8 +55,8 @@ class ProgressBar(Callback):
         assert engine is not None
         print(f"network   {model.variant}, {model.parameters.size:,} parameters, seed {trainer.seed}")
         print(f"data      {data.name}, {len(data.train.labels):,} training and {len(data.test.labels):,} test images")
-        print(f"recipe    {recipe.name}: {recipe.epochs} epochs, batch {recipe.batch_size}, "
-              f"learning rate {recipe.learning_rate:g}")  # fmt: skip
+        steps = f"batch {recipe.batch_size}, learning rate {recipe.learning_rate:g}"
+        print(f"recipe    {recipe.name}: {recipe.epochs} epochs, {steps}")
         print(f"backend   {model.backend.name}: {model.backend.device_name}")
         print(f"engine    {engine.description}", flush=True)
         if trainer.epochs_done:

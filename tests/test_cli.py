@@ -52,7 +52,8 @@ def run_folder(tmp_path_factory, small):
 
 
 def test_train_leaves_model_checkpoint_log_and_plot(run_folder):
-    assert sorted(p.name for p in run_folder.iterdir()) == [
+    names = sorted(p.name for p in run_folder.iterdir())
+    assert names == [
         "checkpoint.npz",
         "curves.png",
         "log.jsonl",

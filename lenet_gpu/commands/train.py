@@ -37,7 +37,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--recipe", choices=tuple(RECIPES), help=f"{recipes} (default: {DEFAULT})")
     add_backend_option(parser)
     parser.add_argument("--engine", choices=("auto", *ENGINES), help="how to run it (default: the fastest)")
-    parser.add_argument("--threads", type=whole_number(1), metavar="N", help="workers of the CPU engine (default: one a core)")  # fmt: skip
+    workers = "workers of the CPU engine (default: one a core)"
+    parser.add_argument("--threads", type=whole_number(1), metavar="N", help=workers)
     parser.add_argument("--epochs", type=whole_number(1), metavar="N", help="passes over the training set")
     parser.add_argument("--batch-size", type=whole_number(1), metavar="N", help="images a step")
     parser.add_argument("--learning-rate", type=positive_number, metavar="X", help="step size of the first epoch")
@@ -140,10 +141,13 @@ def make_folder(wanted: Path | None, default_name: str) -> Path:
             expected="a new folder",
             remedy=f"continue it with --resume {folder}, or name another --out",
         )
+    problem = None
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(folder, found=error.strerror, expected="a folder to write to", remedy="name another --out") from None  # fmt: skip
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise InputError(folder, found="no permission to write", expected="a folder to write to", remedy="name another --out")  # fmt: skip
+        problem = error.strerror
+    if problem is None and not os.access(folder, os.W_OK | os.X_OK):
+        problem = "no permission to write"
+    if problem is not None:
+        raise InputError(folder, found=problem, expected="a folder to write to", remedy="name another --out")
     return folder
