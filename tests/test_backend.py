@@ -1,0 +1,153 @@
+"""Backend selection: the fallback, the refusal, and what a backend does, with fake and broken CuPys."""
+
+import pickle
+
+import numpy as np
+import pytest
+from stand_in import fake_cupy
+
+import lenet_gpu.probe
+from lenet_gpu.backend import Backend, CupyBackend, NumpyBackend, cpu_name, select_backend
+from lenet_gpu.errors import BackendError, InputError, LenetError
+from lenet_gpu.probe import ProbeResult, StageResult
+
+each_failure = pytest.mark.parametrize("scenario", fake_cupy.BROKEN, ids=lambda scenario: scenario.name)
+
+
+@each_failure
+def test_auto_falls_back_in_one_line_and_gpu_refuses(scenario, tmp_path):
+    ended = fake_cupy.run(scenario, tmp_path, "auto", "gpu")
+    answer = fake_cupy.answer(ended)  # That of "auto": "gpu" ends before it computes.
+    assert (answer["name"], answer["module"], answer["result"]) == ("cpu", "numpy", [24.0, 34.0])
+    assert ended.returncode == 2
+    fallback, refusal = ended.stderr.splitlines()
+    assert fallback.startswith("lenet-gpu: computing on the CPU (stage ")
+    assert refusal.startswith("backend 'gpu': found stage ")
+    for line in fallback, refusal:
+        assert f'stage "{scenario.stage}": ' in line
+        assert scenario.detail in line
+        assert scenario.remedy in line
+
+
+def test_falling_back_is_no_failure(tmp_path):
+    assert fake_cupy.run(fake_cupy.BROKEN[0], tmp_path, "auto").returncode == 0
+
+
+@pytest.mark.parametrize("name", ["auto", "gpu"])
+def test_a_working_cupy_is_chosen_in_silence(name, tmp_path):
+    ended = fake_cupy.run(fake_cupy.WORKING, tmp_path, name)
+    answer = fake_cupy.answer(ended)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert (answer["name"], answer["module"]) == ("gpu", "cupy")
+    assert answer["device_name"] == "Stand-in GPU"
+    assert answer["array"] == "stand_in.strict_cupy"
+    assert (answer["host"], answer["result"]) == ("numpy", [24.0, 34.0])
+    assert answer["memory_used"] == 16  # The (2, 2) float32 array; the probe has left nothing behind.
+
+
+@pytest.mark.parametrize("scenario", [fake_cupy.WORKING, fake_cupy.CRASHING], ids=lambda s: s.name)
+def test_cpu_never_imports_cupy(scenario, tmp_path):
+    ended = fake_cupy.run(scenario, tmp_path, "cpu")
+    answer = fake_cupy.answer(ended)
+    assert (ended.returncode, ended.stderr, answer["name"]) == (0, "", "cpu")
+    assert answer["cupy_imported"] is False
+
+
+@pytest.mark.parametrize("name", ["tpu", "CPU", "", None, 0])
+def test_an_unknown_name_is_refused(name):
+    with pytest.raises(InputError) as caught:
+        select_backend(name)
+    assert str(caught.value) == f"backend: found {name!r}, expected 'auto', 'cpu' or 'gpu'"
+    assert caught.value.exit_status == 2
+
+
+def pretend(monkeypatch, *stages, **facts):
+    result = ProbeResult(stages, facts)
+    monkeypatch.setattr(lenet_gpu.probe, "cached_probe", lambda: result)
+
+
+def test_the_line_goes_to_whoever_announces(monkeypatch, capsys):
+    pretend(monkeypatch, StageResult("kernel", "raw kernel", "failed", "OSError: no nvrtc", "mend it"))
+    said = []
+    assert select_backend("auto", announce=said.append) == NumpyBackend()
+    assert said == ['lenet-gpu: computing on the CPU (stage "kernel": OSError: no nvrtc); mend it']
+    assert capsys.readouterr() == ("", "")
+
+
+def test_cpu_and_a_usable_gpu_announce_nothing(monkeypatch):
+    pretend(monkeypatch, StageResult("installed", "", "ok"), device_name="NVIDIA H200")
+    said = []
+    assert select_backend("cpu", announce=said.append).name == "cpu"
+    assert select_backend("auto", announce=said.append) == CupyBackend(device_name="NVIDIA H200")
+    assert said == []
+
+
+def test_the_refusal_is_an_error_of_ours_with_all_its_parts(monkeypatch):
+    pretend(monkeypatch, StageResult("device", "", "failed", "CUDARuntimeError: gone", "plug it in"))
+    with pytest.raises(BackendError) as caught:
+        select_backend("gpu")
+    assert isinstance(caught.value, LenetError)
+    assert (caught.value.exit_status, caught.value.remedy) == (2, "plug it in")
+    assert caught.value.found == 'stage "device": CUDARuntimeError: gone'
+
+
+def test_a_program_without_standard_error_falls_back_in_silence(monkeypatch, capsys):
+    pretend(monkeypatch, StageResult("installed", "", "failed", "CuPy is not installed", "install it"))
+    monkeypatch.setattr("sys.stderr", None)
+    assert select_backend("auto").name == "cpu"
+    assert capsys.readouterr().out == ""
+
+
+def test_backends_are_values():
+    cpu = select_backend("cpu")
+    assert cpu == NumpyBackend()
+    assert hash(cpu) == hash(NumpyBackend())
+    assert pickle.loads(pickle.dumps(cpu)) == cpu
+    gpu = CupyBackend(device_name="NVIDIA H200")
+    assert pickle.loads(pickle.dumps(gpu)) == gpu != cpu
+    with pytest.raises(AttributeError):
+        cpu.device_name = "another"
+
+
+def test_the_interface_can_not_be_instantiated():
+    with pytest.raises(TypeError, match="abstract"):
+        Backend(device_name="nothing")
+
+
+def test_numpy_backend():
+    cpu = NumpyBackend()
+    assert (cpu.name, cpu.xp, cpu.device_name) == ("cpu", np, cpu_name())
+    assert cpu.device_name
+    host = np.arange(6, dtype=np.uint8).reshape(2, 3)
+    assert cpu.asarray(host) is host
+    assert cpu.to_host(host) is host
+    assert cpu.asarray([1, 2], "float32").dtype == np.float32
+    scalar = cpu.to_host(np.float32(2.5))
+    assert isinstance(scalar, np.ndarray)
+    assert (scalar.shape, scalar.dtype, float(scalar)) == ((), np.float32, 2.5)
+    cpu.synchronize()
+
+
+def test_memory_used_on_the_cpu_is_that_of_the_process_in_bytes():
+    cpu = NumpyBackend()
+    before = cpu.memory_used()
+    block = np.ones(50_000_000, dtype=np.uint8)
+    grown = cpu.memory_used() - before
+    assert before > 5_000_000
+    assert 0.5 * block.size < grown < 4 * block.size
+
+
+def test_memory_used_without_proc_is_the_peak(monkeypatch, tmp_path):
+    monkeypatch.setattr("lenet_gpu.backend._STATM", tmp_path / "none")
+    assert 5_000_000 < NumpyBackend().memory_used() < 1 << 40
+
+
+def test_the_processor_is_named_from_cpuinfo_else_by_its_architecture(monkeypatch, tmp_path):
+    file = tmp_path / "cpuinfo"
+    file.write_text("processor\t: 0\nmodel name\t: Grand  CPU  9000\n")
+    monkeypatch.setattr("lenet_gpu.backend._CPUINFO", file)
+    assert cpu_name.__wrapped__() == "Grand CPU 9000"
+    monkeypatch.setattr("lenet_gpu.backend._CPUINFO", tmp_path / "none")
+    monkeypatch.setattr("platform.processor", lambda: "")
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    assert cpu_name.__wrapped__() == "riscv64"
