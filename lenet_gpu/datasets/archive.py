@@ -1,0 +1,97 @@
+"""The zip that EMNIST is published as: read or extract the few members needed, by name, and nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from lenet_gpu.datasets.atomic import folder_error, publish
+from lenet_gpu.datasets.idx import IdxFile, Kind, read_idx_stream
+from lenet_gpu.errors import DataError
+
+AGAIN = "the file is damaged or another one: fetch it again"
+
+
+def zip_members(path: Path, names: list[str]) -> dict[str, str]:
+    """Find idx files in a zip, gzipped or bare, in whatever folder inside it.
+
+    Args:
+        path: The zip.
+        names: Canonical file names, without `.gz`.
+
+    Returns:
+        For each name the member that holds it.
+
+    Raises:
+        DataError: If it is not a zip or a name is not in it.
+    """
+    with _opened(path) as archive:
+        by_name = {member.rsplit("/", 1)[-1]: member for member in archive.namelist()}
+    found = {name: by_name.get(f"{name}.gz", by_name.get(name)) for name in names}
+    for name, member in found.items():
+        if member is None:
+            raise DataError(path, found="no such member", expected=f"{name}.gz in it", remedy=AGAIN)
+    return {name: member for name, member in found.items() if member is not None}
+
+
+def read_zip_member(path: Path, member: str, kind: Kind) -> IdxFile:
+    """Read an idx file straight from a zip, without extracting it to disk.
+
+    Args:
+        path: The zip.
+        member: Name of the member.
+        kind: Whether it must hold images or labels.
+
+    Returns:
+        The values and the digests, the stored one being of the member (its `.gz`, usually).
+
+    Raises:
+        DataError: If the zip is damaged or the member is not a whole idx file of that kind.
+    """
+    with _opened(path) as archive, archive.open(member) as stream:
+        return read_idx_stream(stream, f"{path}:{member}", kind, archive.getinfo(member).file_size)  # type: ignore[arg-type]
+
+
+def extract_member(path: Path, member: str, target: Path) -> None:
+    """Extract one member of a zip to `target`, whole or not at all.
+
+    Args:
+        path: The zip, already known to be the right one.
+        member: Name of the member.
+        target: Where it goes.
+
+    Raises:
+        DataError: If the zip is damaged or the disk can't take the member.
+    """
+    part = target.with_name(target.name + ".part")
+    try:
+        with _opened(path) as archive, archive.open(member) as stream:
+            try:
+                with open(part, "wb") as file:
+                    shutil.copyfileobj(stream, file, 1 << 20)
+            except OSError as error:
+                raise folder_error(target.parent, error, archive.getinfo(member).file_size) from error
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+    publish(part, target)
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a zip and tell whatever is wrong with it, then or while it is read, in one line."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            yield archive
+    except OSError as error:
+        raise DataError(path, found=(error.strerror or str(error)).lower(), expected="a zip file") from error
+    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        raise DataError(
+            path, found=f"a damaged zip ({error})", expected="a whole zip file", remedy=AGAIN
+        ) from error
+    except (NotImplementedError, RuntimeError) as error:  # another compression; encrypted
+        raise DataError(path, found=f"a zip that can't be read ({error})", expected="a plain one") from error

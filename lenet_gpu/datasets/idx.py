@@ -1,0 +1,227 @@
+"""The idx format of the MNIST files: a header that says what follows, then bytes.
+
+Header, big endian: two zero bytes, the element type (8: unsigned byte), the number of dimensions, then each
+dimension's length in four bytes. Nothing a header claims is believed before it is compared with what the
+file can hold, and no more is decompressed than the header claims.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import io
+import struct
+import zlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Literal
+
+import numpy as np
+
+from lenet_gpu.datasets.dataset import SIDE, Bytes, check_labels
+from lenet_gpu.errors import DataError
+
+Kind = Literal["images", "labels"]
+
+MAGIC: dict[Kind, int] = {"images": 0x00000803, "labels": 0x00000801}
+MOST_SAMPLES = 10_000_000  # 7.84 GB of pixels; the largest known MNIST derivative has 8.1 million
+DEFLATE_RATIO = 1032  # deflate's greatest expansion: two bits for a run of 258 bytes
+CHUNK = 1 << 20
+AGAIN = "the file is damaged or not what its name says: fetch it again"
+
+
+@dataclass(frozen=True, eq=False)
+class IdxFile:
+    """One idx file, read and checked.
+
+    Args:
+        values: (n, 28, 28) uint8 for images, (n,) uint8 for labels.
+        content_sha256: Of the uncompressed file, header included.
+        stored_sha256: Of the file as stored: the same as above unless it is gzipped.
+    """
+
+    values: Bytes
+    content_sha256: str
+    stored_sha256: str
+
+
+def read_idx(path: Path, kind: Kind) -> IdxFile:
+    """Read an idx file, gzipped or bare; its first bytes tell which, not its name.
+
+    Args:
+        path: The file.
+        kind: Whether it must hold images or labels.
+
+    Returns:
+        The values and the digests.
+
+    Raises:
+        DataError: If it can't be read or is not a whole, exact idx file of that kind.
+    """
+    try:
+        with open(path, "rb") as file:
+            return read_idx_stream(file, str(path), kind, path.stat().st_size)
+    except OSError as error:
+        raise DataError(path, found=_reason(error), expected=f"an idx file of {kind}") from error
+
+
+def read_idx_stream(raw: BinaryIO, name: str, kind: Kind, stored_size: int) -> IdxFile:
+    """Read idx data, gzipped or bare, from a binary stream (see `read_idx`).
+
+    Args:
+        raw: The stream, at its start.
+        name: What to call it in messages.
+        kind: Whether it must hold images or labels.
+        stored_size: Its length in bytes, as stored.
+
+    Returns:
+        The values and the digests.
+
+    Raises:
+        DataError: If it is not a whole, exact idx file of that kind.
+    """
+    if stored_size == 0:
+        raise DataError(name, found="an empty file", expected=f"an idx file of {kind}", remedy=AGAIN)
+    tee = _HashingReader(raw)
+    buffered = io.BufferedReader(tee, CHUNK)
+    if buffered.peek(2)[:2] != b"\x1f\x8b":  # the gzip magic number (RFC 1952, section 2.3.1)
+        values, content = _parse(buffered, name, kind, stored_size, gzipped=False)
+    else:
+        try:
+            with gzip.GzipFile(fileobj=buffered, mode="rb") as stream:
+                values, content = _parse(stream, name, kind, stored_size, gzipped=True)
+        except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+            raise DataError(
+                name, found=f"damaged gzip data ({error})", expected="a whole gzip file", remedy=AGAIN
+            ) from error
+    return IdxFile(values, content, tee.sha256.hexdigest())
+
+
+def _parse(
+    stream: io.BufferedIOBase, name: str, kind: Kind, stored_size: int, *, gzipped: bool
+) -> tuple[Bytes, str]:
+    """Read header and values; return them with the SHA-256 of the uncompressed bytes."""
+    magic, dimensions, header = _read_header(stream, name, kind)
+    if magic != MAGIC[kind]:
+        raise DataError(
+            name,
+            found=f"magic number {_describe_magic(magic, header)}",
+            expected=f"0x{MAGIC[kind]:08x} (idx {kind})",
+            remedy=AGAIN,
+        )
+    count, pixels = dimensions[0], dimensions[1:]
+    if kind == "images" and pixels != (SIDE, SIDE):
+        raise DataError(name, found=f"images of {pixels[0]}x{pixels[1]} pixels", expected=f"{SIDE}x{SIDE}")
+    if count == 0:
+        raise DataError(name, found=f"no {kind} (its header says 0)", expected="at least one")
+    size = count * (SIDE * SIDE if kind == "images" else 1)
+    _check_claim(name, kind, count, size, stored_size, len(header), gzipped=gzipped)
+    try:
+        flat = np.empty(size, dtype=np.uint8)  # safe now: the claim fits the file
+    except MemoryError as error:
+        raise DataError(
+            name, found=f"{size:,} bytes of {kind}", expected="less than the free memory"
+        ) from error
+    view, filled = flat.data, 0
+    while filled < size and (got := stream.readinto(view[filled : filled + CHUNK])):
+        filled += got
+    if filled < size:
+        raise _truncated(name, kind, count, len(header) + size, len(header) + filled)
+    if stream.read(1):  # at the true end this also makes gzip compare its own checksum
+        raise _trailing(name, kind, count, len(header) + size)
+    sha256 = hashlib.sha256(header)
+    sha256.update(flat.data)
+    if kind == "labels":
+        check_labels(flat, name)
+        return flat, sha256.hexdigest()
+    return flat.reshape(count, SIDE, SIDE), sha256.hexdigest()  # (n, 28, 28)
+
+
+def _read_header(stream: io.BufferedIOBase, name: str, kind: Kind) -> tuple[int, tuple[int, ...], bytes]:
+    header = stream.read(4)
+    if len(header) == 4 and struct.unpack(">I", header)[0] != MAGIC[kind]:
+        return struct.unpack(">I", header)[0], (), header
+    header += stream.read(12 if kind == "images" else 4)
+    wanted = 16 if kind == "images" else 8
+    if len(header) < wanted:
+        raise DataError(
+            name,
+            found=f"{len(header)} bytes",
+            expected=f"a header of {wanted} bytes and then {kind}",
+            remedy=AGAIN,
+        )
+    magic, *dimensions = struct.unpack(f">{wanted // 4}I", header)
+    return magic, tuple(dimensions), header
+
+
+def _check_claim(
+    name: str, kind: Kind, count: int, size: int, stored_size: int, header_size: int, *, gzipped: bool
+) -> None:
+    """Refuse a header whose claim the file can't hold, before anything is allocated for it."""
+    if count > MOST_SAMPLES:
+        raise DataError(
+            name,
+            found=f"a header that claims {count:,} {kind}",
+            expected=f"at most {MOST_SAMPLES:,}",
+            remedy=AGAIN,
+        )
+    whole = header_size + size
+    if gzipped:
+        if whole > DEFLATE_RATIO * stored_size:
+            raise DataError(
+                name,
+                found=f"a header that claims {count:,} {kind}",
+                expected=f"what {stored_size:,} bytes of gzip can hold",
+                remedy=AGAIN,
+            )
+    elif whole > stored_size:
+        raise _truncated(name, kind, count, whole, stored_size)
+    elif whole < stored_size:
+        raise _trailing(name, kind, count, whole)
+
+
+def _truncated(name: str, kind: Kind, count: int, expected: int, found: int) -> DataError:
+    return DataError(
+        name,
+        found=f"a truncated file of {found:,} bytes",
+        expected=f"{expected:,} bytes for the {count:,} {kind} its header claims",
+        remedy=AGAIN,
+    )
+
+
+def _trailing(name: str, kind: Kind, count: int, expected: int) -> DataError:
+    return DataError(
+        name,
+        found="trailing bytes after the last of them",
+        expected=f"an end at byte {expected:,}, after the {count:,} {kind} its header claims",
+        remedy=AGAIN,
+    )
+
+
+def _describe_magic(magic: int, header: bytes) -> str:
+    for kind, number in MAGIC.items():
+        if magic == number:
+            return f"0x{magic:08x} (idx {kind})"
+    text = header.decode("ascii", "replace")
+    return f"0x{magic:08x} (the text {text!r})" if text.isprintable() and text.isascii() else f"0x{magic:08x}"
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
+
+
+class _HashingReader(io.RawIOBase):
+    """A stream that keeps the SHA-256 of all that was read from it."""
+
+    def __init__(self, raw: BinaryIO) -> None:
+        self.raw = raw
+        self.sha256 = hashlib.sha256()
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = self.raw.read(len(buffer))
+        buffer[: len(data)] = data
+        self.sha256.update(data)
+        return len(data)

@@ -1,0 +1,132 @@
+"""Where data sets lie: the folders searched for those known by name, and the files within a folder."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from lenet_gpu.datasets.archive import zip_members
+from lenet_gpu.datasets.mirrors import MNIST, Collection, Part
+from lenet_gpu.errors import DataError
+
+CLONE = Path(__file__).resolve().parents[2] / "data"
+CACHE_VARIABLE = "LENET_GPU_CACHE"
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one idx file lies: a file, or a member of a zip."""
+
+    path: Path
+    zip_member: str | None = None
+
+    def __str__(self) -> str:
+        return str(self.path) if self.zip_member is None else f"{self.path}:{self.zip_member}"
+
+
+def cache_folder() -> Path:
+    """Return the folder that downloads are kept in: `LENET_GPU_CACHE`, or the user's cache folder."""
+    if chosen := os.environ.get(CACHE_VARIABLE):
+        return Path(chosen).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("lenet-gpu"))
+
+
+def search_places(name: str) -> tuple[Path, ...]:
+    """Return the folders where a named data set is looked for before it is downloaded.
+
+    Args:
+        name: The data set's name.
+
+    Returns:
+        The clone of this project, `data/` of the working directory, and the user's cache; each folder once.
+    """
+    places = (CLONE / name, Path(os.path.abspath(f"data/{name}")), cache_folder() / name)
+    return tuple(dict.fromkeys(places))
+
+
+def locate_mnist() -> Path | None:
+    """Find the folder MNIST would be read from without any download.
+
+    Returns:
+        The first folder searched that has all four files (their content is not read), or None.
+    """
+    return next((place for place in search_places("mnist") if is_complete(MNIST, place)), None)
+
+
+def find_members(collection: Collection, folder: Path) -> dict[Part, Place]:
+    """Find the four idx files of a data set in a folder, gzipped or bare, or its zip.
+
+    Args:
+        collection: The data set.
+        folder: Where to look.
+
+    Returns:
+        The place of each.
+
+    Raises:
+        DataError: If the folder or one of the files is missing.
+    """
+    if not os.path.isdir(folder):
+        raise DataError(
+            folder,
+            found="a file" if os.path.exists(folder) else "nothing there",
+            expected=f"the folder with the {collection.name} files",
+        )
+    found = {part: _find_file(folder, member.name) for part, member in collection.members.items()}
+    missing = [collection.members[part].name for part, path in found.items() if path is None]
+    if not missing:
+        return {part: Place(path) for part, path in found.items() if path is not None}
+    if collection.archive is not None and has_archive(collection, folder):
+        return find_in_zip(collection, folder / collection.archive.name)
+    raise DataError(
+        folder,
+        found=f"no {' and no '.join(missing)}",
+        expected=f"{', '.join(file_names(collection))}, each with or without .gz"
+        + (f", or {collection.archive.name}" if collection.archive else ""),
+        remedy="put them there or name another folder",
+    )
+
+
+def find_in_zip(collection: Collection, path: Path) -> dict[Part, Place]:
+    """Find the four idx files of a data set in a zip (see `find_members`)."""
+    inside = zip_members(path, file_names(collection))
+    return {part: Place(path, inside[member.name]) for part, member in collection.members.items()}
+
+
+def has_archive(collection: Collection, folder: Path) -> bool:
+    """Tell whether a folder has the zip that a data set is published as."""
+    return collection.archive is not None and os.path.isfile(folder / collection.archive.name)
+
+
+def has_member(collection: Collection, folder: Path) -> bool:
+    """Tell whether a folder has any of a data set's idx files, or the zip it is published as."""
+    return has_archive(collection, folder) or any(
+        _find_file(folder, member.name) for member in collection.members.values()
+    )
+
+
+def is_complete(collection: Collection, folder: Path) -> bool:
+    """Tell whether a folder has all of a data set's idx files, or the zip it is published as."""
+    return has_archive(collection, folder) or all(
+        _find_file(folder, member.name) for member in collection.members.values()
+    )
+
+
+def file_names(collection: Collection) -> list[str]:
+    """Give the canonical names of a data set's idx files, without .gz."""
+    return [member.name for member in collection.members.values()]
+
+
+def forms(folder: Path, name: str) -> list[Path]:
+    """Give the forms an idx file may lie in: canonical name or with a dot before idx, bare or gzipped."""
+    return [
+        folder / f"{stem}{suffix}" for stem in (name, name.replace("-idx", ".idx")) for suffix in ("", ".gz")
+    ]
+
+
+def _find_file(folder: Path, name: str) -> Path | None:
+    # os.path, since a folder that may not be read is one without the file, not an error (pathlib raises)
+    return next((path for path in forms(folder, name) if os.path.isfile(path)), None)
