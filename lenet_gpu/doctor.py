@@ -129,7 +129,7 @@ def _kivy() -> dict[str, Any]:
         installed = util.find_spec("kivy") is not None
     except Exception:
         installed = False
-    remedy = "" if installed else "to draw digits: pip install 'lenet-gpu[app]' (Python before 3.14)"
+    remedy = "" if installed else "to draw digits: pip install kivy (Python before 3.14)"
     return {"installed": installed, "version": _version("kivy") if installed else None, "remedy": remedy}
 
 
@@ -232,7 +232,7 @@ def _gpu_rows(gpu: Mapping[str, Any]) -> Rows:
         rows.append(("versions", ", ".join(f"{name} {facts[key]}" for name, key in known if key in facts)))
     if "device_name" in facts:
         memory = f"{facts['memory_total'] / 2**30:.1f} GiB"
-        rows.append(("device", f"{facts['device_name']}, {memory}, sm {facts['compute_capability']}"))
+        rows.append(("device", f"{facts['device_name']}, {memory}, compute capability {facts['compute_capability']}"))
     if len(facts.get("distributions", ())) > 1:
         rows.append(("duplicates", ", ".join(facts["distributions"])))
     return rows

@@ -48,8 +48,7 @@ def probe_isolated() -> ProbeResult:
         return complete(ran)
     if getattr(sys, "frozen", False) or not sys.executable:
         return cached_probe()  # The executable is the app here: starting it would not start Python.
-    flags = ["-S"] if sys.flags.no_site else []
-    command = [sys.executable, *flags, "-c", _CHILD, json.dumps(sys.path)]
+    command = [sys.executable, "-c", _CHILD, json.dumps(sys.path)]
     limit = stage_timeout() * 3
     try:
         ended = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=limit)

@@ -37,7 +37,7 @@ def extra(facts: Mapping[str, Any]) -> str:
 
 
 def _install(facts: Mapping[str, Any]) -> str:
-    return f"pip install 'lenet-gpu[{extra(facts)}]'"
+    return f"pip install 'cupy-{extra(facts)}x[ctk]'"
 
 
 def _reinstall(facts: Mapping[str, Any]) -> str:
@@ -57,7 +57,7 @@ def _libraries(facts: Mapping[str, Any]) -> str:
 
 def _older_cuda(facts: Mapping[str, Any]) -> str:
     names = " ".join(facts.get("distributions", ())) or "cupy"
-    return f"pip uninstall {names}, then pip install 'lenet-gpu[cuda12]'"
+    return f"pip uninstall {names}, then pip install 'cupy-cuda12x[ctk]'"
 
 
 def _driver(facts: Mapping[str, Any]) -> str:
@@ -83,7 +83,7 @@ def _architecture(facts: Mapping[str, Any]) -> str:
     capability = tuple(int(part) for part in str(facts.get("compute_capability", "0.0")).split("."))
     if extra(facts) == "cuda13" and (0, 0) < capability < _OLDEST_FOR_CUDA_13:
         return f"CUDA 13 no longer knows this GPU: {_older_cuda(facts)}"
-    return f"update CuPy for this GPU: pip install --upgrade 'lenet-gpu[{extra(facts)}]'"
+    return f"update CuPy for this GPU: pip install --upgrade 'cupy-{extra(facts)}x[ctk]'"
 
 
 def _memory(_: Mapping[str, Any]) -> str:

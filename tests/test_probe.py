@@ -173,7 +173,7 @@ def test_facts_of_a_machine_without_cupy_choose_the_right_extra(monkeypatch, tmp
         probe.STAGES[0].check(work)
     assert work.facts == {"nvidia_driver": "580.65.06", "cuda_visible_devices": "", "distributions": []}
     remedy = remedies.remedy_for("installed", "CuPy is not installed", work.facts)
-    assert remedy == "there is an NVIDIA driver (580.65.06): pip install 'lenet-gpu[cuda13]'"
+    assert remedy == "there is an NVIDIA driver (580.65.06): pip install 'cupy-cuda13x[ctk]'"
 
 
 @pytest.mark.parametrize(
@@ -208,8 +208,8 @@ NEW_GPU = {"distributions": ["cupy-cuda12x"], "compute_capability": "13.0"}
         ("kernel", "PermissionError: [Errno 13] '/root/.cupy'", {}, "CUPY_CACHE_DIR"),
         ("kernel", "OSError: [Errno 30] Read-only file system: '/home/me/.cupy'", {}, "CUPY_CACHE_DIR"),
         ("kernel", "invalid value for --gpu-architecture (-arch)", OLD_GPU, "CUDA 13 no longer knows"),
-        ("kernel", "invalid value for --gpu-architecture (-arch)", NEW_GPU, "--upgrade 'lenet-gpu[cuda12]'"),
-        ("elementwise", "cudaErrorNoKernelImageForDevice", OLD_GPU, "pip install 'lenet-gpu[cuda12]'"),
+        ("kernel", "invalid value for --gpu-architecture (-arch)", NEW_GPU, "--upgrade 'cupy-cuda12x[ctk]'"),
+        ("elementwise", "cudaErrorNoKernelImageForDevice", OLD_GPU, "pip install 'cupy-cuda12x[ctk]'"),
         ("product", "CUBLASError: CUBLAS_STATUS_ALLOC_FAILED", {}, "nvidia-smi lists who"),
         ("a stage nobody knows", "?", {}, "nvidia-smi"),
     ],

@@ -288,6 +288,13 @@ def test_device_memory_is_not_the_hosts(a):
     same(duplicate, HOST)
 
 
+def test_an_element_is_a_view_not_a_number(a):
+    element = a[1, 2]
+    element += 10
+    assert element.shape == ()
+    assert a.tolist()[1][2] == HOST[1, 2] + 10
+
+
 # ---- it counts
 
 

@@ -1,4 +1,4 @@
-"""The strict stand-in for CuPy with streams, CUDA graphs and kernels: what the CUDA engine runs against without a GPU.
+"""The strict stand-in for CuPy with streams, CUDA graphs and kernels, to run the CUDA engine without a GPU.
 
 Kernels are compiled for the CPU (tests/cuda_on_cpu) and really run, but only when somebody waits for their
 stream: host code that reads without waiting sees old values. Array code runs at once, after what is queued on
@@ -13,6 +13,7 @@ import weakref
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from cuda_on_cpu import harness
@@ -166,7 +167,7 @@ def refuse_capture(what):
 class _Listener:
     """Listens to the strict stand-in's counters: array code waits for its stream, and is refused in a capture."""
 
-    names = Counter()
+    names: ClassVar = Counter()
 
     def __getattr__(self, kind):
         return 0

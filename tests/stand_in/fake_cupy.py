@@ -91,7 +91,7 @@ _INSUFFICIENT = _cuda_error(
 )
 _NVRTC = 'Failure finding "libnvrtc.so.13": No such file: libnvrtc.so.13'
 _CUBLAS = "libcublas.so.13: cannot open shared object file: No such file or directory"
-_INSTALL = "pip install 'lenet-gpu[cuda13]'"
+_INSTALL = "pip install 'cupy-cuda13x[ctk]'"
 _NO_PROCESS_SURVIVES = "import os, signal; runtime.getDeviceCount = lambda: os.kill(os.getpid(), signal.SIGKILL)"
 
 WORKING = Scenario("working", None)
@@ -102,7 +102,7 @@ BROKEN = (
         "files gone",
         "installed",
         "the files of cupy-cuda12x are gone",
-        "pip uninstall cupy-cuda12x, then pip install 'lenet-gpu[cuda12]'",
+        "pip uninstall cupy-cuda12x, then pip install 'cupy-cuda12x[ctk]'",
         fault=None,
         distributions=("cupy-cuda12x",),
     ),
@@ -110,7 +110,7 @@ BROKEN = (
         "two distributions",
         "distributions",
         "cupy-cuda12x and cupy-cuda13x are installed at once",
-        "pip uninstall cupy-cuda12x cupy-cuda13x, then pip install 'lenet-gpu[cuda13]'",
+        "pip uninstall cupy-cuda12x cupy-cuda13x, then pip install 'cupy-cuda13x[ctk]'",
         distributions=("cupy-cuda13x", "cupy-cuda12x"),
     ),
     Scenario("import error", "import", f"ImportError: {_CUBLAS}", _INSTALL, fault=f"raise ImportError({_CUBLAS!r})"),
@@ -195,10 +195,10 @@ BROKEN = (
     Scenario(
         "driver hangs",
         "device",
-        "no answer within 1 s",
+        "no answer within 2 s",
         "run nvidia-smi",
         fault="import time; runtime.getDeviceCount = lambda: time.sleep(600)",
-        environment={"LENET_GPU_PROBE_TIMEOUT": "1"},
+        environment={"LENET_GPU_PROBE_TIMEOUT": "2"},
     ),
 )
 """Everything that `select_backend` must survive."""
