@@ -20,7 +20,7 @@ class Page:
     hold_at: int | None = None  # after this many bytes, waits until `gate` is set
     drip: bool = False  # while held, sends a byte every 20 ms
     length: bool = True  # announces Content-Length
-    range_shift: int = 0  # claims another beginning of the range than asked for
+    whole_as_range: bool = False  # answers a Range request with a range that is the whole
     gate: threading.Event = field(default_factory=threading.Event)
 
 
@@ -66,16 +66,14 @@ class LoopbackServer:
                 if page is None or page.status != 200:
                     self.send_error(404 if page is None else page.status)
                     return
-                begin = (
-                    int(asked_range.removeprefix("bytes=").rstrip("-")) if asked_range and page.ranges else 0
-                )
+                begin = int(asked_range.removeprefix("bytes=").rstrip("-")) if asked_range and page.ranges else 0
                 if begin and begin >= len(page.body):
                     self.send_error(416)
                     return
                 self.send_response(206 if begin else 200)
                 if begin:
-                    shown = begin + page.range_shift
-                    self.send_header("Content-Range", f"bytes {shown}-{len(page.body) - 1}/{len(page.body)}")
+                    begin = 0 if page.whole_as_range else begin
+                    self.send_header("Content-Range", f"bytes {begin}-{len(page.body) - 1}/{len(page.body)}")
                 if page.length:
                     self.send_header("Content-Length", str(len(page.body) - begin))
                 self.end_headers()

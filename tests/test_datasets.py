@@ -523,6 +523,7 @@ BAD_ROWS = {
     "label": ("10" + ROW[1:], "found label 10, expected a whole number 0..9"),
     "label letter": ("a" + ROW[1:], "found label 'a', expected a whole number 0..9"),
     "comment": ("#" + ROW, "found label '#7', expected"),
+    "comment at the end": (ROW + "#1", "found pixel 784 '0#1', expected"),
     "endless": ("7" * 70_000, "found more than 65,536 bytes"),
 }
 
@@ -735,10 +736,10 @@ def test_splits_are_frozen_contiguous_and_print_briefly():
         split.images = GOOD
 
 
-def test_importing_it_loads_neither_pillow_nor_tqdm_nor_platformdirs():
+def test_reading_mnist_imports_no_package_it_does_not_need():
     program = (
         "import sys, lenet_gpu.datasets as d; d.load_dataset(progress=False, data_dir=sys.argv[1]); "
-        "print({'PIL', 'tqdm', 'platformdirs', 'matplotlib', 'cupy'} & set(sys.modules))"
+        "print({'PIL', 'tqdm', 'platformdirs', 'matplotlib', 'cupy', 'http.client'} & set(sys.modules))"
     )
     done = subprocess.run(
         [sys.executable, "-c", program, SHIPPED],

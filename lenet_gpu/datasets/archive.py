@@ -90,8 +90,6 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     except OSError as error:
         raise DataError(path, found=(error.strerror or str(error)).lower(), expected="a zip file") from error
     except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-        raise DataError(
-            path, found=f"a damaged zip ({error})", expected="a whole zip file", remedy=AGAIN
-        ) from error
+        raise DataError(path, found=f"a damaged zip ({error})", expected="a whole zip file", remedy=AGAIN) from error
     except (NotImplementedError, RuntimeError) as error:  # another compression; encrypted
         raise DataError(path, found=f"a zip that can't be read ({error})", expected="a plain one") from error

@@ -58,9 +58,7 @@ def _plain(file: io.BufferedReader) -> io.BufferedIOBase:
     return gzip.GzipFile(fileobj=file) if file.peek(2)[:2] == b"\x1f\x8b" else file
 
 
-def _blocks(
-    stream: io.BufferedIOBase, path: Path, sha256: hashlib._Hash
-) -> Iterator[tuple[list[int], list[str]]]:
+def _blocks(stream: io.BufferedIOBase, path: Path, sha256: hashlib._Hash) -> Iterator[tuple[list[int], list[str]]]:
     """Give the lines that hold samples, some at a time, each with its row number."""
     numbers: list[int] = []
     lines: list[str] = []
@@ -138,6 +136,4 @@ def _parse_row(line: str, number: int, path: Path) -> Bytes:
 
 
 def _bad_row(path: Path, number: int, found: str, expected: str) -> DataError:
-    return DataError(
-        f"{path}: row {number}", found=found, expected=expected, remedy="mend or remove that row"
-    )
+    return DataError(f"{path}: row {number}", found=found, expected=expected, remedy="mend or remove that row")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import errno
 import http.client
 import os
-import re
 import secrets
 import shutil
 import sys
@@ -22,9 +21,9 @@ from typing import Any
 
 from lenet_gpu._version import __version__
 from lenet_gpu.datasets.atomic import folder_error, passes, publish
+from lenet_gpu.datasets.mirrors import TIMEOUT
 from lenet_gpu.errors import DataError
 
-TIMEOUT = 30.0  # seconds without a byte, or with next to none, after which a connection counts as stalled
 CHUNK = 1 << 16
 LEAST_PACE = 1024  # bytes within TIMEOUT: below that a server drips only to keep the connection open
 TRIES = 5  # at one mirror, as long as each try gets further than the one before
@@ -130,15 +129,12 @@ def _transfer(url: str, part: Path, have: int, most_bytes: int, *, progress: boo
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise _Broken(_network_reason(error, timeout)) from error
     with response:
-        if response.status == http.HTTPStatus.PARTIAL_CONTENT:
-            begin = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-            if begin is None or int(begin[1]) != have:
-                part.unlink(missing_ok=True)
-                raise _Broken("the server sent another range than was asked for")
-        else:
+        if response.status != http.HTTPStatus.PARTIAL_CONTENT:
             have = 0  # it ignores ranges: this is the whole file again
         total = None if response.length is None else have + response.length
         if total is not None and total > most_bytes:
+            if have:
+                part.unlink(missing_ok=True)  # what is there and what would come don't fit together
             raise _Broken(f"the server announced {total:,} bytes, more than the {most_bytes:,} it can have")
         if response.length is not None and shutil.disk_usage(part.parent).free < response.length:
             part.unlink(missing_ok=True)

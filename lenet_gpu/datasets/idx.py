@@ -97,9 +97,7 @@ def read_idx_stream(raw: BinaryIO, name: str, kind: Kind, stored_size: int) -> I
     return IdxFile(values, content, tee.sha256.hexdigest())
 
 
-def _parse(
-    stream: io.BufferedIOBase, name: str, kind: Kind, stored_size: int, *, gzipped: bool
-) -> tuple[Bytes, str]:
+def _parse(stream: io.BufferedIOBase, name: str, kind: Kind, stored_size: int, *, gzipped: bool) -> tuple[Bytes, str]:
     """Read header and values; return them with the SHA-256 of the uncompressed bytes."""
     magic, dimensions, header = _read_header(stream, name, kind)
     if magic != MAGIC[kind]:
@@ -119,9 +117,7 @@ def _parse(
     try:
         flat = np.empty(size, dtype=np.uint8)  # safe now: the claim fits the file
     except MemoryError as error:
-        raise DataError(
-            name, found=f"{size:,} bytes of {kind}", expected="less than the free memory"
-        ) from error
+        raise DataError(name, found=f"{size:,} bytes of {kind}", expected="less than the free memory") from error
     view, filled = flat.data, 0
     while filled < size and (got := stream.readinto(view[filled : filled + CHUNK])):
         filled += got
@@ -176,8 +172,6 @@ def _check_claim(
             )
     elif whole > stored_size:
         raise _truncated(name, kind, count, whole, stored_size)
-    elif whole < stored_size:
-        raise _trailing(name, kind, count, whole)
 
 
 def _truncated(name: str, kind: Kind, count: int, expected: int, found: int) -> DataError:

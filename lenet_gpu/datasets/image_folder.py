@@ -31,9 +31,7 @@ def class_folders(folder: Path) -> dict[int, Path]:
     Returns:
         The folder of each digit present, in ascending order; empty if there is none.
     """
-    found = {
-        int(path.name): path for path in _entries(folder) if path.is_dir() and path.name in set("0123456789")
-    }
+    found = {int(path.name): path for path in _entries(folder) if path.is_dir() and path.name in set("0123456789")}
     return dict(sorted(found.items()))
 
 
@@ -55,9 +53,7 @@ def read_image_folder(folder: Path, *, progress: bool = False) -> tuple[Bytes, B
 
     folders = class_folders(folder)
     if not folders:
-        raise DataError(
-            folder, found="no class folders", expected="folders named 0, 1, ... 9 with pictures in them"
-        )
+        raise DataError(folder, found="no class folders", expected="folders named 0, 1, ... 9 with pictures in them")
     for path in _entries(folder):
         if path.is_dir() and path not in folders.values():
             raise DataError(
@@ -113,9 +109,7 @@ def _read_grey(path: Path) -> Bytes:
     from PIL import Image, UnidentifiedImageError
 
     if path.is_dir():
-        raise DataError(
-            path, found="a folder", expected="pictures only, in a class folder", remedy="move it away"
-        )
+        raise DataError(path, found="a folder", expected="pictures only, in a class folder", remedy="move it away")
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Pillow's remarks on odd but readable files
@@ -127,13 +121,9 @@ def _read_grey(path: Path) -> Bytes:
                     )
                 return _to_grey(image)
     except UnidentifiedImageError as error:
-        raise DataError(
-            path, found="not a picture", expected="PNG, JPEG or the like", remedy="remove it"
-        ) from error
+        raise DataError(path, found="not a picture", expected="PNG, JPEG or the like", remedy="remove it") from error
     except OSError as error:  # Pillow's own "image file is truncated" too
-        raise DataError(
-            path, found=(error.strerror or str(error)).lower(), expected="a whole picture"
-        ) from error
+        raise DataError(path, found=(error.strerror or str(error)).lower(), expected="a whole picture") from error
     except (SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise DataError(path, found=f"a damaged picture ({error})", expected="a whole one") from error
 

@@ -83,9 +83,7 @@ def _load_file(path: Path, name: str) -> Dataset:
     if ending.endswith(".zip"):
         return read_collection(EMNIST_DIGITS, find_in_zip(EMNIST_DIGITS, path), name=name, check=False)
     if "idx1-ubyte" in ending or "idx3-ubyte" in ending:
-        raise DataError(
-            path, found="one idx file", expected="the folder that has all four", remedy="give the folder"
-        )
+        raise DataError(path, found="one idx file", expected="the folder that has all four", remedy="give the folder")
     raise DataError(path, found="a file of no known form", expected=FORMS)
 
 
@@ -97,9 +95,7 @@ def _load_folder(folder: Path, name: str, *, progress: bool) -> Dataset:
     if empty:
         raise DataError(folder, found="an empty folder", expected=FORMS)
     for collection in (MNIST, EMNIST_DIGITS):
-        if has_member(
-            collection, folder
-        ):  # any one of the four tells the form; a missing one is then an error
+        if has_member(collection, folder):  # any one of the four tells the form; a missing one is then an error
             return read_collection(collection, find_members(collection, folder), name=name, check=False)
     if pair := _csv_pair(folder):
         train_images, train_labels, train_sha256 = read_csv(pair[0])

@@ -12,6 +12,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+TIMEOUT = 30.0  # seconds without a byte, or with next to none, after which a connection counts as stalled
+
 Part = Literal["train-images", "train-labels", "test-images", "test-labels"]
 
 

@@ -11,9 +11,8 @@ import numpy as np
 from lenet_gpu.datasets.archive import extract_member, read_zip_member, zip_members
 from lenet_gpu.datasets.atomic import locked_folder, passes
 from lenet_gpu.datasets.dataset import Dataset, Split
-from lenet_gpu.datasets.download import TIMEOUT, fetch
 from lenet_gpu.datasets.idx import IdxFile, Kind, read_idx
-from lenet_gpu.datasets.mirrors import Archive, Collection, Member, Part
+from lenet_gpu.datasets.mirrors import TIMEOUT, Archive, Collection, Member, Part
 from lenet_gpu.datasets.places import (
     Place,
     file_names,
@@ -154,6 +153,8 @@ def _prove(member: Member, file: IdxFile, name: str) -> None:
 
 def _download(collection: Collection, cache: Path, *, progress: bool, timeout: float) -> None:
     """Bring the cache to hold a good copy of every member; what is damaged in it is removed first."""
+    from lenet_gpu.datasets.download import fetch  # its HTTP client takes longer to import than all the rest
+
     with locked_folder(cache, progress=progress) as locked:
         # Looked at only now: another process may have done it all while we waited for the lock.
         missing = [part for part in collection.members if not _keep_good(collection, part, cache)]
@@ -180,6 +181,8 @@ def _fetch_archive(
     collection: Collection, archive: Archive, cache: Path, *, locked: bool, progress: bool, timeout: float
 ) -> None:
     """Download the zip, extract the members needed, and remove it."""
+    from lenet_gpu.datasets.download import fetch
+
     path = cache / archive.name
 
     def check(path: Path) -> None:

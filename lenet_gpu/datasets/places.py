@@ -122,9 +122,7 @@ def file_names(collection: Collection) -> list[str]:
 
 def forms(folder: Path, name: str) -> list[Path]:
     """Give the forms an idx file may lie in: canonical name or with a dot before idx, bare or gzipped."""
-    return [
-        folder / f"{stem}{suffix}" for stem in (name, name.replace("-idx", ".idx")) for suffix in ("", ".gz")
-    ]
+    return [folder / f"{stem}{suffix}" for stem in (name, name.replace("-idx", ".idx")) for suffix in ("", ".gz")]
 
 
 def _find_file(folder: Path, name: str) -> Path | None:
