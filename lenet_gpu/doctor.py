@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lenet_gpu._version import __version__
+from lenet_gpu.cores import available_cores, default_workers
 
 BLAS_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 """Environment variables that set how many threads a matrix product takes."""
@@ -30,19 +31,12 @@ _LABEL = 14  # Width of the column of labels.
 
 
 def engines() -> list[dict[str, Any]]:
-    """The training engines that would run here, the one that `train` takes first.
+    """The training engines of the CPU, the one that `train` takes first.
 
     Returns:
-        For each: name, workers (processes or threads that share the work).
+        For each: name, workers (processes that share the work).
     """
-    return [{"name": "layered", "workers": 1}]
-
-
-def usable_cpus() -> int:
-    """Number of processors this process may use (a container or taskset can allow fewer than there are)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return [{"name": "cpu_plan", "workers": default_workers()}, {"name": "layered", "workers": 1}]
 
 
 def collect() -> dict[str, Any]:
@@ -82,7 +76,7 @@ def _attempt(gather: Any) -> dict[str, Any]:
 def _cpu() -> dict[str, Any]:
     from lenet_gpu.backend import cpu_name
 
-    return {"name": cpu_name(), "usable": usable_cpus(), "count": os.cpu_count()}
+    return {"name": cpu_name(), "usable": available_cores(), "count": os.cpu_count()}
 
 
 def _numpy() -> dict[str, Any]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from lenet_gpu import files
 from lenet_gpu.datasets.lock import exclusive
 from lenet_gpu.errors import DataError
 
@@ -54,15 +54,7 @@ def publish(part: Path, target: Path) -> None:
         DataError: If the system refuses; `part` is removed then.
     """
     try:
-        with open(part, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(part, target)
-        if os.name == "posix":  # the new name is safe only when the folder is written too
-            folder = os.open(target.parent, os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+        files.publish(part, target)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise folder_error(target.parent, error) from error

@@ -1,0 +1,32 @@
+"""How many worker processes the CPU engine starts; imports nothing, so that `doctor` can always ask."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+MOST_WORKERS = 16
+"""Workers started on machines with more cores, unless asked for."""
+
+
+def available_cores() -> int:
+    """Number of cores that this process may use (a container or taskset can allow fewer than there are)."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def workers_possible() -> bool:
+    """Whether this platform can run workers: POSIX, with an interpreter to start."""
+    return (
+        os.name == "posix"
+        and bool(sys.executable)
+        and not getattr(sys, "frozen", False)
+        and not hasattr(sys, "getandroidapilevel")
+        and sys.platform not in ("ios", "emscripten", "wasi")
+    )
+
+
+def default_workers() -> int:
+    """Number of workers when nobody says otherwise."""
+    return min(available_cores(), MOST_WORKERS) if workers_possible() else 1
