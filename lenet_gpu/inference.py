@@ -1,4 +1,4 @@
-"""Reading digits with a trained network: NumPy alone, on the CPU."""
+"""Reading digits with a trained network: NumPy alone, on the CPU, by the prepared calls of the CPU plan."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from lenet_gpu.backend import select_backend
+from lenet_gpu.engine.cpu_plan import CpuPlan
 from lenet_gpu.errors import ModelFileError
 from lenet_gpu.lenet5 import LeNet5
 from lenet_gpu.losses import softmax
@@ -85,7 +86,11 @@ class Recognizer:
     """
 
     def __init__(self, model: str | os.PathLike[str] = DEFAULT_MODEL) -> None:
-        self.network = LeNet5.load(model_path(model), select_backend("cpu"))
+        self.network = network = LeNet5.load(model_path(model), select_backend("cpu"))
+        # In this process and for one image at a time: worker processes would only cost time here.
+        self._plan = CpuPlan(
+            network.parameters, [], network.shapes, capacity=1, background=network.background, ink=network.ink
+        )
 
     def predict_image(self, image: Any) -> Prediction:
         """Read one digit in a picture.
@@ -101,7 +106,7 @@ class Recognizer:
         """
         field = image_to_mnist(image)
         blank = not field.any()
-        probabilities = softmax(np, self.network.outputs(field[None]))[0]
+        probabilities = softmax(np, self._plan.outputs(field[None]))[0]
         return Prediction(
             digit=int(probabilities.argmax()),
             probabilities=probabilities,

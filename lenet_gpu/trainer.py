@@ -124,7 +124,7 @@ class Trainer:
             checkpoint.recipe.with_changes(epochs=epochs),
             seed=checkpoint.seed,
             engine=engine or checkpoint.engine,
-            threads=threads or checkpoint.workers,
+            threads=threads or (checkpoint.workers if engine is None else None),
             callbacks=callbacks,
         )
         trainer.history = checkpoint.history

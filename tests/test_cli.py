@@ -93,7 +93,8 @@ def wait_for_epochs(log, epochs, process):
 
 def start_training(small, out, *arguments):
     return subprocess.Popen(
-        [sys.executable, "-m", "lenet_gpu", "train", "--backend", "cpu", "--dataset", small, "--out", out, *arguments],
+        [sys.executable, "-m", "lenet_gpu", "train", "--backend", "cpu", "--dataset", small,
+         "--out", out, *arguments],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 

@@ -163,3 +163,35 @@ def test_unknown_recipe_names_the_known():
 def test_unknown_engine_is_refused(digits):
     with pytest.raises(InputError, match="engine"):
         Trainer(LeNet5(), QUICK, engine="warp").fit(digits)
+
+
+@pytest.mark.parametrize("name", ["auto", "layered", "cpu_plan"])
+def test_the_engine_that_runs_is_the_one_asked_for(name, digits):
+    run = Trainer(LeNet5(), QUICK.with_changes(epochs=1), engine=name, threads=2).fit(digits)
+    expected = {"auto": ("cpu_plan", 2), "layered": ("layered", 1), "cpu_plan": ("cpu_plan", 2)}[name]
+    assert (run.history[0]["engine"], run.history[0]["workers"]) == expected
+
+
+def test_an_engine_of_the_other_backend_is_refused(digits):
+    with pytest.raises(InputError, match="engine cuda: found the cpu backend"):
+        Trainer(LeNet5(), QUICK, engine="cuda").fit(digits)
+
+
+def test_a_network_that_the_fast_engine_does_not_cover_falls_back_visibly(digits, monkeypatch, capsys):
+    from lenet_gpu.engine.cpu_engine import CpuEngine
+
+    monkeypatch.setattr(CpuEngine, "covers", staticmethod(lambda network: "a network of another kind"))
+    run = Trainer(LeNet5(), QUICK.with_changes(epochs=1)).fit(digits)
+    assert run.history[0]["engine"] == "layered"
+    assert "a network of another kind" in capsys.readouterr().err
+    with pytest.raises(InputError, match="a network of another kind"):
+        Trainer(LeNet5(), QUICK, engine="cpu_plan").fit(digits)
+
+
+def test_resuming_on_another_engine_continues_within_rounding(tmp_path, digits):
+    """Two epochs of 16 steps apart: the parameters differ by no more than the engines' own rounding."""
+    trained(tmp_path / "whole", digits, engine="cpu_plan", threads=2)
+    trained(tmp_path / "parts", digits, QUICK.with_changes(epochs=2), engine="layered")
+    run = Trainer.resume(tmp_path / "parts", epochs=4, engine="cpu_plan", threads=1).fit(digits)
+    whole = LeNet5.load(tmp_path / "whole/model.npz").parameters
+    np.testing.assert_allclose(run.model.parameters, whole, atol=1e-5)

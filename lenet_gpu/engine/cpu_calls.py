@@ -1,0 +1,276 @@
+"""The calls of the CPU plan: each layer's forward and backward pass as prepared NumPy operations.
+
+Every method returns a list of calls, which compute when they are run, not when they are made. The formulas
+are those of layers.py, rewritten as follows:
+
+* f(a) = A tanh(S a) = A - 2A / (exp(2S a) + 1), since NumPy's exp is much quicker than its tanh. The factor
+  2S goes into the weights. C1 and C3 leave out the last pass, "A +": their outputs are only ever added up by
+  fours, so 4A goes into the bias of the subsampling that follows. Below, t stands for y - A. The derivative
+  needs the output alone: f'(a) = S/A (A^2 - y^2) = -S/A t (t + 2A).
+* Pixels stay 0 ... 255. What input scaling does to them is done to C1's weights instead:
+  sum of w (background + s v) = sum of (s w) v + background (sum of w).
+
+Names: a is a unit's weighted sum, y its output, delta = dE/da.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from lenet_gpu.engine import cpu_layout as layout
+from lenet_gpu.engine.cpu_head import Call, SoftmaxHead
+from lenet_gpu.engine.cpu_layout import C1_HALF, C1_MAPS, C1_TERMS, C3_TERMS
+from lenet_gpu.engine.cpu_terms import Terms
+from lenet_gpu.paper import SQUASH_A, SQUASH_S
+
+FEW = 2
+"""Up to so many images the runs are too short for copying windows; their values are picked one by one."""
+
+
+class Calls:
+    """Makes the calls for any number of images up to the capacity; all of them share the same arrays.
+
+    Args:
+        parameters: Flat parameter buffer.
+        shapes: Shape of each parameter by name, in the order of the buffer.
+        terms: The weight matrices made from it.
+        head: The output layer.
+        capacity: Largest number of images.
+        pixels: dtype of the images.
+        training: Whether backward passes are wanted.
+    """
+
+    def __init__(
+        self,
+        parameters: np.ndarray,
+        shapes: Mapping[str, Sequence[int]],
+        terms: Terms,
+        head: SoftmaxHead,
+        capacity: int,
+        pixels: np.dtype,
+        *,
+        training: bool,
+    ) -> None:
+        self.dtype = dtype = parameters.dtype
+        self._shapes, self._terms, self._head = shapes, terms, head
+        self._parameters = layout.named_views(parameters, shapes)
+        self._buffers = layout.Buffers(capacity, dtype, pixels, training=training)
+        self._training = training
+        self._ones = np.ones(layout.C1_TILES**2 * capacity, dtype)
+        self._few_pixels = np.zeros(FEW * layout.PIXELS + 1, dtype)  # the last stays 0: the margin
+        self._dc1 = np.zeros((2, 8 * C1_MAPS, C1_HALF), dtype)
+        self._dc1_terms, self._dc1_sums = np.zeros((16, C1_TERMS), dtype), np.zeros(C1_TERMS, dtype)
+        self._dc3 = np.zeros_like(terms.c3)
+        self._dc3_terms = np.zeros((4, C3_TERMS), dtype)
+
+    # ---- images
+
+    def _few(self, n: int) -> bool:
+        return n <= FEW and not self._training
+
+    def images(self, n: int) -> np.ndarray:
+        """Where n images must be put before the calls of `load`, (n, 784)."""
+        if self._few(n):
+            return self._few_pixels[-1 - n * layout.PIXELS : -1].reshape(n, layout.PIXELS)
+        return self._buffers.cut(n)["rows"].reshape(n, layout.PIXELS)
+
+    def restore(self, n: int) -> list[Call]:
+        """The calls that write what all others expect to find; needed after another number of images."""
+        b = self._buffers.cut(n)
+        calls: list[Call] = [
+            (b["images"].fill, (0,)),
+            (b["c1_in"][0].fill, (1,)),
+            (b["c1_in"][-1].fill, (1,)),
+            (b["c3_in"][0].fill, (1,)),
+        ]
+        if self._training:
+            calls += [(b["fold_y"].fill, (0,)), (b["fold_x"].fill, (0,))]
+        return calls
+
+    def load(self, n: int) -> list[Call]:
+        """Gather the windows of C1's tiles."""
+        b = self._buffers.cut(n)
+        c1_in = b["c1_in"][1:-1]
+        if self._few(n):
+            pixels = self._few_pixels[-1 - n * layout.PIXELS :]
+            return [(pixels.take, (layout.c1_index(n), None, c1_in, "clip"))]
+        windows = layout.c1_windows(b["images"], n)
+        return [
+            *((np.copyto, pair) for pair in layout.image_quarters(b["rows"], b["images"], n)),
+            (np.copyto, (c1_in.reshape(windows.shape), windows)),
+        ]
+
+    def _number(self, value: float) -> np.ndarray:
+        """A constant as an array, which a call takes without any conversion."""
+        return np.array(value, self.dtype)
+
+    # ---- forward
+
+    def _squash(self, x: np.ndarray) -> list[Call]:
+        """2S a -> t = f(a) - A, in place."""
+        return [
+            (np.exp, (x, x)),
+            (np.add, (x, self._number(1.0), x)),
+            (np.divide, (self._number(-2.0 * SQUASH_A), x, x)),
+        ]
+
+    def _subsample(self, name: str, x: np.ndarray, total: np.ndarray, y: np.ndarray) -> list[Call]:
+        """Add four phases, multiply by the coefficient, add the bias, squash.
+
+        Args:
+            name: "s2" or "s4".
+            x: t of the layer below, the phases along axis -2.
+            total: Receives the sums, (rows, columns).
+            y: Receives the layer's output, (rows, columns).
+        """
+        factor, offset, _ = self._terms.subsampling[name]
+        sums = total.reshape(*x.shape[:-2], -1)
+        return [
+            (np.add, (x[..., 0, :], x[..., 1, :], sums)),
+            (np.add, (sums, x[..., 2, :], sums)),
+            (np.add, (sums, x[..., 3, :], sums)),
+            (np.multiply, (total, factor, y)),
+            (np.add, (y, offset, y)),
+            *self._squash(y),
+            (np.add, (y, self._number(SQUASH_A), y)),
+        ]
+
+    def _dense(self, name: str, x: np.ndarray, y: np.ndarray) -> list[Call]:
+        """A fully connected layer and its squashing, x (inputs, n) -> y (units, n)."""
+        weight, bias = self._parameters[f"{name}.weight"], self._parameters[f"{name}.bias"]
+        return [
+            (np.matmul, (weight.reshape(len(bias), -1), x, y)),
+            (np.add, (y, bias[:, None], y)),
+            (np.multiply, (y, self._number(SQUASH_S), y)),
+            (np.tanh, (y, y)),  # few values: here one call is quicker than three cheaper ones
+            (np.multiply, (y, self._number(SQUASH_A), y)),
+        ]
+
+    def forward(self, n: int) -> list[Call]:
+        """From the gathered C1 windows to the logits."""
+        b = self._buffers.cut(n)
+        c1 = b["c1"].reshape(2, 8 * C1_MAPS, -1)  # half, (phase, S2 row), (tile, image)
+        c3_in, windows = b["c3_in"][1:], layout.c3_windows(b["s2"], n)
+        gather: Call = (np.copyto, (c3_in.reshape(windows.shape), windows))
+        if self._few(n):
+            gather = (b["s2"].take, (layout.c3_index(n), None, c3_in, "clip"))
+        return [
+            (np.matmul, (self._terms.c1[:, :-1], b["c1_in"][:C1_HALF], c1[0])),
+            (np.matmul, (self._terms.c1[:, 1:], b["c1_in"][-C1_HALF:], c1[1])),
+            *self._squash(b["c1"]),
+            *self._subsample("s2", c1.reshape(2, 4, -1), b["s2_sum"], b["s2"]),
+            gather,
+            (np.matmul, (self._terms.c3, b["c3_in"], b["c3"])),
+            *self._squash(b["c3"]),
+            *self._subsample("s4", b["c3"].reshape(4, -1), b["s4_sum"], b["s4"]),
+            *self._dense("c5", b["s4"].reshape(-1, n), b["c5"]),
+            *self._dense("f6", b["c5"], b["f6"]),
+            *self._head.forward(n, b["f6"]),
+        ]
+
+    # ---- backward
+
+    def _delta(self, y: np.ndarray, dy: np.ndarray, scale: float = 1.0) -> list[Call]:
+        """Turn dy = dE/dy / scale into delta = dE/dy f'(a), in place; y is used up."""
+        return [
+            (np.multiply, (y, y, y)),
+            (np.subtract, (y, self._number(SQUASH_A**2), y)),
+            (np.multiply, (dy, y, dy)),
+            (np.multiply, (dy, self._number(scale * -SQUASH_S / SQUASH_A), dy)),
+        ]
+
+    def _dense_back(
+        self, name: str, x: np.ndarray, y: np.ndarray, dy: np.ndarray, dx: np.ndarray,
+        gradients: Mapping[str, np.ndarray],
+    ) -> list[Call]:  # fmt: skip
+        """Back through a fully connected layer; dy (units, n) becomes delta, dx (inputs, n) is written."""
+        weight = self._parameters[f"{name}.weight"].reshape(len(y), -1)
+        return [
+            *self._delta(y, dy),
+            (np.matmul, (dy, x.T, gradients[f"{name}.weight"].reshape(weight.shape))),
+            (np.matmul, (dy, self._ones[: dy.shape[1]], gradients[f"{name}.bias"])),
+            (np.matmul, (weight.T, dy, dx)),
+        ]
+
+    def _subsample_back(
+        self, name: str, x: np.ndarray, scratch: np.ndarray, total: np.ndarray, y: np.ndarray,
+        dy: np.ndarray, scale: float, gradient: np.ndarray,
+    ) -> list[Call]:  # fmt: skip
+        """Back through squashing, subsampling and the squashing of the layer below.
+
+        Args:
+            name: "s2" or "s4".
+            x: t of the layer below, the phases along axis -2; becomes its delta.
+            scratch: Of x's shape.
+            total: The sums of four t, (rows, columns).
+            y: The layer's output, (rows, columns); used up.
+            dy: dE/dy / scale, (rows, columns); used up.
+            scale: What dy still has to be multiplied by.
+            gradient: Receives the derivative by coefficients and biases.
+        """
+        rows, columns = y.shape
+        sums = np.zeros((2, rows), self.dtype)
+        back = self._terms.subsampling[name][2]
+        return [
+            *self._delta(y, dy, scale),
+            (np.matmul, (dy[:, None, :], total[:, :, None], sums[0, :, None, None])),
+            (np.matmul, (dy, self._ones[:columns], sums[1])),
+            (np.matmul, (sums.reshape(-1), self._terms.subsampling_gradient[name], gradient)),
+            # the same dE/dy for each of the four phases below, times f' = -S/A t (t + 2A)
+            (np.multiply, (dy, back, dy)),
+            (np.add, (x, self._number(2.0 * SQUASH_A), scratch)),
+            (np.multiply, (x, scratch, x)),
+            (np.multiply, (x, dy.reshape(*x.shape[:-2], 1, -1), x)),
+        ]
+
+    def backward(self, n: int, labels: np.ndarray, flat: np.ndarray) -> list[Call]:
+        """From the logits to all gradients; overwrites the activations.
+
+        Args:
+            n: Number of images.
+            labels: (n,) intp; read when the calls run.
+            flat: Receives the gradients, laid out like the parameters.
+        """
+        b = self._buffers.cut(n)
+        gradients = layout.named_views(flat, self._shapes)
+        part = self._terms.parts(flat)
+        c1, scratch = (b[name].reshape(2, 4, -1) for name in ("c1", "c1_scratch"))
+        c1_rows = b["c1"].reshape(2, 8 * C1_MAPS, -1)
+        c3, flat_scratch = b["c3"].reshape(4, -1), b["c1_scratch"].reshape(-1)
+        s4, s4_delta = b["s4"].reshape(-1, n), b["s4_delta"].reshape(-1, n)
+        fold_y, fold_x = b["fold_y"].reshape(3, -1), b["fold_x"].reshape(3, *b["s2"].shape)
+        tall_flat = flat_scratch[: fold_y[0].size]
+        thirds, tall, wide = layout.fold_views(b["fold_y"], tall_flat, b["fold_x"], n)
+        third_rows = len(thirds[0])
+        return [
+            *self._head.loss_backward(n, labels, b["f6"], b["f6_delta"], gradients),
+            *self._dense_back("f6", b["c5"], b["f6"], b["f6_delta"], b["c5_delta"], gradients),
+            *self._dense_back("c5", s4, b["c5"], b["c5_delta"], s4_delta, gradients),
+            *self._subsample_back(
+                "s4", c3, flat_scratch[: c3.size].reshape(c3.shape), b["s4_sum"], b["s4"],
+                b["s4_delta"], 1.0, part["s4"],
+            ),
+            (np.matmul, (b["c3"], b["c3_in"].T, self._dc3)),
+            (self._dc3.take, (self._terms.c3_places, None, self._dc3_terms, "clip")),
+            (np.matmul, (self._ones[:4], self._dc3_terms, part["c3"])),
+            *(
+                (np.matmul, (self._terms.c3[:, 1 + k * third_rows : 1 + (k + 1) * third_rows].T, b["c3"], third))
+                for k, third in enumerate(thirds)
+            ),
+            (np.add, (fold_y[0], fold_y[1], tall_flat)),
+            (np.add, (tall_flat, fold_y[2], tall_flat)),
+            (np.copyto, (wide, tall)),
+            (np.add, (fold_x[0], fold_x[1], b["s2_delta"])),
+            (np.add, (b["s2_delta"], fold_x[2], b["s2_delta"])),
+            # C3's weights hold a factor 2S, which goes out here.
+            *self._subsample_back(
+                "s2", c1, scratch, b["s2_sum"], b["s2"], b["s2_delta"], 0.5 / SQUASH_S, part["s2"]
+            ),
+            (np.matmul, (c1_rows[0], b["c1_in"][:C1_HALF].T, self._dc1[0])),
+            (np.matmul, (c1_rows[1], b["c1_in"][-C1_HALF:].T, self._dc1[1])),
+            (self._dc1.take, (self._terms.c1_places, None, self._dc1_terms, "clip")),
+            (np.matmul, (self._ones[:16], self._dc1_terms, self._dc1_sums)),
+            (np.matmul, (self._dc1_sums, self._terms.c1_gradient, part["c1"])),
+        ]  # fmt: skip

@@ -1,0 +1,310 @@
+"""Where the numbers of the CPU plan lie in memory, and what makes a convolution one matrix product.
+
+A convolution is quickest as one large matrix product, and NumPy's elementwise functions are quickest on
+long contiguous runs. Three choices give both:
+
+1. The batch is the innermost axis. A matrix has one row for each (map, position inside a tile) and one
+   column for each (tile, image); n images beside each other keep every run at least n numbers long.
+
+2. A product computes a whole tile of outputs, not one output. C1 turns 6x8 pixels into 2x4 outputs of its
+   6 maps, C3 turns 6x6 cells of the 6 S2 maps into 2x2 outputs of its 16 maps: exactly one S4 cell. The
+   5x5 kernel stands in the weight matrix once for every output of the tile, shifted, with zeros around it
+   (a Toeplitz matrix; Table I's missing connections are zeros as well). More multiplications than needed,
+   but far fewer copies, and products of a shape that BLAS runs at full speed.
+
+3. Images are kept by "phase": pixel (4 i + p, 4 j + q) lies in row (p, q), column (i, j). Then the pixels
+   that all tiles have at one place are one run, and gathering the tiles of a batch is one `copyto`.
+
+The first half of the network for n images (sizes are rows x columns; o is a row of ones, for the biases)::
+
+    images      16 x 64n   rows (y%4, x%4)           columns (y//4, x//4, image)      32x32 pixels, uint8
+       |  gather: an 8x8 window at each of the 7x7 tiles
+    c1_in       66 x 49n   o | rows (y, x) of 8x8 | o    columns (tile y, tile x, image)
+       |           rows  0-48: o, window lines 0-5  -->  output lines 0 and 1 of the tile
+       |           rows 17-65: window lines 2-7, o  -->  output lines 2 and 3 of the tile
+       |  two products with the same (48 x 49) weights
+    c1     2 x 48 x 49n    rows (half) x (line, x%2, x//2, map)  =  half x phase x 12 S2 rows
+       |  squash; add the four phases (the 2x2 cells that S2 adds)
+    s2          24 x 49n   rows (y%2, x%2, map)      columns (y//2, x//2, image)      6 maps of 14x14
+       |  coefficient, bias, squash; gather: a 6x6 window at each of the 5x5 tiles
+    c3_in      217 x 25n   o | rows (y, x, map) of 6x6x6     columns (tile y, tile x, image)
+       |  one product with the (64 x 217) weights
+    c3          64 x 25n   rows (phase, map)
+       |  squash; add the four phases
+    s4          16 x 25n   rows (map)                columns (y, x, image)            16 maps of 5x5
+       |  coefficient, bias, squash; the same memory seen as 400 x n
+    c5, f6, output         (120, 84, 10) x n: plain products with the parameters as they lie
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+
+import numpy as np
+from numpy.lib.stride_tricks import as_strided
+
+from lenet_gpu.paper import C3_TABLE, IMAGE_SIZE, KERNEL_SIZE
+
+K = KERNEL_SIZE
+PIXELS = IMAGE_SIZE * IMAGE_SIZE
+C1_MAPS, C3_MAPS, C5_MAPS, F6_UNITS = 6, 16, 120, 84
+
+C1_TILES = 7
+"""C1's 28x28 outputs are 7x7 tiles of 4x4; S2's 14x14 cells are 7x7 tiles of 2x2."""
+C1_WINDOW = 8
+"""A 4x4 tile of outputs sees 8x8 pixels."""
+C1_HALF = 1 + 6 * C1_WINDOW
+"""Rows of `c1_in` that two output lines of a tile see: the ones, and 6 lines of 8 pixels."""
+C1_TERMS = C1_MAPS * K * K + C1_MAPS
+"""C1's parameters: its kernels, then its biases."""
+
+C3_TILES = 5
+"""C3's 10x10 outputs are 5x5 tiles of 2x2, which S4 turns into 5x5 cells."""
+C3_WINDOW = 6
+"""A 2x2 tile of outputs sees 6x6 cells of S2."""
+C3_ROWS = 1 + C3_WINDOW * C3_WINDOW * C1_MAPS
+"""Rows of `c3_in`."""
+C3_KERNELS = sum(len(row) for row in C3_TABLE)
+C3_TERMS = C3_KERNELS * K * K + C3_MAPS
+"""C3's parameters: its kernels, then its biases."""
+
+
+def named_views(flat: np.ndarray, shapes: Mapping[str, Sequence[int]]) -> dict[str, np.ndarray]:
+    """Cut a flat buffer into named views.
+
+    Args:
+        flat: One-dimensional buffer.
+        shapes: Shape of each part, in the order in which the parts lie in the buffer.
+
+    Returns:
+        A view for each name.
+    """
+    views, start = {}, 0
+    for name, shape in shapes.items():
+        stop = start + prod(shape)
+        views[name] = flat[start:stop].reshape(shape)
+        start = stop
+    return views
+
+
+class Buffers:
+    """The plan's arrays for up to `capacity` images; `cut` hands out the part that n images use.
+
+    Args:
+        capacity: Largest number of images at once.
+        dtype: float32, or float64 for tests.
+        pixels: dtype of the images.
+        training: Whether the arrays of the backward pass are wanted too.
+    """
+
+    def __init__(self, capacity: int, dtype: np.dtype, pixels: np.dtype, training: bool) -> None:
+        s2, s4 = (4 * C1_MAPS, C1_TILES**2, dtype), (C3_MAPS, C3_TILES**2, dtype)
+        self._sizes: dict[str, tuple[int, int, np.dtype]] = {
+            "rows": (1, PIXELS, pixels),
+            "images": (16, 64, pixels),
+            "c1_in": (2 + C1_WINDOW**2, C1_TILES**2, dtype),
+            "c1": (16 * C1_MAPS, C1_TILES**2, dtype),
+            "s2_sum": s2,
+            "s2": s2,
+            "c3_in": (C3_ROWS, C3_TILES**2, dtype),
+            "c3": (4 * C3_MAPS, C3_TILES**2, dtype),
+            "s4_sum": s4,
+            "s4": s4,
+            "c5": (C5_MAPS, 1, dtype),
+            "f6": (F6_UNITS, 1, dtype),
+        }
+        if training:
+            self._sizes |= {
+                "c1_scratch": self._sizes["c1"],
+                "s2_delta": s2,
+                "s4_delta": s4,
+                "c5_delta": self._sizes["c5"],
+                "f6_delta": self._sizes["f6"],
+                # C3's windows on their way back to S2: see `fold_views`.
+                "fold_y": (3 * 12 * C3_WINDOW, C1_TILES * C3_TILES, dtype),
+                "fold_x": (3 * 4 * C1_MAPS, C1_TILES**2, dtype),
+            }
+        self._flat = {
+            name: np.zeros(rows * columns * capacity, dtype=kind)
+            for name, (rows, columns, kind) in self._sizes.items()
+        }
+
+    def cut(self, n: int) -> dict[str, np.ndarray]:
+        """Views (rows, columns * n) for n images, n at most the capacity.
+
+        All of them start where the views of any other n start. What a plan expects to find unchanged from
+        step to step (rows of ones, empty margins) must be written again before the first step of another n.
+        """
+        return {
+            name: self._flat[name][: rows * columns * n].reshape(rows, columns * n)
+            for name, (rows, columns, _) in self._sizes.items()
+        }
+
+
+# ---- gathering
+
+
+def image_quarters(rows: np.ndarray, images: np.ndarray, n: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """(destination, source) pairs that turn n images of 28x28 into phases, batch innermost.
+
+    The field's first pixel is pixel (2, 2) of the padded 32x32 image: lines with y % 4 of 2 and 3 start at
+    y // 4 = 0, those with 0 and 1 at y // 4 = 1. So each axis falls into two parts, an image into four.
+
+    Args:
+        rows: (1, 784 n), the images one after another.
+        images: (16, 64 n), the phases.
+        n: Number of images.
+
+    Returns:
+        Four pairs of views of equal shape (2, 2, 7, 7, n).
+    """
+    source = rows.reshape(n, 7, 2, 2, 7, 2, 2)  # image, y // 4, y half, y % 2, x // 4, x half, x % 2
+    phases = images.reshape(4, 4, 8, 8, n)
+    parts = ((slice(2, 4), slice(0, 7)), (slice(0, 2), slice(1, 8)))  # phases and tiles of each half
+    pairs = []
+    for y, (y_phase, y_tile) in enumerate(parts):
+        for x, (x_phase, x_tile) in enumerate(parts):
+            quarter = source[:, :, y, :, :, x, :].transpose(2, 4, 1, 3, 0)  # (2, 2, 7, 7, n)
+            pairs.append((phases[y_phase, x_phase, y_tile, x_tile], quarter))
+    return pairs
+
+
+def c1_windows(images: np.ndarray, n: int) -> np.ndarray:
+    """The 8x8 window of every C1 tile as a view of the phases.
+
+    Line y of the window is phase y % 4 of the tile y // 4 further down.
+
+    Args:
+        images: (16, 64 n), the phases.
+        n: Number of images.
+
+    Returns:
+        (2, 4, 2, 4, 7, 7 n) view: y // 4, y % 4, x // 4, x % 4, tile y, (tile x, image).
+    """
+    phases = images.reshape(4, 4, 8, 8 * n)
+    p, q, line, one = phases.strides
+    return as_strided(phases, (2, 4, 2, 4, C1_TILES, C1_TILES * n), (line, p, n * one, q, line, one))
+
+
+def c3_windows(s2: np.ndarray, n: int) -> np.ndarray:
+    """The 6x6 window of every C3 tile in all 6 maps of S2, as a view.
+
+    Args:
+        s2: (24, 49 n), rows (y % 2, x % 2, map).
+        n: Number of images.
+
+    Returns:
+        (3, 2, 3, 12, 5, 5 n) view: y // 2, y % 2, x // 2, (x % 2, map), tile y, (tile x, image).
+    """
+    cells = s2.reshape(2, 2 * C1_MAPS, C1_TILES, C1_TILES * n)
+    p, row, line, one = cells.strides
+    shape = (3, 2, 3, 2 * C1_MAPS, C3_TILES, C3_TILES * n)
+    return as_strided(cells, shape, (line, p, n * one, row, line, one))
+
+
+def c1_index(n: int) -> np.ndarray:
+    """Where the values of `c1_in` are in n images one after another, with a 0 behind them.
+
+    Returns:
+        (64, 49 n) intp, from following the places of all pixels through the copies above.
+    """
+    rows = np.arange(n * PIXELS).reshape(1, -1)
+    images = np.full((16, 64 * n), n * PIXELS)
+    for destination, source in image_quarters(rows, images, n):
+        destination[...] = source
+    return c1_windows(images, n).reshape(C1_WINDOW**2, -1).astype(np.intp)
+
+
+def c3_index(n: int) -> np.ndarray:
+    """Where the values of `c3_in` are in the array of S2, flat: (216, 25 n) intp."""
+    s2 = np.arange(4 * C1_MAPS * C1_TILES**2 * n).reshape(4 * C1_MAPS, -1)
+    return c3_windows(s2, n).reshape(C3_ROWS - 1, -1).astype(np.intp)
+
+
+def fold_views(
+    fold_y: np.ndarray, tall: np.ndarray, fold_x: np.ndarray, n: int
+) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
+    """How the derivatives of C3's windows find back to the S2 cells, each of which lies in up to 9 windows.
+
+    Line y of the window of tile line i is line y // 2 + i of S2's (phase's) 7 lines. So the third of the
+    windows with y // 2 = k is written into an array of 7 lines that has k empty lines above it and 2 - k
+    below: the thirds can be added as whole arrays. Then the same along x. The sums go elsewhere, for the empty
+    lines must stay empty.
+
+    Args:
+        fold_y: (216, 35 n), rows (y // 2, y % 2, x // 2, (x % 2, map)), columns (7 lines, 5 tiles, image).
+        tall: (2520 n,), receives the sum of fold_y's thirds.
+        fold_x: (72, 49 n), rows (x // 2, y % 2, (x % 2, map)), columns (7, 7, image).
+        n: Number of images.
+
+    Returns:
+        Where the product for each of the three y // 2 goes, (72, 25 n) each; `tall` and its destination in
+        fold_x, both as (3, 2, 12, 7, 5 n): x // 2, y % 2, (x % 2, map), line, (tile, image).
+    """
+    line = C3_TILES * n
+    thirds = fold_y.reshape(3, -1, C1_TILES * line)
+    products = [third[:, k * line : (k + C3_TILES) * line] for k, third in enumerate(thirds)]
+    source = tall.reshape(2, 3, 2 * C1_MAPS, C1_TILES, line).transpose(1, 0, 2, 3, 4)
+    wide = fold_x.reshape(3, 2, 2 * C1_MAPS, C1_TILES, C1_TILES * n)
+    k, p, row, y, one = wide.strides
+    return products, source, as_strided(wide, source.shape, (k + n * one, p, row, y, one))
+
+
+# ---- weight matrices: which parameter stands where
+#
+# A layer's parameters are its "terms": kernels, then biases. A matrix is filled with one `take`, from the
+# terms and a zero behind them; its gradient is collected with one `take` and a sum over a tile's outputs.
+
+
+def c1_places() -> tuple[np.ndarray, np.ndarray]:
+    """C1's matrix: rows (line, x % 2, x // 2, map) of half a tile, columns bias, window (6, 8), bias.
+
+    The bias stands on both sides: columns 0-48 are the weights of the tile's upper half, columns 1-49
+    those of the lower half, whose ones lie behind its pixels.
+
+    Returns:
+        Which term stands at each place, (48, 50), and where in the gradients of the two halves,
+        (2, 48, 49) flat, the terms of each of the tile's 16 outputs are, (16, 156).
+    """
+    terms = np.full((8 * C1_MAPS, 1 + C1_HALF), C1_TERMS, np.intp)
+    places = np.zeros((16, C1_TERMS), np.intp)
+    for output in range(8):
+        line, x = output // 4, output % 4
+        rows = ((line * 2 + x % 2) * 2 + x // 2) * C1_MAPS + np.arange(C1_MAPS)
+        u, v = np.indices((K, K))
+        columns = (1 + (line + u) * C1_WINDOW + x + v).ravel()
+        kernels = np.arange(C1_MAPS * K * K).reshape(C1_MAPS, K * K)
+        biases = C1_MAPS * K * K + np.arange(C1_MAPS)
+        terms[rows[:, None], columns] = kernels
+        terms[rows, 0] = terms[rows, -1] = biases
+        for half, bias_column in enumerate((0, C1_HALF - 1)):
+            place = places[half * 8 + output]
+            starts = (half * len(terms) + rows) * C1_HALF
+            place[kernels] = starts[:, None] + columns - half
+            place[biases] = starts + bias_column
+    return terms, places
+
+
+def c3_places() -> tuple[np.ndarray, np.ndarray]:
+    """C3's matrix: rows (line, x, map) of the tile, columns bias, then (y, x, S2 map) of the window.
+
+    Returns:
+        Which term stands at each place, (64, 217), and where in the matrix, flat, the terms of each of the
+        tile's 4 outputs are, (4, 1516).
+    """
+    terms = np.full((4 * C3_MAPS, C3_ROWS), C3_TERMS, np.intp)
+    places = np.zeros((4, C3_TERMS), np.intp)
+    pairs = [(o, i) for o, row in enumerate(C3_TABLE) for i in row]
+    u, v = np.indices((K, K))
+    for output in range(4):
+        line, x = output // 2, output % 2
+        for pair, (o, i) in enumerate(pairs):
+            kernel = np.arange(pair * K * K, (pair + 1) * K * K)
+            columns = (1 + ((line + u) * C3_WINDOW + x + v) * C1_MAPS + i).ravel()
+            terms[output * C3_MAPS + o, columns] = kernel
+            places[output, kernel] = (output * C3_MAPS + o) * C3_ROWS + columns
+        rows = output * C3_MAPS + np.arange(C3_MAPS)
+        terms[rows, 0] = places_of_biases = C3_KERNELS * K * K + np.arange(C3_MAPS)
+        places[output, places_of_biases] = rows * C3_ROWS
+    return terms, places

@@ -1,0 +1,112 @@
+"""Memory that several processes share and that nothing can leave behind.
+
+An anonymous file (`memfd_create`, or a temporary file whose name is removed at once) has no name, so it
+vanishes with the last process that holds it, even after `kill -9`. Every process maps it and lays the same
+named arrays over it.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+from collections.abc import Sequence
+from math import prod
+
+import numpy as np
+
+from lenet_gpu.errors import TrainingError
+
+Specification = Sequence[tuple[str, str, Sequence[int]]]
+"""Name, dtype and shape of each array, in the order in which they lie in the file."""
+
+ALIGNMENT = 4096
+"""Arrays start on pages of their own."""
+
+
+def _create_file() -> int:
+    """A new file descriptor of an anonymous file of size 0."""
+    if hasattr(os, "memfd_create"):
+        return os.memfd_create("lenet-gpu")
+    with tempfile.TemporaryFile(prefix="lenet-gpu-") as file:
+        return os.dup(file.fileno())
+
+
+class SharedArrays:
+    """Named arrays over an anonymous file.
+
+    Args:
+        fd: Descriptor of a file that another process has created; a new file if None.
+
+    Attributes:
+        fd: The file's descriptor.
+        specification: What lies in the file now; hand it to the other processes' `attach`.
+    """
+
+    def __init__(self, fd: int | None = None) -> None:
+        self.fd = _create_file() if fd is None else fd
+        self.specification: list[tuple[str, str, list[int]]] = []
+        self._size = 0
+
+    def allocate(self, specification: Specification, *, reserve: bool = True) -> dict[str, np.ndarray]:
+        """Make room for arrays and lay them over the file; arrays handed out before must not be used again.
+
+        Args:
+            specification: The arrays wanted.
+            reserve: Take the memory now; otherwise pages are taken when they are first written.
+
+        Returns:
+            The arrays by name. What they contain is undefined.
+
+        Raises:
+            TrainingError: There is not enough memory.
+        """
+        self.specification = [(name, str(dtype), list(shape)) for name, dtype, shape in specification]
+        size = self._places()[-1][1]
+        try:
+            if size > self._size:
+                os.ftruncate(self.fd, size)
+                if reserve and hasattr(os, "posix_fallocate"):  # now, not as a SIGBUS in the middle of training
+                    os.posix_fallocate(self.fd, 0, size)
+                self._size = size
+            return self.attach(self.specification)
+        except OSError as error:
+            raise TrainingError(
+                "memory shared by the workers",
+                found=f"{error.strerror or error}",
+                expected=f"room for {size / 2**20:.0f} MiB",
+                remedy="free some memory, or load fewer images",
+            ) from error
+
+    def attach(self, specification: Specification) -> dict[str, np.ndarray]:
+        """Lay arrays over the file as another process has allocated them.
+
+        Args:
+            specification: The other process' `specification`.
+
+        Returns:
+            The arrays by name.
+        """
+        self.specification = [(name, str(dtype), list(shape)) for name, dtype, shape in specification]
+        places = self._places()
+        memory = mmap.mmap(self.fd, places[-1][1])  # lives as long as an array uses it
+        return {
+            name: np.frombuffer(memory, dtype, prod(shape), start).reshape(shape)
+            for (name, dtype, shape), (start, _) in zip(self.specification, places, strict=True)
+        }
+
+    def _places(self) -> list[tuple[int, int]]:
+        """(start, stop) of every array in the file; `stop` is rounded up to a whole page, at least one."""
+        places, start = [], 0
+        for _, dtype, shape in self.specification:
+            size = max(1, np.dtype(dtype).itemsize * prod(shape))
+            stop = start + -(-size // ALIGNMENT) * ALIGNMENT
+            places.append((start, stop))
+            start = stop
+        return places
+
+    def close(self) -> None:
+        """Give up the file; arrays in use stay valid."""
+        if self.fd >= 0:
+            os.close(self.fd)
+            self.fd = -1

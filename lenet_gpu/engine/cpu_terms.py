@@ -1,0 +1,103 @@
+"""The first layers' weight matrices of the CPU plan, made from the parameters before every step.
+
+What the plan multiplies with is linear in the parameters, and there are few of them (156 in C1, 12 in S2,
+1516 in C3, 32 in S4). So each layer's numbers come from one product with a constant matrix M, and the
+gradients of those numbers become the parameters' gradients by the transpose of M.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from math import prod
+
+import numpy as np
+
+from lenet_gpu.engine import cpu_layout as layout
+from lenet_gpu.engine.cpu_head import Call
+from lenet_gpu.engine.cpu_layout import C1_HALF, C1_MAPS, C1_TERMS, C3_MAPS, C3_ROWS, C3_TERMS, K
+from lenet_gpu.paper import SQUASH_A, SQUASH_S
+
+
+class Terms:
+    """Weight matrices of C1 and C3 and the factors of S2 and S4.
+
+    Args:
+        parameters: Flat parameter buffer.
+        shapes: Shape of each parameter by name, in the order of the buffer.
+        background: Input value of an empty pixel.
+        pixel_scale: Input value of one step of a pixel.
+
+    Attributes:
+        c1: (48, 50), times 2S and for raw pixels; see `layout.c1_places`.
+        c3: (64, 217), times 2S; see `layout.c3_places`.
+        subsampling: For "s2" and "s4" three columns, one number for each row of their arrays: what a sum of
+            four t is multiplied by, what is added then, and what delta is multiplied by on its way down.
+        expand: The calls that fill these from the parameters.
+        c1_places, c3_places: Where the gradients of the terms are in the gradients of the matrices.
+        c1_gradient: (156, 156), turns C1's terms' gradients into its parameters'.
+        subsampling_gradient: For "s2" and "s4", (2 rows, 2 maps): turns the sums of delta t and of delta
+            over each row into the gradients of coefficients and biases.
+    """
+
+    def __init__(
+        self, parameters: np.ndarray, shapes: Mapping[str, Sequence[int]], background: float, pixel_scale: float
+    ) -> None:
+        dtype = parameters.dtype
+        self._bounds = self._find_parts(shapes)
+        part = self.parts(parameters)
+
+        c1_map = self._c1_map(background, pixel_scale)
+        self.c1_gradient = (c1_map / (2.0 * SQUASH_S)).astype(dtype)
+        terms1, terms3 = np.zeros(C1_TERMS + 1, dtype), np.zeros(C3_TERMS + 1, dtype)  # the last stays 0
+        self.c1, self.c3 = np.zeros((8 * C1_MAPS, C1_HALF + 1), dtype), np.zeros((4 * C3_MAPS, C3_ROWS), dtype)
+        c1_terms, self.c1_places = layout.c1_places()
+        c3_terms, self.c3_places = layout.c3_places()
+        self.expand: list[Call] = [
+            (np.matmul, (c1_map.astype(dtype), part["c1"], terms1[:-1])),
+            (terms1.take, (c1_terms, None, self.c1, "clip")),
+            (np.multiply, (part["c3"], np.array(2.0 * SQUASH_S, dtype), terms3[:-1])),
+            (terms3.take, (c3_terms, None, self.c3, "clip")),
+        ]
+        self.subsampling: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+        self.subsampling_gradient: dict[str, np.ndarray] = {}
+        for name, maps, repeats in (("s2", C1_MAPS, 4), ("s4", C3_MAPS, 1)):
+            each = np.tile(np.eye(maps), (repeats, 1))  # (rows, maps): the map of each row
+            none = np.zeros_like(each)
+            columns = np.block(
+                [
+                    [2.0 * SQUASH_S * each, none],
+                    [2.0 * SQUASH_S * 4.0 * SQUASH_A * each, 2.0 * SQUASH_S * each],
+                    [-SQUASH_S / SQUASH_A * each, none],
+                ]
+            ).astype(dtype)  # (3 rows, 2 maps)
+            values = np.zeros(len(columns), dtype)
+            self.expand.append((np.matmul, (columns, part[name], values)))
+            factor, offset, back = values.reshape(3, -1, 1)
+            self.subsampling[name] = factor, offset, back
+            gradient = np.block([[each, none], [4.0 * SQUASH_A * each, each]])
+            self.subsampling_gradient[name] = gradient.astype(dtype)
+
+    @staticmethod
+    def _find_parts(shapes: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, int]]:
+        """(start, stop) of each layer's parameters in the flat buffer, "c1" to "s4"."""
+        bounds: dict[str, tuple[int, int]] = {}
+        start = 0
+        for name, shape in shapes.items():
+            layer, stop = name.split(".")[0], start + prod(shape)
+            bounds[layer] = (bounds.get(layer, (start, start))[0], stop)
+            start = stop
+        return bounds
+
+    def parts(self, flat: np.ndarray) -> dict[str, np.ndarray]:
+        """One flat view for each layer of a buffer laid out like the parameters."""
+        return {layer: flat[start:stop] for layer, (start, stop) in self._bounds.items()}
+
+    @staticmethod
+    def _c1_map(background: float, pixel_scale: float) -> np.ndarray:
+        """(156, 156): C1's kernels and biases to those for raw pixels, times 2S."""
+        kernels = C1_MAPS * K * K
+        matrix = np.zeros((C1_TERMS, C1_TERMS))
+        matrix[:kernels, :kernels] = pixel_scale * np.eye(kernels)
+        matrix[kernels:, :kernels] = np.repeat(background * np.eye(C1_MAPS), K * K, axis=1)
+        matrix[kernels:, kernels:] = np.eye(C1_MAPS)
+        return 2.0 * SQUASH_S * matrix

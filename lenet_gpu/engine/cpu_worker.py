@@ -1,0 +1,264 @@
+"""A worker process of the CPU engine: does what its coordinator writes into its standard input.
+
+A command is one line of JSON with a serial number; the answer, one line on standard output, repeats the
+number and names the error if there was one. Everything else travels through shared memory (cpu_shared.py).
+The worker ends when its coordinator does, however that ends: its standard input closes, and it looks at its
+parent's process id while it computes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from lenet_gpu import optim
+from lenet_gpu.engine.cpu_plan import CpuPlan
+from lenet_gpu.engine.cpu_shared import SharedArrays
+from lenet_gpu.engine.cpu_team import Team, offer_core
+
+PATIENCE = 0.3
+"""How long a worker that has nothing to do waits for the others' parts before it computes them once more, as
+a part of the time that its own last part took."""
+
+LOOKS = 20
+"""Looks at the others' words (about 1 us each) between two offers of the core."""
+
+LOOK_SECONDS = 1.0
+"""How often an idle worker looks whether its coordinator is still there."""
+
+
+class CoordinatorLost(Exception):
+    """The process that gives the orders has ended."""
+
+
+class Worker:
+    """The worker's side of the engine.
+
+    Args:
+        rank: Number of this worker.
+        parent: Process id of the coordinator.
+        settings: What the coordinator says about network and optimiser.
+        files: Descriptors of the shared files by name.
+    """
+
+    def __init__(self, rank: int, parent: int, settings: dict[str, Any], files: dict[str, int]) -> None:
+        self.rank, self._parent, self._settings = rank, parent, settings
+        self._files = {name: SharedArrays(fd) for name, fd in files.items()}
+        model = self._files["model"].attach(settings["model"])
+        self._control, self._progress = model["control"], model["progress"]
+        # The coordinator's arrays, and every worker's own.
+        self._given = {name[6:]: array for name, array in model.items() if name.startswith("given.")}
+        self._arrays = [
+            {name: model[f"own.{name}"][worker] for name in self._given} for worker in range(settings["workers"])
+        ]
+        self._own = self._arrays[rank]
+        kind, arguments = settings["optimizer"]
+        self._optimizer = getattr(optim, kind)(**arguments)
+        if len(self._own) > 1:
+            self._optimizer.state = {name: array for name, array in self._own.items() if name != "parameters"}
+        self._total = np.empty_like(self._own["parameters"])
+        self._slots: list | None = None
+        self._plan = self._make_plan([])
+
+    def _make_plan(self, targets: Sequence[np.ndarray]) -> CpuPlan:
+        settings = self._settings
+        return CpuPlan(
+            self._own["parameters"],
+            targets,
+            settings["shapes"],
+            settings["chunk"],
+            background=settings["background"],
+            ink=settings["ink"],
+        )
+
+    def check(self) -> None:
+        """Raise CoordinatorLost if the coordinator has ended."""
+        if os.getppid() != self._parent:
+            raise CoordinatorLost
+
+    def load(self, data: list) -> None:
+        """Map the training set."""
+        arrays = self._files["data"].attach(data)
+        self._images, self._labels = arrays["images"], arrays["labels"]
+
+    def train(self, run: list, slots: list, batch_size: int, parties: int) -> None:
+        """Walk all steps together with the other workers; see cpu_team.py."""
+        if self.rank >= parties:
+            return
+        arrays = self._files["run"].attach(run)
+        if slots != self._slots:
+            self._gradients = self._files["slots"].attach(slots)["gradients"]  # (worker, parity, part, parameter)
+            self._plan = self._make_plan(list(self._gradients[self.rank].reshape(-1, self._total.size)))
+            self._slots = slots
+        self._order, self._losses, self._batch_size = arrays["order"], arrays["losses"], batch_size
+        rates = arrays["rates"].tolist()
+        self._parts = len(self._losses)
+        self._part_seconds = 0.1  # to begin with: patience for those who start up
+        for name, array in self._own.items():
+            np.copyto(array, self._given[name])
+        team = Team(arrays["words"], self.rank, parties, self._parts)
+        step = 0
+        while step < len(rates) and not self._control[0]:
+            self.check()
+            leader, version = team.leader()
+            if version // 2 > step:
+                step = self._catch_up(team, leader, step)
+                continue
+            team.enter(step)
+            if self._take_step(team, step, rates[step]):
+                step += 1
+            self._progress[self.rank] = step
+
+    def _take_step(self, team: Team, step: int, rate: float) -> bool:
+        """Compute, wait, sum, update.
+
+        Returns:
+            Whether the step is done; False if the others have gone on so far that it can't be.
+        """
+        while (sources := team.sources(step)) is None:
+            part = team.free_part(step)
+            if part is None:
+                part = self._await_parts(team, step)
+            if part is not None:
+                self._compute(team, step, part)
+            elif (team.leader()[1] // 2 > step or self._control[0]) and team.sources(step) is None:
+                return False
+        slots = [self._gradients[worker, step % 2, part] for part, worker in enumerate(sources)]
+        total = slots[0]  # of a single part; the update may use it up
+        for slot in slots[1:]:
+            total = np.add(total, slot, self._total)
+        if not team.still(step, sources):
+            return False
+        team.set_version(step, changing=True)
+        self._optimizer.update(self._own["parameters"], total, rate)
+        team.set_version(step + 1)
+        return True
+
+    def _compute(self, team: Team, step: int, part: int) -> None:
+        """Compute the gradient of one part of a step's batch."""
+        started = time.perf_counter()
+        batch = self._order[step * self._batch_size : (step + 1) * self._batch_size]
+        m = len(batch)
+        share = batch[m * part // self._parts : m * (part + 1) // self._parts]
+        team.begin(step, part)
+        slot = step % 2 * self._parts + part
+        self._losses[part, step] = self._plan.gradients(self._images, self._labels, share, 1.0 / m, slot)
+        team.finish(step, part)
+        self._part_seconds = time.perf_counter() - started
+
+    def _await_parts(self, team: Team, step: int) -> int | None:
+        """Wait until others have finished what they have begun.
+
+        Returns:
+            None if that has come, or if it does not matter any more; a part that they take too long for.
+        """
+        give_up = time.perf_counter() + PATIENCE * self._part_seconds
+        looks = 0
+        while (part := team.missing_part(step)) is not None:
+            looks += 1
+            if looks % LOOKS == 0:
+                self.check()
+                if self._control[0] or team.leader()[1] // 2 > step:
+                    return None
+                if time.perf_counter() > give_up:
+                    return part
+                offer_core()
+        return None
+
+    def _catch_up(self, team: Team, leader: int, step: int) -> int:
+        """Copy everything from the worker that is furthest.
+
+        Returns:
+            The number of steps that it had finished.
+        """
+        team.set_version(step, changing=True)
+        while True:
+            version = team.version(leader)
+            if version % 2 == 0:
+                for name, array in self._own.items():
+                    np.copyto(array, self._arrays[leader][name])
+                if team.version(leader) == version:
+                    team.set_version(version // 2)
+                    return version // 2
+            self.check()
+            offer_core()
+
+    def outputs(self, evaluation: list, parties: int) -> None:
+        """Compute the outputs of an own share of the images."""
+        if self.rank >= parties:
+            return
+        arrays = self._files["evaluation"].attach(evaluation)
+        np.copyto(self._own["parameters"], self._given["parameters"])
+        n = len(arrays["images"])
+        share = slice(n * self.rank // parties, n * (self.rank + 1) // parties)
+        images, outputs = arrays["images"][share], arrays["outputs"][share]
+        step = 4 * self._plan.capacity
+        for start in range(0, len(images), step):
+            self.check()
+            part = slice(start, start + step)
+            self._plan.outputs(images[part], outputs[part], refresh=start == 0)
+            self._progress[self.rank] = min(start + step, len(images))
+
+
+def read_lines(fd: int, check: Callable[[], None]) -> Any:
+    """Yield the lines that arrive in a pipe until it closes.
+
+    A process that the coordinator has forked may hold the pipe open after the coordinator's end; so the
+    coordinator itself is looked for now and then, too.
+    """
+    waiting = b""
+    while True:
+        while not select.select([fd], [], [], LOOK_SECONDS)[0]:
+            check()
+        received = os.read(fd, 65536)
+        if not received:
+            return
+        *lines, waiting = (waiting + received).split(b"\n")
+        yield from lines
+
+
+def main(rank: int, parent: int, files: dict[str, int]) -> None:
+    """Run a worker until its coordinator closes the pipe or ends.
+
+    Args:
+        rank: Number of this worker.
+        parent: Process id of the coordinator.
+        files: Descriptors of the shared files by name.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the coordinator, which stops us in order
+    # Where an operation's arrays are not one long run, NumPy collects runs in buffers before it computes. With
+    # the smallest buffers it computes run by run, which is quicker for runs as long as ours.
+    np.setbufsize(16)
+    answers = os.dup(1)
+    os.dup2(2, 1)  # whatever anybody prints must not end up among the answers
+    worker: Worker | None = None
+
+    def check() -> None:
+        if os.getppid() != parent:
+            raise CoordinatorLost
+
+    try:
+        for line in read_lines(0, check):
+            command = json.loads(line)
+            name, answer = command.pop("command"), {"serial": command.pop("serial")}
+            try:
+                if name == "start":
+                    worker = Worker(rank, parent, command, files)
+                elif name != "ping":
+                    getattr(worker, name)(**command)
+            except CoordinatorLost:
+                raise
+            except Exception as error:
+                answer |= {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
+            os.write(answers, json.dumps(answer).encode() + b"\n")
+    except (CoordinatorLost, BrokenPipeError):
+        sys.exit(0)

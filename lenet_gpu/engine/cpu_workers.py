@@ -1,0 +1,197 @@
+"""The coordinator's side of the CPU engine's worker processes: start, command, watch, stop.
+
+Workers are fresh interpreters started with one BLAS thread each, not forks and not `multiprocessing`: the
+user's program needs no `if __name__ == "__main__"`, and whatever its own NumPy does with threads does not
+matter. They share memory with the coordinator by anonymous files whose descriptors they inherit.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import selectors
+import subprocess
+import sys
+import weakref
+from collections.abc import Callable
+from typing import IO, Any, NoReturn
+
+from lenet_gpu.engine.cpu_shared import SharedArrays
+from lenet_gpu.errors import TrainingError
+
+POLL_SECONDS = 0.05
+"""How often progress is reported while the workers compute."""
+
+FILES = ("model", "data", "run", "slots", "evaluation")
+
+_START = (
+    "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
+    "from lenet_gpu.engine.cpu_worker import main; "
+    "main(int(sys.argv[2]), int(sys.argv[3]), json.loads(sys.argv[4]))"
+)
+
+_ONE_THREAD = dict.fromkeys(
+    ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "BLIS_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"),
+    "1",
+)
+
+
+class WorkerPool:
+    """A number of worker processes that carry out the same commands.
+
+    Args:
+        workers: How many.
+
+    Attributes:
+        files: The memory shared with them, by name.
+        processes: The workers.
+    """
+
+    def __init__(self, workers: int) -> None:
+        self.files = {name: SharedArrays() for name in FILES}
+        descriptors = {name: file.fd for name, file in self.files.items()}
+        self.processes: list[subprocess.Popen[bytes]] = []
+        self._serial = 0
+        self._finalizer = weakref.finalize(self, _shut_down, self.processes, list(self.files.values()))
+        arguments = [sys.executable, "-P", "-c", _START, json.dumps(sys.path)]
+        try:
+            for rank in range(workers):
+                self.processes.append(
+                    subprocess.Popen(
+                        [*arguments, str(rank), str(os.getpid()), json.dumps(descriptors)],
+                        stdin=subprocess.PIPE,
+                        stdout=subprocess.PIPE,
+                        bufsize=0,
+                        env={**os.environ, **_ONE_THREAD},
+                        pass_fds=tuple(descriptors.values()),
+                    )
+                )
+        except OSError as error:
+            self.close()
+            raise TrainingError(
+                "worker processes", found=str(error), remedy="use fewer workers (--threads 1)"
+            ) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def run(
+        self, command: str, watch: Callable[[], None] | None = None, stop: Callable[[], None] | None = None,
+        **arguments: Any,
+    ) -> None:  # fmt: skip
+        """Have all workers carry out a command and wait for them.
+
+        Args:
+            command: Name of the worker's method.
+            watch: Called every POLL_SECONDS while they work.
+            stop: Tells the workers to come to an end soon. Called when the wait is interrupted (Ctrl-C, or an
+                exception of `watch`), which is passed on once all workers have answered.
+            arguments: The method's arguments, plain data.
+
+        Raises:
+            TrainingError: A worker has ended or failed. All of them are gone then.
+        """
+        everybody = set(range(len(self.processes)))
+        waiting = set(everybody)
+        try:
+            if not waiting:
+                raise TrainingError("worker processes", found="none left", remedy="make a new engine")
+            self._send(command, arguments)
+            try:
+                self._wait(waiting, watch)
+            except TrainingError:
+                raise
+            except BaseException:
+                if stop is not None:
+                    stop()
+                # The interruption may have swallowed an answer; that to a second command can't be missed.
+                waiting |= everybody
+                self._send("ping", {})
+                self._wait(waiting, None)
+                raise
+        except BaseException as error:
+            if waiting or isinstance(error, TrainingError):
+                self.close()
+            raise
+
+    def _send(self, command: str, arguments: dict[str, Any]) -> None:
+        """Write a command into all workers' pipes."""
+        self._serial += 1
+        line = json.dumps({"command": command, "serial": self._serial, **arguments}).encode() + b"\n"
+        for rank, (commands, _) in enumerate(self._pipes()):
+            try:
+                commands.write(line)
+            except BrokenPipeError:
+                self._lost(rank)
+
+    def _wait(self, waiting: set[int], watch: Callable[[], None] | None) -> None:
+        """Collect the answer to the last command from each worker in `waiting`; who has answered is removed."""
+        with selectors.DefaultSelector() as selector:
+            for rank, (_, answers) in enumerate(self._pipes()):
+                if rank in waiting:
+                    selector.register(answers, selectors.EVENT_READ, rank)
+            while waiting:
+                for key, _ in selector.select(POLL_SECONDS if watch else None):
+                    for answer in self._read_answers(key.data):
+                        if "error" in answer:
+                            self._failed(key.data, answer)
+                        if answer["serial"] == self._serial:
+                            waiting.discard(key.data)
+                            selector.unregister(key.fileobj)
+                if watch is not None:
+                    watch()
+
+    def _pipes(self) -> list[tuple[IO[bytes], IO[bytes]]]:
+        """Each worker's pipes for commands and answers."""
+        pipes = []
+        for process in self.processes:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            pipes.append((process.stdin, process.stdout))
+        return pipes
+
+    def _read_answers(self, rank: int) -> list[dict[str, Any]]:
+        """What a worker has answered: one line as a rule, two after an interruption."""
+        stream = self._pipes()[rank][1]
+        text = b""
+        while not text.endswith(b"\n"):
+            received = stream.read(65536)
+            if not received:
+                self._lost(rank)
+            text += received
+        return [json.loads(line) for line in text.splitlines()]
+
+    def _failed(self, rank: int, answer: dict[str, str]) -> NoReturn:
+        """Pass on an exception that a worker did not expect."""
+        error = TrainingError(f"worker {rank}", found=answer["error"], remedy="please report this defect")
+        error.add_note(answer["traceback"])
+        raise error
+
+    def _lost(self, rank: int) -> NoReturn:
+        """Say how a worker has ended."""
+        code = self.processes[rank].wait()
+        if code == -9:
+            how, remedy = "killed (signal 9)", "the system may be out of memory: use fewer workers or a smaller batch"
+        elif code < 0:
+            how, remedy = f"ended by signal {-code}", "start the training again, or resume it from its checkpoint"
+        else:
+            how, remedy = f"ended with status {code}", "see the lines above for the cause"
+        raise TrainingError(f"worker {rank} of {len(self.processes)}", found=how, expected="running", remedy=remedy)
+
+    def close(self) -> None:
+        """End all workers at once and give back the shared memory."""
+        self._finalizer()
+
+
+def _shut_down(processes: list[subprocess.Popen[bytes]], files: list[SharedArrays]) -> None:
+    """Close the pipes, which ends idle workers, and kill those that are busy."""
+    for process in processes:
+        process.kill()
+    for process in processes:
+        for stream in (process.stdin, process.stdout):
+            if stream is not None:
+                stream.close()
+        process.wait()
+    processes.clear()
+    for file in files:
+        file.close()

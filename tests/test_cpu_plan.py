@@ -1,0 +1,209 @@
+"""The prepared NumPy plan against the readable layers, in both precisions and at every batch size."""
+
+import tracemalloc
+import warnings
+
+import numpy as np
+import pytest
+
+from lenet_gpu.engine import cpu_layout as layout
+from lenet_gpu.engine.cpu_plan import CpuPlan
+from lenet_gpu.lenet5 import LeNet5
+from lenet_gpu.optim import GradientDescent
+
+BATCHES = (1, 2, 31, 32, 33, 256, 1000)
+TOLERANCE = {"float32": 1e-4, "float64": 2e-12}
+
+
+def network(dtype, **arguments):
+    """A network in mid-training: every parameter matters, no unit is saturated or asleep."""
+    net = LeNet5(seed=7, dtype=dtype, **arguments)
+    rng = np.random.default_rng(3)
+    net.set_parameters(net.host_parameters() + 0.05 * rng.standard_normal(net.parameters.size))
+    return net
+
+
+def plan_of(net, capacity=64, **arguments):
+    gradients = np.full_like(net.parameters, np.nan)
+    plan = CpuPlan(
+        net.parameters,
+        [gradients],
+        net.shapes,
+        capacity,
+        background=net.background,
+        ink=net.ink,
+        **arguments,
+    )
+    return plan, gradients
+
+
+def pixels(mnist):
+    return mnist.train.images.reshape(-1, layout.PIXELS), mnist.train.labels.astype(np.intp)
+
+
+def assert_same(found, expected, tolerance):
+    """Each parameter's gradient, compared to that parameter's largest."""
+    for name, want in expected.items():
+        error = np.abs(found[name] - want).max() / np.abs(want).max()
+        assert error < tolerance, f"{name}: {error:.2g}"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n", BATCHES)
+def test_loss_and_every_gradient_equal_the_layers(mnist, rng, dtype, n):
+    net = network(dtype)
+    plan, gradients = plan_of(net)
+    images, labels = pixels(mnist)
+    chosen = rng.permutation(len(labels))[:n]
+    loss, expected = net.loss_and_grads(mnist.train.images[chosen], labels[chosen])
+    found = plan.gradients(images, labels, chosen, 1.0 / n) / n
+    assert found == pytest.approx(loss, rel=TOLERANCE[dtype])
+    assert_same(net.views_of(gradients), expected, TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n", BATCHES)
+def test_outputs_equal_the_layers(mnist, dtype, n):
+    net = network(dtype)
+    plan, _ = plan_of(net)
+    images = mnist.test.images[:n]
+    expected = net.outputs(images)
+    np.testing.assert_allclose(plan.outputs(images), expected, atol=np.abs(expected).max() * TOLERANCE[dtype])
+
+
+def test_one_plan_serves_changing_numbers_of_images(mnist, rng):
+    """Rows of ones, margins and borders must be right again after every change of the batch's size."""
+    net = network("float64")
+    plan, gradients = plan_of(net, capacity=8)
+    images, labels = pixels(mnist)
+    for n in (8, 3, 8, 8, 1, 20, 8, 13, 3, 20):
+        chosen = rng.permutation(1000)[:n]
+        _, expected = net.loss_and_grads(mnist.train.images[chosen], labels[chosen])
+        plan.gradients(images, labels, chosen, 1.0 / n)
+        assert_same(net.views_of(gradients), expected, 1e-12)
+        np.testing.assert_allclose(
+            plan.outputs(mnist.test.images[:n]), net.outputs(mnist.test.images[:n]), rtol=1e-10
+        )
+
+
+def test_fifty_steps_of_gradient_descent_equal_the_layers(mnist, rng):
+    net, other = network("float64"), network("float64")
+    plan, gradients = plan_of(net)
+    images, labels = pixels(mnist)
+    for _ in range(50):
+        chosen = rng.permutation(len(labels))[:32]
+        plan.gradients(images, labels, chosen, 1.0 / 32)
+        GradientDescent().update(net.parameters, gradients, 0.05)
+        other.loss_backward(mnist.train.images[chosen], labels[chosen])
+        GradientDescent().update(other.parameters, other.gradients, 0.05)
+    np.testing.assert_allclose(net.parameters, other.parameters, atol=1e-12)
+    assert np.abs(net.parameters - network("float64").parameters).max() > 1e-2
+
+
+def test_scale_of_the_input_is_the_networks(mnist):
+    net = network("float64", background=-0.4242, ink=2.8215)
+    plan, gradients = plan_of(net)
+    images, labels = pixels(mnist)
+    _, expected = net.loss_and_grads(mnist.train.images[:9], labels[:9])
+    plan.gradients(images, labels, np.arange(9), 1.0 / 9)
+    assert_same(net.views_of(gradients), expected, 1e-12)
+
+
+def test_images_may_be_floats_from_0_to_1(mnist):
+    net = network("float32")
+    plan, _ = plan_of(net, pixels="float32")
+    images = mnist.test.images[:5].astype(np.float32) / 255
+    np.testing.assert_allclose(plan.outputs(images), net.outputs(images), atol=1e-5)
+
+
+def test_gradients_go_to_the_target_asked_for_and_nowhere_else(mnist):
+    net = network("float32")
+    targets = [np.full_like(net.parameters, 5.0) for _ in range(3)]
+    plan = CpuPlan(net.parameters, targets, net.shapes, capacity=16)
+    images, labels = pixels(mnist)
+    plan.gradients(images, labels, np.arange(40), target=1)
+    assert (targets[0] == 5.0).all()
+    assert (targets[2] == 5.0).all()
+    plan.gradients(images, labels, np.arange(40), target=2)
+    assert targets[1].tobytes() == targets[2].tobytes()
+
+
+def test_an_empty_share_has_no_gradient(mnist):
+    net = network("float32")
+    plan, gradients = plan_of(net)
+    assert plan.gradients(*pixels(mnist), np.arange(0)) == 0.0
+    assert (gradients == 0.0).all()
+
+
+def test_outputs_follow_the_parameters_unless_told_not_to(mnist):
+    net = network("float32")
+    plan, _ = plan_of(net)
+    images = mnist.test.images[:4]
+    before = plan.outputs(images)
+    net.views["c1.weight"][...] *= 2.0
+    kept = plan.outputs(images, refresh=False)
+    np.testing.assert_array_equal(before, kept)
+    assert np.abs(plan.outputs(images) - before).max() > 1e-3
+
+
+def test_a_diverged_network_gives_nan_without_a_warning(mnist):
+    net = network("float32")
+    plan, gradients = plan_of(net)
+    for factor in (1e30, 1e9):  # 1e39: infinite
+        with np.errstate(over="ignore"):
+            net.parameters *= np.float32(factor)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            loss = plan.gradients(*pixels(mnist), np.arange(8))
+    assert np.isnan(loss)
+    assert np.isnan(gradients).any()
+
+
+@pytest.mark.parametrize("n", [1, 32, 200])
+def test_a_step_and_a_prediction_allocate_nothing(mnist, n):
+    net = network("float32")
+    plan, _ = plan_of(net)
+    images, labels = pixels(mnist)
+    chosen, out = np.arange(n), np.empty((n, 10), np.float32)
+
+    def work():
+        plan.gradients(images, labels, chosen, 1.0 / n)
+        plan.outputs(mnist.test.images[:n], out)
+
+    tracemalloc.start()
+    try:
+        for _ in range(60):  # NumPy keeps some dozen error-state objects for itself
+            work()
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        for _ in range(20):
+            work()
+        after, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    # NumPy's own buffers for arrays that are not one long run take 32 KiB for the length of a call; C1's input
+    # alone takes 12 KiB an image.
+    assert after - before < 1_000
+    assert peak - before < 40_000
+
+
+def test_terms_stand_where_the_layers_convolve():
+    """C3's matrix, multiplied out by hand for one tile, against the definition of a convolution."""
+    rng = np.random.default_rng(0)
+    terms, places = layout.c3_places()
+    values = np.append(rng.standard_normal(layout.C3_TERMS), 0.0)
+    matrix = values[terms]
+    window = rng.standard_normal((6, 6, 6))  # y, x, map
+    found = matrix @ np.append(1.0, window.ravel())
+    kernels = values[: layout.C3_KERNELS * 25].reshape(-1, 5, 5)
+    pair = 0
+    for o, row in enumerate(layout.C3_TABLE):
+        for line in range(2):
+            for x in range(2):
+                seen = window[line : line + 5, x : x + 5]
+                expected = values[layout.C3_KERNELS * 25 + o] + sum(
+                    (kernels[pair + k] * seen[:, :, i]).sum() for k, i in enumerate(row)
+                )
+                assert found[(line * 2 + x) * 16 + o] == pytest.approx(expected)
+        pair += len(row)
+    np.testing.assert_array_equal(matrix.ravel()[places], np.tile(values[:-1], (4, 1)))
