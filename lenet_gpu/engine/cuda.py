@@ -1,0 +1,266 @@
+"""The engine for NVIDIA GPUs: a training step in two kernels, many steps in one CUDA graph.
+
+The kernels are in kernels/*.cu and compute what layers.py says. The training set, the parameters and all
+intermediate results stay on the device; an epoch uploads its permutation and its learning rates, and reads
+back its losses. The sums of a step are always formed in the same order: a run can be repeated bit by bit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lenet_gpu.engine.base import Engine, Progress
+from lenet_gpu.engine.cuda_device import Kernels, covers, device_errors
+from lenet_gpu.engine.cuda_plan import (
+    GRAPH_STEPS,
+    INFERENCE_IMAGES,
+    SHARED_BYTES,
+    THREADS,
+    UPDATE_BLOCKS,
+    UPDATE_THREADS,
+    EpochBuffers,
+    Schedule,
+)
+from lenet_gpu.errors import InputError
+from lenet_gpu.lenet5 import check_images, check_labels
+
+if TYPE_CHECKING:
+    from lenet_gpu.lenet5 import LeNet5
+    from lenet_gpu.optim import GradientDescent
+
+PROGRESS_SECONDS = 0.2
+"""How often losses are read back for the progress bar; reading waits for the device."""
+
+CHUNKS_AHEAD = 2
+"""Chunks of steps the device is given ahead of time, so that it never waits for Python."""
+
+
+class CudaEngine(Engine):
+    """Runs the variant `modern` in float32 on one NVIDIA GPU.
+
+    Args:
+        network: The network; its parameters are trained where they lie on the device.
+        optimizer: The update rule, plain gradient descent.
+
+    Raises:
+        InputError: The kernels do not cover the network; see `covers`.
+        BackendError: The kernels can't be compiled on this machine.
+    """
+
+    name = "cuda"
+
+    def __init__(self, network: LeNet5, optimizer: GradientDescent) -> None:
+        super().__init__(network, optimizer)
+        reason = covers(network, network.backend, optimizer)
+        if reason is not None:
+            raise InputError("engine 'cuda'", found=reason, remedy="take the engine 'layered'")
+        self._xp = xp = network.backend.xp
+        self._buffers: EpochBuffers | None = None
+        self._graph: Any = None
+        self._images: Any = None
+        self._labels: Any = None
+        self._host_images: np.ndarray | None = None
+        # x = background + scale * pixel
+        self._pixel = (np.float32(network.background), np.float32((network.ink - network.background) / 255.0))
+        self._kernels = Kernels(xp)
+        with device_errors(xp, "making a stream"):
+            # Non-blocking: it doesn't wait for the default stream, as capturing a graph requires.
+            self._stream = xp.cuda.Stream(non_blocking=True)
+
+    @property
+    def description(self) -> str:
+        """The engine in words."""
+        return f"cuda (two fused kernels a step, {GRAPH_STEPS} steps a CUDA graph)"
+
+    def load(self, images: np.ndarray, labels: np.ndarray) -> None:
+        """Copy a training set to the device, where it stays as uint8.
+
+        Args:
+            images: (n, 28, 28) uint8 on the host; must not be changed afterwards.
+            labels: (n,) integers 0..9 on the host.
+
+        Raises:
+            InputError: Images or labels of another shape, dtype or range.
+            TrainingError: The device has no room.
+        """
+        if np.asarray(images).dtype != np.uint8:
+            raise InputError("training images", found=f"dtype {np.asarray(images).dtype}", expected="uint8")
+        checked = check_images(images)
+        digits = check_labels(labels, len(checked)).astype(np.uint8)
+        with device_errors(self._xp, "loading the training set"), self._stream:
+            self._forget_epoch()  # a graph holds the addresses of the old set
+            self._images = self._xp.asarray(np.ascontiguousarray(checked))
+            self._labels = self._xp.asarray(digits)
+            self._stream.synchronize()
+        self._host_images = images
+
+    def train(
+        self,
+        order: np.ndarray,
+        batch_size: int,
+        learning_rates: np.ndarray,
+        progress: Progress | None = None,
+    ) -> np.ndarray:
+        """Take one step for every mini-batch of `order`; see `Engine.train`.
+
+        Raises:
+            InputError: Indices beyond the training set, or a wrong number of learning rates.
+            TrainingError: Out of device memory, or the device failed.
+        """
+        order = np.asarray(order)
+        schedule = Schedule(len(order), batch_size)
+        self._check(order, schedule, learning_rates)
+        if schedule.steps == 0:
+            return np.zeros(0, dtype=np.float32)
+        with device_errors(self._xp, "training"):
+            # Whoever wrote the parameters did so on another stream, which ours doesn't wait for.
+            self.network.backend.synchronize()
+            try:
+                with self._stream:
+                    return self._epoch(schedule, order, learning_rates, progress)
+            finally:
+                self._stream.synchronize()
+
+    def _check(self, order: np.ndarray, schedule: Schedule, learning_rates: np.ndarray) -> None:
+        if self._images is None:
+            raise InputError("engine 'cuda'", found="no training set", remedy="call load first")
+        if len(learning_rates) != schedule.steps:
+            raise InputError("learning rates", found=str(len(learning_rates)), expected=f"{schedule.steps} steps")
+        # The kernels follow the indices without looking.
+        n = len(self._images)
+        if len(order) and not (order.min() >= 0 and order.max() < n):
+            raise InputError("order", found=f"{order.min()} to {order.max()}", expected=f"0 to {n - 1}")
+
+    def _epoch(
+        self, schedule: Schedule, order: np.ndarray, learning_rates: np.ndarray, progress: Progress | None
+    ) -> np.ndarray:
+        """Enqueue an epoch, always a little ahead of the device. The engine's stream is the current one."""
+        buffers = self._prepared(schedule)
+        buffers.start(order, learning_rates)
+        running: list[tuple[int, Any]] = []  # steps done when the event comes to pass
+        done = 0
+        shown = time.monotonic()
+        for steps in schedule.chunks():
+            if steps == GRAPH_STEPS and self._graph is not None:
+                self._graph.launch()
+            else:
+                self._enqueue_steps(buffers, steps)
+            done += steps
+            running.append((done, self._stream.record(self._xp.cuda.Event(disable_timing=True))))
+            if len(running) <= CHUNKS_AHEAD:
+                continue
+            finished, event = running.pop(0)
+            event.synchronize()
+            if progress is not None and time.monotonic() - shown > PROGRESS_SECONDS:
+                progress(finished, self._host(buffers.losses[:finished]))
+                shown = time.monotonic()
+        losses = self._host(buffers.losses)
+        if progress is not None:
+            progress(schedule.steps, losses)
+        return losses
+
+    def _host(self, array: Any) -> np.ndarray:
+        return np.array(self.network.backend.to_host(array))
+
+    def _enqueue_steps(self, buffers: EpochBuffers, steps: int, target: Any = None) -> None:
+        """Launch the two kernels of some steps; which steps these are is for the clock on the device to say.
+
+        `target` is what the update moves: the parameters, unless somebody wants to see the gradient alone.
+        """
+        images_arguments = (
+            self.network.parameters,
+            self._images,
+            self._labels,
+            buffers.order,
+            *self._pixel,
+            buffers.clock,
+            buffers.records,
+        )
+        update_arguments = (
+            self.network.parameters if target is None else target,
+            buffers.records,
+            buffers.learning_rates,
+            buffers.clock,
+            buffers.losses,
+            buffers.correct,
+        )
+        blocks = len(buffers.records)  # one an image
+        for _ in range(steps):
+            self._kernels.train_images((blocks,), (THREADS,), images_arguments, shared_mem=SHARED_BYTES)
+            self._kernels.update((UPDATE_BLOCKS,), (UPDATE_THREADS,), update_arguments)
+
+    def _prepared(self, schedule: Schedule) -> EpochBuffers:
+        """Buffers for the epoch and, if it is long enough, the graph of `GRAPH_STEPS` steps."""
+        buffers = self._buffers
+        if buffers is not None and buffers.schedule == schedule:
+            return buffers
+        self._forget_epoch()
+        buffers = EpochBuffers(self._xp, schedule)
+        # The clock is at zero images: one step that does nothing makes the driver load the kernels, which it
+        # can't do while a graph is captured.
+        self._enqueue_steps(buffers, 1)
+        self._stream.synchronize()
+        if schedule.graphs:
+            self._graph = self._captured(buffers)
+        self._buffers = buffers
+        return buffers
+
+    def _captured(self, buffers: EpochBuffers) -> Any:
+        self._stream.begin_capture()
+        try:
+            self._enqueue_steps(buffers, GRAPH_STEPS)
+        except BaseException:
+            with contextlib.suppress(Exception):
+                self._stream.end_capture()  # else the stream could never be used again
+            raise
+        return self._stream.end_capture()
+
+    def outputs(self, images: np.ndarray, progress: Progress | None = None) -> np.ndarray:
+        """Values of the output layer before softmax; see `Engine.outputs`.
+
+        The very array that was loaded is not uploaded again.
+
+        Args:
+            images: (n, 28, 28) on the host, uint8, or float in 0..1 (computed by the readable layers).
+            progress: Called with the number of finished images.
+
+        Returns:
+            (n, 10) float32 on the host.
+
+        Raises:
+            InputError: Images of another shape or dtype.
+            TrainingError: Out of device memory, or the device failed.
+        """
+        resident = images is self._host_images
+        checked = check_images(images)
+        if checked.dtype != np.uint8:
+            return self.network.outputs(checked)
+        out = np.empty((len(checked), 10), dtype=np.float32)
+        xp = self._xp
+        with device_errors(xp, "computing outputs"):
+            self.network.backend.synchronize()
+            with self._stream:
+                for start in range(0, len(checked), INFERENCE_IMAGES):
+                    part = slice(start, start + INFERENCE_IMAGES)
+                    batch = self._images[part] if resident else xp.asarray(np.ascontiguousarray(checked[part]))
+                    logits = xp.empty((len(batch), 10), dtype="float32")
+                    blocks = min(len(batch), self._kernels.inference_blocks)
+                    arguments = (self.network.parameters, batch, *self._pixel, np.int32(len(batch)), logits)
+                    self._kernels.infer((blocks,), (THREADS,), arguments, shared_mem=SHARED_BYTES)
+                    out[part] = self._host(logits)
+                    if progress is not None:
+                        progress(start + len(batch), out[:0])
+        return out
+
+    def _forget_epoch(self) -> None:
+        self._graph = None  # first: it holds the addresses of the buffers
+        self._buffers = None
+
+    def close(self) -> None:
+        """Give back the device memory."""
+        self._forget_epoch()
+        self._images = self._labels = self._host_images = None

@@ -1,0 +1,113 @@
+"""The CUDA engine's device: what it can run, its compiled kernels, and its errors."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from lenet_gpu.engine import cuda_source
+from lenet_gpu.engine.cuda_plan import BLOCKS_A_MULTIPROCESSOR, SHARED_BYTES
+from lenet_gpu.errors import BackendError, TrainingError
+from lenet_gpu.optim import GradientDescent
+from lenet_gpu.remedies import remedy_for
+
+if TYPE_CHECKING:
+    from lenet_gpu.backend import Backend
+    from lenet_gpu.lenet5 import LeNet5
+
+
+def covers(network: LeNet5, backend: Backend, optimizer: GradientDescent | None = None) -> str | None:
+    """Tell whether the kernels can run a network.
+
+    Args:
+        network: The network.
+        backend: Where it lives.
+        optimizer: The update rule, if it is known.
+
+    Returns:
+        None if they can, else the reason in a few words.
+    """
+    if backend.name != "gpu":
+        return f"the backend is '{backend.name}', not 'gpu'"
+    if network.variant != "modern":
+        return f"the kernels compute the variant 'modern', not '{network.variant}'"
+    if network.dtype != "float32":
+        return f"the kernels compute in float32, not {network.dtype}"
+    if optimizer is not None and type(optimizer) is not GradientDescent:
+        return f"the kernels know plain gradient descent, not {type(optimizer).__name__}"
+    limit = device_properties(backend.xp)["sharedMemPerBlockOptin"]
+    if limit < SHARED_BYTES:
+        return f"the GPU gives a block {limit} bytes of shared memory, the kernels need {SHARED_BYTES}"
+    return None
+
+
+def device_properties(xp: Any) -> dict[str, Any]:
+    """CUDA's properties of the current device, by the names of cudaDeviceProp."""
+    runtime = xp.cuda.runtime
+    return runtime.getDeviceProperties(runtime.getDevice())
+
+
+class Kernels:
+    """The compiled kernels; CuPy keeps them on disk, so that only a machine's first run compiles.
+
+    Args:
+        xp: The module cupy.
+
+    Attributes:
+        train_images: First kernel of a step: forward and backward, an image a block.
+        update: Second kernel of a step.
+        infer: Outputs of many images.
+        inference_blocks: Blocks that fill the device.
+
+    Raises:
+        BackendError: They can't be compiled or loaded on this machine.
+    """
+
+    def __init__(self, xp: Any) -> None:
+        try:
+            module = xp.RawModule(code=cuda_source.source(), options=cuda_source.OPTIONS)
+            self.train_images = module.get_function(cuda_source.TRAIN_IMAGES)
+            self.update = module.get_function(cuda_source.UPDATE)
+            self.infer = module.get_function(cuda_source.INFER)
+            for kernel in (self.train_images, self.infer):
+                kernel.max_dynamic_shared_size_bytes = SHARED_BYTES  # more than 48 KiB must be asked for
+            self.inference_blocks = BLOCKS_A_MULTIPROCESSOR * device_properties(xp)["multiProcessorCount"]
+        # CuPy raises a RuntimeError of its own where NVRTC is missing, an OSError for a cache it can't write.
+        except (xp.cuda.compiler.CompileException, RuntimeError, OSError) as error:
+            raise BackendError(
+                "CUDA kernels",
+                found=_line(error),
+                remedy=f"{remedy_for('kernel', repr(error), {})}; until then take the engine 'layered'",
+            ) from error
+
+
+@contextlib.contextmanager
+def device_errors(xp: Any, doing: str) -> Iterator[None]:
+    """Turn CuPy's exceptions into errors with a remedy.
+
+    Args:
+        xp: The module cupy.
+        doing: What is under way, for the message.
+
+    Raises:
+        TrainingError: The memory of the device is used up, or the device failed or was lost.
+    """
+    try:
+        yield
+    except xp.cuda.memory.OutOfMemoryError as error:
+        raise TrainingError(
+            f"memory of the GPU while {doing}",
+            found=_line(error),
+            remedy="take a smaller batch size, or end other programs on the GPU (nvidia-smi lists them)",
+        ) from error
+    except (xp.cuda.runtime.CUDARuntimeError, xp.cuda.driver.CUDADriverError) as error:
+        stage = "allocation" if "unavailable" in str(error).lower() else "synchronise"
+        raise TrainingError(
+            f"the GPU failed while {doing}", found=_line(error), remedy=remedy_for(stage, str(error), {})
+        ) from error
+
+
+def _line(error: BaseException) -> str:
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text.splitlines()[0] if text else 'no message'}"

@@ -1,0 +1,96 @@
+"""What the CUDA engine keeps on the device, and with how many threads it launches its kernels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from lenet_gpu.engine import cuda_source
+
+Array = Any
+
+RECORD = cuda_source.sizes()["RECORD"]
+PARAMETERS = cuda_source.sizes()["PARAMETERS"]
+SHARED_BYTES = cuda_source.sizes()["sizeof(Memory)"]
+THREADS = cuda_source.sizes()["THREADS"]
+UPDATE_THREADS = cuda_source.sizes()["UPDATE_THREADS"]
+
+PARAMETERS_A_BLOCK = 128
+"""Parameters that a block of the update kernel moves at a time: 32 lanes, 4 each."""
+
+UPDATE_BLOCKS = math.ceil(PARAMETERS / PARAMETERS_A_BLOCK)
+
+BLOCKS_A_MULTIPROCESSOR = 1
+"""Blocks of the inference kernel for each multiprocessor: the registers of 512 threads leave room for no second
+one, and each block goes through many images with the weights it has loaded once."""
+
+GRAPH_STEPS = 64
+"""Steps in one CUDA graph: launching it costs about as much as a kernel, so a step's share is small; and a
+chunk is short enough to let progress be shown and Ctrl-C be heard."""
+
+INFERENCE_IMAGES = 8192
+"""Images that are uploaded and computed at a time, which bounds the memory of evaluations."""
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """How the steps of an epoch are launched.
+
+    Attributes:
+        images: Images of the epoch.
+        batch_size: Images a step.
+    """
+
+    images: int
+    batch_size: int
+
+    @property
+    def steps(self) -> int:
+        """Steps of the epoch; the last one may have fewer images than the others."""
+        return math.ceil(self.images / self.batch_size)
+
+    @property
+    def graphs(self) -> int:
+        """Times the graph of `GRAPH_STEPS` whole batches is launched."""
+        return self.images // self.batch_size // GRAPH_STEPS
+
+    def chunks(self) -> list[int]:
+        """Steps of each chunk of work, in order: graphs first, then what is left, step by step."""
+        rest = self.steps - self.graphs * GRAPH_STEPS
+        return [GRAPH_STEPS] * self.graphs + ([rest] if rest else [])
+
+
+class EpochBuffers:
+    """The device memory of an epoch. A CUDA graph holds its addresses: it lives no longer than the buffers.
+
+    Args:
+        xp: The array module.
+        schedule: The epoch to make room for.
+
+    Attributes:
+        schedule: That epoch; another one of the same shape can use the buffers too.
+        order: (images,) int32, the epoch's permutation.
+        learning_rates: (steps,) float32.
+        losses: (steps,) float32, mean loss of each step.
+        correct: (steps,) int32, right answers of each step, before its update.
+        clock: (4,) int32, see lenet5.cuh.
+        records: (batch, 2536) float32, what each image of a batch leaves behind for the update.
+    """
+
+    def __init__(self, xp: Any, schedule: Schedule) -> None:
+        self.schedule = schedule
+        self.order: Array = xp.zeros(schedule.images, dtype="int32")
+        self.learning_rates: Array = xp.zeros(schedule.steps, dtype="float32")
+        self.losses: Array = xp.zeros(schedule.steps, dtype="float32")
+        self.correct: Array = xp.zeros(schedule.steps, dtype="int32")
+        self.clock: Array = xp.zeros(4, dtype="int32")
+        self.records: Array = xp.zeros((min(schedule.batch_size, schedule.images), RECORD), dtype="float32")
+
+    def start(self, order: np.ndarray, learning_rates: np.ndarray) -> None:
+        """Upload an epoch and set the clock to its first step, on the current stream."""
+        self.order.set(np.ascontiguousarray(order, dtype=np.int32))
+        self.learning_rates.set(np.ascontiguousarray(learning_rates, dtype=np.float32))
+        self.clock.set(np.array([0, 0, self.schedule.images, self.schedule.batch_size], dtype=np.int32))

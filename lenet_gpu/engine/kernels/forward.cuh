@@ -1,0 +1,160 @@
+// The forward pass of one image by one thread block: pixels to the ten outputs, all in shared memory.
+#include "lenet5.cuh"
+
+// The weights of C1 to S4 come to shared memory once a block. C5, F6 and output are read where they lie (second-level
+// cache): a weight is needed once an image there, so a copy would not pay.
+__device__ inline void load_weights(const float* __restrict__ parameters, Memory& m) {
+    for (int k = threadIdx.x; k < C1_MAPS * TAPS; k += THREADS)
+        m.c1_weight[k / TAPS * KERNEL_STRIDE + k % TAPS] = parameters[C1_WEIGHT + k];
+    for (int k = threadIdx.x; k < C3_PAIRS * TAPS; k += THREADS)
+        m.c3_weight[k / TAPS * KERNEL_STRIDE + k % TAPS] = parameters[C3_WEIGHT + k];
+    // The last three floats of each kernel are padding that is read (as part of a float4) but never used.
+    for (int k = threadIdx.x; k < (C1_MAPS + C3_PAIRS) * 3; k += THREADS) {
+        const int kernel = k / 3, place = TAPS + k % 3;
+        if (kernel < C1_MAPS) m.c1_weight[kernel * KERNEL_STRIDE + place] = 0.0f;
+        else m.c3_weight[(kernel - C1_MAPS) * KERNEL_STRIDE + place] = 0.0f;
+    }
+    if (threadIdx.x < C1_MAPS) {
+        m.c1_bias[threadIdx.x] = parameters[C1_BIAS + threadIdx.x];
+        m.s2_coefficient[threadIdx.x] = parameters[S2_COEFFICIENT + threadIdx.x];
+        m.s2_bias[threadIdx.x] = parameters[S2_BIAS + threadIdx.x];
+    }
+    if (threadIdx.x < C3_MAPS) {
+        m.c3_bias[threadIdx.x] = parameters[C3_BIAS + threadIdx.x];
+        m.s4_coefficient[threadIdx.x] = parameters[S4_COEFFICIENT + threadIdx.x];
+        m.s4_bias[threadIdx.x] = parameters[S4_BIAS + threadIdx.x];
+    }
+}
+
+// Input layer: x = background + pixel * (ink - background) / 255, with a margin of two background pixels.
+__device__ inline void load_image(
+    const unsigned char* __restrict__ pixels, float background, float scale, Memory& m) {
+    for (int k = threadIdx.x; k < INPUT_SIZE * INPUT_SIZE; k += THREADS) {
+        const int row = k / INPUT_SIZE, column = k % INPUT_SIZE;
+        const int r = row - MARGIN, c = column - MARGIN;
+        const bool inside = r >= 0 && r < IMAGE_SIZE && c >= 0 && c < IMAGE_SIZE;
+        m.x[row * X_STRIDE + column] = inside ? background + scale * pixels[r * IMAGE_SIZE + c] : background;
+    }
+}
+
+// A 6x6 patch in registers serves the four neighbouring 5x5 windows that one subsampling unit adds up:
+// 36 loads for 100 products.
+__device__ inline void load_patch(const float* corner, int stride, float (&patch)[KERNEL + 1][KERNEL + 1]) {
+#pragma unroll
+    for (int u = 0; u <= KERNEL; ++u) load_row(corner + u * stride, patch[u]);
+}
+
+// a[2 i + j] += sum over u, v of weight[u, v] * patch[i + u, j + v]
+__device__ inline void correlate(
+    const float (&patch)[KERNEL + 1][KERNEL + 1], const float (&weight)[KERNEL_STRIDE], float (&a)[4]) {
+#pragma unroll
+    for (int u = 0; u < KERNEL; ++u)
+#pragma unroll
+        for (int v = 0; v < KERNEL; ++v) {
+            const float w = weight[u * KERNEL + v];
+            a[0] += w * patch[u][v];
+            a[1] += w * patch[u][v + 1];
+            a[2] += w * patch[u + 1][v];
+            a[3] += w * patch[u + 1][v + 1];
+        }
+}
+
+// Squash the four units of a convolution, store them, and return their sum for the subsampling unit above them.
+__device__ inline float squash_four(float (&a)[4], float* corner, int stride) {
+#pragma unroll
+    for (int k = 0; k < 4; ++k) a[k] = squash(a[k]);
+    *reinterpret_cast<float2*>(corner) = make_float2(a[0], a[1]);
+    *reinterpret_cast<float2*>(corner + stride) = make_float2(a[2], a[3]);
+    return a[0] + a[1] + a[2] + a[3];
+}
+
+// C1: y[o, r, s] = f(bias[o] + sum over u, v of weight[o, u, v] * x[r + u, s + v])            6 maps of 28x28
+// S2: y[o, r, s] = f(coefficient[o] * (sum of the 2x2 units of C1 below) + bias[o])           6 maps of 14x14
+//
+// A thread takes one place of S2 in three of the six maps: the patch is loaded once for 300 products.
+__device__ inline void forward_c1_s2(Memory& m) {
+    constexpr int MAPS_A_THREAD = 3;
+    for (int item = threadIdx.x; item < C1_MAPS / MAPS_A_THREAD * S2_AREA; item += THREADS) {
+        const int first_map = item / S2_AREA * MAPS_A_THREAD;
+        const int place = item % S2_AREA, r = place / S2_SIZE, c = place % S2_SIZE;
+        float patch[KERNEL + 1][KERNEL + 1];
+        load_patch(m.x + 2 * r * X_STRIDE + 2 * c, X_STRIDE, patch);
+        for (int map = first_map; map < first_map + MAPS_A_THREAD; ++map) {
+            float weight[KERNEL_STRIDE];
+            load_kernel(m.c1_weight + map * KERNEL_STRIDE, weight);
+            const float bias = m.c1_bias[map];
+            float a[4] = {bias, bias, bias, bias};
+            correlate(patch, weight, a);
+            const float sum = squash_four(a, m.c1 + map * C1_MAP + 2 * r * C1_STRIDE + 2 * c, C1_STRIDE);
+            m.s2[map * S2_MAP + place] = squash(m.s2_coefficient[map] * sum + m.s2_bias[map]);
+        }
+    }
+}
+
+// C3: y[o, r, s] = f(bias[o] + sum over the S2 maps i of Table I's row o, and u, v,
+//                    of weight[pair(o, i), u, v] * S2[i, r + u, s + v])                       16 maps of 10x10
+// S4: as S2                                                                                   16 maps of 5x5
+//
+// A thread takes one unit of S4: 300 to 600 products.
+__device__ inline void forward_c3_s4(Memory& m) {
+    for (int unit = threadIdx.x; unit < S4_UNITS; unit += THREADS) {
+        const int map = unit / S4_AREA, r = unit % S4_AREA / S4_SIZE, c = unit % S4_SIZE;
+        const float bias = m.c3_bias[map];
+        float a[4] = {bias, bias, bias, bias};
+        for (int pair = PAIRS.first[map]; pair < PAIRS.first[map + 1]; ++pair) {
+            float patch[KERNEL + 1][KERNEL + 1], weight[KERNEL_STRIDE];
+            load_patch(m.s2 + PAIRS.input[pair] * S2_MAP + 2 * r * S2_SIZE + 2 * c, S2_SIZE, patch);
+            load_kernel(m.c3_weight + pair * KERNEL_STRIDE, weight);
+            correlate(patch, weight, a);
+        }
+        const float sum = squash_four(a, m.c3 + map * C3_AREA + 2 * r * C3_SIZE + 2 * c, C3_SIZE);
+        m.s4[unit] = squash(m.s4_coefficient[map] * sum + m.s4_bias[map]);
+    }
+}
+
+// C5, F6 and output, before squashing: a[j] = bias[j] + sum over i of weight[j, i] * x[i]
+//
+// A warp takes every sixteenth unit j. Its lanes read neighbouring weights, 512 bytes a request, and a request for
+// each of the warp's units is under way at the same time: what counts here is the way from the second-level cache.
+template <int INPUTS, int UNITS, bool SQUASHED>
+__device__ inline void forward_dense(
+    const float* __restrict__ weight, const float* __restrict__ bias, const float* x, float* y) {
+    constexpr int QUADS = INPUTS / 4, UNITS_A_WARP = (UNITS + WARPS - 1) / WARPS;
+    static_assert(INPUTS % 4 == 0, "rows are read four weights at a time");
+    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
+    const float4* rows = reinterpret_cast<const float4*>(weight);
+    float a[UNITS_A_WARP] = {};
+    for (int quad = lane; quad < QUADS; quad += WARP) {
+        const float4 in = reinterpret_cast<const float4*>(x)[quad];
+#pragma unroll
+        for (int k = 0; k < UNITS_A_WARP; ++k) {
+            const int unit = warp + k * WARPS;
+            if (unit < UNITS) {
+                const float4 w = rows[unit * QUADS + quad];
+                a[k] += w.x * in.x + w.y * in.y + w.z * in.z + w.w * in.w;
+            }
+        }
+    }
+#pragma unroll
+    for (int k = 0; k < UNITS_A_WARP; ++k) {
+        const int unit = warp + k * WARPS;  // the same in all lanes: the whole warp takes part in the sum, or none of it
+        if (unit < UNITS) {
+            const float sum = warp_sum(a[k]);
+            if (lane == 0) y[unit] = SQUASHED ? squash(bias[unit] + sum) : bias[unit] + sum;
+        }
+    }
+}
+
+// The whole forward pass. The image and the weights must be in shared memory (and a barrier passed since).
+__device__ inline void forward(const float* __restrict__ parameters, Memory& m) {
+    forward_c1_s2(m);
+    __syncthreads();
+    forward_c3_s4(m);
+    __syncthreads();
+    forward_dense<S4_UNITS, C5_UNITS, true>(parameters + C5_WEIGHT, parameters + C5_BIAS, m.s4, m.c5);
+    __syncthreads();
+    forward_dense<C5_UNITS, F6_UNITS, true>(parameters + F6_WEIGHT, parameters + F6_BIAS, m.c5, m.f6);
+    __syncthreads();
+    forward_dense<F6_UNITS, CLASSES, false>(parameters + OUTPUT_WEIGHT, parameters + OUTPUT_BIAS, m.f6, m.output);
+    __syncthreads();
+}

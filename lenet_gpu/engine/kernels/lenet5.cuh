@@ -1,0 +1,224 @@
+// LeNet-5 in numbers, and where everything lies in memory.
+//
+// Source: LeCun, Bottou, Bengio, Haffner 1998, "Gradient-based learning applied to document recognition", section II.B.
+//
+//   input   C1        S2        C3         S4        C5    F6   output
+//   32x32 - 6@28x28 - 6@14x14 - 16@10x10 - 16@5x5 - 120 - 84 - 10
+//
+// Four things a reader new to CUDA needs:
+//   * A kernel (__global__) is started as a grid of thread blocks. The threads of a block run on one multiprocessor, 32 at
+//     a time (a warp). They share a fast memory (__shared__) and wait for one another at __syncthreads().
+//   * Blocks know nothing of one another: what one must tell the others goes through global memory to the next kernel.
+//   * Shared memory answers a warp at once if its 32 addresses lie in different banks (address / 4 modulo 32) or are
+//     equal. That is why some rows below are a little longer than they need to be ("stride").
+//   * A thread's own variables live in registers, which are far faster than any memory: each loaded value is used for as
+//     many products as possible.
+#pragma once
+
+// ---- section II.B
+
+constexpr int KERNEL = 5;
+constexpr int TAPS = KERNEL * KERNEL;  // 25
+constexpr int IMAGE_SIZE = 28;
+constexpr int INPUT_SIZE = 32, MARGIN = (INPUT_SIZE - IMAGE_SIZE) / 2;
+constexpr int C1_MAPS = 6, C1_SIZE = 28;
+constexpr int S2_MAPS = 6, S2_SIZE = 14, S2_AREA = S2_SIZE * S2_SIZE;
+constexpr int C3_MAPS = 16, C3_SIZE = 10, C3_AREA = C3_SIZE * C3_SIZE, C3_PAIRS = 60;
+constexpr int S4_MAPS = 16, S4_SIZE = 5, S4_AREA = S4_SIZE * S4_SIZE, S4_UNITS = S4_MAPS * S4_AREA;  // 400
+constexpr int C5_UNITS = 120, F6_UNITS = 84, CLASSES = 10;
+
+// The squashing function f(a) = A tanh(S a), appendix A.
+constexpr float SQUASH_A = 1.7159f, SQUASH_S = 2.0f / 3.0f;
+
+// ---- Table I: row i names the S2 maps that feed map i of C3.
+
+constexpr int NONE = -1;
+constexpr int C3_TABLE[C3_MAPS][S2_MAPS] = {
+    {0, 1, 2, NONE, NONE, NONE}, {1, 2, 3, NONE, NONE, NONE}, {2, 3, 4, NONE, NONE, NONE}, {3, 4, 5, NONE, NONE, NONE},
+    {0, 4, 5, NONE, NONE, NONE}, {0, 1, 5, NONE, NONE, NONE}, {0, 1, 2, 3, NONE, NONE},    {1, 2, 3, 4, NONE, NONE},
+    {2, 3, 4, 5, NONE, NONE},    {0, 3, 4, 5, NONE, NONE},    {0, 1, 4, 5, NONE, NONE},    {0, 1, 2, 5, NONE, NONE},
+    {0, 1, 3, 4, NONE, NONE},    {1, 2, 4, 5, NONE, NONE},    {0, 2, 3, 5, NONE, NONE},    {0, 1, 2, 3, 4, 5},
+};
+
+// A pair is one connection of Table I, and has one 5x5 kernel; pairs are numbered by C3 map, then by S2 map.
+constexpr int FEEDS = 10;  // every S2 map feeds ten C3 maps
+struct Pairs {
+    unsigned char first[C3_MAPS + 1];      // the pairs of C3 map o are first[o] ... first[o + 1] - 1
+    unsigned char input[C3_PAIRS];         // S2 map of a pair
+    unsigned char output[C3_PAIRS];        // C3 map of a pair
+    unsigned char feeds[S2_MAPS][FEEDS];   // the ten pairs that read S2 map i
+};
+
+__device__ constexpr Pairs pairs_of_table() {
+    Pairs pairs{};
+    int pair = 0, fed[S2_MAPS] = {};
+    for (int o = 0; o < C3_MAPS; ++o) {
+        pairs.first[o] = static_cast<unsigned char>(pair);
+        for (int k = 0; k < S2_MAPS; ++k) {
+            const int i = C3_TABLE[o][k];
+            if (i == NONE) continue;
+            pairs.input[pair] = static_cast<unsigned char>(i);
+            pairs.output[pair] = static_cast<unsigned char>(o);
+            pairs.feeds[i][fed[i]++] = static_cast<unsigned char>(pair++);
+        }
+    }
+    pairs.first[C3_MAPS] = static_cast<unsigned char>(pair);
+    return pairs;
+}
+
+__constant__ const Pairs PAIRS = pairs_of_table();
+
+// ---- The flat parameter buffer, in the order of LeNet5.views
+
+constexpr int C1_WEIGHT = 0;                                              // [6][5][5]
+constexpr int C1_BIAS = C1_WEIGHT + C1_MAPS * TAPS;                       // [6]
+constexpr int S2_COEFFICIENT = C1_BIAS + C1_MAPS;                         // [6]
+constexpr int S2_BIAS = S2_COEFFICIENT + S2_MAPS;                         // [6]
+constexpr int C3_WEIGHT = S2_BIAS + S2_MAPS;                              // [60][5][5]
+constexpr int C3_BIAS = C3_WEIGHT + C3_PAIRS * TAPS;                      // [16]
+constexpr int S4_COEFFICIENT = C3_BIAS + C3_MAPS;                         // [16]
+constexpr int S4_BIAS = S4_COEFFICIENT + S4_MAPS;                         // [16]
+constexpr int C5_WEIGHT = S4_BIAS + S4_MAPS;                              // [120][400]
+constexpr int C5_BIAS = C5_WEIGHT + C5_UNITS * S4_UNITS;                  // [120]
+constexpr int F6_WEIGHT = C5_BIAS + C5_UNITS;                             // [84][120]
+constexpr int F6_BIAS = F6_WEIGHT + F6_UNITS * C5_UNITS;                  // [84]
+constexpr int OUTPUT_WEIGHT = F6_BIAS + F6_UNITS;                         // [10][84]
+constexpr int OUTPUT_BIAS = OUTPUT_WEIGHT + CLASSES * F6_UNITS;           // [10]
+constexpr int PARAMETERS = OUTPUT_BIAS + CLASSES;
+
+constexpr int SHARED_WEIGHTS = C5_WEIGHT;  // C1 to S4 share their weights among many units
+static_assert(156 + 12 + 1516 + 32 == SHARED_WEIGHTS, "trainable parameters of C1, S2, C3 and S4 (section II.B)");
+static_assert(PARAMETERS == 60850, "trainable parameters of the whole network");
+
+// ---- What an image leaves behind for the update kernel: one record of 2,536 floats
+//
+//   | gradient of C1 ... S4 | y of S4 | y of C5 | y of F6 | dE/da of C5 | of F6 | of output | loss | correct |
+//   | 1,716                 | 400     | 120     | 84      | 120         | 84    | 10        | 1    | 1       |
+//
+// A weight of C5, F6 or the output is used once an image: its gradient is delta x activation, so the 818 numbers stand
+// for 59,134 gradients. Every field starts on a 16-byte boundary, where four floats can be read at once.
+
+constexpr int RECORD_S4 = SHARED_WEIGHTS;
+constexpr int RECORD_C5 = RECORD_S4 + S4_UNITS;
+constexpr int RECORD_F6 = RECORD_C5 + C5_UNITS;
+constexpr int RECORD_D_C5 = RECORD_F6 + F6_UNITS;
+constexpr int RECORD_D_F6 = RECORD_D_C5 + C5_UNITS;
+constexpr int RECORD_D_OUTPUT = RECORD_D_F6 + F6_UNITS;
+constexpr int RECORD_LOSS = RECORD_D_OUTPUT + CLASSES;
+constexpr int RECORD_CORRECT = RECORD_LOSS + 1;
+constexpr int RECORD = RECORD_CORRECT + 1;
+static_assert(RECORD == 2536 && RECORD % 4 == 0, "the host allocates this many floats an image");
+
+// ---- The clock: four integers on the device that tell a kernel where in the epoch it is
+//
+// A CUDA graph replays its kernels with the very same arguments, so the step number has to live in device memory. Each of
+// the two kernels reads its own step and writes the other's: nobody reads a number while it is being written.
+
+constexpr int CLOCK_IMAGES_STEP = 0;  // step of the kernel that works on images; written by the update kernel
+constexpr int CLOCK_UPDATE_STEP = 1;  // step of the update kernel; written by the kernel that works on images
+constexpr int CLOCK_LENGTH = 2;       // images in the epoch
+constexpr int CLOCK_BATCH = 3;        // images a step
+
+// Images of this step: the batch size, less in the last step of an epoch, 0 beyond it.
+__device__ inline int images_of_step(const int* clock, int step) {
+    const int left = clock[CLOCK_LENGTH] - step * clock[CLOCK_BATCH];
+    return left < 0 ? 0 : (left < clock[CLOCK_BATCH] ? left : clock[CLOCK_BATCH]);
+}
+
+// ---- Shared memory of a block that works on one image
+
+constexpr int THREADS = 512, WARP = 32, WARPS = THREADS / WARP;
+
+constexpr int KERNEL_STRIDE = 28;                       // 25 weights in seven float4
+constexpr int X_STRIDE = 34;                            // rows start 2 banks apart
+constexpr int C1_STRIDE = 30, C1_MAP = C1_SIZE * C1_STRIDE;
+constexpr int S2_MAP = 200;                             // 196 units; maps start 8 banks apart
+constexpr int SCRATCH = 2000;
+
+// The part that goes into the record as it is.
+struct Exchanged {
+    float s4[S4_UNITS], c5[C5_UNITS], f6[F6_UNITS];
+    float d_c5[C5_UNITS], d_f6[F6_UNITS], d_output[CLASSES];
+    float loss, correct;
+};
+static_assert(sizeof(Exchanged) == (RECORD - RECORD_S4) * sizeof(float), "the fields of the record, in its order");
+
+struct Memory : Exchanged {
+    // Outputs of the layers. In the backward pass dE/da takes the place of y in C1 and C3.
+    float x[INPUT_SIZE * X_STRIDE];
+    float c1[C1_MAPS * C1_MAP];
+    float s2[S2_MAPS * S2_MAP];
+    float c3[C3_MAPS * C3_AREA];
+    float output[12];
+    // Weights of C1 to S4.
+    float c1_weight[C1_MAPS * KERNEL_STRIDE];
+    float c3_weight[C3_PAIRS * KERNEL_STRIDE];
+    float c1_bias[8], s2_coefficient[8], s2_bias[8];
+    float c3_bias[C3_MAPS], s4_coefficient[S4_MAPS], s4_bias[S4_MAPS];
+    float scratch[SCRATCH];  // partial sums; dE/da of S2
+};
+static_assert(sizeof(Memory) == 54720, "the host asks for this much shared memory");
+static_assert(sizeof(Memory) <= 64 * 1024, "a Turing multiprocessor has 64 KiB");
+
+extern __shared__ float4 dynamic_shared[];  // its size is given at launch
+
+// ---- Small helpers
+
+// f(a) = A tanh(S a) = A - 2 A / (exp(2 S a) + 1)
+//
+// An image takes 8,184 of these. With the multiprocessor's own exponential and reciprocal (2 units in the last place)
+// one is five instructions, without a branch; tanhf() is about twenty. The error stays below 5e-7, which is that of a
+// float of size 1.7159 a few times over. For large |a| the exponential is 0 or infinite, and the result -A or A.
+__device__ inline float squash(float a) {
+    return SQUASH_A - __fdividef(2.0f * SQUASH_A, __expf(2.0f * SQUASH_S * a) + 1.0f);
+}
+
+// f'(a) = A S (1 - tanh(S a)^2), from the output y = f(a) alone.
+__device__ inline float squash_slope(float y) { return SQUASH_S / SQUASH_A * (SQUASH_A * SQUASH_A - y * y); }
+
+// Sum over the lanes of a warp, in a fixed order; every lane gets it.
+__device__ inline float warp_sum(float value) {
+#pragma unroll
+    for (int distance = WARP / 2; distance > 0; distance /= 2)
+        value += __shfl_xor_sync(0xffffffffu, value, distance);
+    return value;
+}
+
+// 32 sums over the lanes of a warp for the price of 31 exchanges instead of 160: lane k gets the sum of values[k].
+// In each round a lane keeps one half of its values and gives the other half to its partner, who keeps that one.
+template <int HALF = WARP / 2>
+__device__ inline float warp_sums(float (&values)[WARP]) {
+    const bool upper = (threadIdx.x & HALF) != 0;
+#pragma unroll
+    for (int k = 0; k < HALF; ++k) {
+        const float keep = upper ? values[k + HALF] : values[k];
+        const float give = upper ? values[k] : values[k + HALF];
+        values[k] = keep + __shfl_xor_sync(0xffffffffu, give, HALF);
+    }
+    if constexpr (HALF > 1) return warp_sums<HALF / 2>(values);
+    else return values[0];
+}
+
+// Copy COUNT floats (even) from an 8-byte boundary of shared memory into registers, two at a time.
+template <int COUNT>
+__device__ inline void load_row(const float* row, float (&values)[COUNT]) {
+    static_assert(COUNT % 2 == 0, "two at a time");
+#pragma unroll
+    for (int k = 0; k < COUNT; k += 2) {
+        const float2 two = *reinterpret_cast<const float2*>(row + k);
+        values[k] = two.x;
+        values[k + 1] = two.y;
+    }
+}
+
+// Copy a 5x5 kernel from shared memory into registers, four weights at a time.
+__device__ inline void load_kernel(const float* kernel, float (&weight)[KERNEL_STRIDE]) {
+#pragma unroll
+    for (int k = 0; k < KERNEL_STRIDE; k += 4) {
+        const float4 four = *reinterpret_cast<const float4*>(kernel + k);
+        weight[k] = four.x;
+        weight[k + 1] = four.y;
+        weight[k + 2] = four.z;
+        weight[k + 3] = four.w;
+    }
+}

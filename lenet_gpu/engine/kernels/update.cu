@@ -1,0 +1,109 @@
+// Second kernel of a training step: add up what the images left behind, and move the parameters.
+#include "lenet5.cuh"
+
+constexpr int UPDATE_THREADS = 256, SLICES = UPDATE_THREADS / WARP;
+constexpr int GROUPS = (PARAMETERS + 3) / 4;  // a thread takes four neighbouring parameters
+
+// The gradient of four neighbouring parameters in a record: scale * vector, four neighbouring floats.
+struct Place {
+    int vector;  // where the four floats lie
+    int scale;   // where the factor lies; NONE: it is 1
+};
+
+// C1 ... S4 and all biases: the gradient itself. Weight [j, i] of a dense layer: delta[j] * activation[i].
+__device__ inline Place place_of(int parameter) {
+    if (parameter < C5_WEIGHT) return {parameter, NONE};
+    if (parameter < C5_BIAS) {
+        const int k = parameter - C5_WEIGHT;
+        return {RECORD_S4 + k % S4_UNITS, RECORD_D_C5 + k / S4_UNITS};
+    }
+    if (parameter < F6_WEIGHT) return {RECORD_D_C5 + parameter - C5_BIAS, NONE};
+    if (parameter < F6_BIAS) {
+        const int k = parameter - F6_WEIGHT;
+        return {RECORD_C5 + k % C5_UNITS, RECORD_D_F6 + k / C5_UNITS};
+    }
+    if (parameter < OUTPUT_WEIGHT) return {RECORD_D_F6 + parameter - F6_BIAS, NONE};
+    if (parameter < OUTPUT_BIAS) {
+        const int k = parameter - OUTPUT_WEIGHT;
+        return {RECORD_F6 + k % F6_UNITS, RECORD_D_OUTPUT + k / F6_UNITS};
+    }
+    return {RECORD_D_OUTPUT + parameter - OUTPUT_BIAS, NONE};
+}
+static_assert(C5_WEIGHT % 4 == 0 && C5_BIAS % 4 == 0 && F6_WEIGHT % 4 == 0 && F6_BIAS % 4 == 0 &&
+              OUTPUT_WEIGHT % 4 == 0 && OUTPUT_BIAS % 4 == 0, "no group of four lies in two fields");
+
+// Plain gradient descent, w <- w - learning_rate * dE/dw (equation 2). The one place that momentum or weight decay
+// would change; their buffers have the layout of `parameters`.
+__device__ inline float updated(float parameter, float gradient, float learning_rate) {
+    return parameter - learning_rate * gradient;
+}
+
+// Mean loss and number of right answers of the step, by one warp: lane by lane, then across the lanes.
+__device__ inline void sum_losses(const float* __restrict__ records, int count, float* loss, int* correct) {
+    float loss_sum = 0.0f, correct_sum = 0.0f;
+    for (int image = threadIdx.x; image < count; image += WARP) {
+        loss_sum += records[static_cast<size_t>(image) * RECORD + RECORD_LOSS];
+        correct_sum += records[static_cast<size_t>(image) * RECORD + RECORD_CORRECT];
+    }
+    loss_sum = warp_sum(loss_sum);
+    correct_sum = warp_sum(correct_sum);
+    if (threadIdx.x == 0) {
+        *loss = loss_sum / count;
+        *correct = static_cast<int>(correct_sum);
+    }
+}
+
+// dE/dw = sum over the images of the batch; w <- w - learning_rate * dE/dw
+//
+//   parameters      [60850]         in and out
+//   records         [batch][2536]   what the images left behind
+//   learning_rates  [steps]         of the epoch
+//   clock           [4]             where in the epoch we are; this kernel ends the step
+//   losses, correct [steps]         out: mean loss and number of right answers, before the update
+//
+// A block takes 32 x 4 parameters. Its warp s adds up images s, s + 8, s + 16, ...; then the eight sums are added in
+// order. So a sum is always formed in the same way: the result doesn't depend on the number of blocks, and two runs
+// are equal bit by bit. (Adding with atomics would be simpler, in an order that differs from run to run.)
+extern "C" __global__ void __launch_bounds__(UPDATE_THREADS)
+lenet5_update(float* __restrict__ parameters, const float* __restrict__ records,
+              const float* __restrict__ learning_rates, int* clock, float* __restrict__ losses,
+              int* __restrict__ correct) {
+    __shared__ float4 partial[SLICES][WARP];
+    const int step = clock[CLOCK_UPDATE_STEP], count = images_of_step(clock, step);
+    if (count == 0) return;
+    const float learning_rate = learning_rates[step];
+    const int lane = threadIdx.x % WARP, slice = threadIdx.x / WARP;
+    for (int first = blockIdx.x * WARP; first < GROUPS; first += gridDim.x * WARP) {
+        const int group = first + lane;
+        float4 sum = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+        if (group < GROUPS) {
+            const Place place = place_of(group * 4);
+#pragma unroll 4
+            for (int image = slice; image < count; image += SLICES) {
+                const float* record = records + static_cast<size_t>(image) * RECORD;
+                const float4 vector = *reinterpret_cast<const float4*>(record + place.vector);
+                const float scale = place.scale == NONE ? 1.0f : record[place.scale];
+                sum.x += scale * vector.x;
+                sum.y += scale * vector.y;
+                sum.z += scale * vector.z;
+                sum.w += scale * vector.w;
+            }
+        }
+        partial[slice][lane] = sum;
+        __syncthreads();
+        // 128 parameters of the block: 128 threads finish one each.
+        const int k = threadIdx.x, parameter = first * 4 + k;
+        if (k < WARP * 4 && parameter < PARAMETERS) {
+            const float* sums = reinterpret_cast<const float*>(partial) + k;
+            float gradient = sums[0];
+#pragma unroll
+            for (int s = 1; s < SLICES; ++s) gradient += sums[s * WARP * 4];
+            parameters[parameter] = updated(parameters[parameter], gradient, learning_rate);
+        }
+        __syncthreads();
+    }
+    if (blockIdx.x == gridDim.x - 1 && slice == 0) {
+        sum_losses(records, count, losses + step, correct + step);
+        if (lane == 0) clock[CLOCK_IMAGES_STEP] = step + 1;
+    }
+}

@@ -1,0 +1,130 @@
+"""Training steps of the CUDA kernels on the CPU, with every buffer exactly as large as it must be.
+
+Run as a program it takes two steps and infers once: what the sanitized library is checked with.
+
+    python tests/cuda_on_cpu/steps.py LIBRARY [bytes of shared memory]
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+if __name__ == "__main__":
+    sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
+
+from cuda_on_cpu.harness import Kernel
+
+from lenet_gpu.engine import cuda_source
+
+RECORD = cuda_source.sizes()["RECORD"]
+SHARED = cuda_source.sizes()["sizeof(Memory)"]
+KERNELS = (cuda_source.TRAIN_IMAGES, cuda_source.UPDATE, cuda_source.INFER)
+THREADS, UPDATE_THREADS, UPDATE_GRID = 512, 256, 476
+BACKGROUND, SCALE = np.float32(-0.1), np.float32(1.275 / 255)
+
+
+@dataclass
+class Steps:
+    """An epoch's buffers, and its kernels.
+
+    Attributes:
+        library: The built kernels.
+        images: (n, 28, 28) uint8.
+        labels: (n,) uint8.
+        order: (m,) int32.
+        batch_size: Images a step.
+        parameters: (60850,) float32, trained in place.
+        learning_rates: (steps,) float32.
+        backwards: Order of the fibers.
+        grids: Blocks of the two training kernels; None is one block an image, one for 128 parameters.
+        shared: Dynamic shared memory.
+    """
+
+    library: Path
+    images: np.ndarray
+    labels: np.ndarray
+    order: np.ndarray
+    batch_size: int
+    parameters: np.ndarray
+    learning_rates: np.ndarray
+    backwards: bool = False
+    grids: tuple[int | None, int | None] = (None, None)
+    shared: int = SHARED
+    records: np.ndarray = field(init=False)
+    losses: np.ndarray = field(init=False)
+    correct: np.ndarray = field(init=False)
+    clock: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        steps = len(self.learning_rates)
+        self.records = np.full((self.batch_size, RECORD), np.nan, np.float32)
+        self.losses = np.full(steps, np.nan, np.float32)
+        self.correct = np.full(steps, -1, np.int32)
+        self.clock = np.array([0, 0, len(self.order), self.batch_size], np.int32)
+
+    def kernel(self, name: str) -> Kernel:
+        return Kernel(self.library, name, backwards=self.backwards)
+
+    def train_images(self) -> None:
+        arguments = (
+            self.parameters,
+            self.images,
+            self.labels,
+            self.order,
+            BACKGROUND,
+            SCALE,
+            self.clock,
+            self.records,
+        )
+        grid = (self.grids[0] or self.batch_size,)
+        self.kernel(cuda_source.TRAIN_IMAGES)(grid, (THREADS,), arguments, shared_mem=self.shared)
+
+    def update(self, parameters: np.ndarray | None = None) -> None:
+        target = self.parameters if parameters is None else parameters
+        arguments = (target, self.records, self.learning_rates, self.clock, self.losses, self.correct)
+        self.kernel(cuda_source.UPDATE)((self.grids[1] or UPDATE_GRID,), (UPDATE_THREADS,), arguments)
+
+    def run(self, steps: int | None = None) -> np.ndarray:
+        """Take steps; the parameters."""
+        for _ in range(len(self.learning_rates) if steps is None else steps):
+            self.train_images()
+            self.update()
+        return self.parameters
+
+    def gradient(self) -> np.ndarray:
+        """The gradient of the next step, exactly as the update kernel forms it."""
+        learning_rates = self.learning_rates
+        self.learning_rates = np.full_like(learning_rates, -1.0)
+        gradient = np.zeros_like(self.parameters)
+        self.train_images()
+        self.update(gradient)  # 0 - (-1) * gradient
+        self.learning_rates = learning_rates
+        return gradient
+
+    def infer(self, images: np.ndarray, grid: int) -> np.ndarray:
+        """Outputs (n, 10)."""
+        logits = np.full((len(images), 10), np.nan, np.float32)
+        arguments = (self.parameters, images, BACKGROUND, SCALE, np.int32(len(images)), logits)
+        self.kernel(cuda_source.INFER)((grid,), (THREADS,), arguments, shared_mem=self.shared)
+        return logits
+
+
+def main(library: str, shared: str = str(SHARED)) -> None:
+    """Two steps (the last one incomplete) and an inference."""
+    rng = np.random.default_rng(1)
+    images = rng.integers(0, 256, (5, 28, 28), dtype=np.uint8)
+    labels = rng.integers(0, 10, 5, dtype=np.uint8)
+    parameters = rng.uniform(-0.1, 0.1, cuda_source.sizes()["PARAMETERS"]).astype(np.float32)
+    order, rates = np.array([4, 0, 2], np.int32), np.full(2, 0.05, np.float32)
+    steps = Steps(Path(library), images, labels, order, 2, parameters, rates, shared=int(shared))
+    steps.run()
+    steps.infer(images, 2)
+    print("finished", steps.losses)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,116 @@
+"""On a real GPU: everything that the other tests prove without one, once more.
+
+    pytest -m gpu
+
+The checks themselves are in tests/gpu_checks.py, where tests/test_gpu_checks.py tries them on the stand-in.
+"""
+
+import os
+import subprocess
+import sys
+
+import gpu_checks
+import numpy as np
+import pytest
+
+from lenet_gpu.backend import NumpyBackend
+from lenet_gpu.engine import make_engine
+from lenet_gpu.engine.cuda_device import Kernels, device_errors
+from lenet_gpu.errors import TrainingError
+from lenet_gpu.lenet5 import LeNet5
+from lenet_gpu.optim import GradientDescent
+
+pytestmark = pytest.mark.gpu
+
+
+@pytest.fixture(scope="module")
+def digits(mnist):
+    return mnist.train.images, mnist.train.labels
+
+
+def test_the_cuda_engine_is_what_a_gpu_gets(gpu):
+    with make_engine(LeNet5(backend=gpu), GradientDescent()) as engine:
+        assert engine.name == "cuda"
+
+
+def test_readable_layers_agree_with_numpy(gpu, digits):
+    images, labels = digits[0][:64], digits[1][:64]
+    found, expected = (LeNet5(backend=backend, seed=1) for backend in (gpu, NumpyBackend()))
+    for network in (found, expected):
+        network.set_parameters(gpu_checks.trained_parameters())
+    loss, gradients = found.loss_and_grads(images, labels)
+    expected_loss, expected_gradients = expected.loss_and_grads(images, labels)
+    assert loss == pytest.approx(expected_loss, rel=1e-5)
+    for name, gradient in expected_gradients.items():
+        assert np.abs(gradients[name] - gradient).max() <= 2e-5 * np.abs(gradient).max(), name
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 31, 32, 33, 1024, 4096])
+def test_loss_and_every_gradient_agree_with_the_layers(gpu, digits, batch_size):
+    gpu_checks.check_gradients(gpu, *digits, batch_size, tolerance=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [32, 100, 128])
+def test_graph_equals_single_steps_bit_by_bit(gpu, digits, batch_size, monkeypatch):
+    gpu_checks.check_graph_equals_single_steps(gpu, *digits, batch_size, monkeypatch)
+
+
+def test_first_epoch_of_the_classic_recipe_agrees_with_the_cpu(gpu, digits):
+    gpu_checks.check_epoch(gpu, *digits, first_steps=1e-5, all_steps=1e-4, distance=1e-4)
+
+
+@pytest.mark.parametrize("batch_size", [32, 1024])
+def test_a_run_can_be_repeated_bit_by_bit(gpu, digits, batch_size):
+    gpu_checks.check_repeatable(gpu, *digits, batch_size)
+
+
+def test_memory_is_constant_over_three_epochs(gpu, digits):
+    gpu_checks.check_memory(gpu, *digits, 32)
+
+
+def test_outputs_agree_with_the_layers(gpu, digits):
+    gpu_checks.check_outputs(gpu, *digits)
+
+
+def test_no_memory_is_one_line_with_a_remedy(gpu, digits):
+    engine = gpu_checks.make(gpu, *digits)
+    pool = gpu.xp.get_default_memory_pool()
+    before, limit = engine.network.host_parameters(), pool.get_limit()
+    pool.set_limit(size=pool.used_bytes() + (1 << 20))
+    try:
+        with pytest.raises(TrainingError, match=r"memory of the GPU while training: .*smaller batch size"):
+            gpu_checks.train(engine, len(digits[0]), 20_000)
+    finally:
+        pool.set_limit(size=limit)
+    assert np.array_equal(engine.network.host_parameters(), before)
+    assert np.isfinite(gpu_checks.train(engine, 6400, 32)).all()
+
+
+def test_a_busy_device_is_one_line_with_a_remedy(gpu):
+    """CUDA's own error of a device that somebody holds alone; holding it would take an administrator."""
+    devices_unavailable = 46
+    with (
+        pytest.raises(TrainingError, match=r"(?i)the GPU failed while training.*unavailable.*nvidia-smi lists"),
+        device_errors(gpu.xp, "training"),
+    ):
+        raise gpu.xp.cuda.runtime.CUDARuntimeError(devices_unavailable)
+
+
+def test_hidden_devices_end_the_command_with_status_2(gpu):
+    done = subprocess.run(
+        [sys.executable, "-m", "lenet_gpu", "train", "--backend", "gpu", "--epochs", "1"],
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 2
+    assert "backend 'gpu'" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_compiled_kernels_stay_below_their_ceilings(gpu):
+    """What the driver says of the kernels that it has loaded."""
+    kernels = Kernels(gpu.xp)
+    for kernel in (kernels.train_images, kernels.update, kernels.infer):
+        assert kernel.local_size_bytes == 0, "registers were spilled"
+        assert kernel.num_regs <= 128

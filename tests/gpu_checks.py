@@ -1,0 +1,120 @@
+"""What must hold for the CUDA engine on any device: called on a real GPU, and in small on the stand-in for one."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lenet_gpu import seeds
+from lenet_gpu.engine import cuda, cuda_plan
+from lenet_gpu.engine.cuda import CudaEngine
+from lenet_gpu.engine.layered import LayeredEngine
+from lenet_gpu.lenet5 import LeNet5
+from lenet_gpu.optim import GradientDescent
+
+
+def trained_parameters():
+    """Parameters at which every layer's gradient is of a healthy size."""
+    flat = LeNet5(seed=3).initial_parameters(3)
+    return (flat + np.random.default_rng(3).normal(0, 0.05, flat.shape)).astype(np.float32)
+
+
+def make(backend, images, labels, seed=0):
+    """A CUDA engine with a loaded training set."""
+    engine = CudaEngine(LeNet5(backend=backend, seed=seed), GradientDescent())
+    engine.load(images, labels)
+    return engine
+
+
+def train(engine, n, batch_size, epochs=1):
+    """The classic recipe's first epochs; the losses."""
+    rates = np.full(-(-n // batch_size), 0.05)
+    orders = [seeds.epoch_order(0, epoch + 1, n) for epoch in range(epochs)]
+    return np.concatenate([engine.train(order, batch_size, rates) for order in orders])
+
+
+def gradients(engine, order):
+    """Loss and gradients of one batch by name, just as the update kernel forms them: 0 - (-1) * gradient."""
+    network = engine.network
+    with engine._stream:
+        buffers = cuda_plan.EpochBuffers(engine._xp, cuda_plan.Schedule(len(order), len(order)))
+        found = engine._xp.zeros(network.parameters.size, dtype="float32")
+        buffers.start(order, np.array([-1.0]))
+        engine._enqueue_steps(buffers, 1, found)
+        return float(engine._host(buffers.losses)[0]), network.views_of(engine._host(found))
+
+
+def check_gradients(backend, images, labels, batch_size, tolerance=5e-6):
+    """Loss and every gradient agree with the readable layers in float64."""
+    order = seeds.epoch_order(0, 1, len(images))[:batch_size]
+    oracle = LeNet5(dtype="float64")
+    oracle.set_parameters(trained_parameters())
+    loss, expected = oracle.loss_and_grads(images[order], labels[order])
+    engine = make(backend, images, labels)
+    engine.network.set_parameters(trained_parameters())
+    found_loss, found = gradients(engine, order)
+    assert abs(found_loss - loss) <= tolerance * loss
+    for name, gradient in expected.items():
+        error = np.abs(found[name] - gradient).max() / np.abs(gradient).max()
+        assert error < tolerance, f"{name}: {error}"
+
+
+def check_graph_equals_single_steps(backend, images, labels, batch_size, monkeypatch):
+    """Replayed graphs and single launches end in the same bits."""
+    n = len(images)
+    with_graph = make(backend, images, labels)
+    losses = train(with_graph, n, batch_size)
+    assert with_graph._graph is not None
+    for module in (cuda, cuda_plan):
+        monkeypatch.setattr(module, "GRAPH_STEPS", 10**9)
+    single = make(backend, images, labels)
+    assert np.array_equal(train(single, n, batch_size), losses)
+    assert single._graph is None
+    assert np.array_equal(single.network.host_parameters(), with_graph.network.host_parameters())
+
+
+def check_epoch(backend, images, labels, first_steps, all_steps, distance):
+    """An epoch of the classic recipe agrees with the readable layers on the CPU.
+
+    The same sums in another order differ in their last bits, and training amplifies differences: the losses of the
+    first steps must agree closely, all of them loosely, and the parameters in the end to `distance` of their norm.
+    (The readable layers in float32 and in float64 end an epoch 2e-6 of their norm apart, no loss by more than 2e-6.)
+    """
+    engine, readable = make(backend, images, labels), LayeredEngine(LeNet5(), GradientDescent())
+    readable.load(images, labels)
+    found, expected = (train(one, len(images), 32) for one in (engine, readable))
+    np.testing.assert_allclose(found[:100], expected[:100], rtol=first_steps)
+    np.testing.assert_allclose(found, expected, rtol=0, atol=all_steps)
+    a, b = engine.network.host_parameters(), readable.network.host_parameters()
+    assert np.linalg.norm(a - b) <= distance * np.linalg.norm(b)
+
+
+def check_repeatable(backend, images, labels, batch_size):
+    """Two runs end in the same bits."""
+    runs = [make(backend, images, labels) for _ in range(2)]
+    first, second = (train(run, len(images), batch_size) for run in runs)
+    assert np.array_equal(first, second)
+    assert np.array_equal(runs[0].network.host_parameters(), runs[1].network.host_parameters())
+
+
+def check_memory(backend, images, labels, batch_size):
+    """Memory of the device is the same after every epoch, and is given back."""
+    engine = make(backend, images, labels)
+    used = []
+    for _ in range(3):
+        train(engine, len(images), batch_size)
+        engine.outputs(images)
+        used.append(backend.memory_used())
+    assert used[0] == used[1] == used[2]
+    engine.close()
+    assert backend.memory_used() < used[0]
+
+
+def check_outputs(backend, images, labels):
+    """Outputs agree with the readable layers in float64."""
+    oracle = LeNet5(dtype="float64")
+    oracle.set_parameters(trained_parameters())
+    engine = make(backend, images, labels)
+    engine.network.set_parameters(trained_parameters())
+    expected = oracle.outputs(images)
+    np.testing.assert_allclose(engine.outputs(images), expected, rtol=0, atol=1e-5)
+    np.testing.assert_array_equal(engine.outputs(images), engine.outputs(images.copy()))

@@ -1,0 +1,109 @@
+"""Every kernel compiles for every supported architecture, within stored ceilings of registers, memory and spills.
+
+The compiler is NVRTC, the one CuPy uses at run time; it needs neither a driver nor a GPU.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from cuda_on_cpu import nvrtc
+
+from lenet_gpu.engine import cuda_source
+
+HERE = Path(__file__).parent
+CEILINGS = json.loads((HERE / "cuda_ceilings.json").read_text())
+ARCHITECTURES = [name for name in CEILINGS if name != "note"]
+
+
+@functools.cache
+def compiled() -> dict[str, dict[str, dict[str, int]]]:
+    """What the kernels take, by architecture: compiled in two processes side by side."""
+    tool = [sys.executable, str(HERE / "cuda_on_cpu" / "nvrtc.py")]
+    running = [
+        subprocess.Popen([*tool, *half], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for half in (ARCHITECTURES[::2], ARCHITECTURES[1::2])
+    ]
+    reports = {}
+    for process in running:
+        out, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+        for line in out.splitlines():
+            report = json.loads(line)
+            # ptxas says nothing but what it was asked for: no warning anywhere.
+            assert "warning" not in report["log"].lower(), report["log"]
+            reports[report["architecture"]] = report["kernels"]
+    return reports
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_kernels_stay_below_their_ceilings(architecture: str) -> None:
+    found, ceilings = compiled()[architecture], CEILINGS[architecture]
+    assert set(found) == set(ceilings) == {cuda_source.TRAIN_IMAGES, cuda_source.UPDATE, cuda_source.INFER}
+    for kernel, ceiling in ceilings.items():
+        over = {what: (found[kernel][what], most) for what, most in ceiling.items() if found[kernel][what] > most}
+        assert not over, f"{kernel}, sm_{architecture}: (found, ceiling) {over}"
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_shared_memory_of_a_block_fits(architecture: str) -> None:
+    """The most a block may ask for (CUDA C++ Programming Guide, technical specifications by compute capability)."""
+    kib = {"75": 64, "80": 163, "86": 99, "89": 99, "90": 227, "100": 227, "120": 99}[architecture]
+    assert cuda_source.sizes()["sizeof(Memory)"] <= kib * 1024
+
+
+def test_registers_leave_room_for_a_whole_block() -> None:
+    for architecture, kernels in compiled().items():
+        for kernel, threads in ((cuda_source.TRAIN_IMAGES, 512), (cuda_source.UPDATE, 256)):
+            assert kernels[kernel]["registers"] * threads <= 65536, (architecture, kernel)
+
+
+def test_the_documented_figures_are_the_measured_ones() -> None:
+    text = (HERE.parent / "docs" / "gpu.md").read_text()
+    for architecture, kernels in CEILINGS.items():
+        if architecture == "note":
+            continue
+        cells = " | ".join(
+            f"{kernels[kernel]['registers']} / {kernels[kernel]['spills']}"
+            for kernel in (cuda_source.TRAIN_IMAGES, cuda_source.UPDATE, cuda_source.INFER)
+        )
+        assert f"| sm_{architecture} | {cells} |" in text, f"docs/gpu.md: expected | sm_{architecture} | {cells} |"
+    assert f"{cuda_source.sizes()['sizeof(Memory)']:,} bytes" in text
+
+
+def test_spills_would_be_seen() -> None:
+    """With half the registers the compiler must spill, and the figures must say so."""
+    source = cuda_source.source().replace("__launch_bounds__(THREADS, 1)", "__launch_bounds__(THREADS, 2)")
+    _, log = nvrtc.compile_source(source, "sm_90", (*cuda_source.OPTIONS, *nvrtc.CUPY_OPTIONS))
+    kernel = nvrtc.resources(log)[cuda_source.TRAIN_IMAGES]
+    assert kernel["registers"] <= 64
+    assert kernel["spills"] > 0
+
+
+def test_an_error_names_the_file_and_line_of_the_source_as_it_is() -> None:
+    source = cuda_source.source().replace("return parameter - learning_rate", "return parameter - learning_rat")
+    folder = Path(cuda_source.__file__).parent / "kernels"
+    line = 1 + [*map(str.strip, (folder / "update.cu").read_text().splitlines())].index(
+        "return parameter - learning_rate * gradient;"
+    )
+    with pytest.raises(RuntimeError, match=rf"update\.cu\({line}\): error: .*learning_rat"):
+        nvrtc.compile_source(source, "sm_90", cuda_source.OPTIONS)
+
+
+def record() -> None:
+    """Write the ceilings anew from what this compiler makes of the kernels: python tests/test_cuda_compile.py."""
+    note = f"measured with {nvrtc.DISTRIBUTION} {nvrtc.importlib.metadata.version(nvrtc.DISTRIBUTION)}"
+    new = {"note": note, **{name: compiled()[name] for name in ARCHITECTURES}}
+    path = HERE / "cuda_ceilings.json"
+    path.with_suffix(".tmp").write_text(json.dumps(new, indent=1) + "\n")
+    os.replace(path.with_suffix(".tmp"), path)
+
+
+if __name__ == "__main__":
+    record()

@@ -1,0 +1,255 @@
+"""The CUDA kernels, executed on the CPU, agree with the readable layers; and broken ones are found out."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cuda_on_cpu import harness
+from cuda_on_cpu.steps import KERNELS, SHARED, Steps
+
+from lenet_gpu.datasets import load_dataset
+from lenet_gpu.engine import cuda_source
+from lenet_gpu.engine.layered import LayeredEngine
+from lenet_gpu.lenet5 import LeNet5
+from lenet_gpu.optim import GradientDescent
+from lenet_gpu.paper import C3_TABLE
+
+DATA = Path(__file__).parents[1] / "data" / "mnist"
+HARNESS = Path(harness.__file__).parent
+
+
+@functools.cache
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    data = load_dataset("mnist", data_dir=DATA, download=False)
+    return np.ascontiguousarray(data.train.images[:640]), np.ascontiguousarray(data.train.labels[:640])
+
+
+@functools.cache
+def library() -> Path:
+    return harness.build(cuda_source.source(), KERNELS)
+
+
+@functools.cache
+def trained_parameters() -> np.ndarray:
+    """Parameters at which every layer's gradient is of a healthy size, as early initial ones are not."""
+    network = LeNet5(seed=3)
+    flat = network.initial_parameters(3)
+    return (flat + np.random.default_rng(3).normal(0, 0.05, flat.shape)).astype(np.float32)
+
+
+def make_steps(order: np.ndarray, batch_size: int, **options: object) -> Steps:
+    images, labels = digits()
+    rates = np.linspace(0.08, 0.04, -(-len(order) // batch_size)).astype(np.float32)
+    start = trained_parameters().copy()
+    return Steps(library(), images, labels, order.astype(np.int32), batch_size, start, rates, **options)
+
+
+def permutation(n: int) -> np.ndarray:
+    return np.random.default_rng(5).permutation(len(digits()[0]))[:n]
+
+
+def test_facts_are_the_papers() -> None:
+    rows = re.search(r"C3_TABLE\[C3_MAPS\]\[S2_MAPS\] = \{(.*?)\};", cuda_source.source(), re.DOTALL)
+    assert rows
+    table = [re.findall(r"\d", row) for row in re.findall(r"\{(.*?)\}", rows.group(1))]
+    assert tuple(tuple(map(int, row)) for row in table) == C3_TABLE
+
+
+def test_sizes_are_the_networks() -> None:
+    assert cuda_source.sizes()["PARAMETERS"] == LeNet5().parameters.size
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "worst_case"), [(1, 0.0), (2, 0.0), (31, 0.0), (32, 0.0), (33, 0.0), (32, 1.0)]
+)
+def test_loss_and_every_gradient_agree_with_the_layers(batch_size: int, worst_case: float) -> None:
+    """Also with the largest errors that a GPU's approximate exponential and division may have."""
+    steps = make_steps(permutation(batch_size), batch_size)
+    steps.library = harness.build(cuda_source.source(), KERNELS, worst_case=worst_case)
+    oracle = LeNet5(dtype="float64")
+    oracle.set_parameters(trained_parameters())
+    images, labels = (array[steps.order] for array in digits())
+    loss, expected = oracle.loss_and_grads(images, labels)
+    found = oracle.views_of(steps.gradient())
+    assert steps.losses[0] == pytest.approx(loss, rel=1e-6)
+    assert steps.correct[0] == (oracle.predict(images) == labels).sum()
+    for name, gradient in expected.items():
+        error = np.abs(found[name] - gradient).max() / np.abs(gradient).max()
+        assert error < 5e-6, f"{name}: {error}"
+
+
+def test_a_step_moves_the_parameters_against_the_gradient() -> None:
+    steps = make_steps(permutation(8), 8)
+    gradient = make_steps(permutation(8), 8).gradient()
+    before, rate = steps.parameters.copy(), steps.learning_rates[0]
+    np.testing.assert_allclose(steps.run(1), before - rate * gradient, rtol=0, atol=1e-7)
+    assert steps.clock.tolist() == [1, 0, 8, 8]
+
+
+@pytest.mark.parametrize("worst_case", [0.0, 1.0])
+def test_twenty_steps_on_real_digits_agree_with_the_layered_engine(worst_case: float) -> None:
+    """Also with the largest errors that a GPU's approximate exponential and division may have."""
+    order, rates = permutation(626), np.linspace(0.08, 0.04, 20)  # the last batch has 18 images
+    images, labels = digits()
+    network = LeNet5(seed=4)
+    steps = make_steps(order, 32)
+    steps.library = harness.build(cuda_source.source(), KERNELS, worst_case=worst_case)
+    steps.parameters = network.host_parameters()
+    engine = LayeredEngine(network, GradientDescent())
+    engine.load(images, labels)
+    losses = engine.train(order, 32, rates)
+    steps.run()
+    np.testing.assert_allclose(steps.losses, losses, rtol=1e-5)
+    found = network.views_of(steps.parameters)
+    for name, expected in network.views_of(network.host_parameters()).items():
+        error = np.abs(found[name] - expected).max() / np.abs(expected).max()
+        assert error < 1e-5, f"{name}: {error}"
+
+
+def test_order_of_threads_and_blocks_changes_no_bit() -> None:
+    forwards, backwards = (make_steps(permutation(7), 4, backwards=order) for order in (False, True))
+    assert forwards.run().tobytes() == backwards.run().tobytes()
+    assert forwards.losses.tobytes() == backwards.losses.tobytes()
+    images = digits()[0][:5]
+    assert forwards.infer(images, 2).tobytes() == backwards.infer(images, 2).tobytes()
+
+
+@pytest.mark.parametrize("grids", [(1, 1), (3, 100), (5, 477), (8, 1000)])
+def test_number_of_blocks_changes_no_bit(grids: tuple[int, int]) -> None:
+    usual, other = make_steps(permutation(8), 5), make_steps(permutation(8), 5, grids=grids)
+    assert usual.run().tobytes() == other.run().tobytes()
+    assert usual.losses.tobytes() == other.losses.tobytes()
+    assert usual.correct.tobytes() == other.correct.tobytes()
+
+
+def test_last_batch_may_be_smaller_and_steps_beyond_the_epoch_do_nothing() -> None:
+    steps = make_steps(permutation(7), 5)
+    after = steps.run(2).copy()
+    alone = make_steps(permutation(7)[5:], 2)
+    alone.parameters = make_steps(permutation(7), 5).run(1)
+    alone.learning_rates = steps.learning_rates[1:]
+    np.testing.assert_allclose(alone.run(1), after, rtol=0, atol=2e-8)
+    assert steps.run(1).tobytes() == after.tobytes()
+
+
+@pytest.mark.parametrize("grid", [1, 3, 20])
+def test_inference_agrees_with_the_layers(grid: int) -> None:
+    oracle = LeNet5(dtype="float64")
+    oracle.set_parameters(trained_parameters())
+    images = digits()[0][:7]
+    expected = oracle.outputs(images)
+    np.testing.assert_allclose(make_steps(permutation(1), 1).infer(images, grid), expected, rtol=0, atol=3e-6)
+
+
+def test_arguments_of_another_type_are_refused() -> None:
+    steps = make_steps(permutation(1), 1)
+    kernel = steps.kernel(cuda_source.INFER)
+    arguments = (steps.parameters, steps.images, np.float64(0), np.float32(0), np.int32(1), steps.records)
+    with pytest.raises(TypeError, match="argument 2 is a float64"):
+        kernel((1,), (512,), arguments, shared_mem=SHARED)
+
+
+# ---- Broken kernels are found out.
+
+
+@functools.cache
+def numbered_barriers() -> tuple[Path, list[str]]:
+    """The kernels with every barrier numbered, so that a test can leave one out; the file of each barrier."""
+    parts = cuda_source.source().split("__syncthreads();")
+    source = parts[0] + "".join(f"if (left_out != {k}) __syncthreads();{part}" for k, part in enumerate(parts[1:]))
+    before = ["".join(parts[: k + 1]) for k in range(len(parts) - 1)]
+    files = [re.findall(r'^#line \d+ "(.*)"$', text, re.MULTILINE)[-1] for text in before]
+    return harness.build(f'extern "C" int left_out;\nint left_out = -1;\n{source}', KERNELS), files
+
+
+@pytest.mark.parametrize("kernels", ["training", "inference"])
+def test_every_missing_barrier_is_found(kernels: str) -> None:
+    built, files = numbered_barriers()
+    left_out = ctypes.c_int.in_dll(ctypes.CDLL(str(built)), "left_out")
+
+    def result(backwards: bool) -> bytes:
+        # One block for several images: also what one image leaves behind for the next one must be waited for.
+        steps = make_steps(permutation(2), 2, backwards=backwards, grids=(1, 2))
+        steps.library = built
+        if kernels == "inference":
+            return steps.infer(digits()[0][:2], 1).tobytes()
+        return steps.run().tobytes() + steps.losses.tobytes()
+
+    right, found = result(False), []
+    assert right == result(True)
+    try:
+        for k in range(len(files)):
+            left_out.value = k
+            if {result(False), result(True)} != {right}:
+                found.append(k)
+    finally:
+        left_out.value = -1
+    own = ("forward.cuh", "infer.cu") if kernels == "inference" else ("ward.cuh", "train_images.cu", "update.cu")
+    assert found == [k for k, name in enumerate(files) if name.endswith(own)]
+
+
+def broken(old: str, new: str) -> Steps:
+    """Steps with kernels in which `old` is replaced."""
+    source = cuda_source.source()
+    assert source.count(old) == 1
+    steps = make_steps(permutation(2), 2)
+    steps.library = harness.build(source.replace(old, new), KERNELS)
+    return steps
+
+
+def test_a_barrier_that_not_all_threads_reach_is_found() -> None:
+    steps = broken(
+        "    backward_s2(m);\n    __syncthreads();",
+        "    backward_s2(m);\n    if (threadIdx.x < 384) __syncthreads();",
+    )
+    with pytest.raises(harness.KernelError, match=r"lenet5_train_images: block .*barrier divergence: "):
+        steps.run()
+
+
+def test_a_warp_exchange_that_not_all_lanes_reach_is_found() -> None:
+    steps = broken(
+        "if (active && lane_of_quad == tap % QUAD) record",
+        "if (lane_of_quad == 1) quad_sum(sum);\n        if (active && lane_of_quad == tap % QUAD) record",
+    )
+    with pytest.raises(harness.KernelError, match="for ever"):
+        steps.run()
+
+
+# ---- No access beyond an array, with AddressSanitizer in a process of its own.
+
+
+def sanitized(source: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    built = harness.build(source, KERNELS, sanitize=True)
+    runtime = subprocess.run(
+        [harness.COMPILER, "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
+    )
+    environment = {**os.environ, "LD_PRELOAD": runtime.stdout.strip(), "ASAN_OPTIONS": "detect_leaks=0"}
+    command = [sys.executable, str(HARNESS / "steps.py"), str(built), *arguments]
+    return subprocess.run(command, capture_output=True, text=True, env=environment)
+
+
+def test_no_access_lies_beyond_its_array() -> None:
+    done = sanitized(cuda_source.source())
+    assert done.returncode == 0, done.stderr[:3000]
+    assert done.stdout.startswith("finished")
+
+
+def test_an_access_beyond_a_buffer_is_found() -> None:
+    source = cuda_source.source().replace("k < RECORD - RECORD_S4;", "k <= RECORD - RECORD_S4;")
+    done = sanitized(source)
+    assert done.returncode != 0
+    assert "heap-buffer-overflow" in done.stderr
+
+
+def test_too_little_shared_memory_is_found() -> None:
+    done = sanitized(cuda_source.source(), str(SHARED - 16))
+    assert done.returncode != 0
+    assert "use-after-poison" in done.stderr

@@ -1,0 +1,54 @@
+"""The checks for a real GPU run, in small, on the stand-in for one: they are no dead code, and can fail."""
+
+import gpu_checks
+import numpy as np
+import pytest
+from stand_in import cuda_cupy
+
+from lenet_gpu.engine import cuda, cuda_plan
+
+
+@pytest.fixture(autouse=True)
+def _device(monkeypatch):
+    for module in (cuda, cuda_plan):
+        monkeypatch.setattr(module, "GRAPH_STEPS", 2)
+    deactivate = cuda_cupy.activate()
+    yield
+    deactivate()
+
+
+@pytest.fixture
+def arguments(mnist):
+    return cuda_cupy.CudaBackend(), mnist.train.images[:40], mnist.train.labels[:40]
+
+
+def test_gradients(arguments):
+    gpu_checks.check_gradients(*arguments, batch_size=5)
+    with pytest.raises(AssertionError):
+        gpu_checks.check_gradients(*arguments, batch_size=5, tolerance=1e-9)
+
+
+def test_graph_equals_single_steps(arguments, monkeypatch):
+    gpu_checks.check_graph_equals_single_steps(*arguments, 8, monkeypatch)
+
+
+def test_epoch(arguments):
+    gpu_checks.check_epoch(*arguments, first_steps=1e-5, all_steps=1e-5, distance=1e-6)
+    with pytest.raises(AssertionError):
+        gpu_checks.check_epoch(*arguments, first_steps=1e-5, all_steps=1e-5, distance=1e-12)
+
+
+def test_repeatable(arguments):
+    gpu_checks.check_repeatable(*arguments, 16)
+
+
+def test_memory(arguments):
+    gpu_checks.check_memory(*arguments, 16)
+
+
+def test_outputs(arguments):
+    gpu_checks.check_outputs(*arguments)
+
+
+def test_trained_parameters_are_no_initial_ones():
+    assert np.abs(gpu_checks.trained_parameters()).max() > 0.1
