@@ -104,7 +104,10 @@ class Server:
         self._chunk = 1000
         self._rate: dict[tuple[str, int], float] = {}
         self._contender = make(implementation, layout, threads)
-        model = LeNet5(seed=SEED)
+        from network import start_parameters
+
+        model = LeNet5()
+        model.set_parameters(start_parameters(model))
         self._contender.load(data.train.images, data.train.labels, {k: v.copy() for k, v in model.views.items()})
 
     def versions(self) -> dict:

@@ -17,6 +17,15 @@ NAMES = (
 """The parameters in the order of the flat buffer."""
 
 
+def start_parameters(model) -> np.ndarray:
+    """The parameters that all contenders start from: the usual ones of seed 0 with some noise, (60850,).
+
+    Biases usually start at 0 and coefficients at 1, under which a mistake in a peer could hide.
+    """
+    noise = np.random.Generator(np.random.Philox(1998)).uniform(-0.02, 0.02, model.parameters.size)
+    return model.initial_parameters(0) + noise
+
+
 def dense_c3(pairs: np.ndarray) -> np.ndarray:
     """C3's kernels (60, 5, 5) -> (16, 6, 5, 5) with zeros where Table I has no connection."""
     dense = np.zeros((16, 6, 5, 5), np.float32)

@@ -189,6 +189,7 @@ def training(options: argparse.Namespace, folder: Path) -> dict:
             child_environment(int(cores), folder),
         ),
     }
+    jobs["PyTorch torch.compile"][1].pop("TORCHINDUCTOR_COMPILE_THREADS")  # as a user has it
     found: dict[str, list[dict]] = {name: [] for name in jobs}
     for turn in range(options.jobs + 1):
         for name, (command, environment) in jobs.items():
