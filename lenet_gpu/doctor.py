@@ -17,6 +17,7 @@ from typing import Any
 
 from lenet_gpu._version import __version__
 from lenet_gpu.cores import available_cores, default_workers
+from lenet_gpu.engine.names import FAST_ENGINE
 
 BLAS_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 """Environment variables that set how many threads a matrix product takes."""
@@ -36,7 +37,7 @@ def engines() -> list[dict[str, Any]]:
     Returns:
         For each: name, workers (processes that share the work).
     """
-    return [{"name": "cpu_plan", "workers": default_workers()}, {"name": "layered", "workers": 1}]
+    return [{"name": FAST_ENGINE["cpu"], "workers": default_workers()}, {"name": "layered", "workers": 1}]
 
 
 def collect() -> dict[str, Any]:

@@ -14,6 +14,7 @@ from lenet_gpu.engine.cpu_plan import CpuPlan
 from lenet_gpu.errors import ModelFileError
 from lenet_gpu.lenet5 import LeNet5
 from lenet_gpu.losses import softmax
+from lenet_gpu.paper import IMAGE_SIZE
 from lenet_gpu.preprocess import image_to_mnist
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
@@ -91,6 +92,11 @@ class Recognizer:
         self._plan = CpuPlan(
             network.parameters, [], network.shapes, capacity=1, background=network.background, ink=network.ink
         )
+        self.refresh()
+
+    def refresh(self) -> None:
+        """Take in the network's parameters again after a change of them."""
+        self._plan.outputs(np.zeros((1, IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8))
 
     def predict_image(self, image: Any) -> Prediction:
         """Read one digit in a picture.
@@ -106,7 +112,7 @@ class Recognizer:
         """
         field = image_to_mnist(image)
         blank = not field.any()
-        probabilities = softmax(np, self._plan.outputs(field[None]))[0]
+        probabilities = softmax(np, self._plan.outputs(field[None], refresh=False))[0]
         return Prediction(
             digit=int(probabilities.argmax()),
             probabilities=probabilities,

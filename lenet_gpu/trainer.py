@@ -14,7 +14,7 @@ import numpy as np
 from lenet_gpu import seeds
 from lenet_gpu.callbacks import Callback
 from lenet_gpu.checkpoint import Checkpoint
-from lenet_gpu.engine import Engine, make_engine
+from lenet_gpu.engine.base import Engine, make_engine
 from lenet_gpu.errors import DataError, InputError, ModelFileError, TrainingError
 from lenet_gpu.lenet5 import LeNet5
 from lenet_gpu.metrics import evaluate_outputs

@@ -272,7 +272,7 @@ def test_bench_measures_every_engine_of_the_cpu(bench):
     engines = [("cpu_plan", 1), ("cpu_plan", 2), ("layered", 1)]
     expected = {(*engine, "train", batch) for engine in engines for batch in benchmark.BATCHES}
     expected |= {(*engine, "infer many", benchmark.MANY) for engine in engines}
-    expected |= {("forward", 1, "infer one", 1)}
+    expected |= {("recognizer", 1, "infer one", 1)}
     assert {(r["engine"], r["workers"], r["task"], r["size"]) for r in found["results"]} == expected
     assert len(found["results"]) == len(expected)
     for r in found["results"]:
@@ -291,7 +291,7 @@ def test_bench_shows_a_table(bench, monkeypatch, capsys):
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     assert ["cpu:", "cpu_plan,", "2", "workers", *["24,700"] * 4, "-"] in lines
     assert ["cpu:", "layered", *["12,300"] * 4, "-"] in lines
-    assert ["cpu:", "forward", *"----", "76", "us"] in lines
+    assert ["cpu:", "recognizer", *"----", "76", "us"] in lines
 
 
 def test_the_progress_reaches_its_end(mnist):
@@ -302,7 +302,7 @@ def test_the_progress_reaches_its_end(mnist):
 
     benchmark.measure(mnist, backend="cpu", threads=1, seconds=0.01, progress=progress)
     assert [done for _, done, _ in told] == list(range(1, told[0][2] + 1))
-    assert {what for what, _, _ in told} == {"cpu: cpu_plan, 1 worker", "cpu: layered", "cpu: forward, 1 worker"}
+    assert {what for what, _, _ in told} == {"cpu: cpu_plan, 1 worker", "cpu: layered", "cpu: recognizer, 1 worker"}
 
 
 def test_bench_names_a_wrong_option(lenet_gpu_command, tmp_path):

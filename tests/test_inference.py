@@ -61,3 +61,16 @@ def test_default_recognizer_is_a_shipped_model():
 def test_unknown_model_names_the_shipped_ones():
     with pytest.raises(ModelFileError, match="mnist"):
         Recognizer("nowhere")
+
+
+def test_the_fast_path_equals_the_layers(mnist):
+    """Also after the parameters have changed, once `refresh` was called."""
+    recognizer = Recognizer("mnist")
+    for changed in (False, True):
+        if changed:
+            recognizer.network.parameters *= 1.1
+            recognizer.refresh()
+        for image in mnist.test.images[:20]:
+            prediction = recognizer.predict_image(image)
+            layers = recognizer.network.forward(prediction.image[None])[0]
+            np.testing.assert_allclose(prediction.probabilities, layers, atol=2e-6)

@@ -37,7 +37,7 @@ def run(options: argparse.Namespace) -> int:
 
     from lenet_gpu.backend import select_backend
     from lenet_gpu.datasets import load_dataset
-    from lenet_gpu.engine import make_engine
+    from lenet_gpu.engine.base import make_engine
     from lenet_gpu.inference import model_path
     from lenet_gpu.lenet5 import LeNet5
     from lenet_gpu.losses import softmax

@@ -13,7 +13,7 @@ import summary
 from lenet_gpu.plots import BLUE, GREY, ORANGE
 
 BARS = (
-    ("lenet-gpu", ("cpu_plan", "forward"), BLUE),
+    ("lenet-gpu", ("cpu_plan", "plan"), BLUE),
     ("torch.compile", ("torch-compile",), ORANGE),
     ("PyTorch traced", ("torch-trace",), "#e69f00"),
     ("PyTorch eager", ("torch-eager",), "#f0c987"),

@@ -27,7 +27,7 @@ CHART = HERE.parents[1] / "docs" / "pictures" / "cpu_speed.png"
 
 NAMES = {
     "cpu_plan": "lenet-gpu, cpu_plan",
-    "plan": "lenet-gpu, cpu_plan in the caller's process",
+    "plan": "lenet-gpu, the Recognizer's plan, in this process",
     "forward": "lenet-gpu, LeNet5.forward",
     "layered": "lenet-gpu, layered (readable)",
     "torch-compile": "PyTorch, torch.compile of the whole step",

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from lenet_gpu.backend import NumpyBackend
-from lenet_gpu.engine import make_engine
+from lenet_gpu.engine.base import make_engine
 from lenet_gpu.engine.cuda_device import Kernels, device_errors
 from lenet_gpu.errors import TrainingError
 from lenet_gpu.lenet5 import LeNet5
