@@ -6,76 +6,24 @@ The zip entries carry no time of writing, so the same contents give the same byt
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import tempfile
 import zipfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 
 from lenet_gpu._version import __version__
-from lenet_gpu.errors import InputError, ModelFileError
+from lenet_gpu.errors import ModelFileError
+from lenet_gpu.files import write_atomically
 
 VERSION = 1
 """Version of the file format; raised when an older program could not read a newer file."""
 
 MAX_BYTES = 1 << 30
 """No file of ours comes near this; larger entries are refused before anything is allocated."""
-
-
-def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], object]) -> None:
-    """Write a file so that a crash at any moment leaves the old one or the new one.
-
-    Args:
-        path: File to write.
-        write: Called with a binary file to write the contents to.
-
-    Raises:
-        InputError: The folder is missing or not writable, or the disk is full; nothing is left behind.
-    """
-    path = Path(path)
-    temporary = None
-    try:
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~_umask())
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise InputError(
-            path,
-            found=f"{error.strerror or error}",
-            expected="a place to write to",
-            remedy="free some space or name another place",
-        ) from error
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(temporary)
-
-
-def _umask() -> int:
-    # The only portable way to read it is to set it; mkstemp's 0600 is not what users expect of results.
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _sync_folder(folder: Path) -> None:
-    # The rename itself must survive a power cut; Windows can't open folders and needs nothing.
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 def write(path: str | os.PathLike[str], kind: str, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
