@@ -27,6 +27,24 @@ Array = Any
 Shape = tuple[int, ...]
 
 
+def named_views(flat: Array, shapes: Mapping[str, Sequence[int]]) -> dict[str, Array]:
+    """Cut a flat buffer into named views.
+
+    Args:
+        flat: One-dimensional buffer.
+        shapes: Shape of each part, in the order in which the parts lie in the buffer.
+
+    Returns:
+        A view for each name.
+    """
+    views, start = {}, 0
+    for name, shape in shapes.items():
+        stop = start + math.prod(shape)
+        views[name] = flat[start:stop].reshape(shape)
+        start = stop
+    return views
+
+
 class Layer:
     """A differentiable function with parameters that live in somebody else's buffer.
 

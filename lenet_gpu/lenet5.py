@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from lenet_gpu import modelfile, seeds
 from lenet_gpu.checks import check_images, check_labels
 from lenet_gpu.errors import InputError, ModelFileError
-from lenet_gpu.layers import Convolution, Dense, Flatten, Layer, ScaledTanh, Shape, Subsampling
+from lenet_gpu.layers import Convolution, Dense, Flatten, Layer, ScaledTanh, Shape, Subsampling, named_views
 from lenet_gpu.losses import cross_entropy, softmax
 from lenet_gpu.paper import BACKGROUND, C3_TABLE, CLASSES, IMAGE_SIZE, INITIAL_WEIGHT, INK, INPUT_SIZE
 
@@ -123,12 +122,7 @@ class LeNet5:
 
     def views_of(self, flat: Array) -> dict[str, Array]:
         """Named views of any flat array with the layout of `parameters` (host or device)."""
-        views, start = {}, 0
-        for name, shape in self.shapes.items():
-            stop = start + math.prod(shape)
-            views[name] = flat[start:stop].reshape(shape)
-            start = stop
-        return views
+        return named_views(flat, self.shapes)
 
     def initial_parameters(self, seed: int) -> np.ndarray:
         """Initial values, drawn on the host: the same on every backend.

@@ -205,7 +205,7 @@ NEW_GPU = {"distributions": ["cupy-cuda12x"], "compute_capability": "13.0"}
         ("device", "CUDARuntimeError: cudaErrorSystemDriverMismatch", {}, "restart the computer"),
         ("device", "CUDARuntimeError: cudaErrorNoDevice", {"cuda_visible_devices": ""}, "=''"),
         ("allocation", "CUDARuntimeError: cudaErrorDevicesUnavailable", {}, "nvidia-smi lists who"),
-        ("kernel", "PermissionError: [Errno 13] '/root/.cupy'", {}, "CUPY_CACHE_DIR"),
+        ("kernel", "PermissionError: [Errno 13] '/home/ada/.cupy'", {}, "CUPY_CACHE_DIR"),
         ("kernel", "OSError: [Errno 30] Read-only file system: '/home/me/.cupy'", {}, "CUPY_CACHE_DIR"),
         ("kernel", "invalid value for --gpu-architecture (-arch)", OLD_GPU, "CUDA 13 no longer knows"),
         ("kernel", "invalid value for --gpu-architecture (-arch)", NEW_GPU, "--upgrade 'cupy-cuda12x[ctk]'"),

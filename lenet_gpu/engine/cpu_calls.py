@@ -23,6 +23,7 @@ from lenet_gpu.engine import cpu_layout as layout
 from lenet_gpu.engine.cpu_head import Call, SoftmaxHead
 from lenet_gpu.engine.cpu_layout import C1_HALF, C1_MAPS, C1_TERMS, C3_TERMS
 from lenet_gpu.engine.cpu_terms import Terms
+from lenet_gpu.layers import named_views
 from lenet_gpu.paper import SQUASH_A, SQUASH_S
 
 FEW = 2
@@ -55,7 +56,7 @@ class Calls:
     ) -> None:
         self.dtype = dtype = parameters.dtype
         self._shapes, self._terms, self._head = shapes, terms, head
-        self._parameters = layout.named_views(parameters, shapes)
+        self._parameters = named_views(parameters, shapes)
         self._buffers = layout.Buffers(capacity, dtype, pixels, training=training)
         self._training = training
         self._ones = np.ones(layout.C1_TILES**2 * capacity, dtype)
@@ -234,7 +235,7 @@ class Calls:
             flat: Receives the gradients, laid out like the parameters.
         """
         b = self._buffers.cut(n)
-        gradients = layout.named_views(flat, self._shapes)
+        gradients = named_views(flat, self._shapes)
         part = self._terms.parts(flat)
         c1, scratch = (b[name].reshape(2, 4, -1) for name in ("c1", "c1_scratch"))
         c1_rows = b["c1"].reshape(2, 8 * C1_MAPS, -1)

@@ -38,9 +38,6 @@ The first half of the network for n images (sizes are rows x columns; o is a row
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from math import prod
-
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
@@ -68,24 +65,6 @@ C3_ROWS = 1 + C3_WINDOW * C3_WINDOW * C1_MAPS
 C3_KERNELS = sum(len(row) for row in C3_TABLE)
 C3_TERMS = C3_KERNELS * K * K + C3_MAPS
 """C3's parameters: its kernels, then its biases."""
-
-
-def named_views(flat: np.ndarray, shapes: Mapping[str, Sequence[int]]) -> dict[str, np.ndarray]:
-    """Cut a flat buffer into named views.
-
-    Args:
-        flat: One-dimensional buffer.
-        shapes: Shape of each part, in the order in which the parts lie in the buffer.
-
-    Returns:
-        A view for each name.
-    """
-    views, start = {}, 0
-    for name, shape in shapes.items():
-        stop = start + prod(shape)
-        views[name] = flat[start:stop].reshape(shape)
-        start = stop
-    return views
 
 
 class Buffers:

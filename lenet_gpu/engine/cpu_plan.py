@@ -21,8 +21,9 @@ import numpy as np
 
 from lenet_gpu.engine.cpu_calls import Calls
 from lenet_gpu.engine.cpu_head import Call, SoftmaxHead
-from lenet_gpu.engine.cpu_layout import PIXELS, named_views
+from lenet_gpu.engine.cpu_layout import PIXELS
 from lenet_gpu.engine.cpu_terms import Terms
+from lenet_gpu.layers import named_views
 from lenet_gpu.paper import BACKGROUND, INK
 
 CHUNK = 64
