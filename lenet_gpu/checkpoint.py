@@ -1,7 +1,7 @@
 """Checkpoints: all that is needed to continue a run bit for bit.
 
 The random numbers of an epoch depend on the seed and the epoch's number alone (`lenet_gpu.seeds`), so the
-parameters, the history and the configuration are the whole state of a run.
+parameters, the optimiser's arrays, the history and the configuration are the whole state of a run.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ class Checkpoint:
 
     Attributes:
         parameters: Flat parameter buffer on the host.
+        state: The optimiser's arrays by name.
         architecture: What `LeNet5.from_architecture` needs.
         recipe: The run's recipe.
         seed: The run's seed.
@@ -40,6 +41,7 @@ class Checkpoint:
     """
 
     parameters: np.ndarray
+    state: dict[str, np.ndarray]
     architecture: dict[str, Any]
     recipe: Recipe
     seed: int
@@ -65,7 +67,8 @@ class Checkpoint:
             "workers": self.workers,
             "history": self.history,
         }
-        modelfile.write(path, "checkpoint", meta, {"parameters": self.parameters})
+        state = {f"state.{name}": array for name, array in self.state.items()}
+        modelfile.write(path, "checkpoint", meta, {"parameters": self.parameters, **state})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Checkpoint:
@@ -104,4 +107,9 @@ class Checkpoint:
                 remedy="train again",
             ) from None
         parameters = modelfile.take(path, arrays, "parameters", (flat.size,), fields["architecture"].get("dtype", ""))
-        return cls(parameters=parameters, recipe=recipe, **fields)
+        state = {
+            name[6:]: modelfile.take(path, arrays, name, array.shape, str(array.dtype))
+            for name, array in arrays.items()
+            if name.startswith("state.")
+        }
+        return cls(parameters=parameters, state=state, recipe=recipe, **fields)

@@ -11,6 +11,16 @@ A layer is used in three moves::
     dx = layer.backward(dy)    # dE/dy -> dE/dx; writes dE/dparameter into layer.gradients
 
 Shapes: n images, feature maps as (n, maps, height, width). E is the loss; dy stands for dE/dy.
+
+A fourth move serves the second-order learning rates of appendix C (sdlm.py)::
+
+    d2x = layer.curvature(d2y) # d2E/dy2 -> d2E/dx2, writes d2E/dparameter2 into layer.gradients
+
+It carries the diagonal of the Hessian back through the layers in the Gauss-Newton approximation (equations
+21 to 26): terms off the diagonal are neglected between any two layers, and so is the curvature of the
+squashing function. What is left looks like `backward` with every weight and every input squared, since a
+connection a_i = ... + u_ij x_j has d2E/du_ij2 = d2E/da_i2 x_j^2 and adds u_ij^2 d2E/da_i2 to d2E/dx_j2. The
+second derivative by a shared parameter is the sum over all connections that share it.
 """
 
 from __future__ import annotations
@@ -52,9 +62,8 @@ class Layer:
         name: The paper's name, in lower case ("c1"); empty for layers without parameters.
         shapes: Shape of each parameter by its name.
         fan_in: Number of inputs of the units, parameter by parameter: a number or, where units differ, one
-            number for each entry along the first axis. A parameter that has no entry starts at its value
-            in `constants`.
-        constants: Initial value of the parameters that are not drawn at random.
+            number for each entry along the first axis. A parameter that has no entry (biases, coefficients)
+            does not start at random.
         parameters: Views of the network's flat parameter buffer by name (after `bind`).
         gradients: Views of the flat gradient buffer by name (after `bind`).
     """
@@ -64,7 +73,6 @@ class Layer:
     def __init__(self) -> None:
         self.shapes: dict[str, Shape] = {}
         self.fan_in: dict[str, int | Sequence[int]] = {}
-        self.constants: dict[str, float] = {}
         self.parameters: Mapping[str, Array] = {}
         self.gradients: Mapping[str, Array] = {}
         self.needs_input_gradient = True
@@ -95,6 +103,14 @@ class Layer:
 
     def backward(self, dy: Array) -> Array:
         """Turn dE/dy into dE/dx and overwrite the parameters' gradients (summed over the batch)."""
+        raise NotImplementedError
+
+    def curvature(self, d2y: Array) -> Array:
+        """Turn d2E/dy2 into d2E/dx2; second derivatives by the parameters overwrite `gradients`.
+
+        Called after `forward` (and, in an output layer whose units are not linear, after `backward`).
+        LeCun et al. 1998, appendix C.
+        """
         raise NotImplementedError
 
 
@@ -130,7 +146,6 @@ class Convolution(Layer):
             self._pairs = [(o, i) for o, row in enumerate(table) for i in row]
             self.shapes = {"weight": (len(self._pairs), k, k), "bias": (out_maps,)}
             self.fan_in = {"weight": [len(table[o]) * k * k for o, _ in self._pairs]}
-        self.constants = {"bias": 0.0}
 
     def bind(self, xp: Any, parameters: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
         """Also put the table's index arrays beside the parameters, once."""
@@ -175,8 +190,23 @@ class Convolution(Layer):
         Returns:
             dx, (n, in_maps, h, w); None in the first layer of a network, where nobody needs it.
         """
+        return self._transposed(dy, self._windows, self.dense_weight())
+
+    def curvature(self, d2y: Array) -> Array:
+        """Carry second derivatives back, connection by connection; shapes as in `backward`."""
+        weight = self.dense_weight()
+        return self._transposed(d2y, self._windows * self._windows, weight * weight)
+
+    def _transposed(self, dy: Array, windows: Array, weight: Array) -> Array:
+        """From each output to the connections that lead to it, for first or second derivatives.
+
+        Args:
+            dy: (n, out_maps, h - 4, w - 4).
+            windows: What each connection has carried, (n, in_maps, h - 4, w - 4, 5, 5).
+            weight: By what each connection has multiplied it, (out_maps, in_maps, 5, 5).
+        """
         xp, k = self.xp, KERNEL_SIZE
-        dense_gradient = xp.tensordot(dy, self._windows, axes=([0, 2, 3], [0, 2, 3]))
+        dense_gradient = xp.tensordot(dy, windows, axes=([0, 2, 3], [0, 2, 3]))
         # (out_maps, in_maps, 5, 5)
         if self.table is not None:
             dense_gradient = dense_gradient[self._out_index, self._in_index]  # (pairs, 5, 5)
@@ -185,7 +215,7 @@ class Convolution(Layer):
         if not self.needs_input_gradient:
             return None
         # Each output sends its dy back through the kernel to the 25 inputs it has seen.
-        dwindows = xp.tensordot(dy, self.dense_weight(), axes=([1], [0]))
+        dwindows = xp.tensordot(dy, weight, axes=([1], [0]))
         # (n, h-4, w-4, in_maps, 5, 5)
         dx = xp.zeros(self._input_shape, dtype=dy.dtype)
         height, width = dy.shape[2:]
@@ -215,7 +245,6 @@ class Subsampling(Layer):
         super().__init__()
         self.name, self.maps = name, maps
         self.shapes = {"coefficient": (maps,), "bias": (maps,)}
-        self.constants = {"coefficient": 1.0, "bias": 0.0}
 
     def connections(self, height: int, width: int) -> int:
         """Four inputs and a bias for each unit (the paper counts 5 connections a unit)."""
@@ -230,9 +259,7 @@ class Subsampling(Layer):
         Returns:
             (n, maps, h, w).
         """
-        n, maps, height, width = x.shape
-        blocks = x.reshape(n, maps, height // 2, 2, width // 2, 2)
-        self._sum = blocks.sum(axis=(3, 5))  # (n, maps, h, w)
+        self._x, self._sum = x, self._sum_of_four(x)
         coefficient = self.parameters["coefficient"][:, None, None]  # (maps, 1, 1)
         return self._sum * coefficient + self.parameters["bias"][:, None, None]
 
@@ -245,9 +272,33 @@ class Subsampling(Layer):
         Returns:
             dx, (n, maps, 2 h, 2 w).
         """
-        self.gradients["coefficient"][...] = (dy * self._sum).sum(axis=(0, 2, 3))
+        return self._transposed(dy, self._sum, self.parameters["coefficient"])
+
+    def curvature(self, d2y: Array) -> Array:
+        """Carry second derivatives back; shapes as in `backward`.
+
+        The coefficient is shared by four connections a unit, each of which carries one input.
+        """
+        coefficient = self.parameters["coefficient"]
+        return self._transposed(d2y, self._sum_of_four(self._x * self._x), coefficient * coefficient)
+
+    @staticmethod
+    def _sum_of_four(x: Array) -> Array:
+        """Add the inputs of each unit: (n, maps, 2 h, 2 w) -> (n, maps, h, w)."""
+        n, maps, height, width = x.shape
+        return x.reshape(n, maps, height // 2, 2, width // 2, 2).sum(axis=(3, 5))
+
+    def _transposed(self, dy: Array, total: Array, coefficient: Array) -> Array:
+        """From each unit to its four inputs, for first or second derivatives.
+
+        Args:
+            dy: (n, maps, h, w).
+            total: What the four connections have carried, added up, (n, maps, h, w).
+            coefficient: By what they have multiplied it, (maps,).
+        """
+        self.gradients["coefficient"][...] = (dy * total).sum(axis=(0, 2, 3))
         self.gradients["bias"][...] = dy.sum(axis=(0, 2, 3))
-        dsum = dy * self.parameters["coefficient"][:, None, None]  # (n, maps, h, w)
+        dsum = dy * coefficient[:, None, None]  # (n, maps, h, w)
         n, maps, height, width = dy.shape
         blocks = self.xp.broadcast_to(dsum[:, :, :, None, :, None], (n, maps, height, 2, width, 2))
         return blocks.reshape(n, maps, 2 * height, 2 * width)
@@ -263,7 +314,15 @@ class ScaledTanh(Layer):
 
     def backward(self, dy: Array) -> Array:
         """Multiply by f'(a) = A S (1 - tanh(S a)^2), which needs only the output: S / A (A^2 - y^2)."""
-        return dy * (SQUASH_S / SQUASH_A * (SQUASH_A**2 - self._y * self._y))
+        return dy * self._slope()
+
+    def curvature(self, d2y: Array) -> Array:
+        """Multiply by f'(a)^2; the term with f'' is neglected, which keeps the result from going below 0."""
+        slope = self._slope()
+        return d2y * slope * slope
+
+    def _slope(self) -> Array:
+        return SQUASH_S / SQUASH_A * (SQUASH_A**2 - self._y * self._y)
 
 
 class Flatten(Layer):
@@ -277,6 +336,10 @@ class Flatten(Layer):
     def backward(self, dy: Array) -> Array:
         """(n, maps * h * w) -> (n, maps, h, w)."""
         return dy.reshape(self._input_shape)
+
+    def curvature(self, d2y: Array) -> Array:
+        """(n, maps * h * w) -> (n, maps, h, w)."""
+        return d2y.reshape(self._input_shape)
 
 
 class Dense(Layer):
@@ -297,7 +360,6 @@ class Dense(Layer):
         self.name = name
         self.shapes = {"weight": (units, inputs), "bias": (units,)}
         self.fan_in = {"weight": inputs}
-        self.constants = {"bias": 0.0}
 
     def forward(self, x: Array) -> Array:
         """(n, inputs) -> (n, units)."""
@@ -306,6 +368,15 @@ class Dense(Layer):
 
     def backward(self, dy: Array) -> Array:
         """dE/dy (n, units) -> dE/dx (n, inputs)."""
-        self.gradients["weight"][...] = dy.T @ self._x  # (units, inputs)
+        return self._transposed(dy, self._x, self.parameters["weight"])
+
+    def curvature(self, d2y: Array) -> Array:
+        """d2E/dy2 (n, units) -> d2E/dx2 (n, inputs)."""
+        weight = self.parameters["weight"]
+        return self._transposed(d2y, self._x * self._x, weight * weight)
+
+    def _transposed(self, dy: Array, x: Array, weight: Array) -> Array:
+        """From each unit to its inputs, for first or second derivatives."""
+        self.gradients["weight"][...] = dy.T @ x  # (units, inputs)
         self.gradients["bias"][...] = dy.sum(axis=0)
-        return dy @ self.parameters["weight"]
+        return dy @ weight

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -48,16 +49,40 @@ VARIANTS = {"modern": modern_layers}
 """Builders of the networks by name."""
 
 
+class Initialisation(NamedTuple):
+    """How a network's parameters begin; weights are uniform in +-bound(fan-in), biases are 0.
+
+    Attributes:
+        bound: Largest weight of a unit from its number of inputs.
+        coefficient: Coefficients of the subsampling layers.
+    """
+
+    bound: Callable[[np.ndarray], np.ndarray]
+    coefficient: float
+
+
+INITIALISATIONS = {
+    # As printed in appendix A. The sum of four cells makes up for the small weights.
+    "paper": Initialisation(lambda fan_in: INITIAL_WEIGHT / fan_in, 1.0),
+    # Wider, with the mean of four cells: what second-order training (sdlm.py) needs.
+    "sqrt": Initialisation(lambda fan_in: INITIAL_WEIGHT / np.sqrt(fan_in), 0.25),
+    # Weighted sums as large as the inputs (LeCun, Bottou, Orr and Mueller 1998, "Efficient BackProp", eq. 16).
+    "lecun": Initialisation(lambda fan_in: np.sqrt(3.0 / fan_in), 0.25),
+}
+"""Initial values by name."""
+
+
 class LeNet5:
     """A LeNet-5 on one backend.
 
     Args:
         variant: "modern": the paper's C1 to F6 with a softmax output.
         backend: Where the arrays live; the CPU if None. See `select_backend`.
-        seed: Seed of the initial weights (uniform +-2.4 / fan-in, LeCun et al. 1998, appendix A).
+        seed: Seed of the initial weights.
         dtype: "float32", or "float64" for gradient checks.
         background: Input value of an empty pixel (paper, section II.B: -0.1).
         ink: Input value of a full pixel (paper: 1.175).
+        initialisation: How the weights begin, one of `INITIALISATIONS` ("paper": LeCun et al. 1998, appendix A).
 
     Attributes:
         parameters: The one flat parameter buffer, (60850,) on the backend.
@@ -83,6 +108,7 @@ class LeNet5:
         dtype: str = "float32",
         background: float = BACKGROUND,
         ink: float = INK,
+        initialisation: str = "paper",
     ) -> None:
         if variant not in VARIANTS:
             raise InputError("network variant", found=repr(variant), expected=" or ".join(map(repr, VARIANTS)))
@@ -96,6 +122,7 @@ class LeNet5:
             backend = select_backend("cpu")
         self.variant, self.backend, self.dtype, self.seed = variant, backend, dtype, seed
         self.background, self.ink = float(background), float(ink)
+        self.initialisation = initialisation
         self.record: dict[str, Any] = {}
         self.layers = VARIANTS[variant]()
         self.layers[0].needs_input_gradient = False
@@ -111,7 +138,7 @@ class LeNet5:
                 {key: self.views[f"{layer.name}.{key}"] for key in layer.shapes},
                 {key: self.gradient_views[f"{layer.name}.{key}"] for key in layer.shapes},
             )
-        self.set_parameters(self.initial_parameters(seed))
+        self.initialise(initialisation, background, ink)
 
     # ---- parameters
 
@@ -124,6 +151,30 @@ class LeNet5:
         """Named views of any flat array with the layout of `parameters` (host or device)."""
         return named_views(flat, self.shapes)
 
+    def initialise(self, initialisation: str, background: float, ink: float) -> None:
+        """Begin anew: initial weights from the seed, and the values that pixels have in the input layer.
+
+        Args:
+            initialisation: One of `INITIALISATIONS`.
+            background: Input value of an empty pixel.
+            ink: Input value of a full pixel.
+
+        Raises:
+            InputError: Unknown initialisation.
+        """
+        if initialisation not in INITIALISATIONS:
+            raise InputError(
+                "initialisation", found=repr(initialisation), expected=" or ".join(map(repr, INITIALISATIONS))
+            )
+        self.initialisation, self.background, self.ink = initialisation, float(background), float(ink)
+        self.set_parameters(self.initial_parameters(self.seed))
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the parameters are still the initial ones."""
+        initial = self.initial_parameters(self.seed).astype(self.dtype)
+        return bool((self.host_parameters() == initial).all())
+
     def initial_parameters(self, seed: int) -> np.ndarray:
         """Initial values, drawn on the host: the same on every backend.
 
@@ -131,8 +182,9 @@ class LeNet5:
             seed: Seed of the run.
 
         Returns:
-            (60850,) float64. Weights are uniform in +-2.4 / fan-in, biases 0, subsampling coefficients 1.
+            (60850,) float64; see `Initialisation`.
         """
+        begin = INITIALISATIONS[self.initialisation]
         rng = seeds.generator(seed, seeds.WEIGHTS)
         flat = np.zeros(self.parameters.size)
         views = self.views_of(flat)
@@ -141,10 +193,10 @@ class LeNet5:
                 view = views[f"{layer.name}.{key}"]
                 if key in layer.fan_in:
                     fan_in = np.asarray(layer.fan_in[key], dtype=float)
-                    bound = INITIAL_WEIGHT / fan_in.reshape(-1, *[1] * (len(shape) - 1))
+                    bound = begin.bound(fan_in.reshape(-1, *[1] * (len(shape) - 1)))
                     view[...] = rng.uniform(-1.0, 1.0, shape) * bound
                 else:
-                    view[...] = layer.constants[key]
+                    view[...] = begin.coefficient if key == "coefficient" else 0.0
         return flat
 
     def set_parameters(self, flat: np.ndarray) -> None:
@@ -170,6 +222,18 @@ class LeNet5:
         }
 
     # ---- computing
+
+    def grid_layer(self, grid: Array) -> Array:
+        """The network's input from ready-made pixels of its whole field, such as distorted images.
+
+        Args:
+            grid: (n, 1024) float on the backend, pixel values 0 (background) to 255 (ink), margin included.
+
+        Returns:
+            (n, 1, 32, 32).
+        """
+        x = grid.astype(self.dtype).reshape(-1, 1, INPUT_SIZE, INPUT_SIZE)
+        return x * ((self.ink - self.background) / 255.0) + self.background
 
     def input_layer(self, images: Array) -> Array:
         """The network's input from images (LeCun et al. 1998, section II.B).
@@ -208,8 +272,11 @@ class LeNet5:
         Returns:
             The mean loss, a 0-d array on the backend; the gradient is in `gradients`.
         """
-        logits = self.forward_layers(self.input_layer(images))
-        loss, dlogits = cross_entropy(self.backend.xp, logits, labels)
+        return self.input_loss_backward(self.input_layer(images), labels)
+
+    def input_loss_backward(self, x: Array, labels: Array) -> Array:
+        """As `loss_backward`, from the input layer (n, 1, 32, 32) on."""
+        loss, dlogits = cross_entropy(self.backend.xp, self.forward_layers(x), labels)
         self.backward_layers(dlogits)
         return loss
 

@@ -5,7 +5,10 @@ Single-source on `xp` like the layers, and without any synchronisation: the loss
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from lenet_gpu.paper import NOT_A_DIGIT, RUBBISH_PENALTY
 
 Array = Any
 
@@ -38,18 +41,121 @@ def softmax(xp: Any, logits: Array) -> Array:
 
 
 def cross_entropy(xp: Any, logits: Array, labels: Array) -> tuple[Array, Array]:
-    """Softmax and categorical cross-entropy, E = -mean over the batch of log p[label].
+    """Softmax and categorical cross-entropy, E = -mean over the batch of sum over j of wanted[j] log p[j].
+
+    For a digit `wanted` is its one-hot vector, so that E = -mean of log p[label]; for an image that is not a
+    digit every class is wanted alike, 1 / classes.
 
     Args:
         xp: Array module of the two arrays.
         logits: (n, classes), float.
-        labels: (n,), integers 0 <= label < classes.
+        labels: (n,), integers 0 <= label < classes, or `paper.NOT_A_DIGIT`.
 
     Returns:
-        E, a 0-d array, and dE/dlogits = (p - one_hot(label)) / n, (n, classes).
+        E, a 0-d array, and dE/dlogits = (p - wanted) / n, (n, classes).
     """
     n, classes = logits.shape
     log_p = log_softmax(xp, logits)
     one_hot = (labels[:, None] == xp.arange(classes)).astype(logits.dtype)  # (n, classes)
-    loss = -(log_p * one_hot).sum() / n
-    return loss, (xp.exp(log_p) - one_hot) / n
+    no_digit = (labels == NOT_A_DIGIT).astype(logits.dtype)[:, None]  # (n, 1)
+    wanted = one_hot + no_digit * (1.0 / classes)
+    loss = -(log_p * wanted).sum() / n
+    return loss, (xp.exp(log_p) - wanted) / n
+
+
+def cross_entropy_curvature(xp: Any, logits: Array, labels: Array) -> Array:
+    """Second derivatives of `cross_entropy`, d2E/dlogits2 = p (1 - p) / n, (n, classes)."""
+    p = softmax(xp, logits)
+    return p * (1.0 - p) / len(logits)
+
+
+def right_penalty(xp: Any, penalties: Array, labels: Array) -> tuple[Array, Array]:
+    """The penalty of the right class, E = mean over the batch of y[label].
+
+    LeCun et al. 1998, section II.C, equation 8. It only ever pulls: with codes that were trained, too, all
+    penalties could become 0 together; fixed codes keep it honest.
+
+    Args:
+        xp: Array module of the two arrays.
+        penalties: (n, classes), float, from 0 (`rbf.RadialBasis`).
+        labels: (n,), integers 0 <= label < classes. Any other label counts for nothing.
+
+    Returns:
+        E, a 0-d array, and dE/dpenalties = one_hot(label) / n, (n, classes).
+    """
+    n, classes = penalties.shape
+    one_hot = (labels[:, None] == xp.arange(classes)).astype(penalties.dtype)  # (n, classes)
+    return (penalties * one_hot).sum() / n, one_hot / n
+
+
+def right_penalty_curvature(xp: Any, penalties: Array, labels: Array) -> Array:
+    """Second derivatives of `right_penalty` by the penalties: none, (n, classes) zeros."""
+    return xp.zeros_like(penalties)
+
+
+def rubbish_softmax(xp: Any, penalties: Array) -> tuple[Array, Array]:
+    """Posterior probabilities where an image may also be no digit.
+
+    LeCun et al. 1998, section II.C: a rubbish class with the constant penalty j stands beside the digits, so
+    that digit i has the probability e^-y_i / (e^-j + sum over k of e^-y_k).
+
+    Args:
+        xp: Array module of `penalties`.
+        penalties: (n, classes), float, from 0.
+
+    Returns:
+        The digits' probabilities, (n, classes), which sum to less than 1, and the logarithm of the
+        denominator, (n, 1).
+    """
+    # With the smallest exponent taken out, exp can't underflow everywhere at once.
+    smallest = xp.minimum(penalties.min(axis=1, keepdims=True), RUBBISH_PENALTY)  # (n, 1)
+    terms = xp.exp(smallest - penalties)
+    total = terms.sum(axis=1, keepdims=True) + xp.exp(smallest - RUBBISH_PENALTY)
+    return terms / total, xp.log(total) - smallest
+
+
+def maximum_a_posteriori(xp: Any, penalties: Array, labels: Array) -> tuple[Array, Array]:
+    """The discriminative loss, E = mean over the batch of y[label] + log(e^-j + sum over i of e^-y_i).
+
+    LeCun et al. 1998, section II.C, equation 9: the negative logarithm of the right class's posterior
+    probability. It pulls the penalty of the right class down and pushes the others up.
+
+    Args:
+        xp: Array module of the two arrays.
+        penalties: (n, classes), float, from 0.
+        labels: (n,), integers 0 <= label < classes; any other label means the rubbish class, of penalty j.
+
+    Returns:
+        E, a 0-d array, and dE/dpenalties = (one_hot(label) - p) / n, (n, classes).
+    """
+    n, classes = penalties.shape
+    one_hot = (labels[:, None] == xp.arange(classes)).astype(penalties.dtype)  # (n, classes)
+    p, log_total = rubbish_softmax(xp, penalties)
+    right = (penalties * one_hot).sum(axis=1) + RUBBISH_PENALTY * (1.0 - one_hot.sum(axis=1))  # (n,)
+    return (right + log_total[:, 0]).sum() / n, (one_hot - p) / n
+
+
+def maximum_a_posteriori_curvature(xp: Any, penalties: Array, labels: Array) -> Array:
+    """Second derivatives of `maximum_a_posteriori` by the penalties, p (1 - p) / n, (n, classes)."""
+    p, _ = rubbish_softmax(xp, penalties)
+    return p * (1.0 - p) / len(penalties)
+
+
+class Loss(NamedTuple):
+    """A loss and its derivatives by the output layer's values.
+
+    Attributes:
+        value: (xp, outputs, labels) to the mean loss, a 0-d array, and its first derivatives.
+        curvature: (xp, outputs, labels) to its second derivatives, those by one output twice alone.
+    """
+
+    value: Callable[[Any, Array, Array], tuple[Array, Array]]
+    curvature: Callable[[Any, Array, Array], Array]
+
+
+LOSSES = {
+    "cross_entropy": Loss(cross_entropy, cross_entropy_curvature),
+    "rbf": Loss(right_penalty, right_penalty_curvature),
+    "map": Loss(maximum_a_posteriori, maximum_a_posteriori_curvature),
+}
+"""Losses by the names that recipes use."""

@@ -2,24 +2,105 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from lenet_gpu.lenet5 import LeNet5
 
 Array = Any
+
+BLOCK = 8192
+"""Values that NumPy updates at once: what all arrays of an update hold of them stays in the cache."""
 
 
 class GradientDescent:
     """Plain gradient descent, w <- w - learning_rate * dE/dw (LeCun et al. 1998, equation 2).
 
-    The update is elementwise: an engine may hand over any slice of the two buffers.
+    Attributes:
+        settings: The constructor's arguments, plain data.
+        state: Arrays by name that belong to the run like the parameters, (parameters,) each; none here.
     """
+
+    def __init__(self) -> None:
+        self.settings: dict[str, float] = {}
+        self.state: dict[str, Array] = {}
+
+    def prepare(self, network: LeNet5) -> None:
+        """Make the state for a network about to be trained, where its parameters are."""
 
     def update(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
         """Update in place.
 
         Args:
-            parameters: Any slice of the flat parameter buffer, float.
-            gradients: The same slice of the gradient buffer; used up (overwritten) by the update.
+            parameters: The flat parameter buffer, float.
+            gradients: The gradient buffer; used up (overwritten) by the update.
             learning_rate: Step size.
         """
         gradients *= learning_rate
         parameters -= gradients
+
+    def swap_average(self, parameters: Array) -> None:
+        """Exchange the parameters and their running average; nothing happens where none is kept."""
+
+
+class Nesterov(GradientDescent):
+    """Gradient descent with Nesterov momentum, decoupled weight decay and averaged weights.
+
+    With r the learning rate and g the mean gradient of the batch::
+
+        v <- momentum v - r g
+        w <- (1 - r weight_decay) w + momentum v - r g
+        average <- average + (1 - average_decay) (w - average)
+
+    The momentum's form is Sutskever et al. 2013, section 2; the average is Polyak's with exponential
+    forgetting, and is what gets evaluated and saved.
+
+    Args:
+        momentum: Share of the velocity that a step keeps, 0 to below 1.
+        weight_decay: Share of the weights lost a step, in units of the learning rate.
+        average_decay: Share of the average that a step keeps; about 1 / (1 - average_decay) steps are averaged.
+    """
+
+    def __init__(self, momentum: float = 0.9, weight_decay: float = 0.0, average_decay: float = 0.0) -> None:
+        super().__init__()
+        self.momentum, self.weight_decay, self.average_decay = momentum, weight_decay, average_decay
+        self.settings = {"momentum": momentum, "weight_decay": weight_decay, "average_decay": average_decay}
+
+    def prepare(self, network: LeNet5) -> None:
+        """Begin at rest; the average begins with the weights as they are."""
+        xp = network.backend.xp
+        self.state = {"velocity": xp.zeros_like(network.parameters), "average": network.parameters.copy()}
+
+    def update(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
+        """Update in place; see `GradientDescent.update`."""
+        velocity, average = self.state["velocity"], self.state["average"]
+        # A device gains nothing from small pieces.
+        block = BLOCK if isinstance(parameters, np.ndarray) else parameters.size
+        for start in range(0, parameters.size, block):
+            part = slice(start, start + block)
+            w, g, v, a = parameters[part], gradients[part], velocity[part], average[part]
+            g *= -learning_rate
+            v *= self.momentum
+            v += g
+            w *= 1.0 - learning_rate * self.weight_decay
+            w += g
+            g[...] = v
+            g *= self.momentum
+            w += g
+            g[...] = w
+            g -= a
+            g *= 1.0 - self.average_decay
+            a += g
+
+    def swap_average(self, parameters: Array) -> None:
+        """Exchange the parameters and their running average."""
+        average = self.state["average"]
+        kept = parameters.copy()
+        parameters[...] = average
+        average[...] = kept
+
+
+OPTIMIZERS: dict[str, type[GradientDescent]] = {"gradient_descent": GradientDescent, "nesterov": Nesterov}
+"""The optimisers by the names that recipes use."""

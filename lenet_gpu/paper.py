@@ -21,6 +21,9 @@ KERNEL_SIZE = 5
 CLASSES = 10
 """Digits 0 to 9."""
 
+NOT_A_DIGIT = 10
+"""Label of training images that are no digit: every class is wanted with the same probability."""
+
 BACKGROUND = -0.1
 INK = 1.175
 """Input values of background (white) and ink (black), which make the mean input roughly 0 and the
@@ -84,6 +87,50 @@ HIDDEN_LAYERS: tuple[LayerFacts, ...] = (
 
 RBF_OUTPUT = LayerFacts("output", 10, 1, 0, 840)
 """The paper's output: ten Euclidean radial basis functions with fixed centres (section II.B)."""
+
+CODE_HEIGHT, CODE_WIDTH = 12, 7
+"""F6's 84 units form a bitmap of this size (section II.B)."""
+
+_CODE_BITMAPS = """
+.#####. ...##.. .#####. ####### .#####. .#####. ..####. ####### .#####. .#####.
+....... ..###.. ....... .....## ....... ....... .##.... .....## ##...## ##..###
+..###.. .####.. .#####. ....##. ....... ####### ##..... .....## ##...## ##...##
+.##.##. ...##.. ##...## ...##.. .##..## ##..... ##..... ....##. ##...## ##...##
+##...## ...##.. #....## ..####. .##..## ##..... ######. ...##.. .#####. ##..###
+##...## ...##.. ....##. .....## ###..## .####.. ###..## ...##.. ##...## .######
+##...## ...##.. ..###.. .....## ##...## ..####. ##...## ..##... ##...## .....##
+##...## ...##.. .##.... .....## ##...## .....## ##...## ..##... ##...## .....##
+.##.##. ...##.. ##..... ##...## ##..### ##...## ###..## ..##... ##...## ....##.
+..###.. .###### ####### .#####. .###### .#####. .#####. ..##... .#####. .####..
+....... ....... ....... ....... .....## ....... ....... ....... ....... .......
+....... ....... ....... ....... .....## ....... ....... ....... ....... .......
+"""
+
+CODES: tuple[tuple[int, ...], ...] = tuple(
+    tuple(1 if cell == "#" else -1 for line in _CODE_BITMAPS.split("\n")[1:-1] for cell in line.split(" ")[digit])
+    for digit in range(CLASSES)
+)
+"""The centres of the RBF units, drawn above for the digits 0 to 9: stylised pictures, as in figure 3, whose 84
+cells are what F6 should say, row by row; black is +1 and white -1 (section II.B)."""
+
+RUBBISH_PENALTY = 12.0
+"""Penalty of the rubbish class (section II.C; j of equation 9, for which the paper gives no value): that of a
+drawing half-way between the two closest codes, which differ in 12 of the 84 cells."""
+
+SDLM_MU = 0.02
+"""Safety constant of the second-order learning rates (section III.B; mu of appendix C)."""
+
+SDLM_SAMPLES = 500
+"""Training images from which the second derivatives are estimated anew before every pass (section III.B)."""
+
+SDLM_RATES: tuple[float, ...] = (
+    *(5e-4,) * 2,
+    *(2e-4,) * 3,
+    *(1e-4,) * 3,
+    *(5e-5,) * 4,
+    *(1e-5,) * 8,
+)
+"""Global learning rate eta of each of the twenty passes (section III.B)."""
 
 SOFTMAX_OUTPUT = LayerFacts("output", 10, 1, 850, 850)
 """The modern output: a linear layer of 84 inputs and a bias for each class, before softmax."""

@@ -8,12 +8,14 @@ NumPy alone, so that a phone can run it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from lenet_gpu.errors import InputError
 from lenet_gpu.paper import IMAGE_SIZE
+from lenet_gpu.raster import Drawings, Pen, draw
 
 BOX = 20
 """Longer side of the digit in output pixels (section III.A)."""
@@ -26,6 +28,11 @@ NOISE = 0.12
 
 EVEN = 0.6
 """Share of the frame of exactly the background's level, from which the ground counts as even."""
+
+DEFAULT_PEN = Pen()
+"""What strokes are drawn with: lines as wide and edges as soft as those of MNIST's digits."""
+
+STROKES = "a list of strokes, each (n, 2): x right, y down"
 
 MAX_PIXELS = 100_000_000
 """Larger pictures are refused rather than let loose on the memory."""
@@ -55,6 +62,109 @@ def image_to_mnist(image: Any) -> np.ndarray:
     # (height, width), the longer one BOX
     digit *= 255.0 / max(float(digit.max()), 1e-6)
     return _centred(np.rint(digit).astype(np.uint8))
+
+
+def strokes_to_mnist(strokes: Any, pen: Pen = DEFAULT_PEN) -> np.ndarray:
+    """Bring one digit's pen strokes into MNIST's form.
+
+    Args:
+        strokes: List of (n, 2) arrays or lists of numbers, x right and y down; any unit, place and size. How
+            densely the pen was sampled along its way does not matter. A single point is a dot.
+        pen: What it is drawn with.
+
+    Returns:
+        (28, 28) uint8, ink 255 on background 0; all 0 if there is no point at all.
+
+    Raises:
+        InputError: Not strokes, or a coordinate that is not a finite number.
+    """
+    return drawings_to_mnist([strokes], pen)[0]
+
+
+def drawings_to_mnist(drawings: Drawings | Sequence[Any], pens: Pen | np.ndarray = DEFAULT_PEN) -> np.ndarray:
+    """Bring many digits' pen strokes into MNIST's form at once (see `strokes_to_mnist`).
+
+    Args:
+        drawings: n times the strokes of one digit, or the same flat.
+        pens: One pen for all, or (n, 2) the width and softness of each digit's.
+
+    Returns:
+        (n, 28, 28) uint8.
+
+    Raises:
+        InputError: Not strokes, or a coordinate that is not a finite number, or not pens.
+    """
+    if not isinstance(drawings, Drawings):
+        listed = [check_strokes(strokes) for strokes in drawings]
+        drawn = np.array([len(strokes) > 0 for strokes in listed], dtype=bool)
+        flat = flatten([strokes for strokes in listed if strokes])
+    else:
+        drawn, flat = np.ones(len(drawings.digits) - 1, dtype=bool), drawings
+    every_pen = _check_pens(pens, len(drawn))[drawn]
+    fields = np.zeros((len(drawn), IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
+    if not drawn.any():
+        return fields
+    ink = draw(flat, every_pen, BOX, BOX)  # (m, BOX, BOX)
+    bytes_ = np.rint(ink * np.float32(255.0)).astype(np.uint8)
+    top, left = (_corner(ink.sum(axis=2 - axis, dtype=np.float64)) for axis in (0, 1))  # (m,) each
+    rows, columns = (corner[:, None] + np.arange(BOX) for corner in (top, left))  # (m, BOX) each
+    fields[np.flatnonzero(drawn)[:, None, None], rows[:, :, None], columns[:, None, :]] = bytes_
+    return fields
+
+
+def check_strokes(strokes: Any) -> list[np.ndarray]:
+    """Bring pen strokes into one form.
+
+    Args:
+        strokes: List of (n, 2) arrays or lists of numbers.
+
+    Returns:
+        The strokes that have a point, as (n, 2) float64.
+
+    Raises:
+        InputError: Something else, or a coordinate that is not a finite number.
+    """
+    if isinstance(strokes, (str, bytes, dict)) or not hasattr(strokes, "__len__"):
+        raise InputError("strokes", found=type(strokes).__name__, expected=STROKES)
+    checked = []
+    for k, stroke in enumerate(strokes):
+        try:
+            points = np.asarray(stroke)
+            if points.dtype.kind not in "iuf" and points.size:
+                raise ValueError
+        except (ValueError, TypeError):
+            raise InputError(f"stroke {k}", found="something else than pairs of numbers", expected=STROKES) from None
+        if points.size == 0:
+            continue
+        if points.ndim != 2 or points.shape[1] != 2:
+            raise InputError(f"stroke {k}", found=f"shape {points.shape}", expected=STROKES)
+        if not np.isfinite(points).all():
+            raise InputError(f"stroke {k}", found="a coordinate that is not finite", expected=STROKES)
+        checked.append(points.astype(np.float64))
+    return checked
+
+
+def flatten(drawings: Sequence[Sequence[np.ndarray]]) -> Drawings:
+    """Put drawings into flat arrays.
+
+    Args:
+        drawings: The checked strokes of each; each has one at least.
+    """
+    strokes = [stroke for drawing in drawings for stroke in drawing]
+    return Drawings(
+        np.concatenate(strokes) if strokes else np.zeros((0, 2)),
+        np.cumsum([0, *map(len, strokes)]),
+        np.cumsum([0, *map(len, drawings)]),
+    )
+
+
+def _check_pens(pens: Pen | np.ndarray, n: int) -> np.ndarray:
+    array = np.asarray(pens, dtype=np.float64)
+    if array.shape not in ((2,), (n, 2)):
+        raise InputError("pen", found=f"shape {array.shape}", expected="width and softness")
+    if not ((array > 0.0) & (array <= BOX)).all():
+        raise InputError("pen", found=f"{array.min():g} to {array.max():g}", expected=f"above 0, at most {BOX} pixels")
+    return np.broadcast_to(array, (n, 2))
 
 
 def _check(image: Any) -> np.ndarray:
@@ -117,13 +227,24 @@ def _resampling(size: int, new_size: int) -> np.ndarray:
 
 def _centred(digit: np.ndarray) -> np.ndarray:
     """Paste a digit of at most 20x20 so that its centre of mass comes to the centre of the 28x28 field."""
-    mass = digit.astype(np.float64)
     field = np.zeros((IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
-    corner = []
-    for axis, side in enumerate(digit.shape):
-        centre = (mass.sum(axis=1 - axis) * np.arange(side)).sum() / mass.sum()
-        # The centre of 28 pixels counted from 0 lies at 13.5; MNIST's own digits sit at 14 on average.
-        corner.append(min(max(round(IMAGE_SIZE / 2 - centre), 0), IMAGE_SIZE - side))
-    top, left = corner
+    top, left = (int(_corner(digit.sum(axis=1 - axis, dtype=np.float64))) for axis in (0, 1))
     field[top : top + digit.shape[0], left : left + digit.shape[1]] = digit
     return field
+
+
+def _corner(profile: np.ndarray) -> np.ndarray:
+    """Where along an axis of the field a digit's first pixel goes.
+
+    Args:
+        profile: (..., side) mass of each row (column) of the digit.
+
+    Returns:
+        (...) int64, 0 to IMAGE_SIZE - side.
+    """
+    side = profile.shape[-1]
+    centre = profile @ np.arange(side) / profile.sum(axis=-1)
+    # The centre of 28 pixels counted from 0 lies at 13.5; MNIST's own digits sit at 14 on average. A symmetric
+    # digit's centre lies exactly between two pixels: it must not depend on the last bit which of them it gets.
+    corner = np.floor(IMAGE_SIZE / 2 - centre + 0.5 - 1e-4)
+    return np.clip(corner, 0, IMAGE_SIZE - side).astype(np.int64)

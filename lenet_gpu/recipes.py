@@ -3,11 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lenet_gpu.errors import InputError
+from lenet_gpu.lenet5 import INITIALISATIONS
+from lenet_gpu.optim import OPTIMIZERS, GradientDescent
+from lenet_gpu.paper import BACKGROUND, INK
+from lenet_gpu.schedules import step_decay, warm_up_cosine
+
+if TYPE_CHECKING:
+    from lenet_gpu.augment import Augmentation
+
+MNIST_MEAN, MNIST_DEVIATION = 0.1307, 0.3081
+"""Mean and standard deviation of MNIST's training pixels / 255."""
+
+STANDARD_BACKGROUND = -MNIST_MEAN / MNIST_DEVIATION
+STANDARD_INK = (1.0 - MNIST_MEAN) / MNIST_DEVIATION
+"""Input values for which the input layer of MNIST has mean 0 and variance 1."""
 
 
 @dataclass(frozen=True)
@@ -19,9 +33,23 @@ class Recipe:
         summary: One line for the help.
         epochs: Passes over the training set.
         batch_size: Images a step.
-        learning_rate: Step size of the first epoch.
+        learning_rate: Step size of the first epoch (schedule "step") or the peak (schedule "cosine").
+        schedule: "step": `decay` every `decay_every` epochs. "cosine": rise over `warm_up`, then half a cosine.
         decay: Factor of the step decay.
         decay_every: Epochs between two decays.
+        warm_up: Share of all steps until the peak.
+        optimizer: "gradient_descent" or "nesterov".
+        momentum: See `optim.Nesterov`.
+        weight_decay: See `optim.Nesterov`.
+        average_decay: See `optim.Nesterov`.
+        initialisation: How a new network begins, one of `lenet5.INITIALISATIONS`.
+        background: Input value of an empty pixel of a new network.
+        ink: Input value of a full pixel of a new network.
+        augmentation: How the training images are varied; None: not at all.
+        copies: Patterns made of every image: itself and, with an augmentation, copies whose distortions stay the
+            same in all epochs. 1: every epoch varies every image anew.
+        constant_order: Whether all epochs visit the patterns in the same random order.
+        sources: Names of what is trained on besides the data set; see sources.py.
     """
 
     name: str
@@ -29,8 +57,21 @@ class Recipe:
     epochs: int
     batch_size: int
     learning_rate: float
-    decay: float
-    decay_every: int
+    schedule: str = "step"
+    decay: float = 1.0
+    decay_every: int = 1
+    warm_up: float = 0.0
+    optimizer: str = "gradient_descent"
+    momentum: float = 0.0
+    weight_decay: float = 0.0
+    average_decay: float = 0.0
+    initialisation: str = "paper"
+    background: float = BACKGROUND
+    ink: float = INK
+    augmentation: Augmentation | None = None
+    copies: int = 1
+    constant_order: bool = False
+    sources: tuple[str, ...] = ()
 
     def learning_rates(self, epoch: int, steps: int) -> np.ndarray:
         """Learning rate of every step of an epoch.
@@ -42,7 +83,14 @@ class Recipe:
         Returns:
             (steps,) float64.
         """
-        return np.full(steps, self.learning_rate * self.decay ** ((epoch - 1) // self.decay_every))
+        if self.schedule == "cosine":
+            return warm_up_cosine(self.learning_rate, self.warm_up, self.epochs, epoch, steps)
+        return step_decay(self.learning_rate, self.decay, self.decay_every, epoch, steps)
+
+    def make_optimizer(self) -> GradientDescent:
+        """The optimiser, not yet prepared for a network."""
+        kind = OPTIMIZERS[self.optimizer]
+        return kind(**{name: getattr(self, name) for name in kind().settings})
 
     def with_changes(self, **changes: Any) -> Recipe:
         """The recipe with some fields replaced; None leaves a field as it is.
@@ -56,6 +104,20 @@ class Recipe:
         """The fields, for files."""
         return asdict(self)
 
+
+MODERN = {
+    "batch_size": 64,
+    "learning_rate": 0.02,
+    "schedule": "cosine",
+    "warm_up": 0.15,
+    "optimizer": "nesterov",
+    "momentum": 0.9,
+    "weight_decay": 5e-5,
+    "initialisation": "lecun",
+    "background": STANDARD_BACKGROUND,
+    "ink": STANDARD_INK,
+}
+"""What the recipes `fast`, `best` and `touch` share."""
 
 RECIPES = {
     recipe.name: recipe
@@ -104,7 +166,24 @@ def from_dict(values: dict[str, Any]) -> Recipe:
     names = {field.name for field in fields(Recipe)}
     if not isinstance(values, dict) or set(values) != names:
         raise InputError("recipe", found=repr(values), expected=f"the fields {', '.join(sorted(names))}")
+    values = dict(values)
+    try:
+        values["sources"] = tuple(values["sources"])
+        if values["augmentation"] is not None:
+            from lenet_gpu.augment import Augmentation
+
+            values["augmentation"] = Augmentation.from_dict(values["augmentation"])
+    except TypeError as error:
+        raise InputError("recipe", found=str(error), expected="values as a run writes them") from None
     return validated(Recipe(**values))
+
+
+CHOICES = {
+    "schedule": ("step", "cosine"),
+    "optimizer": tuple(OPTIMIZERS),
+    "initialisation": tuple(INITIALISATIONS),
+}
+"""Fields that name something."""
 
 
 def validated(recipe: Recipe) -> Recipe:
@@ -113,7 +192,7 @@ def validated(recipe: Recipe) -> Recipe:
     Raises:
         InputError: They do not.
     """
-    for name in ("epochs", "batch_size", "decay_every"):
+    for name in ("epochs", "batch_size", "decay_every", "copies"):
         value = getattr(recipe, name)
         if not isinstance(value, int) or value < 1:
             raise InputError(name.replace("_", " "), found=repr(value), expected="a whole number from 1")
@@ -121,4 +200,12 @@ def validated(recipe: Recipe) -> Recipe:
         value = getattr(recipe, name)
         if not isinstance(value, float | int) or not 0 < value < float("inf"):
             raise InputError(name.replace("_", " "), found=repr(value), expected="a number above 0")
+    for name in ("warm_up", "momentum", "weight_decay", "average_decay"):
+        value = getattr(recipe, name)
+        if not isinstance(value, float | int) or not 0 <= value < 1:
+            raise InputError(name.replace("_", " "), found=repr(value), expected="a number from 0 to below 1")
+    for name, choices in CHOICES.items():
+        value = getattr(recipe, name)
+        if value not in choices:
+            raise InputError(name, found=repr(value), expected=" or ".join(choices))
     return recipe

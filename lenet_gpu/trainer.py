@@ -11,15 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lenet_gpu import seeds
 from lenet_gpu.callbacks import Callback
 from lenet_gpu.checkpoint import Checkpoint
 from lenet_gpu.engine.base import Engine, make_engine
 from lenet_gpu.errors import DataError, InputError, ModelFileError, TrainingError
 from lenet_gpu.lenet5 import LeNet5
 from lenet_gpu.metrics import evaluate_outputs
-from lenet_gpu.optim import GradientDescent
-from lenet_gpu.recipes import Recipe, get_recipe
+from lenet_gpu.patterns import Patterns
+from lenet_gpu.recipes import DEFAULT, Recipe, get_recipe
 
 if TYPE_CHECKING:
     from lenet_gpu.backend import Backend
@@ -46,7 +45,9 @@ class Trainer:
     """Trains a network by a recipe.
 
     Args:
-        model: The network; its parameters are trained in place.
+        model: The network; its parameters are trained in place. A new one begins as the recipe wants it (initial
+            weights, input values of background and ink); one with other than its initial parameters is trained
+            on as it is.
         recipe: Name of a recipe, or a `Recipe`.
         seed: Seed of the order of the images; the model's own seed if None.
         engine: "auto", or the name of the engine to use.
@@ -60,7 +61,7 @@ class Trainer:
     def __init__(
         self,
         model: LeNet5,
-        recipe: str | Recipe = "classic",
+        recipe: str | Recipe = DEFAULT,
         *,
         seed: int | None = None,
         engine: str = "auto",
@@ -76,6 +77,10 @@ class Trainer:
         self.dataset = ""
         self.digests: dict[str, str] = {}
         self.engine: Engine | None = None
+        if model.is_new:
+            model.initialise(self.recipe.initialisation, self.recipe.background, self.recipe.ink)
+        self.optimizer = self.recipe.make_optimizer()
+        self.optimizer.prepare(model)
 
     @classmethod
     def resume(
@@ -127,6 +132,16 @@ class Trainer:
             threads=threads or (checkpoint.workers if engine is None else None),
             callbacks=callbacks,
         )
+        for name, array in trainer.optimizer.state.items():
+            saved = checkpoint.state.get(name)
+            if saved is None or saved.shape != array.shape:
+                raise ModelFileError(
+                    path,
+                    found=f"no {name} of the optimiser",
+                    expected="a whole checkpoint",
+                    remedy="train again",
+                )
+            array[...] = model.backend.asarray(saved)
         trainer.history = checkpoint.history
         trainer.dataset, trainer.digests = checkpoint.dataset, checkpoint.digests
         return trainer
@@ -159,13 +174,14 @@ class Trainer:
                 remedy="give the same --dataset and --data-dir, or start a new run",
             )
         self.dataset, self.digests = data.name, dict(data.digests)
-        with make_engine(self.model, GradientDescent(), self.engine_name, self.threads) as engine:
+        with make_engine(self.model, self.optimizer, self.engine_name, self.threads) as engine:
             self.engine = engine
             self._tell("on_start", self, data)
             if self.epochs_done < self.recipe.epochs:
-                engine.load(data.train.images, data.train.labels)
+                patterns = Patterns(data.train, self.recipe, self.seed)
+                engine.load(patterns.images, patterns.labels)
             while self.epochs_done < self.recipe.epochs:
-                record = self._epoch(engine, data)
+                record = self._epoch(engine, data, patterns)
                 self.history.append(record)
                 self._record()
                 self._tell("on_epoch", self, record)
@@ -177,6 +193,7 @@ class Trainer:
         assert self.engine is not None
         return Checkpoint(
             parameters=self.model.host_parameters(),
+            state={name: self.model.backend.to_host(array) for name, array in self.optimizer.state.items()},
             architecture=self.model.architecture,
             recipe=self.recipe,
             seed=self.seed,
@@ -187,13 +204,13 @@ class Trainer:
             history=self.history,
         )
 
-    def _epoch(self, engine: Engine, data: Dataset) -> dict[str, Any]:
+    def _epoch(self, engine: Engine, data: Dataset, patterns: Patterns) -> dict[str, Any]:
         epoch = self.epochs_done + 1
-        n, batch_size = len(data.train.labels), self.recipe.batch_size
+        n, batch_size = patterns.count, self.recipe.batch_size
         steps = math.ceil(n / batch_size)
         rates = self.recipe.learning_rates(epoch, steps)
-        order = seeds.epoch_order(self.seed, epoch, n)
         start = time.perf_counter()
+        order, distortions = patterns.epoch(epoch)
 
         def progress(step: int, losses: np.ndarray) -> None:
             self._check_finite(losses, epoch)
@@ -201,7 +218,18 @@ class Trainer:
 
         # A run that diverges overflows before its loss is NaN; it ends in our one line, not in NumPy's warnings.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            losses = engine.train(order, batch_size, rates, progress)
+            # Between epochs the model is its running average, where one is kept.
+            self.optimizer.swap_average(self.model.parameters)
+            try:
+                losses = engine.train(
+                    order,
+                    batch_size,
+                    rates,
+                    progress,
+                    **({} if distortions is None else {"distortions": distortions}),
+                )
+            finally:
+                self.optimizer.swap_average(self.model.parameters)
         seconds = time.perf_counter() - start
         self._check_finite(losses, epoch)
         # A step can leave NaN or infinity behind that no loss has seen yet.
@@ -212,7 +240,7 @@ class Trainer:
         test = self._evaluate(engine, data.test, "test set")
         return {
             "epoch": epoch,
-            "learning_rate": float(rates[0]),
+            "learning_rate": float(rates.max()),
             "loss": float(losses.mean()),
             **{f"train_{key}": value for key, value in train.items()},
             **{f"test_{key}": value for key, value in test.items()},

@@ -2,6 +2,7 @@
 
 import tracemalloc
 import warnings
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from lenet_gpu.engine import cpu_layout as layout
 from lenet_gpu.engine.cpu_plan import CpuPlan
 from lenet_gpu.lenet5 import LeNet5
+from lenet_gpu.losses import cross_entropy
 from lenet_gpu.optim import GradientDescent
 
 BATCHES = (1, 2, 31, 32, 33, 256, 1000)
@@ -114,6 +116,61 @@ def test_images_may_be_floats_from_0_to_1(mnist):
     plan, _ = plan_of(net, pixels="float32")
     images = mnist.test.images[:5].astype(np.float32) / 255
     np.testing.assert_allclose(plan.outputs(images), net.outputs(images), atol=1e-5)
+
+
+def grids_of(net, rng, n):
+    """n whole input layers of 32x32, ink in the margin as well: as pixels and as the layers take them."""
+    grids = rng.integers(0, 256, (n, 32, 32)).astype(np.float32)
+    return grids, net.background + grids[:, None].astype(np.float64) * (net.ink - net.background) / 255
+
+
+@pytest.mark.parametrize("n", [1, 8, 21])
+def test_whole_grids_are_computed_where_a_function_writes_them(rng, n):
+    """What augmentation makes goes into the plan chunk by chunk, and the margin counts."""
+    net = network("float64")
+    plan, gradients = plan_of(net, capacity=8, grid=True)
+    grids, x = grids_of(net, rng, n)
+    labels = rng.integers(0, 11, n)
+    for turn in (0, 1):  # the second finds what the first has left behind
+        loss, dlogits = cross_entropy(np, net.forward_layers(x), labels)
+        net.backward_layers(dlogits)
+        expected = {name: view.copy() for name, view in net.gradient_views.items()}
+        seen = []
+
+        def write(chunk, out, source=grids, seen=seen):
+            seen.append((chunk.start, chunk.stop))
+            out[...] = source[chunk]
+
+        found = plan.gradients(write, labels, np.arange(n), 1.0 / n) / n
+        assert found == pytest.approx(float(loss), rel=1e-12)
+        assert_same(net.views_of(gradients), expected, 1e-12)
+        assert seen[0][0] == 0 and seen[-1][1] == n
+        assert all(stop == start for (_, stop), (start, _) in pairwise(seen))
+        np.testing.assert_allclose(plan.outputs(grids), net.forward_layers(x), rtol=1e-9)
+        if not turn:
+            grids, x = grids_of(net, rng, n)
+
+
+def test_grids_may_be_gathered_from_an_array_too(rng):
+    net = network("float64")
+    plan, gradients = plan_of(net, capacity=8, grid=True)
+    grids, x = grids_of(net, rng, 30)
+    chosen = rng.permutation(30)[:13]
+    loss, _ = cross_entropy(np, net.forward_layers(x[chosen]), np.zeros(13, np.intp))
+    found = plan.gradients(grids.reshape(30, -1), np.zeros(30, np.intp), chosen) / 13
+    assert found == pytest.approx(float(loss), rel=1e-12)
+
+
+def test_what_is_not_a_digit_wants_the_same_of_every_class(mnist):
+    net = network("float64")
+    plan, gradients = plan_of(net)
+    images, labels = mnist.train.images[:12], np.array([10, 3, 10, 0, 9, 10, 10, 1, 2, 10, 10, 10])
+    loss = net.loss_backward(images, labels)
+    found = plan.gradients(images.reshape(12, -1), labels, np.arange(12), 1.0 / 12) / 12
+    assert found == pytest.approx(float(loss), rel=1e-12)
+    assert_same(net.views_of(gradients), net.gradient_views, 1e-12)
+    log_p = np.log(net.forward(images[:1])[0])
+    assert plan.gradients(images.reshape(12, -1), labels, np.arange(1)) == pytest.approx(-log_p.mean())
 
 
 def test_gradients_go_to_the_target_asked_for_and_nowhere_else(mnist):

@@ -53,7 +53,7 @@ class Engine(ABC):
 
         Args:
             images: (n, 28, 28) uint8 on the host.
-            labels: (n,) integers 0..9 on the host.
+            labels: (n,) integers 0..9 on the host, or `paper.NOT_A_DIGIT`.
         """
 
     @abstractmethod
@@ -63,6 +63,7 @@ class Engine(ABC):
         batch_size: int,
         learning_rates: np.ndarray,
         progress: Progress | None = None,
+        distortions: np.ndarray | None = None,
     ) -> np.ndarray:
         """Take one optimiser step for every mini-batch of `order`.
 
@@ -71,6 +72,8 @@ class Engine(ABC):
             batch_size: Images a step.
             learning_rates: (steps,) with steps = ceil(m / batch_size).
             progress: Called at progress-bar pace.
+            distortions: (m, 8) float32, how each image of `order` is distorted (see `augment.draw`); None: the
+                images as they are.
 
         Returns:
             Mean loss of each batch before its update, (steps,) float32 on the host. When this method returns,

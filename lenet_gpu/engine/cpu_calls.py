@@ -41,6 +41,7 @@ class Calls:
         capacity: Largest number of images.
         pixels: dtype of the images.
         training: Whether backward passes are wanted.
+        grid: Whether images come as whole grids of 32x32.
     """
 
     def __init__(
@@ -53,12 +54,13 @@ class Calls:
         pixels: np.dtype,
         *,
         training: bool,
+        grid: bool = False,
     ) -> None:
         self.dtype = dtype = parameters.dtype
         self._shapes, self._terms, self._head = shapes, terms, head
         self._parameters = named_views(parameters, shapes)
-        self._buffers = layout.Buffers(capacity, dtype, pixels, training=training)
-        self._training = training
+        self._buffers = layout.Buffers(capacity, dtype, pixels, training, grid)
+        self._training, self._grid = training, grid
         self._ones = np.ones(layout.C1_TILES**2 * capacity, dtype)
         self._few_pixels = np.zeros(FEW * layout.PIXELS + 1, dtype)  # the last stays 0: the margin
         self._dc1 = np.zeros((2, 8 * C1_MAPS, C1_HALF), dtype)
@@ -69,13 +71,14 @@ class Calls:
     # ---- images
 
     def _few(self, n: int) -> bool:
-        return n <= FEW and not self._training
+        return n <= FEW and not self._training and not self._grid
 
     def images(self, n: int) -> np.ndarray:
-        """Where n images must be put before the calls of `load`, (n, 784)."""
+        """Where n images must be put before the calls of `load`: (n, 784), or (n, 1024) for grids."""
         if self._few(n):
             return self._few_pixels[-1 - n * layout.PIXELS : -1].reshape(n, layout.PIXELS)
-        return self._buffers.cut(n)["rows"].reshape(n, layout.PIXELS)
+        rows = self._buffers.cut(n)["rows"].reshape(n, -1)
+        return rows[:, : layout.GRID] if self._grid else rows
 
     def restore(self, n: int) -> list[Call]:
         """The calls that write what all others expect to find; needed after another number of images."""
@@ -98,8 +101,9 @@ class Calls:
             pixels = self._few_pixels[-1 - n * layout.PIXELS :]
             return [(pixels.take, (layout.c1_index(n), None, c1_in, "clip"))]
         windows = layout.c1_windows(b["images"], n)
+        make = layout.grid_phases if self._grid else layout.image_quarters
         return [
-            *((np.copyto, pair) for pair in layout.image_quarters(b["rows"], b["images"], n)),
+            *((np.copyto, pair) for pair in make(b["rows"], b["images"], n)),
             (np.copyto, (c1_in.reshape(windows.shape), windows)),
         ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -32,9 +32,8 @@ class CpuEngine(Engine):
 
     Args:
         network: The network, on the CPU.
-        optimizer: The update rule, a class of optim.py. The workers build their own from its `settings` (the
-            constructor's arguments, plain data), if it has such. Its `state` (arrays by name), if it has such,
-            is trained in place like the network's parameters.
+        optimizer: The update rule, a class of optim.py, prepared for the network. The workers build their own
+            from its `settings`. Its `state` is trained in place like the network's parameters.
         threads: Number of workers; one a core if None.
     """
 
@@ -44,7 +43,7 @@ class CpuEngine(Engine):
         super().__init__(network, optimizer)
         self.workers = (threads or default_workers()) if workers_possible() else 1
         self._pool: WorkerPool | None = None
-        self._plan: CpuPlan | None = None
+        self._plans: dict[bool, CpuPlan] = {}
         if workers_possible():
             self._start_workers()
 
@@ -77,7 +76,7 @@ class CpuEngine(Engine):
             "start",
             workers=self.workers,
             model=self._pool.files["model"].specification,
-            optimizer=[type(self.optimizer).__name__, getattr(self.optimizer, "settings", {})],
+            optimizer=[type(self.optimizer).__name__, self.optimizer.settings],
             shapes={name: list(shape) for name, shape in network.shapes.items()},
             chunk=CHUNK,
             background=network.background,
@@ -86,7 +85,7 @@ class CpuEngine(Engine):
 
     def _given_arrays(self) -> dict[str, np.ndarray]:
         """What training changes: the parameters and the optimiser's state."""
-        return {"parameters": self.network.parameters, **(getattr(self.optimizer, "state", None) or {})}
+        return {"parameters": self.network.parameters, **self.optimizer.state}
 
     # ---- the engine's interface
 
@@ -109,12 +108,13 @@ class CpuEngine(Engine):
         batch_size: int,
         learning_rates: np.ndarray,
         progress: Progress | None = None,
+        distortions: np.ndarray | None = None,
     ) -> np.ndarray:
         """Take one step for every mini-batch of `order`."""
         steps = len(learning_rates)
         sizes = np.minimum(batch_size, len(order) - batch_size * np.arange(steps))  # images of each batch
         if self._pool is None:
-            return self._train_here(order, batch_size, learning_rates, progress)
+            return self._train_here(order, batch_size, learning_rates, progress, distortions)
         # The parts of a batch: the same for the same number of workers, whoever computes them.
         parties = max(1, min(self.workers, batch_size // SMALLEST_SHARE))
         parts = parties * max(1, min(MOST_PARTS, batch_size // parties // CHUNK))
@@ -126,11 +126,14 @@ class CpuEngine(Engine):
                 ("rates", "float64", (steps,)),
                 ("losses", "float64", (parts, steps)),
                 ("words", "int64", (words,)),
+                ("distortions", "float32", (0, 8) if distortions is None else distortions.shape),
             ]
         )
         count, dtype = self.network.parameters.size, str(self.network.parameters.dtype)
         slots.allocate([("gradients", dtype, (parties, 2, parts, count))], reserve=False)
         run["order"][...], run["rates"][...] = order, learning_rates
+        if distortions is not None:
+            run["distortions"][...] = distortions
         run["losses"].fill(0.0)
         run["words"].fill(0)
         self._model["control"].fill(0)
@@ -155,6 +158,7 @@ class CpuEngine(Engine):
             self._pool.run(
                 "train", watch, self._stop,
                 run=file.specification, slots=slots.specification, batch_size=batch_size, parties=parties,
+                distorted=distortions is not None,
             )  # fmt: skip
         finally:
             if self._pool.processes:  # even after Ctrl-C; after a lost worker nothing has happened
@@ -198,28 +202,41 @@ class CpuEngine(Engine):
 
     # ---- without workers
 
-    def _plan_here(self) -> CpuPlan:
-        """A plan in this process."""
-        if self._plan is None:
+    def _plan_here(self, grid: bool = False) -> CpuPlan:
+        """A plan in this process; `grid`: for distorted images."""
+        if grid not in self._plans:
             network = self.network
-            self._plan = CpuPlan(
+            self._plans[grid] = CpuPlan(
                 network.parameters,
                 [network.gradients],
                 network.shapes,
                 background=network.background,
                 ink=network.ink,
+                grid=grid,
             )
-        return self._plan
+        return self._plans[grid]
 
     def _train_here(
-        self, order: np.ndarray, batch_size: int, learning_rates: np.ndarray, progress: Any
+        self,
+        order: np.ndarray,
+        batch_size: int,
+        learning_rates: np.ndarray,
+        progress: Progress | None,
+        distortions: np.ndarray | None,
     ) -> np.ndarray:
         """The same steps in this process, where no workers can be started."""
-        plan = self._plan_here()
+        plan = self._plan_here(grid=distortions is not None)
+        distorter = None
+        if distortions is not None:
+            from lenet_gpu.engine.cpu_distort import BatchDistorter
+
+            distorter = BatchDistorter(self._images, CHUNK)
         losses = np.zeros(len(learning_rates), np.float32)
         for step, rate in enumerate(learning_rates):
-            batch = order[step * batch_size : (step + 1) * batch_size]
-            loss = plan.gradients(self._images, self._labels, batch, 1.0 / len(batch))
+            part = slice(step * batch_size, (step + 1) * batch_size)
+            batch = order[part]
+            images = self._images if distorter is None else distorter.source(batch, distortions[part])
+            loss = plan.gradients(images, self._labels, batch, 1.0 / len(batch))
             losses[step] = loss / len(batch)
             self.optimizer.update(self.network.parameters, self.network.gradients, float(rate))
             if progress is not None and (step % 64 == 63 or step == len(losses) - 1):

@@ -28,7 +28,8 @@ class SoftmaxHead:
         self._wanted = np.zeros((capacity, CLASSES), dtype)
         self._ones = np.ones(capacity, dtype)
         self._column = np.zeros(capacity, dtype)
-        self._one_hot = np.eye(CLASSES, dtype=dtype)
+        # What each label wants: all of one class, and of "not a digit" (label 10, the last row) the same of each.
+        self._wanted_of = np.concatenate([np.eye(CLASSES), np.full((1, CLASSES), 1.0 / CLASSES)]).astype(dtype)
         self._of_labels = np.zeros((), dtype)
         self.loss = np.zeros((), dtype)  # summed over the images, not their mean
         self.scale = np.ones((), dtype)  # factor of all gradients, 1 / batch size for a mean
@@ -54,7 +55,7 @@ class SoftmaxHead:
 
         Args:
             n: Number of images.
-            labels: (n,) intp; read when the calls run.
+            labels: (n,) intp, 0 to 10, the last for "not a digit"; read when the calls run.
             y: F6's output, (84, n).
             dy: Receives dE/dy, (84, n).
             gradients: Views by name; receives those of the output layer.
@@ -69,14 +70,14 @@ class SoftmaxHead:
             (np.exp, (z, p)),
             (np.add.reduce, (p, 0, None, column)),
             (np.divide, (p, column, p)),  # probabilities
-            # E = -sum over the images of log p[label]
-            (self._one_hot.take, (labels, 0, wanted, "clip")),  # (n, 10)
+            # E = -sum over images and classes of wanted log p = sum of log(sum of exp z) - sum of wanted z
+            (self._wanted_of.take, (labels, 0, wanted, "clip")),  # (n, 10)
             (np.multiply, (z, wanted.T, z)),
             (np.add.reduce, (z, None, None, self._of_labels)),
             (np.log, (column, column)),
             (np.add.reduce, (column, 0, None, self.loss)),
             (np.subtract, (self.loss, self._of_labels, self.loss)),
-            # dE/dz = p - one_hot(label)
+            # dE/dz = p - wanted
             (np.subtract, (p, wanted.T, p)),
             (np.multiply, (p, self.scale, p)),
             (np.matmul, (p, y.T, gradients["output.weight"])),

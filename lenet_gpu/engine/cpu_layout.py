@@ -41,10 +41,14 @@ from __future__ import annotations
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from lenet_gpu.paper import C3_TABLE, IMAGE_SIZE, KERNEL_SIZE
+from lenet_gpu.paper import C3_TABLE, IMAGE_SIZE, INPUT_SIZE, KERNEL_SIZE
 
 K = KERNEL_SIZE
 PIXELS = IMAGE_SIZE * IMAGE_SIZE
+GRID = INPUT_SIZE * INPUT_SIZE
+GRID_STRIDE = GRID + 16
+"""From grid to grid in `rows`. Were it 4096 bytes, the same pixel of all images would compete for one place in
+the processor's cache, and turning them into phases would take six times as long."""
 C1_MAPS, C3_MAPS, C5_MAPS, F6_UNITS = 6, 16, 120, 84
 
 C1_TILES = 7
@@ -75,12 +79,15 @@ class Buffers:
         dtype: float32, or float64 for tests.
         pixels: dtype of the images.
         training: Whether the arrays of the backward pass are wanted too.
+        grid: Whether images come as whole grids of 32x32.
     """
 
-    def __init__(self, capacity: int, dtype: np.dtype, pixels: np.dtype, training: bool) -> None:
+    def __init__(
+        self, capacity: int, dtype: np.dtype, pixels: np.dtype, training: bool, grid: bool = False
+    ) -> None:
         s2, s4 = (4 * C1_MAPS, C1_TILES**2, dtype), (C3_MAPS, C3_TILES**2, dtype)
         self._sizes: dict[str, tuple[int, int, np.dtype]] = {
-            "rows": (1, PIXELS, pixels),
+            "rows": (1, GRID_STRIDE if grid else PIXELS, pixels),
             "images": (16, 64, pixels),
             "c1_in": (2 + C1_WINDOW**2, C1_TILES**2, dtype),
             "c1": (16 * C1_MAPS, C1_TILES**2, dtype),
@@ -147,6 +154,21 @@ def image_quarters(rows: np.ndarray, images: np.ndarray, n: int) -> list[tuple[n
             quarter = source[:, :, y, :, :, x, :].transpose(2, 4, 1, 3, 0)  # (2, 2, 7, 7, n)
             pairs.append((phases[y_phase, x_phase, y_tile, x_tile], quarter))
     return pairs
+
+
+def grid_phases(rows: np.ndarray, images: np.ndarray, n: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The (destination, source) pair that turns n whole grids of 32x32 into phases, batch innermost.
+
+    Args:
+        rows: (1, GRID_STRIDE n), the grids one after another.
+        images: (16, 64 n), the phases.
+        n: Number of images.
+
+    Returns:
+        One pair of views of shape (4, 4, 8, 8, n), in a list as `image_quarters` gives it.
+    """
+    source = rows.reshape(n, -1)[:, :GRID].reshape(n, 8, 4, 8, 4)  # image, y // 4, y % 4, x // 4, x % 4
+    return [(images.reshape(4, 4, 8, 8, n), source.transpose(2, 4, 1, 3, 0))]
 
 
 def c1_windows(images: np.ndarray, n: int) -> np.ndarray:

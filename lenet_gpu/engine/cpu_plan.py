@@ -12,7 +12,7 @@ So any optimiser can work on the parameters themselves.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from itertools import pairwise
 from typing import NamedTuple
@@ -21,10 +21,10 @@ import numpy as np
 
 from lenet_gpu.engine.cpu_calls import Calls
 from lenet_gpu.engine.cpu_head import Call, SoftmaxHead
-from lenet_gpu.engine.cpu_layout import PIXELS
+from lenet_gpu.engine.cpu_layout import GRID, PIXELS
 from lenet_gpu.engine.cpu_terms import Terms
 from lenet_gpu.layers import named_views
-from lenet_gpu.paper import BACKGROUND, INK
+from lenet_gpu.paper import BACKGROUND, INK, INPUT_SIZE
 
 CHUNK = 64
 """Images computed at once: enough for long runs and full-speed products, few enough for the caches."""
@@ -32,6 +32,10 @@ CHUNK = 64
 
 QUIET = partial(np.errstate, over="ignore", invalid="ignore")
 """Around all calls: a network that diverges overflows, and its loss says so."""
+
+
+Fill = Callable[[slice, np.ndarray], object]
+"""Writes images into the plan: given which of a batch's images are wanted and where their grids go, (n, 32, 32)."""
 
 
 class _Program(NamedTuple):
@@ -63,6 +67,7 @@ class CpuPlan:
         background: Input value of an empty pixel.
         ink: Input value of a full pixel.
         pixels: dtype of the images: uint8 (0 to 255), or float32 (0 to 1).
+        grid: Images are whole input layers instead, margin included: 32x32 pixels, float32 from 0 to 255.
     """
 
     def __init__(
@@ -75,16 +80,18 @@ class CpuPlan:
         background: float = BACKGROUND,
         ink: float = INK,
         pixels: str = "uint8",
+        grid: bool = False,
     ) -> None:
         self.capacity, self.dtype = capacity, parameters.dtype
-        scale = (ink - background) / (255.0 if pixels == "uint8" else 1.0)
+        scale = (ink - background) / (255.0 if grid or pixels == "uint8" else 1.0)
+        kind, self._pixels = (np.dtype(np.float32), GRID) if grid else (np.dtype(pixels), PIXELS)
         # A batch's first chunk writes its gradients to the target, later chunks here, to be added (index -1).
         self._targets = [*targets, np.zeros_like(parameters)] if targets else []
         self._labels = np.zeros(capacity, np.intp)
         self._terms = Terms(parameters, shapes, background, scale)
         self._head = SoftmaxHead(named_views(parameters, shapes), capacity)
         self._calls = Calls(
-            parameters, shapes, self._terms, self._head, capacity, np.dtype(pixels), training=bool(targets)
+            parameters, shapes, self._terms, self._head, capacity, kind, training=bool(targets), grid=grid
         )
         self._programs: dict[tuple[int, int], _Program] = {}
         self._ready_for = 0
@@ -93,7 +100,7 @@ class CpuPlan:
         """Values of the output layer before softmax.
 
         Args:
-            images: (n, 28, 28), of the plan's pixel dtype.
+            images: (n, 28, 28), of the plan's pixel dtype; (n, 32, 32) for grids.
             out: Receives the result; a new array if None.
             refresh: False if the parameters are known to be unchanged since the last call.
 
@@ -102,7 +109,7 @@ class CpuPlan:
         """
         if out is None:
             out = np.empty((len(images), 10), self.dtype)
-        flat = images.reshape(len(images), PIXELS)
+        flat = images.reshape(len(images), self._pixels)
         with QUIET():
             if refresh:
                 run(self._terms.expand)
@@ -115,13 +122,21 @@ class CpuPlan:
         return out
 
     def gradients(
-        self, images: np.ndarray, labels: np.ndarray, indices: np.ndarray, scale: float = 1.0, target: int = 0
+        self,
+        images: np.ndarray | Fill,
+        labels: np.ndarray,
+        indices: np.ndarray,
+        scale: float = 1.0,
+        target: int = 0,
     ) -> float:
         """Loss of a batch and its derivative by every parameter, in one of the targets.
 
         Args:
-            images: (n, 784), of the plan's pixel dtype: the whole training set.
-            labels: (n,) intp, its labels.
+            images: (n, 784), of the plan's pixel dtype: the whole training set. In a plan for grids (n, 1024),
+                or a function that is called as `images(chunk, grids)` for every chunk (a slice of the batch)
+                and writes the images `indices[chunk]` into the grids (len of the chunk, 32, 32): what it
+                writes is computed with as it lies, without any copy.
+            labels: (n,) intp, its labels; 10 is "not a digit".
             indices: (m,) intp, the images that make up the batch.
             scale: Factor of the gradients: 1 for the derivative of the summed loss, 1 / m for its mean.
             target: Index of the buffer that receives the gradients.
@@ -140,7 +155,10 @@ class CpuPlan:
             for start, n in self._chunks(len(indices)):
                 program = self._program(n, -1 if start else target)
                 chunk = indices[start : start + n]
-                images.take(chunk, 0, program.images, "clip")
+                if isinstance(images, np.ndarray):
+                    images.take(chunk, 0, program.images, "clip")
+                else:
+                    images(slice(start, start + n), program.images.reshape(n, INPUT_SIZE, INPUT_SIZE))
                 labels.take(chunk, 0, program.labels, "clip")
                 run(program.load)
                 run(program.forward)

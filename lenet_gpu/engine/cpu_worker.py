@@ -63,13 +63,12 @@ class Worker:
         self._own = self._arrays[rank]
         kind, arguments = settings["optimizer"]
         self._optimizer = getattr(optim, kind)(**arguments)
-        if len(self._own) > 1:
-            self._optimizer.state = {name: array for name, array in self._own.items() if name != "parameters"}
+        self._optimizer.state = {name: array for name, array in self._own.items() if name != "parameters"}
         self._total = np.empty_like(self._own["parameters"])
-        self._slots: list | None = None
+        self._training_for: object = None
         self._plan = self._make_plan([])
 
-    def _make_plan(self, targets: Sequence[np.ndarray]) -> CpuPlan:
+    def _make_plan(self, targets: Sequence[np.ndarray], grid: bool = False) -> CpuPlan:
         settings = self._settings
         return CpuPlan(
             self._own["parameters"],
@@ -78,6 +77,7 @@ class Worker:
             settings["chunk"],
             background=settings["background"],
             ink=settings["ink"],
+            grid=grid,
         )
 
     def check(self) -> None:
@@ -90,15 +90,22 @@ class Worker:
         arrays = self._files["data"].attach(data)
         self._images, self._labels = arrays["images"], arrays["labels"]
 
-    def train(self, run: list, slots: list, batch_size: int, parties: int) -> None:
+    def train(self, run: list, slots: list, batch_size: int, parties: int, distorted: bool) -> None:
         """Walk all steps together with the other workers; see cpu_team.py."""
         if self.rank >= parties:
             return
         arrays = self._files["run"].attach(run)
-        if slots != self._slots:
+        if (slots, distorted) != self._training_for:
             self._gradients = self._files["slots"].attach(slots)["gradients"]  # (worker, parity, part, parameter)
-            self._plan = self._make_plan(list(self._gradients[self.rank].reshape(-1, self._total.size)))
-            self._slots = slots
+            targets = list(self._gradients[self.rank].reshape(-1, self._total.size))
+            self._training_plan = self._make_plan(targets, distorted)
+            self._training_for = (slots, distorted)
+        self._distortions = arrays["distortions"]
+        self._distorter = None
+        if distorted:
+            from lenet_gpu.engine.cpu_distort import BatchDistorter
+
+            self._distorter = BatchDistorter(self._images, self._training_plan.capacity)
         self._order, self._losses, self._batch_size = arrays["order"], arrays["losses"], batch_size
         rates = arrays["rates"].tolist()
         self._parts = len(self._losses)
@@ -146,12 +153,15 @@ class Worker:
     def _compute(self, team: Team, step: int, part: int) -> None:
         """Compute the gradient of one part of a step's batch."""
         started = time.perf_counter()
-        batch = self._order[step * self._batch_size : (step + 1) * self._batch_size]
-        m = len(batch)
-        share = batch[m * part // self._parts : m * (part + 1) // self._parts]
+        first = step * self._batch_size
+        m = min(self._batch_size, len(self._order) - first)
+        places = slice(first + m * part // self._parts, first + m * (part + 1) // self._parts)
+        share = self._order[places]
+        distorter = self._distorter
+        images = self._images if distorter is None else distorter.source(share, self._distortions[places])
         team.begin(step, part)
         slot = step % 2 * self._parts + part
-        self._losses[part, step] = self._plan.gradients(self._images, self._labels, share, 1.0 / m, slot)
+        self._losses[part, step] = self._training_plan.gradients(images, self._labels, share, 1.0 / m, slot)
         team.finish(step, part)
         self._part_seconds = time.perf_counter() - started
 

@@ -1,0 +1,172 @@
+"""Templates of handwriting: text with the turning points of the pen, and the smooth curve through them.
+
+A template's text is a line of points ``x,y`` in a box of about 100 x 100 (x right, y down), in the order of the
+pen. A bar ``|`` lifts the pen, an exclamation mark after a point makes it a corner. A template holds one or more
+poses: the same shape with its points elsewhere (a longer flag, a smaller loop). Anything between the poses is a
+possible drawing, so a handful of poses spans a continuum.
+
+The curve is a centripetal Catmull-Rom spline. Its knots come from the average pose and stay fixed, which makes
+every sample of the curve a fixed linear combination of the points: one matrix a stroke draws thousands at once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+SAMPLES = 48
+"""Samples along a stroke."""
+
+LONG = 25.0
+"""A straight piece at least this long gets a point in its middle, so that it can bow."""
+
+DOT = 3.0
+"""Length of the line that a single point becomes."""
+
+
+@dataclass(frozen=True)
+class Template:
+    """One way to write a sign.
+
+    Attributes:
+        name: Unique among its kind, e.g. "7 barred".
+        weight: How common it is beside the others of the same sign.
+        poses: (poses, points, 2) float64 turning points, all strokes one after the other.
+        bases: For each stroke (SAMPLES, points of the stroke) float64: turning points to samples.
+        cut: Least and greatest share of the first stroke's end that is left undrawn. A template of a closed
+            loop runs on past its beginning, and this decides between overlap and gap.
+        lean: How far slant and rotation may go, relative to the usual.
+        wobble: How far the points may stray, relative to the usual.
+    """
+
+    name: str
+    weight: float
+    poses: np.ndarray
+    bases: tuple[np.ndarray, ...]
+    cut: tuple[float, float] = (0.0, 0.02)
+    lean: float = 1.0
+    wobble: float = 1.0
+
+
+def template(
+    name: str,
+    weight: float,
+    *texts: str,
+    cut: tuple[float, float] = (0.0, 0.02),
+    lean: float = 1.0,
+    wobble: float = 1.0,
+) -> Template:
+    """Read a template.
+
+    Args:
+        name: Its name.
+        weight: How common it is.
+        *texts: The poses, each with the same strokes and numbers of points.
+        cut: See `Template`.
+        lean: See `Template`.
+        wobble: See `Template`.
+
+    Returns:
+        The template, its curves prepared.
+
+    Raises:
+        ValueError: The poses do not match.
+    """
+    read = [[_read_stroke(stroke) for stroke in text.split("|")] for text in texts]
+    shapes = {tuple((len(points), tuple(corners)) for points, corners in strokes) for strokes in read}
+    if len(shapes) != 1:
+        raise ValueError(f"the poses of {name!r} differ in their strokes, points or corners")
+    # What is straight in the first pose decides where middles go, so that all poses get the same.
+    refined = [[_with_middles(points, read[0][i]) for i, (points, _) in enumerate(strokes)] for strokes in read]
+    corners = [_corners(*stroke) for stroke in read[0]]
+    poses = np.array([np.concatenate(strokes) for strokes in refined])  # (poses, points, 2)
+    average, bases, at = poses.mean(axis=0), [], 0
+    for marks in corners:
+        bases.append(spline(average[at : at + len(marks)], marks))
+        at += len(marks)
+    return Template(name, weight, poses, tuple(bases), cut, lean, wobble)
+
+
+def _read_stroke(text: str) -> tuple[np.ndarray, list[bool]]:
+    words = text.split()
+    points = np.array([[float(number) for number in word.rstrip("!").split(",")] for word in words])
+    corners = [word.endswith("!") for word in words]
+    if len(points) == 1:
+        points = np.concatenate([points, points + np.array([[DOT * 0.6, DOT * 0.8]])])
+        corners = [False, False]
+    return points, corners
+
+
+def _straight(points: np.ndarray, corners: list[bool]) -> list[bool]:
+    """Which pieces stand alone between two corners or ends, and are long."""
+    ends = [i in (0, len(points) - 1) or corner for i, corner in enumerate(corners)]
+    lengths = np.linalg.norm(np.diff(points, axis=0), axis=1)
+    return [ends[i] and ends[i + 1] and bool(lengths[i] >= LONG) for i in range(len(points) - 1)]
+
+
+def _with_middles(points: np.ndarray, first: tuple[np.ndarray, list[bool]]) -> np.ndarray:
+    out = [points[0]]
+    for i, middle in enumerate(_straight(*first)):
+        if middle:
+            out.append((points[i] + points[i + 1]) / 2)
+        out.append(points[i + 1])
+    return np.array(out)
+
+
+def _corners(points: np.ndarray, corners: list[bool]) -> list[bool]:
+    out = [False]
+    for i, middle in enumerate(_straight(points, corners)):
+        out += [False, corners[i + 1]] if middle else [corners[i + 1]]
+    return out
+
+
+def spline(points: np.ndarray, corners: list[bool], samples: int = SAMPLES) -> np.ndarray:
+    """The matrix that takes a stroke's turning points to samples of a smooth curve through them.
+
+    A centripetal Catmull-Rom spline between corners: each piece is a cubic with the tangents of the parabolas
+    through neighbouring points (Catmull and Rom 1974; the square roots of the chords as knots keep it from
+    looping where points lie close together).
+
+    Args:
+        points: (points, 2), where the knots and the share of the samples for each piece come from.
+        corners: For each point whether the curve may turn sharply there.
+        samples: Number of samples.
+
+    Returns:
+        (samples, points) float64, rows summing to 1; the first and last sample are the first and last point.
+    """
+    count = len(points)
+    chords = np.maximum(np.linalg.norm(np.diff(points, axis=0), axis=1), 1e-3)
+    knots = np.concatenate([[0.0], np.cumsum(np.sqrt(chords))])
+    unit = np.eye(count)
+    slopes = np.diff(unit, axis=0) / np.diff(knots)[:, None]  # (points - 1, points)
+    breaks = [0, *(i for i in range(1, count - 1) if corners[i]), count - 1]
+    # A knot per sample, spread by length: as many samples a unit of ink in every piece.
+    lengths = np.concatenate([[0.0], np.cumsum(chords)])
+    at = np.interp(np.linspace(0.0, lengths[-1], samples), lengths, knots)
+    piece = np.minimum(np.searchsorted(knots, at, side="right") - 1, count - 2)
+    matrix = np.zeros((samples, count))
+    for first, last in zip(breaks[:-1], breaks[1:], strict=True):
+        tangents = {i: _tangent(slopes, knots, i) for i in range(first + 1, last)}
+        if last - first == 1:
+            tangents[first] = tangents[last] = slopes[first]
+        else:  # at the ends, no curvature
+            tangents[first] = 1.5 * slopes[first] - 0.5 * tangents[first + 1]
+            tangents[last] = 1.5 * slopes[last - 1] - 0.5 * tangents[last - 1]
+        for i in range(first, last):
+            rows = piece == i
+            width = knots[i + 1] - knots[i]
+            t = ((at[rows] - knots[i]) / width)[:, None]
+            matrix[rows] = (
+                (2 * t**3 - 3 * t**2 + 1) * unit[i]
+                + (t**3 - 2 * t**2 + t) * width * tangents[i]
+                + (3 * t**2 - 2 * t**3) * unit[i + 1]
+                + (t**3 - t**2) * width * tangents[i + 1]
+            )
+    return matrix
+
+
+def _tangent(slopes: np.ndarray, knots: np.ndarray, i: int) -> np.ndarray:
+    before, after = knots[i] - knots[i - 1], knots[i + 1] - knots[i]
+    return (slopes[i - 1] * after + slopes[i] * before) / (before + after)
