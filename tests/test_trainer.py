@@ -13,6 +13,12 @@ from lenet_gpu.errors import DataError, InputError, TrainingError
 from lenet_gpu.recipes import RECIPES, Recipe, from_dict
 
 QUICK = RECIPES["classic"].with_changes(epochs=4)
+MOMENTUM = Recipe(
+    "momentum", "", epochs=4, batch_size=32, learning_rate=0.02, schedule="cosine", warm_up=0.2,
+    optimizer="nesterov", momentum=0.9, weight_decay=1e-3, average_decay=0.9, initialisation="lecun",
+    background=-0.42, ink=2.8,
+)  # fmt: skip
+"""A recipe whose optimiser keeps arrays of its own."""
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +61,11 @@ class StopDuring(Callback):
             raise KeyboardInterrupt
 
 
-def test_interrupted_and_resumed_equals_never_interrupted(tmp_path, digits):
-    trained(tmp_path / "whole", digits)
+@pytest.mark.parametrize("recipe", [QUICK, MOMENTUM], ids=lambda recipe: recipe.name)
+def test_interrupted_and_resumed_equals_never_interrupted(tmp_path, digits, recipe):
+    trained(tmp_path / "whole", digits, recipe)
     with pytest.raises(KeyboardInterrupt):
-        trained(tmp_path / "parts", digits, callbacks=[StopDuring(3)])
+        trained(tmp_path / "parts", digits, recipe, callbacks=[StopDuring(3)])
     log = (tmp_path / "parts/log.jsonl").read_text().splitlines()
     assert [json.loads(line)["epoch"] for line in log] == [1, 2]
     resumed = Trainer.resume(tmp_path / "parts", callbacks=[RunFolder(tmp_path / "parts")])
@@ -135,10 +142,28 @@ def test_huge_learning_rate_diverges_with_one_line(digits):
         Trainer(LeNet5(), recipe).fit(digits)
 
 
-def test_step_decay():
-    recipe = Recipe("x", "", epochs=7, batch_size=32, learning_rate=0.8, decay=0.5, decay_every=3)
-    rates = [recipe.learning_rates(epoch, 2).tolist() for epoch in range(1, 8)]
-    assert rates == [[0.8] * 2] * 3 + [[0.4] * 2] * 3 + [[0.2] * 2]
+def test_a_new_network_begins_as_the_recipe_wants_and_a_trained_one_stays(digits):
+    model = LeNet5(seed=3)
+    Trainer(model, MOMENTUM)
+    assert (model.initialisation, model.background, model.ink) == ("lecun", -0.42, 2.8)
+    np.testing.assert_array_equal(
+        model.parameters, LeNet5(seed=3, initialisation="lecun", background=0.0, ink=1.0).parameters
+    )
+    model.views["c1.bias"][2] = 0.5
+    before = model.parameters.copy()
+    Trainer(model, QUICK)
+    np.testing.assert_array_equal(model.parameters, before)
+    assert model.ink == 2.8
+
+
+def test_the_saved_model_is_the_running_average(tmp_path, digits):
+    run = trained(tmp_path / "run", digits, MOMENTUM)
+    with np.load(tmp_path / "run/checkpoint.npz") as file:
+        np.testing.assert_array_equal(file["parameters"], run.model.parameters)
+        weights = file["state.average"]  # between epochs the two have changed places
+    assert np.abs(weights - run.model.parameters).max() > 1e-4
+    accuracy = (run.model.predict(digits.test.images) == digits.test.labels).mean()
+    assert run.history[-1]["test_accuracy"] == pytest.approx(accuracy)
 
 
 def test_recipe_survives_a_file():
