@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lenet_gpu import seeds
+from lenet_gpu.augment import stroke_width_variants
+from lenet_gpu.distort import IDENTITY
 
 if TYPE_CHECKING:
     from lenet_gpu.datasets import Split
@@ -40,10 +42,8 @@ class Patterns:
         self._different = len(labels)
         self.count = self._different * recipe.copies
         self._widths = 1
-        if recipe.augmentation is not None and recipe.augmentation.varies_stroke_width:
-            from lenet_gpu.augment import stroke_width_variants
-
-            variants = stroke_width_variants(images)  # (widths, n, 28, 28)
+        if recipe.augmentation is not None and recipe.augmentation.stroke_widths != (0.0,):
+            variants = stroke_width_variants(images, recipe.augmentation.stroke_widths)  # (widths, n, 28, 28)
             self._widths = len(variants)
             images = variants.reshape(-1, *images.shape[1:])
             labels = np.tile(labels, self._widths)
@@ -66,9 +66,9 @@ class Patterns:
             return order % self._different, None
         if recipe.copies > 1:  # fixed patterns: every image as it is, and its distorted copies
             distortions = augmentation.draw(seed, 1, self.count)
-            distortions[: self._different] = augmentation.identity()
+            distortions[: self._different] = IDENTITY
             return order % self._different, distortions[order]
         rows = order
         if self._widths > 1:
             rows = order + self._different * augmentation.draw_variants(seed, epoch, self.count)
-        return rows, augmentation.draw(seed, epoch, self.count)
+        return rows, augmentation.draw(seed, epoch, self.count) if augmentation.distorts else None

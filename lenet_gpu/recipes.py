@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
+from lenet_gpu import augment
+from lenet_gpu.augment import Augmentation
 from lenet_gpu.errors import InputError
 from lenet_gpu.lenet5 import INITIALISATIONS
 from lenet_gpu.optim import OPTIMIZERS, GradientDescent
 from lenet_gpu.paper import BACKGROUND, INK
 from lenet_gpu.schedules import step_decay, warm_up_cosine
-
-if TYPE_CHECKING:
-    from lenet_gpu.augment import Augmentation
 
 MNIST_MEAN, MNIST_DEVIATION = 0.1307, 0.3081
 """Mean and standard deviation of MNIST's training pixels / 255."""
@@ -170,9 +169,7 @@ def from_dict(values: dict[str, Any]) -> Recipe:
     try:
         values["sources"] = tuple(values["sources"])
         if values["augmentation"] is not None:
-            from lenet_gpu.augment import Augmentation
-
-            values["augmentation"] = Augmentation.from_dict(values["augmentation"])
+            values["augmentation"] = augment.from_dict(values["augmentation"])
     except TypeError as error:
         raise InputError("recipe", found=str(error), expected="values as a run writes them") from None
     return validated(Recipe(**values))
@@ -208,4 +205,6 @@ def validated(recipe: Recipe) -> Recipe:
         value = getattr(recipe, name)
         if value not in choices:
             raise InputError(name, found=repr(value), expected=" or ".join(choices))
+    if recipe.augmentation is not None:
+        recipe.augmentation.validated()
     return recipe

@@ -14,18 +14,23 @@ WEIGHTS = 0
 
 MAX_SEED = 2**63 - 1
 
+ORDER, DISTORTIONS, STROKE_WIDTHS, SOURCES = range(4)
+"""What an epoch draws: each purpose has its own streams, so that none moves when another draws more or less."""
 
-def generator(seed: int, stream: int) -> np.random.Generator:
-    """A generator that depends on nothing but its two arguments.
+
+def generator(seed: int, stream: int, purpose: int = ORDER) -> np.random.Generator:
+    """A generator that depends on nothing but its arguments.
 
     Args:
         seed: The run's seed, 0 <= seed <= 2**63 - 1.
-        stream: `WEIGHTS` or the number of an epoch, counted from 1.
+        stream: `WEIGHTS` or the number of an epoch, counted from 1; below 2**56.
+        purpose: `ORDER` (and the weights), `DISTORTIONS`, `STROKE_WIDTHS` or `SOURCES`.
 
     Returns:
         A generator at the start of its stream.
     """
-    return np.random.Generator(np.random.Philox(key=np.array([seed, stream], dtype=np.uint64)))
+    key = np.array([seed, stream | purpose << 56], dtype=np.uint64)
+    return np.random.Generator(np.random.Philox(key=key))
 
 
 def epoch_order(seed: int, epoch: int, n: int) -> np.ndarray:

@@ -138,6 +138,16 @@ def test_evaluate_prints_and_draws(lenet_gpu_command, run_folder, small, tmp_pat
     assert f"{100 * report['accuracy']:.2f} %" in text
 
 
+def test_evaluate_several_networks_and_views(lenet_gpu_command, run_folder, small, tmp_path):
+    arguments = ("evaluate", run_folder, "mnist", "--tta", "--dataset", small, "--json", "--no-picture")
+    done = lenet_gpu_command(*arguments, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert report["views"] == 9
+    alone = json.loads((run_folder / "log.jsonl").read_text().splitlines()[-1])["test_accuracy"]
+    assert alone < report["accuracy"] <= 1.0
+
+
 def test_plot_draws_the_curves_again(lenet_gpu_command, run_folder, tmp_path):
     done = lenet_gpu_command("plot", run_folder, "--out", "c.png", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

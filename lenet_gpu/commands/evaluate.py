@@ -13,6 +13,8 @@ EXAMPLES = """\
   lenet-gpu evaluate runs/one                     the run's model on the MNIST test set, with a picture
   lenet-gpu evaluate mnist --json                 the shipped model, for a script
   lenet-gpu evaluate model.npz --split train --dataset digits.csv
+  lenet-gpu evaluate mnist --tta                  nine views of each image, a pixel apart
+  lenet-gpu evaluate runs/one runs/two runs/three the mean of three networks
 """
 
 
@@ -20,7 +22,15 @@ def add_parser(subparsers: Any) -> None:
     """Add the command."""
     summary = "measure a model on a data set; draw its confusion matrix and the misread digits"
     parser = add_command(subparsers, "evaluate", summary, EXAMPLES, run)
-    parser.add_argument("model", metavar="MODEL", help="model file, folder of a run, or name of a shipped model")
+    parser.add_argument(
+        "models",
+        metavar="MODEL",
+        nargs="+",
+        help="model file, folder of a run, or name of a shipped model; several are averaged",
+    )
+    parser.add_argument(
+        "--tta", action="store_true", help="test-time augmentation: average nine views of each image, a pixel apart"
+    )
     parser.add_argument("--split", choices=("test", "train"), default="test", help="which images (default: test)")
     add_data_options(parser)
     add_backend_option(parser)
@@ -38,20 +48,25 @@ def run(options: argparse.Namespace) -> int:
     from lenet_gpu.backend import select_backend
     from lenet_gpu.datasets import load_dataset
     from lenet_gpu.engine.base import make_engine
+    from lenet_gpu.ensemble import combined_outputs, views
     from lenet_gpu.inference import model_path
     from lenet_gpu.lenet5 import LeNet5
     from lenet_gpu.losses import softmax
     from lenet_gpu.metrics import evaluate_outputs
     from lenet_gpu.optim import GradientDescent
 
-    path = model_path(options.model)
-    LeNet5.load(path)  # a damaged file is named before anything else happens
+    paths = [model_path(model) for model in options.models]
+    for path in paths:
+        LeNet5.load(path)  # a damaged file is named before anything else happens
     source = options.dataset or "mnist"
     data = load_dataset(source, data_dir=options.data_dir, download=not options.no_download)
-    model = LeNet5.load(path, select_backend(options.backend))
+    backend = select_backend(options.backend)
     split = getattr(data, options.split)
-    with make_engine(model, GradientDescent()) as engine:
-        outputs = engine.outputs(split.images)
+    each = []
+    for path in paths:
+        with make_engine(LeNet5.load(path, backend), GradientDescent()) as engine:
+            each += [engine.outputs(view) for view in (views(split.images) if options.tta else [split.images])]
+    outputs = combined_outputs(each)
     evaluation = evaluate_outputs(outputs, split.labels)
     picture = None
     if not options.no_picture:
@@ -61,7 +76,8 @@ def run(options: argparse.Namespace) -> int:
         confidences = softmax(np, outputs).max(axis=1)
         save_evaluation(evaluation, split.images, confidences, picture)
     report = {
-        "model": str(path),
+        "model": ", ".join(map(str, paths)),
+        "views": len(each) // len(paths),
         "dataset": data.name,
         "split": options.split,
         "images": len(split.labels),
@@ -78,6 +94,7 @@ def run(options: argparse.Namespace) -> int:
 def _text(report: dict[str, Any]) -> str:
     lines = [
         f"model     {report['model']}",
+        *([f"views     {report['views']} of each image"] if report["views"] > 1 else []),
         f"data      {report['dataset']}, {report['split']} set, {report['images']:,} images",
         f"accuracy  {100 * report['accuracy']:.2f} %  ({report['errors']} misread)",
         f"loss      {report['loss']:.4f}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lenet_gpu.augment import Distorter
+from lenet_gpu.distort import Distorter
 from lenet_gpu.engine.cpu_plan import Fill
 
 
@@ -32,6 +32,6 @@ class BatchDistorter:
         def fill(chunk: slice, grids: np.ndarray) -> None:
             rows = self._rows[: chunk.stop - chunk.start]
             self._images.take(indices[chunk], 0, rows, "clip")
-            self._distorter(rows, distortions[chunk], grids)
+            self._distorter(rows, distortions[chunk], grids.reshape(len(grids), -1))
 
         return fill
