@@ -12,8 +12,9 @@ from lenet_gpu import modelfile, seeds
 from lenet_gpu.checks import check_images, check_labels
 from lenet_gpu.errors import InputError, ModelFileError
 from lenet_gpu.layers import Convolution, Dense, Flatten, Layer, ScaledTanh, Shape, Subsampling, named_views
-from lenet_gpu.losses import cross_entropy, softmax
+from lenet_gpu.losses import LOSSES, softmax
 from lenet_gpu.paper import BACKGROUND, C3_TABLE, CLASSES, IMAGE_SIZE, INITIAL_WEIGHT, INK, INPUT_SIZE
+from lenet_gpu.rbf import RadialBasis
 
 if TYPE_CHECKING:
     from lenet_gpu.backend import Backend
@@ -21,11 +22,8 @@ if TYPE_CHECKING:
 Array = Any
 
 
-def modern_layers() -> list[Layer]:
-    """LeNet-5 with a linear output layer before softmax: 60,850 parameters.
-
-    C1 to F6 are the paper's (LeCun et al. 1998, section II.B); every one of them is squashed.
-    """
+def hidden_layers() -> list[Layer]:
+    """C1 to F6 of the paper (LeCun et al. 1998, section II.B), every one of them squashed."""
     return [
         # input (n, 1, 32, 32)
         Convolution("c1", 1, 6),  # (n, 6, 28, 28)
@@ -41,12 +39,30 @@ def modern_layers() -> list[Layer]:
         Flatten(),  # (n, 120)
         Dense("f6", 120, 84),  # (n, 84)
         ScaledTanh(),
-        Dense("output", 84, 10),  # (n, 10)
     ]
 
 
-VARIANTS = {"modern": modern_layers}
-"""Builders of the networks by name."""
+class Variant(NamedTuple):
+    """What distinguishes the networks: what follows F6.
+
+    Attributes:
+        output: Makes the output layer.
+        loss: Loss it is trained with unless another is asked for, one of `losses.LOSSES`.
+        sign: By what the output layer's values are multiplied to become scores, of which the largest wins.
+    """
+
+    output: Callable[[], Layer]
+    loss: str
+    sign: float
+
+
+VARIANTS = {
+    # A linear layer before softmax: 60,850 parameters.
+    "modern": Variant(lambda: Dense("output", 84, 10), "cross_entropy", 1.0),  # (n, 10)
+    # The paper's distances from fixed codes, penalties of which the smallest wins: 60,000 parameters.
+    "paper": Variant(lambda: RadialBasis("output"), "rbf", -1.0),  # (n, 10)
+}
+"""The networks by name."""
 
 
 class Initialisation(NamedTuple):
@@ -76,7 +92,8 @@ class LeNet5:
     """A LeNet-5 on one backend.
 
     Args:
-        variant: "modern": the paper's C1 to F6 with a softmax output.
+        variant: "modern": the paper's C1 to F6 with a softmax output. "paper": with the paper's own output, radial
+            basis functions around fixed codes (rbf.py).
         backend: Where the arrays live; the CPU if None. See `select_backend`.
         seed: Seed of the initial weights.
         dtype: "float32", or "float64" for gradient checks.
@@ -85,13 +102,14 @@ class LeNet5:
         initialisation: How the weights begin, one of `INITIALISATIONS` ("paper": LeCun et al. 1998, appendix A).
 
     Attributes:
-        parameters: The one flat parameter buffer, (60850,) on the backend.
+        loss: Name of the loss that training minimises, one of `losses.LOSSES`; the variant's own to begin with.
+        parameters: The one flat parameter buffer, (60850,) on the backend; (60000,) of "paper".
         gradients: The flat gradient buffer of the same layout.
         views: Views of `parameters` by name: c1.weight (6, 1, 5, 5), c1.bias (6,), s2.coefficient (6,),
             s2.bias (6,), c3.weight (60, 5, 5) (a kernel for each connected pair of Table I, in order of
             C3 map, then S2 map), c3.bias (16,), s4.coefficient (16,), s4.bias (16,),
             c5.weight (120, 16, 5, 5), c5.bias (120,), f6.weight (84, 120), f6.bias (84,),
-            output.weight (10, 84), output.bias (10,).
+            output.weight (10, 84), output.bias (10,); "paper" has none of the last two.
         gradient_views: Views of `gradients`, likewise.
         record: What the model file says of the training (recipe, seed, digests of the data, ...).
 
@@ -124,7 +142,8 @@ class LeNet5:
         self.background, self.ink = float(background), float(ink)
         self.initialisation = initialisation
         self.record: dict[str, Any] = {}
-        self.layers = VARIANTS[variant]()
+        self.loss = VARIANTS[variant].loss
+        self.layers = [*hidden_layers(), VARIANTS[variant].output()]
         self.layers[0].needs_input_gradient = False
         xp = backend.xp
         count = sum(layer.trainable for layer in self.layers)
@@ -252,13 +271,13 @@ class LeNet5:
         return x
 
     def forward_layers(self, x: Array) -> Array:
-        """Run all layers forward: input layer (n, 1, 32, 32) -> logits (n, 10), on the backend."""
+        """Run all layers forward: input layer (n, 1, 32, 32) -> output layer (n, 10), on the backend."""
         for layer in self.layers:
             x = layer.forward(x)
         return x
 
     def backward_layers(self, dy: Array) -> None:
-        """Run all layers backward from dE/dlogits (n, 10); fills the gradient buffer."""
+        """Run all layers backward from dE/doutput (n, 10); fills the gradient buffer."""
         for layer in reversed(self.layers):
             dy = layer.backward(dy)
 
@@ -276,12 +295,12 @@ class LeNet5:
 
     def input_loss_backward(self, x: Array, labels: Array) -> Array:
         """As `loss_backward`, from the input layer (n, 1, 32, 32) on."""
-        loss, dlogits = cross_entropy(self.backend.xp, self.forward_layers(x), labels)
-        self.backward_layers(dlogits)
+        loss, dy = LOSSES[self.loss].value(self.backend.xp, self.forward_layers(x), labels)
+        self.backward_layers(dy)
         return loss
 
     def outputs(self, images: Any, batch_size: int = 1000) -> np.ndarray:
-        """Values of the output layer before softmax (logits).
+        """Scores of the digits before softmax: logits, or penalties with their sign turned ("paper").
 
         Args:
             images: (n, 28, 28), uint8 or float in 0..1, on the host.
@@ -297,12 +316,12 @@ class LeNet5:
         out = np.empty((len(images), CLASSES), dtype=self.dtype)
         for start in range(0, len(images), batch_size):
             batch = self.backend.asarray(images[start : start + batch_size])
-            logits = self.forward_layers(self.input_layer(batch))
-            out[start : start + batch_size] = self.backend.to_host(logits)
-        return out
+            y = self.forward_layers(self.input_layer(batch))
+            out[start : start + batch_size] = self.backend.to_host(y)
+        return out * out.dtype.type(VARIANTS[self.variant].sign)
 
     def forward(self, images: Any) -> np.ndarray:
-        """Class probabilities.
+        """Class probabilities, the softmax of `outputs`.
 
         Args:
             images: (n, 28, 28), uint8 or float in 0..1, on the host; a single (28, 28) image counts as n = 1.
@@ -316,11 +335,11 @@ class LeNet5:
         return softmax(np, self.outputs(images))
 
     def predict(self, images: Any) -> np.ndarray:
-        """The most probable digits, (n,) int64 on the host; arguments as for `forward`."""
+        """The digits with the largest score, (n,) int64 on the host; arguments as for `forward`."""
         return self.outputs(images).argmax(axis=1)
 
     def loss_and_grads(self, images: Any, labels: Any) -> tuple[float, dict[str, np.ndarray]]:
-        """Mean cross-entropy of a batch and its derivative by every parameter.
+        """Mean loss of a batch and its derivative by every parameter.
 
         Args:
             images: (n, 28, 28), uint8 or float in 0..1, on the host.

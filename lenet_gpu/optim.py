@@ -30,6 +30,17 @@ class GradientDescent:
     def prepare(self, network: LeNet5) -> None:
         """Make the state for a network about to be trained, where its parameters are."""
 
+    def before_epoch(self, network: LeNet5, images: np.ndarray, labels: np.ndarray, seed: int, epoch: int) -> None:
+        """Look at the training set before an epoch; nothing to do for most.
+
+        Args:
+            network: The network about to be trained.
+            images: The training set, (n, 28, 28) uint8 on the host.
+            labels: (n,) on the host.
+            seed: The run's seed.
+            epoch: Number of the epoch, counted from 1.
+        """
+
     def update(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
         """Update in place.
 
@@ -100,7 +111,3 @@ class Nesterov(GradientDescent):
         kept = parameters.copy()
         parameters[...] = average
         average[...] = kept
-
-
-OPTIMIZERS: dict[str, type[GradientDescent]] = {"gradient_descent": GradientDescent, "nesterov": Nesterov}
-"""The optimisers by the names that recipes use."""

@@ -10,10 +10,12 @@ import numpy as np
 from lenet_gpu import augment
 from lenet_gpu.augment import Augmentation
 from lenet_gpu.errors import InputError
-from lenet_gpu.lenet5 import INITIALISATIONS
-from lenet_gpu.optim import OPTIMIZERS, GradientDescent
-from lenet_gpu.paper import BACKGROUND, INK
+from lenet_gpu.lenet5 import INITIALISATIONS, VARIANTS
+from lenet_gpu.losses import LOSSES
+from lenet_gpu.optim import GradientDescent, Nesterov
+from lenet_gpu.paper import BACKGROUND, INK, SDLM_MU, SDLM_RATES, SDLM_SAMPLES
 from lenet_gpu.schedules import step_decay, warm_up_cosine
+from lenet_gpu.sdlm import SDLM
 
 MNIST_MEAN, MNIST_DEVIATION = 0.1307, 0.3081
 """Mean and standard deviation of MNIST's training pixels / 255."""
@@ -21,6 +23,14 @@ MNIST_MEAN, MNIST_DEVIATION = 0.1307, 0.3081
 STANDARD_BACKGROUND = -MNIST_MEAN / MNIST_DEVIATION
 STANDARD_INK = (1.0 - MNIST_MEAN) / MNIST_DEVIATION
 """Input values for which the input layer of MNIST has mean 0 and variance 1."""
+
+
+OPTIMIZERS: dict[str, type[GradientDescent]] = {
+    "gradient_descent": GradientDescent,
+    "nesterov": Nesterov,
+    "sdlm": SDLM,
+}
+"""The optimisers by name."""
 
 
 @dataclass(frozen=True)
@@ -32,15 +42,22 @@ class Recipe:
         summary: One line for the help.
         epochs: Passes over the training set.
         batch_size: Images a step.
-        learning_rate: Step size of the first epoch (schedule "step") or the peak (schedule "cosine").
+        learning_rate: Step size of the first epoch (schedule "step"), the peak (schedule "cosine"), or a factor of
+            all `rates` (schedule "table").
         schedule: "step": `decay` every `decay_every` epochs. "cosine": rise over `warm_up`, then half a cosine.
+            "table": the rates of `rates`, one an epoch; later epochs have the last one.
         decay: Factor of the step decay.
         decay_every: Epochs between two decays.
         warm_up: Share of all steps until the peak.
-        optimizer: "gradient_descent" or "nesterov".
+        rates: Learning rates by epoch.
+        optimizer: "gradient_descent", "nesterov" or "sdlm".
         momentum: See `optim.Nesterov`.
         weight_decay: See `optim.Nesterov`.
         average_decay: See `optim.Nesterov`.
+        mu: See `sdlm.SDLM`.
+        samples: See `sdlm.SDLM`.
+        variant: Network it is for, one of `lenet5.VARIANTS`.
+        loss: What is minimised, one of `losses.LOSSES` that fits the network.
         initialisation: How a new network begins, one of `lenet5.INITIALISATIONS`.
         background: Input value of an empty pixel of a new network.
         ink: Input value of a full pixel of a new network.
@@ -60,10 +77,15 @@ class Recipe:
     decay: float = 1.0
     decay_every: int = 1
     warm_up: float = 0.0
+    rates: tuple[float, ...] = ()
     optimizer: str = "gradient_descent"
     momentum: float = 0.0
     weight_decay: float = 0.0
     average_decay: float = 0.0
+    mu: float = SDLM_MU
+    samples: int = SDLM_SAMPLES
+    variant: str = "modern"
+    loss: str = "cross_entropy"
     initialisation: str = "paper"
     background: float = BACKGROUND
     ink: float = INK
@@ -84,6 +106,8 @@ class Recipe:
         """
         if self.schedule == "cosine":
             return warm_up_cosine(self.learning_rate, self.warm_up, self.epochs, epoch, steps)
+        if self.schedule == "table":
+            return np.full(steps, self.learning_rate * self.rates[min(epoch, len(self.rates)) - 1])
         return step_decay(self.learning_rate, self.decay, self.decay_every, epoch, steps)
 
     def make_optimizer(self) -> GradientDescent:
@@ -130,6 +154,20 @@ RECIPES = {
             decay=0.5,
             decay_every=2,
         ),
+        Recipe(
+            name="paper",
+            summary="as in 1998: RBF output, a learning rate for each weight (SDLM), one image a step",
+            epochs=20,
+            batch_size=1,
+            learning_rate=1.0,
+            schedule="table",
+            rates=SDLM_RATES,
+            optimizer="sdlm",
+            variant="paper",
+            loss="rbf",
+            initialisation="sqrt",
+            constant_order=True,
+        ),
     )
 }
 """All recipes by name."""
@@ -167,7 +205,7 @@ def from_dict(values: dict[str, Any]) -> Recipe:
         raise InputError("recipe", found=repr(values), expected=f"the fields {', '.join(sorted(names))}")
     values = dict(values)
     try:
-        values["sources"] = tuple(values["sources"])
+        values["sources"], values["rates"] = tuple(values["sources"]), tuple(values["rates"])
         if values["augmentation"] is not None:
             values["augmentation"] = augment.from_dict(values["augmentation"])
     except TypeError as error:
@@ -176,7 +214,9 @@ def from_dict(values: dict[str, Any]) -> Recipe:
 
 
 CHOICES = {
-    "schedule": ("step", "cosine"),
+    "schedule": ("step", "cosine", "table"),
+    "variant": tuple(VARIANTS),
+    "loss": tuple(LOSSES),
     "optimizer": tuple(OPTIMIZERS),
     "initialisation": tuple(INITIALISATIONS),
 }
@@ -189,11 +229,11 @@ def validated(recipe: Recipe) -> Recipe:
     Raises:
         InputError: They do not.
     """
-    for name in ("epochs", "batch_size", "decay_every", "copies"):
+    for name in ("epochs", "batch_size", "decay_every", "copies", "samples"):
         value = getattr(recipe, name)
         if not isinstance(value, int) or value < 1:
             raise InputError(name.replace("_", " "), found=repr(value), expected="a whole number from 1")
-    for name in ("learning_rate", "decay"):
+    for name in ("learning_rate", "decay", "mu"):
         value = getattr(recipe, name)
         if not isinstance(value, float | int) or not 0 < value < float("inf"):
             raise InputError(name.replace("_", " "), found=repr(value), expected="a number above 0")
@@ -205,6 +245,8 @@ def validated(recipe: Recipe) -> Recipe:
         value = getattr(recipe, name)
         if value not in choices:
             raise InputError(name, found=repr(value), expected=" or ".join(choices))
+    if recipe.schedule == "table" and not (recipe.rates and min(recipe.rates) > 0):
+        raise InputError("rates", found=repr(recipe.rates), expected="a learning rate above 0 for each epoch")
     if recipe.augmentation is not None:
         recipe.augmentation.validated()
     return recipe

@@ -14,7 +14,7 @@ WEIGHTS = 0
 
 MAX_SEED = 2**63 - 1
 
-ORDER, DISTORTIONS, STROKE_WIDTHS, SOURCES = range(4)
+ORDER, DISTORTIONS, STROKE_WIDTHS, SOURCES, CURVATURE = range(5)
 """What an epoch draws: each purpose has its own streams, so that none moves when another draws more or less."""
 
 
@@ -24,7 +24,7 @@ def generator(seed: int, stream: int, purpose: int = ORDER) -> np.random.Generat
     Args:
         seed: The run's seed, 0 <= seed <= 2**63 - 1.
         stream: `WEIGHTS` or the number of an epoch, counted from 1; below 2**56.
-        purpose: `ORDER` (and the weights), `DISTORTIONS`, `STROKE_WIDTHS` or `SOURCES`.
+        purpose: `ORDER` (and the weights), or another of the purposes above.
 
     Returns:
         A generator at the start of its stream.

@@ -79,6 +79,14 @@ class Trainer:
         self.engine: Engine | None = None
         if model.is_new:
             model.initialise(self.recipe.initialisation, self.recipe.background, self.recipe.ink)
+        if model.variant != self.recipe.variant:
+            raise InputError(
+                f"recipe {self.recipe.name}",
+                found=f"a network {model.variant}",
+                expected=f"a network {self.recipe.variant}",
+                remedy=f"make it with LeNet5(variant={self.recipe.variant!r})",
+            )
+        model.loss = self.recipe.loss
         self.optimizer = self.recipe.make_optimizer()
         self.optimizer.prepare(model)
 
@@ -220,6 +228,7 @@ class Trainer:
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             # Between epochs the model is its running average, where one is kept.
             self.optimizer.swap_average(self.model.parameters)
+            self.optimizer.before_epoch(self.model, patterns.images, patterns.labels, self.seed, epoch)
             try:
                 losses = engine.train(
                     order,

@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
             folder, backend, epochs=options.epochs, engine=options.engine, threads=options.threads
         )
     else:
-        model = LeNet5(backend=backend, seed=options.seed or 0)
+        model = LeNet5(recipe.variant, backend, options.seed or 0)
         trainer = Trainer(model, recipe, engine=options.engine or "auto", threads=options.threads)
         folder = make_folder(options.out, f"{Path(data.name).stem}-{recipe.name}-seed{trainer.seed}")
     bar = ProgressBar()

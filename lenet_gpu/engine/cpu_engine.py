@@ -76,7 +76,7 @@ class CpuEngine(Engine):
             "start",
             workers=self.workers,
             model=self._pool.files["model"].specification,
-            optimizer=[type(self.optimizer).__name__, self.optimizer.settings],
+            optimizer=[type(self.optimizer).__module__, type(self.optimizer).__name__, self.optimizer.settings],
             shapes={name: list(shape) for name, shape in network.shapes.items()},
             chunk=CHUNK,
             background=network.background,

@@ -8,6 +8,7 @@ parent's process id while it computes.
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import select
@@ -20,7 +21,6 @@ from typing import Any
 
 import numpy as np
 
-from lenet_gpu import optim
 from lenet_gpu.engine.cpu_plan import CpuPlan
 from lenet_gpu.engine.cpu_shared import SharedArrays
 from lenet_gpu.engine.cpu_team import Team, offer_core
@@ -61,8 +61,8 @@ class Worker:
             {name: model[f"own.{name}"][worker] for name in self._given} for worker in range(settings["workers"])
         ]
         self._own = self._arrays[rank]
-        kind, arguments = settings["optimizer"]
-        self._optimizer = getattr(optim, kind)(**arguments)
+        module, kind, arguments = settings["optimizer"]
+        self._optimizer = getattr(importlib.import_module(module), kind)(**arguments)
         self._optimizer.state = {name: array for name, array in self._own.items() if name != "parameters"}
         self._total = np.empty_like(self._own["parameters"])
         self._training_for: object = None
