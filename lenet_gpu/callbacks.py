@@ -55,8 +55,7 @@ class ProgressBar(Callback):
         assert engine is not None
         print(f"network   {model.variant}, {model.parameters.size:,} parameters, seed {trainer.seed}")
         print(f"data      {data.name}, {len(data.train.labels):,} training and {len(data.test.labels):,} test images")
-        steps = f"batch {recipe.batch_size}, learning rate {recipe.learning_rate:g}"
-        print(f"recipe    {recipe.name}: {recipe.epochs} epochs, {steps}")
+        print(f"recipe    {recipe.name}: {recipe.description}")
         print(f"backend   {model.backend.name}: {model.backend.device_name}")
         print(f"engine    {engine.description}", flush=True)
         if trainer.epochs_done:
@@ -100,7 +99,7 @@ class ProgressBar(Callback):
 
 
 class RunFolder(Callback):
-    """Keeps a run's folder up to date: log, model and checkpoint after every epoch, curves at the end.
+    """Keeps a run's folder up to date: log, model and checkpoint after every epoch, model and curves at the end.
 
     Each file is replaced as a whole. The checkpoint comes last: whatever interrupts the writing, resuming
     from it writes the same files again.
@@ -120,7 +119,8 @@ class RunFolder(Callback):
         trainer.checkpoint().save(self.folder / CHECKPOINT_FILE)
 
     def on_end(self, trainer: Trainer) -> None:
-        """Draw the curves."""
+        """Write the model with what was learnt about it at the end; draw the curves."""
+        trainer.model.save(self.folder / MODEL_FILE)
         from lenet_gpu.plots import save_curves
 
         save_curves(trainer.history, self.folder / CURVES_FILE)

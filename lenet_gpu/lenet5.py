@@ -112,6 +112,7 @@ class LeNet5:
             output.weight (10, 84), output.bias (10,); "paper" has none of the last two.
         gradient_views: Views of `gradients`, likewise.
         record: What the model file says of the training (recipe, seed, digests of the data, ...).
+        extras: Further arrays of the model file by name, each with a dot in it (see rejection.py).
 
     Raises:
         InputError: Unknown variant or dtype, or a seed out of range.
@@ -142,6 +143,7 @@ class LeNet5:
         self.background, self.ink = float(background), float(ink)
         self.initialisation = initialisation
         self.record: dict[str, Any] = {}
+        self.extras: dict[str, np.ndarray] = {}
         self.loss = VARIANTS[variant].loss
         self.layers = [*hidden_layers(), VARIANTS[variant].output()]
         self.layers[0].needs_input_gradient = False
@@ -369,7 +371,8 @@ class LeNet5:
             InputError: The file can't be written.
         """
         arrays = {name: np.asarray(view) for name, view in self.views_of(self.host_parameters()).items()}
-        modelfile.write(path, "model", {"architecture": self.architecture, "record": self.record}, arrays)
+        meta = {"architecture": self.architecture, "record": self.record}
+        modelfile.write(path, "model", meta, {**arrays, **self.extras})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], backend: Backend | None = None) -> LeNet5:
@@ -392,6 +395,11 @@ class LeNet5:
             view[...] = modelfile.take(path, arrays, name, view.shape, model.dtype)
         model.set_parameters(flat)
         model.record = dict(meta.get("record") or {})
+        model.extras = {
+            name: modelfile.take(path, arrays, name, array.shape, str(array.dtype))
+            for name, array in arrays.items()
+            if name not in model.shapes
+        }
         return model
 
     @classmethod

@@ -38,7 +38,7 @@ class Patterns:
         if recipe.sources:
             from lenet_gpu.sources import add_sources
 
-            images, labels = add_sources(images, labels, recipe.sources, seed)
+            images, labels = add_sources(split, recipe.sources, seed)
         self._different = len(labels)
         self.count = self._different * recipe.copies
         self._widths = 1

@@ -16,6 +16,7 @@ from lenet_gpu.optim import GradientDescent, Nesterov
 from lenet_gpu.paper import BACKGROUND, INK, SDLM_MU, SDLM_RATES, SDLM_SAMPLES
 from lenet_gpu.schedules import step_decay, warm_up_cosine
 from lenet_gpu.sdlm import SDLM
+from lenet_gpu.sources import SOURCES
 
 MNIST_MEAN, MNIST_DEVIATION = 0.1307, 0.3081
 """Mean and standard deviation of MNIST's training pixels / 255."""
@@ -114,6 +115,20 @@ class Recipe:
         """The optimiser, not yet prepared for a network."""
         kind = OPTIMIZERS[self.optimizer]
         return kind(**{name: getattr(self, name) for name in kind().settings})
+
+    @property
+    def description(self) -> str:
+        """The recipe in a line, for the header of a training run."""
+        kind = self.optimizer.replace("_", " ")
+        rate = "" if self.schedule == "table" else f", learning rate {self.learning_rate:g} ({self.schedule})"
+        parts = [f"{self.epochs} epochs, batch {self.batch_size}, {kind}{rate}"]
+        if self.augmentation is not None:
+            parts.append(f"augmentation of strength {self.augmentation.strength:g}")
+        if self.copies > 1:
+            parts.append(f"{self.copies} patterns an image")
+        if self.sources:
+            parts.append(f"with {', '.join(self.sources)}")
+        return "; ".join(parts)
 
     def with_changes(self, **changes: Any) -> Recipe:
         """The recipe with some fields replaced; None leaves a field as it is.
@@ -245,6 +260,9 @@ def validated(recipe: Recipe) -> Recipe:
         value = getattr(recipe, name)
         if value not in choices:
             raise InputError(name, found=repr(value), expected=" or ".join(choices))
+    unknown = set(recipe.sources) - set(SOURCES)
+    if unknown:
+        raise InputError("sources", found=", ".join(sorted(unknown)), expected=" or ".join(SOURCES))
     if recipe.schedule == "table" and not (recipe.rates and min(recipe.rates) > 0):
         raise InputError("rates", found=repr(recipe.rates), expected="a learning rate above 0 for each epoch")
     if recipe.augmentation is not None:

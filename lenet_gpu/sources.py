@@ -6,23 +6,30 @@ Strokes become images by the same rasteriser that the app uses, with pens of man
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lenet_gpu import seeds
-from lenet_gpu.handwriting import draw_digits
-from lenet_gpu.paper import CLASSES, NOT_A_DIGIT
-from lenet_gpu.preprocess import drawings_to_mnist
-from lenet_gpu.raster import Drawings
+from lenet_gpu.datasets import load_dataset
+from lenet_gpu.handwriting import KINDS, TURNED, draw_digits, draw_nondigits
+from lenet_gpu.paper import CLASSES, IMAGE_SIZE, NOT_A_DIGIT
+from lenet_gpu.preprocess import BOX, drawings_to_mnist
+
+if TYPE_CHECKING:
+    from lenet_gpu.datasets import Split
 
 PEN_WIDTHS = (1.4, 3.2)
 PEN_SOFTNESS = (0.8, 1.6)
 """Ranges from which each drawing's pen is taken, output pixels; see `raster.Pen`."""
 
-HANDWRITING_COUNT = 60_000
-NONDIGITS_COUNT = 15_000
 PENDIGITS_PENS = 4
-"""Synthetic digits; drawings that are no digits; pens with which every digit of pendigits is drawn."""
+"""Pens with which every digit of pendigits is drawn."""
+
+HANDWRITING_COUNT = 60_000
+NONDIGITS_COUNT = 20_000
+OVERLAPS, TURNS, NOISES = 5_000, 3_000, 2_000
+"""Synthetic digits; drawings that are no digits; and what is made of the training set that is no digit."""
 
 Material = tuple[np.ndarray, np.ndarray]
 """Images (n, 28, 28) uint8 and labels (n,) uint8."""
@@ -33,58 +40,93 @@ def random_pens(rng: np.random.Generator, n: int) -> np.ndarray:
     return np.stack([rng.uniform(*PEN_WIDTHS, n), rng.uniform(*PEN_SOFTNESS, n)], axis=1)
 
 
-def handwriting(seed: int) -> Material:
+def handwriting(split: Split, rng: np.random.Generator) -> Material:
     """Digits in many styles, drawn by `lenet_gpu.handwriting`."""
-    rng = seeds.generator(seed, 1, seeds.SOURCES)
     labels = np.arange(HANDWRITING_COUNT) % CLASSES
     images = drawings_to_mnist(draw_digits(rng, labels), random_pens(rng, len(labels)))
     return images, labels.astype(np.uint8)
 
 
-def nondigits(seed: int) -> Material:
-    """Letters, signs, scribbles and the like, none of which is a digit."""
-    from lenet_gpu.handwriting import draw_nondigits
+def pendigits(split: Split, rng: np.random.Generator) -> Material:
+    """The stylus digits of the first 20 of the 30 writers of UCI's pendigits training set.
 
-    rng = seeds.generator(seed, 2, seeds.SOURCES)
-    drawings, _ = draw_nondigits(rng, NONDIGITS_COUNT)
-    images = drawings_to_mnist(drawings, random_pens(rng, len(drawings)))
-    return images, np.full(len(images), NOT_A_DIGIT, np.uint8)
-
-
-def pendigits(seed: int) -> Material:
-    """The stylus digits of the first two thirds of the writers of UCI's pendigits training set."""
-    from lenet_gpu.datasets import load_dataset
-    from lenet_gpu.datasets.pendigits import split_writers
-
-    data = load_dataset("pendigits")
-    strokes, labels, _, _ = split_writers(data)
-    rng = seeds.generator(seed, 3, seeds.SOURCES)
-    images = [drawings_to_mnist(strokes, random_pens(rng, len(labels))) for _ in range(PENDIGITS_PENS)]
+    The writers come one after another in the file; the last third is for validation.
+    """
+    train = load_dataset("pendigits").train
+    assert train.drawings is not None
+    first = np.arange(len(train) * 2 // 3)
+    drawings, labels = train.drawings.take(first), train.labels[first]
+    images = [drawings_to_mnist(drawings, random_pens(rng, len(labels))) for _ in range(PENDIGITS_PENS)]
     return np.concatenate(images), np.tile(labels, PENDIGITS_PENS).astype(np.uint8)
 
 
-SOURCES: dict[str, Callable[[int], Material]] = {
+def nondigits(split: Split, rng: np.random.Generator) -> Material:
+    """Letters, signs and scribbles; training digits over each other or on their side; noise."""
+    drawings, _ = draw_nondigits(rng, NONDIGITS_COUNT, KINDS)
+    images = np.concatenate(
+        [
+            drawings_to_mnist(drawings, random_pens(rng, len(drawings))),
+            overlaps(split, rng, OVERLAPS),
+            turns(split, rng, TURNS),
+            noises(rng, NOISES),
+        ]
+    )
+    return images, np.full(len(images), NOT_A_DIGIT, np.uint8)
+
+
+def overlaps(split: Split, rng: np.random.Generator, n: int) -> np.ndarray:
+    """Two training digits of different classes in one place, (n, 28, 28) uint8."""
+    first, second = rng.integers(len(split.labels), size=(2, 2 * n))
+    different = np.flatnonzero(split.labels[first] != split.labels[second])[:n]
+    return np.maximum(split.images[first[different]], split.images[second[different]])
+
+
+def turns(split: Split, rng: np.random.Generator, n: int) -> np.ndarray:
+    """Training digits turned by a quarter to either side, (n, 28, 28) uint8."""
+    chosen = rng.choice(np.flatnonzero(np.isin(split.labels, TURNED)), n)
+    # A 7 turned to the left would be a 1 with a long flag.
+    left = (rng.random(n) < 0.5) & (split.labels[chosen] != 7)
+    images = split.images[chosen]
+    return np.where(left[:, None, None], np.rot90(images, 1, (1, 2)), np.rot90(images, -1, (1, 2)))
+
+
+def noises(rng: np.random.Generator, n: int) -> np.ndarray:
+    """Fields of noise, fine to coarse, sparse to dense, over the whole image or the digits' box, (n, 28, 28)."""
+    images = np.zeros((n, IMAGE_SIZE, IMAGE_SIZE), np.uint8)
+    for image in images:
+        side = BOX if rng.random() < 0.5 else IMAGE_SIZE
+        grain = int(rng.integers(1, 4))
+        cells = -(-side // grain)
+        field = rng.random((cells, cells))
+        if rng.random() < 0.5:  # black and white; else all greys
+            field = (field < rng.uniform(0.1, 0.6)).astype(float)
+        margin = (IMAGE_SIZE - side) // 2
+        coarse = np.kron(field, np.ones((grain, grain)))[:side, :side]
+        image[margin : margin + side, margin : margin + side] = np.rint(255 * coarse)
+    return images
+
+
+SOURCES: dict[str, Callable[[Split, np.random.Generator], Material]] = {
     "handwriting": handwriting,
-    "nondigits": nondigits,
     "pendigits": pendigits,
+    "nondigits": nondigits,
 }
 """The sources by name."""
 
 
-def add_sources(images: np.ndarray, labels: np.ndarray, names: tuple[str, ...], seed: int) -> Material:
+def add_sources(split: Split, names: tuple[str, ...], seed: int) -> Material:
     """A training set and what is added to it.
 
     Args:
-        images: (n, 28, 28) uint8.
-        labels: (n,) uint8.
+        split: The training set.
         names: Names of sources, from `SOURCES`.
         seed: The run's seed.
 
     Returns:
         Images and labels, the training set first.
     """
-    more = [SOURCES[name](seed) for name in names]
+    made = [SOURCES[name](split, seeds.generator(seed, 1 + i, seeds.SOURCES)) for i, name in enumerate(names)]
     return (
-        np.concatenate([images, *(material[0] for material in more)]),
-        np.concatenate([labels, *(material[1] for material in more)]),
+        np.concatenate([split.images, *(images for images, _ in made)]),
+        np.concatenate([split.labels, *(labels for _, labels in made)]),
     )

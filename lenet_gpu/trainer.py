@@ -19,6 +19,7 @@ from lenet_gpu.lenet5 import LeNet5
 from lenet_gpu.metrics import evaluate_outputs
 from lenet_gpu.patterns import Patterns
 from lenet_gpu.recipes import DEFAULT, Recipe, get_recipe
+from lenet_gpu.rejection import Rejection
 
 if TYPE_CHECKING:
     from lenet_gpu.backend import Backend
@@ -193,6 +194,7 @@ class Trainer:
                 self.history.append(record)
                 self._record()
                 self._tell("on_epoch", self, record)
+            self.model.extras = Rejection.fit(self.model, data.train.images, data.train.labels).arrays()
             self._tell("on_end", self)
         return Run(self.model, self.history)
 

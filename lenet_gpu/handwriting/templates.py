@@ -12,6 +12,7 @@ every sample of the curve a fixed linear combination of the points: one matrix a
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -38,6 +39,9 @@ class Template:
             loop runs on past its beginning, and this decides between overlap and gap.
         lean: How far slant and rotation may go, relative to the usual.
         wobble: How far the points may stray, relative to the usual.
+        rise: Least and greatest rise of the first line per unit of width, up to the top right corner of the
+            first stroke; drawings beyond it are drawn anew. What tells a flag from a level bar.
+        widest: Greatest width per unit of height; wider drawings are drawn anew.
     """
 
     name: str
@@ -47,45 +51,73 @@ class Template:
     cut: tuple[float, float] = (0.0, 0.02)
     lean: float = 1.0
     wobble: float = 1.0
+    rise: tuple[float, float] | None = None
+    widest: float = np.inf
 
 
-def template(
-    name: str,
-    weight: float,
-    *texts: str,
-    cut: tuple[float, float] = (0.0, 0.02),
-    lean: float = 1.0,
-    wobble: float = 1.0,
-) -> Template:
-    """Read a template.
+def read_templates(text: str, sign: str = "", widest: float = np.inf) -> tuple[Template, ...]:
+    """Read templates from text.
+
+    A line that begins at the margin begins a template: its name, its weight, then options ``cut=least,greatest``,
+    ``rise=least,greatest``, ``lean=`` and ``wobble=`` (see `Template`). Indented lines below it are its poses.
 
     Args:
-        name: Its name.
-        weight: How common it is.
-        *texts: The poses, each with the same strokes and numbers of points.
-        cut: See `Template`.
-        lean: See `Template`.
-        wobble: See `Template`.
+        text: Any number of templates.
+        sign: Put before every name.
+        widest: See `Template`; for all of them.
 
     Returns:
-        The template, its curves prepared.
+        The templates, their curves prepared.
 
     Raises:
-        ValueError: The poses do not match.
+        ValueError: The poses of a template do not match.
     """
+    templates: list[Template] = []
+    header, poses = "", list[str]()
+    for line in [*text.splitlines(), "end"]:
+        if not line.strip():
+            continue
+        if line[0].isspace():
+            poses.append(line)
+            continue
+        if poses:
+            templates.append(_template(header, poses, sign, widest))
+        header, poses = line, []
+    return tuple(templates)
+
+
+def _template(header: str, texts: list[str], sign: str, widest: float) -> Template:
+    words = header.split()
+    options = dict(word.split("=") for word in words if "=" in word)
+    *name, weight = (word for word in words if "=" not in word)
+    full_name = " ".join([sign, *name] if sign else name)
     read = [[_read_stroke(stroke) for stroke in text.split("|")] for text in texts]
     shapes = {tuple((len(points), tuple(corners)) for points, corners in strokes) for strokes in read}
     if len(shapes) != 1:
-        raise ValueError(f"the poses of {name!r} differ in their strokes, points or corners")
+        raise ValueError(f"the poses of {full_name!r} differ in their strokes, points or corners")
     # What is straight in the first pose decides where middles go, so that all poses get the same.
     refined = [[_with_middles(points, read[0][i]) for i, (points, _) in enumerate(strokes)] for strokes in read]
-    corners = [_corners(*stroke) for stroke in read[0]]
     poses = np.array([np.concatenate(strokes) for strokes in refined])  # (poses, points, 2)
     average, bases, at = poses.mean(axis=0), [], 0
-    for marks in corners:
+    for marks in (_corners(*stroke) for stroke in read[0]):
         bases.append(spline(average[at : at + len(marks)], marks))
         at += len(marks)
-    return Template(name, weight, poses, tuple(bases), cut, lean, wobble)
+    return Template(
+        name=full_name,
+        weight=float(weight),
+        poses=poses,
+        bases=tuple(bases),
+        cut=_range(options.get("cut", "0,0.02")),
+        lean=float(options.get("lean", 1.0)),
+        wobble=float(options.get("wobble", 1.0)),
+        rise=_range(options["rise"]) if "rise" in options else None,
+        widest=widest,
+    )
+
+
+def _range(text: str) -> tuple[float, float]:
+    least, greatest = (float(number) for number in text.split(","))
+    return least, greatest
 
 
 def _read_stroke(text: str) -> tuple[np.ndarray, list[bool]]:
@@ -147,7 +179,7 @@ def spline(points: np.ndarray, corners: list[bool], samples: int = SAMPLES) -> n
     at = np.interp(np.linspace(0.0, lengths[-1], samples), lengths, knots)
     piece = np.minimum(np.searchsorted(knots, at, side="right") - 1, count - 2)
     matrix = np.zeros((samples, count))
-    for first, last in zip(breaks[:-1], breaks[1:], strict=True):
+    for first, last in pairwise(breaks):
         tangents = {i: _tangent(slopes, knots, i) for i in range(first + 1, last)}
         if last - first == 1:
             tangents[first] = tangents[last] = slopes[first]

@@ -13,7 +13,10 @@ from lenet_gpu.handwriting.templates import SAMPLES, Template
 Drawing = list[np.ndarray]
 """The strokes of one drawing, each (n, 2) float64: x right, y down."""
 
-STRAY = 2.0
+TRIES = 8
+"""How often a drawing is made anew that could be taken for another digit; the last one stays."""
+
+STRAY = 2.4
 """Standard deviation of a turning point about its place."""
 
 DENSITIES = (7.0, 9.0, 12.0, 17.0, 24.0, 34.0)
@@ -31,6 +34,18 @@ def write(rng: np.random.Generator, template: Template, n: int) -> list[Drawing]
     Returns:
         n drawings, about 1 high, about the origin.
     """
+    strokes = _drawn(rng, template, n)
+    for _ in range(TRIES):
+        wrong = np.flatnonzero(~_fine(strokes, template))
+        if not len(wrong):
+            break
+        for curve, again in zip(strokes, _drawn(rng, template, len(wrong)), strict=True):
+            curve[wrong] = again
+    return _sampled(rng, strokes)
+
+
+def _drawn(rng: np.random.Generator, template: Template, n: int) -> list[np.ndarray]:
+    """The strokes of n drawings, finely sampled: for each stroke (n, SAMPLES, 2)."""
     mess = np.exp(0.35 * rng.standard_normal(n)).clip(0.5, 2.0) * template.wobble  # (n,)
     points = _pose(rng, template, mess)  # (n, points, 2)
     strokes, at = [], 0
@@ -44,8 +59,27 @@ def write(rng: np.random.Generator, template: Template, n: int) -> list[Drawing]
         curve = _trimmed(rng, curve, template.cut if k == 0 else (0.0, 0.02))
         strokes.append(_rounded(rng, curve))
     strokes = _warped(rng, strokes, template.lean)
-    strokes = [_tremor(rng, _hooked(rng, curve), mess) for curve in strokes]
-    return _sampled(rng, strokes)
+    return [_tremor(rng, _hooked(rng, curve), mess) for curve in strokes]
+
+
+def _fine(strokes: list[np.ndarray], template: Template) -> np.ndarray:
+    """Which drawings keep the limits of their template: (n,) bool."""
+    points = np.concatenate(strokes, axis=1)  # (n, all samples, 2)
+    width, height = np.moveaxis(points.max(axis=1) - points.min(axis=1), 1, 0)
+    fine = width <= template.widest * height
+    return fine if template.rise is None else fine & _within(strokes[0], *template.rise)
+
+
+def _within(curve: np.ndarray, least: float, greatest: float) -> np.ndarray:
+    """Whether the line from the top left to the top right of a stroke rises as it should: (n,) bool."""
+    rows, places = np.arange(len(curve)), np.arange(SAMPLES)
+    x, y = curve[..., 0], curve[..., 1]
+    right = np.argmax(x - y, axis=1)
+    left = np.argmin(np.where(places <= right[:, None], x + y, np.inf), axis=1)
+    width, rise = x[rows, right] - x[rows, left], y[rows, left] - y[rows, right]
+    # A level bar has to be one: with next to no width it would be the serif of a 1.
+    wide = (width > 0.3) | (greatest > 1.0)
+    return (rise >= least * width) & (rise <= greatest * width) & wide
 
 
 def _pose(rng: np.random.Generator, template: Template, mess: np.ndarray) -> np.ndarray:
@@ -73,9 +107,9 @@ def _displaced(rng: np.random.Generator, points: np.ndarray, mess: np.ndarray) -
     """Set the pen down a little beside where a further stroke belongs, a little turned and of another size."""
     n = len(points)
     centre = points.mean(axis=1, keepdims=True)
-    size = np.exp(0.06 * rng.standard_normal(n))[:, None, None]
-    turned = _turn(points - centre, np.radians(3.5) * mess * rng.standard_normal(n))
-    return centre + size * turned + 2.2 * mess[:, None, None] * rng.standard_normal((n, 1, 2))
+    size = np.exp(0.10 * rng.standard_normal(n))[:, None, None]
+    turned = _turn(points - centre, np.radians(4.5) * mess * rng.standard_normal(n))
+    return centre + size * turned + 2.8 * mess[:, None, None] * rng.standard_normal((n, 1, 2))
 
 
 def _turn(points: np.ndarray, angles: np.ndarray) -> np.ndarray:
@@ -110,10 +144,10 @@ def _rounded(rng: np.random.Generator, curve: np.ndarray) -> np.ndarray:
 def _warped(rng: np.random.Generator, strokes: list[np.ndarray], lean: float) -> list[np.ndarray]:
     """Bend, taper, stretch, slant and turn whole drawings; from here on 1 is the height."""
     n = len(strokes[0])
-    bend, taper, sag, tip = (s * rng.standard_normal((n, 1)) for s in (0.10, 0.16, 0.08, 0.06))
-    balance = 0.18 * rng.standard_normal((n, 1))
-    aspect = np.exp(np.clip(0.17 * rng.standard_normal((n, 1)), -0.35, 0.4))
-    slant = np.clip(lean * (0.10 + 0.17 * rng.standard_normal((n, 1))), -0.22, 0.5)
+    bend, taper, sag, tip = (s * rng.standard_normal((n, 1)) for s in (0.14, 0.20, 0.10, 0.08))
+    balance = 0.24 * rng.standard_normal((n, 1))
+    aspect = np.exp(np.clip(0.22 * rng.standard_normal((n, 1)), -0.45, 0.5))
+    slant = np.clip(lean * (0.12 + 0.20 * rng.standard_normal((n, 1))), -0.25, 0.6)
     angle = np.clip(lean * np.radians(4.0) * rng.standard_normal(n), -0.16, 0.16)
     out = []
     for curve in strokes:
@@ -131,8 +165,10 @@ def _hooked(rng: np.random.Generator, curve: np.ndarray) -> np.ndarray:
     n = len(curve)
     for reverse in (False, True):
         curve = curve[:, ::-1] if reverse else curve
-        angle = rng.normal(0.0, 1.0, n) * (rng.random(n) < 0.3)
-        start = SAMPLES - 1 - rng.integers(1, 5, n)  # the hook is 1 to 4 of the samples
+        angle = np.clip(rng.standard_normal(n), -1.7, 1.7) * (rng.random(n) < 0.3)
+        # Of a long stroke a smaller share: hooks are as long as the writer's fingers make them.
+        length = np.linalg.norm(np.diff(curve, axis=1), axis=2).sum(axis=1)
+        start = SAMPLES - 2 - (rng.random(n) * np.clip(5.0 / (length + 0.5), 1.0, 4.0)).astype(np.int64)
         pivot = curve[np.arange(n), start][:, None]
         turned = pivot + _turn(curve - pivot, angle)
         curve = np.where((np.arange(SAMPLES) > start[:, None])[..., None], turned, curve)
@@ -140,12 +176,14 @@ def _hooked(rng: np.random.Generator, curve: np.ndarray) -> np.ndarray:
 
 
 def _tremor(rng: np.random.Generator, curve: np.ndarray, mess: np.ndarray) -> np.ndarray:
-    """Shake the pen a little, smoothly."""
-    n, knots = len(curve), SAMPLES // 5
-    noise = rng.standard_normal((n, knots, 2))
-    places = np.broadcast_to(np.linspace(0.0, knots - 1, SAMPLES), (n, SAMPLES))
-    amplitude = 0.006 * mess * rng.random(n)
-    return curve + amplitude[:, None, None] * _at(noise, places)
+    """Shake the pen a little, smoothly: once finely, once in long sways."""
+    n = len(curve)
+    for knots, most in ((SAMPLES // 5, 0.006), (4, 0.03)):
+        noise = rng.standard_normal((n, knots, 2))
+        places = np.broadcast_to(np.linspace(0.0, knots - 1, SAMPLES), (n, SAMPLES))
+        amplitude = most * mess * rng.random(n)
+        curve = curve + amplitude[:, None, None] * _at(noise, places)
+    return curve
 
 
 def _sampled(rng: np.random.Generator, strokes: list[np.ndarray]) -> list[Drawing]:

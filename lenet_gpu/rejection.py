@@ -1,0 +1,147 @@
+"""Saying "not a digit": how far an image's F6 units are from every digit's, and how sure the network is.
+
+The units of F6 of a class scatter about their mean. Their Mahalanobis distance to the nearest class' mean tells
+drawings unlike any digit of the training set, which a softmax alone may be sure about (Lee et al. 2018, "A simple
+unified framework for detecting out-of-distribution samples and adversarial attacks", section 2.1). A network
+that was also trained on non-digits says so with its probabilities: none of them is high.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lenet_gpu.paper import CLASSES, SQUASH_A
+
+if TYPE_CHECKING:
+    from lenet_gpu.lenet5 import LeNet5
+
+UNITS = 84
+"""Units of F6."""
+
+SAMPLES = 5_000
+"""Training images from which means and scatter are estimated."""
+
+REFUSED = 0.004
+"""Share of the training digits that lie beyond the limit of the distance."""
+
+CONFIDENCE_FLOOR = 0.55
+"""Probability of the best digit, below which there is none (chosen on a validation split; docs/accuracy.md)."""
+
+UNDECIDED = 0.25
+"""Probability of the second-best digit, from which the two are named as the reason."""
+
+
+SHAPES = {"rejection.means": (CLASSES, UNITS), "rejection.precision": (UNITS, UNITS), "rejection.limit": (1,)}
+"""What a model file holds of it: names and shapes, float32."""
+
+
+@dataclass(frozen=True)
+class Rejection:
+    """What a model file knows about digits that look like digits.
+
+    Attributes:
+        means: Mean F6 units of each class, (10, 84) float32, in units of A.
+        precision: Inverse of the scatter that all classes share, (84, 84) float32.
+        limit: Largest squared distance of a digit.
+    """
+
+    means: np.ndarray
+    precision: np.ndarray
+    limit: float
+
+    @classmethod
+    def fit(cls, network: LeNet5, images: np.ndarray, labels: np.ndarray) -> Rejection:
+        """Estimate means, scatter and limit from the first `SAMPLES` training digits.
+
+        Args:
+            network: The trained network.
+            images: (n, 28, 28) uint8.
+            labels: (n,) integers 0..9.
+        """
+        images, labels = images[:SAMPLES], labels[:SAMPLES]
+        f6 = features(network, images).astype(np.float64)
+        means = np.zeros((CLASSES, UNITS))
+        for digit in range(CLASSES):
+            if (labels == digit).any():
+                means[digit] = f6[labels == digit].mean(axis=0)
+        deviations = f6 - means[labels]
+        # A little of the identity, in case some unit never moves.
+        scatter = deviations.T @ deviations / len(f6) + 1e-4 * np.eye(UNITS)
+        rejection = cls(means.astype(np.float32), np.linalg.inv(scatter).astype(np.float32), 0.0)
+        limit = float(np.quantile(rejection.distances(f6.astype(np.float32)), 1.0 - REFUSED))
+        return cls(rejection.means, rejection.precision, limit)
+
+    def distances(self, f6: np.ndarray) -> np.ndarray:
+        """Squared Mahalanobis distance to the nearest class' mean.
+
+        Args:
+            f6: (n, 84) float32, in units of A.
+
+        Returns:
+            (n,) float32.
+        """
+        away = f6[:, None, :] - self.means  # (n, 10, 84)
+        return np.einsum("nki,nki->nk", away @ self.precision, away).min(axis=1)
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What a model file holds of it."""
+        return {
+            "rejection.means": self.means,
+            "rejection.precision": self.precision,
+            "rejection.limit": np.float32(self.limit).reshape(1),
+        }
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Rejection | None:
+        """The inverse of `arrays`; None for a model without."""
+        if not all(name in arrays and arrays[name].shape == shape for name, shape in SHAPES.items()):
+            return None
+        return cls(arrays["rejection.means"], arrays["rejection.precision"], float(arrays["rejection.limit"][0]))
+
+
+def features(network: LeNet5, images: np.ndarray, batch_size: int = 500) -> np.ndarray:
+    """The units of F6, in units of the squashing function's A.
+
+    Args:
+        network: The network.
+        images: (n, 28, 28), uint8 or float in 0..1, on the host.
+        batch_size: Images computed at a time.
+
+    Returns:
+        (n, 84) of the network's dtype, on the host.
+    """
+    backend = network.backend
+    f6 = np.empty((len(images), UNITS), dtype=network.dtype)
+    for start in range(0, len(images), batch_size):
+        part = slice(start, start + batch_size)
+        x = network.input_layer(backend.asarray(np.ascontiguousarray(images[part])))
+        for layer in network.layers[:-1]:
+            x = layer.forward(x)
+        f6[part] = backend.to_host(x)
+    return f6 / np.dtype(network.dtype).type(SQUASH_A)
+
+
+def decide(probabilities: np.ndarray, distance: float | None, limit: float | None) -> str:
+    """Why an image is not a digit.
+
+    Args:
+        probabilities: (10,).
+        distance: Of its F6 units; None if unknown.
+        limit: Largest distance of a digit; None if unknown.
+
+    Returns:
+        "undecided between a and b", "unlike any digit", or nothing if it is one.
+    """
+    order = np.argsort(probabilities)
+    best, second = int(order[-1]), int(order[-2])
+    if probabilities[best] < CONFIDENCE_FLOOR:
+        if probabilities[second] >= UNDECIDED:
+            return f"undecided between {min(best, second)} and {max(best, second)}"
+        return "unlike any digit"
+    if distance is not None and limit is not None and distance > limit:
+        return "unlike any digit"
+    return ""
