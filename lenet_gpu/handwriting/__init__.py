@@ -9,4 +9,4 @@ from lenet_gpu.handwriting.glyphs import STYLES
 from lenet_gpu.handwriting.nondigits import HELD_OUT_KINDS, KINDS, TURNED, draw_nondigits
 from lenet_gpu.handwriting.sheets import sheet
 
-__all__ = ["HELD_OUT_KINDS", "KINDS", "STYLES", "draw_digits", "draw_nondigits", "sheet"]
+__all__ = ["HELD_OUT_KINDS", "KINDS", "STYLES", "TURNED", "draw_digits", "draw_nondigits", "sheet"]

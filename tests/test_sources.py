@@ -1,0 +1,61 @@
+"""Further training material: what it is made of, and that a seed makes it again."""
+
+import numpy as np
+import pytest
+
+from lenet_gpu import seeds, sources
+from lenet_gpu.datasets import Split
+from lenet_gpu.handwriting import TURNED
+from lenet_gpu.paper import NOT_A_DIGIT
+
+
+@pytest.fixture
+def split(mnist):
+    return Split(mnist.train.images[:500], mnist.train.labels[:500])
+
+
+@pytest.fixture(autouse=True)
+def _few(monkeypatch):
+    for name in ("HANDWRITING_COUNT", "NONDIGITS_COUNT", "OVERLAPS", "TURNS", "NOISES"):
+        monkeypatch.setattr(sources, name, 40)
+
+
+def test_the_training_set_comes_first_and_labels_say_what_is_no_digit(split):
+    images, labels = sources.add_sources(split, ("handwriting", "nondigits"), seed=3)
+    assert images.dtype == labels.dtype == np.uint8
+    np.testing.assert_array_equal(images[:500], split.images)
+    np.testing.assert_array_equal(labels[:500], split.labels)
+    assert np.bincount(labels[500:540]).tolist() == [4] * 10
+    assert (labels[540:] == NOT_A_DIGIT).all()
+    assert len(images) == len(labels) == 500 + 40 + 4 * 40
+    assert (images.reshape(len(images), -1).max(axis=1) > 100).all()  # nothing is blank
+
+
+def test_the_same_seed_makes_the_same_material(split):
+    first, _ = sources.add_sources(split, ("handwriting", "nondigits"), seed=3)
+    again, _ = sources.add_sources(split, ("handwriting", "nondigits"), seed=3)
+    other, _ = sources.add_sources(split, ("handwriting", "nondigits"), seed=4)
+    np.testing.assert_array_equal(first, again)
+    assert (first[500:] != other[500:]).any(axis=(1, 2)).all()
+
+
+def test_overlaps_hold_two_digits(split):
+    """Each is at least as dark everywhere as some training digit, and darker somewhere."""
+    for image in sources.overlaps(split, seeds.generator(1, 1), 5):
+        inside = (image >= split.images).all(axis=(1, 2))
+        assert len(np.unique(split.labels[inside])) >= 2
+
+
+def test_turned_digits_turn_back(split):
+    originals = {image.tobytes() for image in split.images[np.isin(split.labels, TURNED)]}
+    for image in sources.turns(split, seeds.generator(1, 1), 20):
+        turned_back = [np.ascontiguousarray(np.rot90(image, k)).tobytes() for k in (1, -1)]
+        assert originals & set(turned_back)
+
+
+def test_noise_fills_the_box_or_the_field():
+    images = sources.noises(seeds.generator(1, 1), 60)
+    margins = images[:, :4].any(axis=(1, 2))
+    assert 10 < margins.sum() < 50
+    assert images[:, 6:22, 6:22].any(axis=(1, 2)).all()
+    assert len(np.unique(images[margins])) > 100
