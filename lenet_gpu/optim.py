@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from lenet_gpu.lenet5 import LeNet5
-
 Array = Any
+Network = Any
+"""A `lenet5.LeNet5`, which is built on top of this module."""
 
 BLOCK = 8192
 """Values that NumPy updates at once: what all arrays of an update hold of them stays in the cache."""
@@ -27,10 +26,10 @@ class GradientDescent:
         self.settings: dict[str, float] = {}
         self.state: dict[str, Array] = {}
 
-    def prepare(self, network: LeNet5) -> None:
+    def prepare(self, network: Network) -> None:
         """Make the state for a network about to be trained, where its parameters are."""
 
-    def before_epoch(self, network: LeNet5, images: np.ndarray, labels: np.ndarray, seed: int, epoch: int) -> None:
+    def before_epoch(self, network: Network, images: np.ndarray, labels: np.ndarray, seed: int, epoch: int) -> None:
         """Look at the training set before an epoch; nothing to do for most.
 
         Args:
@@ -79,7 +78,7 @@ class Nesterov(GradientDescent):
         self.momentum, self.weight_decay, self.average_decay = momentum, weight_decay, average_decay
         self.settings = {"momentum": momentum, "weight_decay": weight_decay, "average_decay": average_decay}
 
-    def prepare(self, network: LeNet5) -> None:
+    def prepare(self, network: Network) -> None:
         """Begin at rest; the average begins with the weights as they are."""
         xp = network.backend.xp
         self.state = {"velocity": xp.zeros_like(network.parameters), "average": network.parameters.copy()}
