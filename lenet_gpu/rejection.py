@@ -28,7 +28,7 @@ SAMPLES = 5_000
 REFUSED = 0.004
 """Share of the training digits that lie beyond the limit of the distance."""
 
-CONFIDENCE_FLOOR = 0.55
+CONFIDENCE_FLOOR = 0.6
 """Probability of the best digit, below which there is none (chosen on a validation split; docs/accuracy.md)."""
 
 UNDECIDED = 0.25

@@ -194,7 +194,7 @@ class Trainer:
                 self.history.append(record)
                 self._record()
                 self._tell("on_epoch", self, record)
-            self.model.extras = Rejection.fit(self.model, data.train.images, data.train.labels).arrays()
+            self._add_extras(data)
             self._tell("on_end", self)
         return Run(self.model, self.history)
 
@@ -272,6 +272,13 @@ class Trainer:
             "accuracy": evaluation.accuracy,
             "error": evaluation.errors / len(split.labels),
         }
+
+    def _add_extras(self, data: Dataset) -> None:
+        """What the Recognizer wants to know besides the parameters."""
+        self.model.extras = {"calibration.temperature": np.array([self.recipe.temperature], dtype=np.float32)}
+        if "nondigits" not in self.recipe.sources:  # a network that has learnt them says so itself
+            rejection = Rejection.fit(self.model, data.train.images, data.train.labels)
+            self.model.extras |= rejection.arrays()
 
     def _record(self) -> None:
         """What model.npz says of its training; nothing that differs between two equal runs."""
