@@ -181,8 +181,8 @@ RECIPES = {
         ),
         Recipe(
             name="best",
-            summary="60 epochs with distortions and stroke widths, for the highest accuracy on MNIST",
-            epochs=60,
+            summary="40 epochs with distortions and stroke widths, for the highest accuracy on MNIST",
+            epochs=40,
             average_decay=0.9995,
             augmentation=Augmentation(strength=0.8, stroke_widths=(-0.4, 0.0, 0.4)),
             **MODERN,
@@ -190,7 +190,7 @@ RECIPES = {
         Recipe(
             name="touch",
             summary="the app's model: MNIST, stylus strokes, synthetic hands, and what is not a digit",
-            epochs=24,
+            epochs=16,
             average_decay=0.9995,
             augmentation=Augmentation(strength=0.8),
             sources=("handwriting", "pendigits", "nondigits"),
