@@ -144,7 +144,8 @@ def test_whole_grids_are_computed_where_a_function_writes_them(rng, n):
         found = plan.gradients(write, labels, np.arange(n), 1.0 / n) / n
         assert found == pytest.approx(float(loss), rel=1e-12)
         assert_same(net.views_of(gradients), expected, 1e-12)
-        assert seen[0][0] == 0 and seen[-1][1] == n
+        assert seen[0][0] == 0
+        assert seen[-1][1] == n
         assert all(stop == start for (_, stop), (start, _) in pairwise(seen))
         np.testing.assert_allclose(plan.outputs(grids), net.forward_layers(x), rtol=1e-9)
         if not turn:
@@ -153,7 +154,7 @@ def test_whole_grids_are_computed_where_a_function_writes_them(rng, n):
 
 def test_grids_may_be_gathered_from_an_array_too(rng):
     net = network("float64")
-    plan, gradients = plan_of(net, capacity=8, grid=True)
+    plan, _ = plan_of(net, capacity=8, grid=True)
     grids, x = grids_of(net, rng, 30)
     chosen = rng.permutation(30)[:13]
     loss, _ = cross_entropy(np, net.forward_layers(x[chosen]), np.zeros(13, np.intp))
@@ -201,6 +202,70 @@ def test_outputs_follow_the_parameters_unless_told_not_to(mnist):
     kept = plan.outputs(images, refresh=False)
     np.testing.assert_array_equal(before, kept)
     assert np.abs(plan.outputs(images) - before).max() > 1e-3
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("pixel_values", [{}, {"background": -0.4242, "ink": 2.8215}])
+def test_the_way_of_one_image_equals_the_layers(mnist, rng, dtype, pixel_values):
+    net = network(dtype, **pixel_values)
+    plan, _ = plan_of(net)
+    images = np.concatenate([mnist.test.images[:40], rng.integers(0, 256, (5, 28, 28), np.uint8)])
+    plan.outputs(images)
+    found = np.concatenate([plan.outputs(image[None], refresh=False) for image in images])
+    assert plan._for_one() is not None  # the way that is tested here was open
+    expected = net.outputs(images)
+    np.testing.assert_allclose(found, expected, atol=np.abs(expected).max() * TOLERANCE[dtype])
+    found = np.concatenate([plan.probabilities(image[None], refresh=False) for image in images])
+    np.testing.assert_allclose(found, net.forward(images), atol=TOLERANCE[dtype])
+    np.testing.assert_allclose(plan.probabilities(images), net.forward(images), atol=TOLERANCE[dtype])
+
+
+def test_the_way_of_one_image_follows_the_parameters(mnist):
+    net = network("float64")
+    plan, _ = plan_of(net)
+    images = mnist.test.images[:1]
+    for factor in (1.0, 1.5, 0.5):
+        net.parameters *= factor
+        plan.outputs(images)
+        np.testing.assert_allclose(plan.probabilities(images, refresh=False), net.forward(images), atol=1e-12)
+    net.parameters *= 2.0
+    plan.gradients(*pixels(mnist), np.arange(3))
+    np.testing.assert_allclose(plan.probabilities(images, refresh=False), net.forward(images), atol=1e-12)
+
+
+@pytest.mark.parametrize("part", ["c1.weight", "c1.bias", "s2.coefficient", "s2.bias", "c3.weight", "c3.bias",
+                                  "s4.coefficient", "s4.bias", "output.weight", "output.bias"])  # fmt: skip
+def test_parameters_that_could_overflow_take_the_long_way(mnist, part):
+    """The short way looks after nothing: where exp could overflow it must be closed, and the results right."""
+    net = network("float64")
+    plan, _ = plan_of(net)
+    net.views[part][...] *= 1e5
+    plan.outputs(mnist.test.images[:1])
+    assert plan._for_one() is None
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = plan.probabilities(mnist.test.images[:1], refresh=False)
+    np.testing.assert_allclose(found, net.forward(mnist.test.images[:1]), atol=1e-6)
+
+
+def test_one_image_allocates_only_its_result(mnist):
+    net = network("float32")
+    plan, _ = plan_of(net)
+    image = mnist.test.images[:1]
+    plan.outputs(image)
+    plan.probabilities(image, refresh=False)
+    tracemalloc.start()
+    try:
+        plan.probabilities(image, refresh=False)
+        before = tracemalloc.get_traced_memory()[0]
+        tracemalloc.reset_peak()
+        for _ in range(20):
+            plan.probabilities(image, refresh=False)
+        after, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert after - before < 1_000
+    assert peak - before < 40_000
 
 
 def test_a_diverged_network_gives_nan_without_a_warning(mnist):
@@ -263,4 +328,4 @@ def test_terms_stand_where_the_layers_convolve():
                 )
                 assert found[(line * 2 + x) * 16 + o] == pytest.approx(expected)
         pair += len(row)
-    np.testing.assert_array_equal(matrix.ravel()[places], np.tile(values[:-1], (4, 1)))
+    np.testing.assert_array_equal(matrix.T.ravel()[places], np.tile(values[:-1], (4, 1)))

@@ -10,6 +10,8 @@ are those of layers.py, rewritten as follows:
 * Pixels stay 0 ... 255. What input scaling does to them is done to C1's weights instead:
   sum of w (background + s v) = sum of (s w) v + background (sum of w).
 
+Products are `a.dot(b, out)`, which costs about 1 us less than `np.matmul(a, b, out)` but wants `out` in one piece.
+
 Names: a is a unit's weighted sum, y its output, delta = dE/da.
 """
 
@@ -20,14 +22,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from lenet_gpu.engine import cpu_layout as layout
-from lenet_gpu.engine.cpu_head import Call, SoftmaxHead
+from lenet_gpu.engine.cpu_head import Call, Head
 from lenet_gpu.engine.cpu_layout import C1_HALF, C1_MAPS, C1_TERMS, C3_TERMS
 from lenet_gpu.engine.cpu_terms import Terms
 from lenet_gpu.layers import named_views
 from lenet_gpu.paper import SQUASH_A, SQUASH_S
-
-FEW = 2
-"""Up to so many images the runs are too short for copying windows; their values are picked one by one."""
 
 
 class Calls:
@@ -49,7 +48,7 @@ class Calls:
         parameters: np.ndarray,
         shapes: Mapping[str, Sequence[int]],
         terms: Terms,
-        head: SoftmaxHead,
+        head: Head,
         capacity: int,
         pixels: np.dtype,
         *,
@@ -62,21 +61,15 @@ class Calls:
         self._buffers = layout.Buffers(capacity, dtype, pixels, training, grid)
         self._training, self._grid = training, grid
         self._ones = np.ones(layout.C1_TILES**2 * capacity, dtype)
-        self._few_pixels = np.zeros(FEW * layout.PIXELS + 1, dtype)  # the last stays 0: the margin
         self._dc1 = np.zeros((2, 8 * C1_MAPS, C1_HALF), dtype)
         self._dc1_terms, self._dc1_sums = np.zeros((16, C1_TERMS), dtype), np.zeros(C1_TERMS, dtype)
-        self._dc3 = np.zeros_like(terms.c3)
+        self._dc3 = layout.aligned(terms.c3.T.shape, dtype)
         self._dc3_terms = np.zeros((4, C3_TERMS), dtype)
 
     # ---- images
 
-    def _few(self, n: int) -> bool:
-        return n <= FEW and not self._training and not self._grid
-
     def images(self, n: int) -> np.ndarray:
         """Where n images must be put before the calls of `load`: (n, 784), or (n, 1024) for grids."""
-        if self._few(n):
-            return self._few_pixels[-1 - n * layout.PIXELS : -1].reshape(n, layout.PIXELS)
         rows = self._buffers.cut(n)["rows"].reshape(n, -1)
         return rows[:, : layout.GRID] if self._grid else rows
 
@@ -97,9 +90,6 @@ class Calls:
         """Gather the windows of C1's tiles."""
         b = self._buffers.cut(n)
         c1_in = b["c1_in"][1:-1]
-        if self._few(n):
-            pixels = self._few_pixels[-1 - n * layout.PIXELS :]
-            return [(pixels.take, (layout.c1_index(n), None, c1_in, "clip"))]
         windows = layout.c1_windows(b["images"], n)
         make = layout.grid_phases if self._grid else layout.image_quarters
         return [
@@ -146,7 +136,7 @@ class Calls:
         """A fully connected layer and its squashing, x (inputs, n) -> y (units, n)."""
         weight, bias = self._parameters[f"{name}.weight"], self._parameters[f"{name}.bias"]
         return [
-            (np.matmul, (weight.reshape(len(bias), -1), x, y)),
+            (weight.reshape(len(bias), -1).dot, (x, y)),
             (np.add, (y, bias[:, None], y)),
             (np.multiply, (y, self._number(SQUASH_S), y)),
             (np.tanh, (y, y)),  # few values: here one call is quicker than three cheaper ones
@@ -158,16 +148,13 @@ class Calls:
         b = self._buffers.cut(n)
         c1 = b["c1"].reshape(2, 8 * C1_MAPS, -1)  # half, (phase, S2 row), (tile, image)
         c3_in, windows = b["c3_in"][1:], layout.c3_windows(b["s2"], n)
-        gather: Call = (np.copyto, (c3_in.reshape(windows.shape), windows))
-        if self._few(n):
-            gather = (b["s2"].take, (layout.c3_index(n), None, c3_in, "clip"))
         return [
-            (np.matmul, (self._terms.c1[:, :-1], b["c1_in"][:C1_HALF], c1[0])),
-            (np.matmul, (self._terms.c1[:, 1:], b["c1_in"][-C1_HALF:], c1[1])),
+            (self._terms.c1[:, :-1].dot, (b["c1_in"][:C1_HALF], c1[0])),
+            (self._terms.c1[:, 1:].dot, (b["c1_in"][-C1_HALF:], c1[1])),
             *self._squash(b["c1"]),
             *self._subsample("s2", c1.reshape(2, 4, -1), b["s2_sum"], b["s2"]),
-            gather,
-            (np.matmul, (self._terms.c3, b["c3_in"], b["c3"])),
+            (np.copyto, (c3_in.reshape(windows.shape), windows)),
+            (self._terms.c3.dot, (b["c3_in"], b["c3"])),
             *self._squash(b["c3"]),
             *self._subsample("s4", b["c3"].reshape(4, -1), b["s4_sum"], b["s4"]),
             *self._dense("c5", b["s4"].reshape(-1, n), b["c5"]),
@@ -194,9 +181,9 @@ class Calls:
         weight = self._parameters[f"{name}.weight"].reshape(len(y), -1)
         return [
             *self._delta(y, dy),
-            (np.matmul, (dy, x.T, gradients[f"{name}.weight"].reshape(weight.shape))),
-            (np.matmul, (dy, self._ones[: dy.shape[1]], gradients[f"{name}.bias"])),
-            (np.matmul, (weight.T, dy, dx)),
+            (dy.dot, (x.T, gradients[f"{name}.weight"].reshape(weight.shape))),
+            (dy.dot, (self._ones[: dy.shape[1]], gradients[f"{name}.bias"])),
+            (weight.T.dot, (dy, dx)),
         ]
 
     def _subsample_back(
@@ -221,14 +208,30 @@ class Calls:
         return [
             *self._delta(y, dy, scale),
             (np.matmul, (dy[:, None, :], total[:, :, None], sums[0, :, None, None])),
-            (np.matmul, (dy, self._ones[:columns], sums[1])),
-            (np.matmul, (sums.reshape(-1), self._terms.subsampling_gradient[name], gradient)),
+            (dy.dot, (self._ones[:columns], sums[1])),
+            (sums.reshape(-1).dot, (self._terms.subsampling_gradient[name], gradient)),
             # the same dE/dy for each of the four phases below, times f' = -S/A t (t + 2A)
             (np.multiply, (dy, back, dy)),
             (np.add, (x, self._number(2.0 * SQUASH_A), scratch)),
             (np.multiply, (x, scratch, x)),
             (np.multiply, (x, dy.reshape(*x.shape[:-2], 1, -1), x)),
         ]
+
+    def _c3_back(self, delta: np.ndarray, thirds: Sequence[np.ndarray]) -> list[Call]:
+        """The derivatives of C3's windows, lines 2k and 2k + 1 into `thirds[k]`.
+
+        A tile has two lines of outputs. Only the upper one sees line 0 of the window, only the lower one line 5.
+        """
+        line, half = layout.C3_WINDOW * C1_MAPS, len(delta) // 2  # 36 rows of the window, 32 of delta
+        both, upper, lower = slice(None), slice(None, half), slice(half, None)
+        first, second, two = slice(None, line), slice(line, None), slice(None)
+        calls: list[Call] = []
+        for k, rows, outputs in (
+            (0, first, upper), (0, second, both), (1, two, both), (2, first, both), (2, second, lower)
+        ):  # fmt: skip
+            weights = self._terms.c3[outputs, 1 + 2 * k * line : 1 + 2 * (k + 1) * line]
+            calls.append((np.matmul, (weights[:, rows].T, delta[outputs], thirds[k][rows])))
+        return calls
 
     def backward(self, n: int, labels: np.ndarray, flat: np.ndarray) -> list[Call]:
         """From the logits to all gradients; overwrites the activations.
@@ -247,8 +250,8 @@ class Calls:
         s4, s4_delta = b["s4"].reshape(-1, n), b["s4_delta"].reshape(-1, n)
         fold_y, fold_x = b["fold_y"].reshape(3, -1), b["fold_x"].reshape(3, *b["s2"].shape)
         tall_flat = flat_scratch[: fold_y[0].size]
+        dc1 = self._dc1_sums.reshape(C1_MAPS, -1)
         thirds, tall, wide = layout.fold_views(b["fold_y"], tall_flat, b["fold_x"], n)
-        third_rows = len(thirds[0])
         return [
             *self._head.loss_backward(n, labels, b["f6"], b["f6_delta"], gradients),
             *self._dense_back("f6", b["c5"], b["f6"], b["f6_delta"], b["c5_delta"], gradients),
@@ -257,13 +260,10 @@ class Calls:
                 "s4", c3, flat_scratch[: c3.size].reshape(c3.shape), b["s4_sum"], b["s4"],
                 b["s4_delta"], 1.0, part["s4"],
             ),
-            (np.matmul, (b["c3"], b["c3_in"].T, self._dc3)),
+            (b["c3_in"].dot, (b["c3"].T, self._dc3)),
             (self._dc3.take, (self._terms.c3_places, None, self._dc3_terms, "clip")),
-            (np.matmul, (self._ones[:4], self._dc3_terms, part["c3"])),
-            *(
-                (np.matmul, (self._terms.c3[:, 1 + k * third_rows : 1 + (k + 1) * third_rows].T, b["c3"], third))
-                for k, third in enumerate(thirds)
-            ),
+            (self._ones[:4].dot, (self._dc3_terms, part["c3"])),
+            *self._c3_back(b["c3"], thirds),
             (np.add, (fold_y[0], fold_y[1], tall_flat)),
             (np.add, (tall_flat, fold_y[2], tall_flat)),
             (np.copyto, (wide, tall)),
@@ -273,9 +273,10 @@ class Calls:
             *self._subsample_back(
                 "s2", c1, scratch, b["s2_sum"], b["s2"], b["s2_delta"], 0.5 / SQUASH_S, part["s2"]
             ),
-            (np.matmul, (c1_rows[0], b["c1_in"][:C1_HALF].T, self._dc1[0])),
-            (np.matmul, (c1_rows[1], b["c1_in"][-C1_HALF:].T, self._dc1[1])),
+            (c1_rows[0].dot, (b["c1_in"][:C1_HALF].T, self._dc1[0])),
+            (c1_rows[1].dot, (b["c1_in"][-C1_HALF:].T, self._dc1[1])),
             (self._dc1.take, (self._terms.c1_places, None, self._dc1_terms, "clip")),
-            (np.matmul, (self._ones[:16], self._dc1_terms, self._dc1_sums)),
-            (np.matmul, (self._dc1_sums, self._terms.c1_gradient, part["c1"])),
+            (self._ones[:16].dot, (self._dc1_terms, self._dc1_sums)),
+            (dc1.dot, (self._terms.c1_gradient, gradients["c1.weight"].reshape(C1_MAPS, -1))),
+            (np.copyto, (gradients["c1.bias"], dc1[:, -1])),
         ]  # fmt: skip

@@ -34,7 +34,7 @@ class Terms:
             four t is multiplied by, what is added then, and what delta is multiplied by on its way down.
         expand: The calls that fill these from the parameters.
         c1_places, c3_places: Where the gradients of the terms are in the gradients of the matrices.
-        c1_gradient: (156, 156), turns C1's terms' gradients into its parameters'.
+        c1_gradient: (26, 25), turns the gradients of C1's terms into those of its kernels.
         subsampling_gradient: For "s2" and "s4", (2 rows, 2 maps): turns the sums of delta t and of delta
             over each row into the gradients of coefficients and biases.
     """
@@ -46,14 +46,19 @@ class Terms:
         self._bounds = self._find_parts(shapes)
         part = self.parts(parameters)
 
-        c1_map = self._c1_map(background, pixel_scale)
-        self.c1_gradient = (c1_map / (2.0 * SQUASH_S)).astype(dtype)
         terms1, terms3 = np.zeros(C1_TERMS + 1, dtype), np.zeros(C3_TERMS + 1, dtype)  # the last stays 0
         self.c1, self.c3 = np.zeros((8 * C1_MAPS, C1_HALF + 1), dtype), np.zeros((4 * C3_MAPS, C3_ROWS), dtype)
+        # A kernel of C1 to that for raw pixels and to what the background adds to the bias, times 2S.
+        for_pixels = np.column_stack([pixel_scale * np.eye(K * K), np.full(K * K, background)])  # (25, 26)
+        self.c1_gradient = for_pixels.T.astype(dtype)
+        for_pixels = (2.0 * SQUASH_S * for_pixels).astype(dtype)
+        c1, c1_biases = terms1[:-1].reshape(C1_MAPS, -1), np.zeros(C1_MAPS, dtype)  # (6, 26), (6,)
         c1_terms, self.c1_places = layout.c1_places()
         c3_terms, self.c3_places = layout.c3_places()
         self.expand: list[Call] = [
-            (np.matmul, (c1_map.astype(dtype), part["c1"], terms1[:-1])),
+            (part["c1"][:-C1_MAPS].reshape(C1_MAPS, -1).dot, (for_pixels, c1)),
+            (np.multiply, (part["c1"][-C1_MAPS:], np.array(2.0 * SQUASH_S, dtype), c1_biases)),
+            (np.add, (c1[:, -1], c1_biases, c1[:, -1])),
             (terms1.take, (c1_terms, None, self.c1, "clip")),
             (np.multiply, (part["c3"], np.array(2.0 * SQUASH_S, dtype), terms3[:-1])),
             (terms3.take, (c3_terms, None, self.c3, "clip")),
@@ -71,7 +76,7 @@ class Terms:
                 ]
             ).astype(dtype)  # (3 rows, 2 maps)
             values = np.zeros(len(columns), dtype)
-            self.expand.append((np.matmul, (columns, part[name], values)))
+            self.expand.append((columns.dot, (part[name], values)))
             factor, offset, back = values.reshape(3, -1, 1)
             self.subsampling[name] = factor, offset, back
             gradient = np.block([[each, none], [4.0 * SQUASH_A * each, each]])
@@ -91,13 +96,3 @@ class Terms:
     def parts(self, flat: np.ndarray) -> dict[str, np.ndarray]:
         """One flat view for each layer of a buffer laid out like the parameters."""
         return {layer: flat[start:stop] for layer, (start, stop) in self._bounds.items()}
-
-    @staticmethod
-    def _c1_map(background: float, pixel_scale: float) -> np.ndarray:
-        """(156, 156): C1's kernels and biases to those for raw pixels, times 2S."""
-        kernels = C1_MAPS * K * K
-        matrix = np.zeros((C1_TERMS, C1_TERMS))
-        matrix[:kernels, :kernels] = pixel_scale * np.eye(kernels)
-        matrix[kernels:, :kernels] = np.repeat(background * np.eye(C1_MAPS), K * K, axis=1)
-        matrix[kernels:, kernels:] = np.eye(C1_MAPS)
-        return 2.0 * SQUASH_S * matrix

@@ -72,5 +72,5 @@ class Ours(Contender):
         if self._implementation == "forward":
             return self._model.forward(images)
         if self._plan is not None:
-            return softmax(np, self._plan.outputs(images, refresh=len(images) > 1))
+            return self._plan.probabilities(images, refresh=len(images) > 1)
         return softmax(np, self._engine.outputs(images))

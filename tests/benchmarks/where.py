@@ -34,7 +34,7 @@ FORWARD_MACS = {"C1": 6 * 25 * 784, "C3": 60 * 25 * 100, "C5": 400 * 120, "F6": 
 """Multiplications and additions of an image, Table I exploited; subsampling is no product."""
 
 ELEMENTWISE = {"exp": "squashing", "tanh": "squashing", "divide": "squashing", "copyto": "gather and copies",
-               "take": "gather and copies", "matmul": "matrix products"}  # fmt: skip
+               "take": "gather and copies", "matmul": "matrix products", "dot": "matrix products"}  # fmt: skip
 
 SGEMM = """
 import numpy as np, time
@@ -152,8 +152,8 @@ def profile(steps: int) -> dict:
         last = layer  # scratch arrays belong to what was computed just before
         name = getattr(function, "__name__", "")
         flops = 0.0
-        if function is np.matmul:
-            a, b = arguments[:2]
+        if name in ("matmul", "dot"):
+            a, b = arguments[:2] if name == "matmul" else (function.__self__, arguments[0])
             columns = b.shape[-1] if b.ndim > 1 else 1
             flops = 2.0 * a.size * columns / CHUNK
         entry = layers.setdefault(layer, {"us": 0.0, "matmul_us": 0.0, "flops": 0.0})
