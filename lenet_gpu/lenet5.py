@@ -47,20 +47,20 @@ class Variant(NamedTuple):
 
     Attributes:
         output: Makes the output layer.
-        loss: Loss it is trained with unless another is asked for, one of `losses.LOSSES`.
+        losses: Losses it can be trained with, of `losses.LOSSES`; the first unless another is asked for.
         sign: By what the output layer's values are multiplied to become scores, of which the largest wins.
     """
 
     output: Callable[[], Layer]
-    loss: str
+    losses: tuple[str, ...]
     sign: float
 
 
 VARIANTS = {
     # A linear layer before softmax: 60,850 parameters.
-    "modern": Variant(lambda: Dense("output", 84, 10), "cross_entropy", 1.0),  # (n, 10)
+    "modern": Variant(lambda: Dense("output", 84, 10), ("cross_entropy",), 1.0),  # (n, 10)
     # The paper's distances from fixed codes, penalties of which the smallest wins: 60,000 parameters.
-    "paper": Variant(lambda: RadialBasis("output"), "rbf", -1.0),  # (n, 10)
+    "paper": Variant(lambda: RadialBasis("output"), ("rbf", "map"), -1.0),  # (n, 10)
 }
 """The networks by name."""
 
@@ -102,7 +102,7 @@ class LeNet5:
         initialisation: How the weights begin, one of `INITIALISATIONS` ("paper": LeCun et al. 1998, appendix A).
 
     Attributes:
-        loss: Name of the loss that training minimises, one of `losses.LOSSES`; the variant's own to begin with.
+        loss: Name of the loss that training minimises, one of the variant's; its first to begin with.
         parameters: The one flat parameter buffer, (60850,) on the backend; (60000,) of "paper".
         gradients: The flat gradient buffer of the same layout.
         views: Views of `parameters` by name: c1.weight (6, 1, 5, 5), c1.bias (6,), s2.coefficient (6,),
@@ -144,7 +144,7 @@ class LeNet5:
         self.initialisation = initialisation
         self.record: dict[str, Any] = {}
         self.extras: dict[str, np.ndarray] = {}
-        self.loss = VARIANTS[variant].loss
+        self.loss = VARIANTS[variant].losses[0]
         self.layers = [*hidden_layers(), VARIANTS[variant].output()]
         self.layers[0].needs_input_gradient = False
         xp = backend.xp

@@ -212,7 +212,7 @@ def test_a_killed_worker_is_an_error_with_one_clear_line(mnist, rng, when):
 
 def test_a_failing_worker_says_what_happened(mnist):
     engine = CpuEngine(LeNet5(seed=11), GradientDescent(), threads=2)
-    with pytest.raises(TrainingError, match="_images"):  # nothing loaded
+    with pytest.raises(TrainingError, match="_labels"):  # nothing loaded
         engine.train(np.arange(64), 32, np.full(2, 0.05))
     engine.close()
 

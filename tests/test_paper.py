@@ -23,21 +23,33 @@ def test_facts_add_up():
     assert sum(f.trainable for f in hidden) + paper.SOFTMAX_OUTPUT.trainable == paper.MODERN_PARAMETERS
 
 
-@pytest.fixture(scope="module")
-def layers():
-    return {layer.name: layer for layer in LeNet5().layers if layer.name}
+OUTPUTS = {"modern": paper.SOFTMAX_OUTPUT, "paper": paper.RBF_OUTPUT}
 
 
-@pytest.mark.parametrize("facts", [*paper.HIDDEN_LAYERS, paper.SOFTMAX_OUTPUT], ids=lambda f: f.name)
-def test_each_layer_has_the_papers_counts(layers, facts):
-    layer = layers[facts.name.lower()]
+def layers_of(variant):
+    return {layer.name: layer for layer in LeNet5(variant).layers if layer.name}
+
+
+@pytest.mark.parametrize("variant", OUTPUTS)
+@pytest.mark.parametrize("facts", [*paper.HIDDEN_LAYERS, None], ids=[*NAMED, "output"])
+def test_each_layer_has_the_papers_counts(variant, facts):
+    facts = facts or OUTPUTS[variant]
+    layer = layers_of(variant)[facts.name.lower()]
     assert layer.trainable == facts.trainable
     assert layer.connections(facts.size, facts.size) == facts.connections
 
 
-def test_network_has_the_papers_layers_and_sizes():
-    model = LeNet5()
-    assert model.parameters.size == paper.MODERN_PARAMETERS
+def test_the_papers_network_has_its_60000_parameters_and_340908_connections():
+    layers = layers_of("paper")
+    sizes = {facts.name.lower(): facts.size for facts in (*paper.HIDDEN_LAYERS, paper.RBF_OUTPUT)}
+    assert sum(layer.trainable for layer in layers.values()) == 60_000
+    assert sum(layer.connections(sizes[name], sizes[name]) for name, layer in layers.items()) == 340_908
+
+
+@pytest.mark.parametrize(("variant", "count"), [("modern", paper.MODERN_PARAMETERS), ("paper", 60_000)])
+def test_network_has_the_papers_layers_and_sizes(variant, count):
+    model = LeNet5(variant)
+    assert model.parameters.size == count
     x = model.input_layer(model.backend.xp.zeros((2, 28, 28), dtype="uint8"))
     assert x.shape == (2, 1, paper.INPUT_SIZE, paper.INPUT_SIZE)
     sizes = {}

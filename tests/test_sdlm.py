@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from stand_in.strict_cupy import StrictBackend
 
-from lenet_gpu import LeNet5, paper, select_backend
+from lenet_gpu import LeNet5, paper
 from lenet_gpu.layers import Convolution, Dense, Flatten, ScaledTanh, Subsampling
 from lenet_gpu.losses import LOSSES
 from lenet_gpu.rbf import RadialBasis
@@ -76,7 +76,7 @@ def explicit_network():
         for o in range(3)
     ]  # fmt: skip
     d = [Unit([(c[j], "d.weight", (i, j)) for j in range(3)] + [(None, "d.bias", (i,))], True) for i in range(84)]
-    rows = [[unit for row in grid for unit in row] for grid in (pixels, sum(a, []), sum(b, []))]
+    rows = [[unit for grid in maps for row in grid for unit in row] for maps in ([pixels], a, b)]
     return [*rows, c, d]
 
 

@@ -9,9 +9,12 @@ import numpy as np
 from lenet_gpu.cores import default_workers, workers_possible
 from lenet_gpu.engine.base import Engine, Progress
 from lenet_gpu.engine.cpu_layout import PIXELS
-from lenet_gpu.engine.cpu_plan import CHUNK, CpuPlan
+from lenet_gpu.engine.cpu_online_training import OnlineTraining, covers_step
+from lenet_gpu.engine.cpu_plan import CHUNK, CpuPlan, Fill
+from lenet_gpu.engine.cpu_rbf_head import head_of
 from lenet_gpu.engine.cpu_team import VERSION, block_words
 from lenet_gpu.engine.cpu_workers import WorkerPool
+from lenet_gpu.lenet5 import VARIANTS
 
 if TYPE_CHECKING:
     from lenet_gpu.lenet5 import LeNet5
@@ -25,7 +28,7 @@ SMALLEST_SHARE = 4
 
 
 class CpuEngine(Engine):
-    """Trains and evaluates the `modern` network on all cores.
+    """Trains and evaluates the networks on all cores, or, where every image is a step of its own, on one.
 
     The user's process computes nothing: it hands over an epoch and sleeps. The workers walk the steps on their
     own (cpu_team.py). With the same number of workers a run gives the same bytes again.
@@ -52,7 +55,8 @@ class CpuEngine(Engine):
         """Why this engine can't run a network; None if it can."""
         if network.backend.name != "cpu":
             return f"the {network.backend.name} backend"
-        return None if network.variant == "modern" else f"the network {network.variant}"
+        fitting = network.loss in VARIANTS[network.variant].losses
+        return None if fitting else f"the loss {network.loss} for the network {network.variant}"
 
     @property
     def description(self) -> str:
@@ -77,6 +81,8 @@ class CpuEngine(Engine):
             workers=self.workers,
             model=self._pool.files["model"].specification,
             optimizer=[type(self.optimizer).__module__, type(self.optimizer).__name__, self.optimizer.settings],
+            variant=network.variant,
+            loss=network.loss,
             shapes={name: list(shape) for name, shape in network.shapes.items()},
             chunk=CHUNK,
             background=network.background,
@@ -204,8 +210,8 @@ class CpuEngine(Engine):
 
     def _plan_here(self, grid: bool = False) -> CpuPlan:
         """A plan in this process; `grid`: for distorted images."""
+        network = self.network
         if grid not in self._plans:
-            network = self.network
             self._plans[grid] = CpuPlan(
                 network.parameters,
                 [network.gradients],
@@ -213,6 +219,7 @@ class CpuEngine(Engine):
                 background=network.background,
                 ink=network.ink,
                 grid=grid,
+                head=head_of(network.variant, network.loss, network.dtype, CHUNK),
             )
         return self._plans[grid]
 
@@ -225,6 +232,9 @@ class CpuEngine(Engine):
         distortions: np.ndarray | None,
     ) -> np.ndarray:
         """The same steps in this process, where no workers can be started."""
+        network = self.network
+        if covers_step(network.variant, network.loss, self.optimizer, batch_size, self._labels):
+            return self._train_online_here(order, learning_rates, progress, distortions)
         plan = self._plan_here(grid=distortions is not None)
         distorter = None
         if distortions is not None:
@@ -235,10 +245,36 @@ class CpuEngine(Engine):
         for step, rate in enumerate(learning_rates):
             part = slice(step * batch_size, (step + 1) * batch_size)
             batch = order[part]
-            images = self._images if distorter is None else distorter.source(batch, distortions[part])
-            loss = plan.gradients(images, self._labels, batch, 1.0 / len(batch))
+            source: np.ndarray | Fill = self._images
+            if distorter is not None and distortions is not None:
+                source = distorter.source(batch, distortions[part])
+            loss = plan.gradients(source, self._labels, batch, 1.0 / len(batch))
             losses[step] = loss / len(batch)
             self.optimizer.update(self.network.parameters, self.network.gradients, float(rate))
             if progress is not None and (step % 64 == 63 or step == len(losses) - 1):
                 progress(step + 1, losses[: step + 1])
         return losses
+
+    def _train_online_here(
+        self,
+        order: np.ndarray,
+        learning_rates: np.ndarray,
+        progress: Progress | None,
+        distortions: np.ndarray | None,
+    ) -> np.ndarray:
+        """Steps of one image each in this process."""
+        network = self.network
+        training = OnlineTraining(
+            network.parameters, network.shapes, self.optimizer, background=network.background, ink=network.ink
+        )
+        losses = np.zeros(len(learning_rates))
+
+        def go_on(done: int) -> bool:
+            if progress is not None and done:
+                progress(done, losses[:done].astype(np.float32))
+            return True
+
+        training.run(self._images, self._labels, order, learning_rates, losses, distortions, go_on)
+        if progress is not None:
+            progress(len(losses), losses.astype(np.float32))
+        return losses.astype(np.float32)

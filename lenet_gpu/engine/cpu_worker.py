@@ -21,7 +21,9 @@ from typing import Any
 
 import numpy as np
 
+from lenet_gpu.engine.cpu_online_training import OnlineTraining, covers_step
 from lenet_gpu.engine.cpu_plan import CpuPlan
+from lenet_gpu.engine.cpu_rbf_head import head_of
 from lenet_gpu.engine.cpu_shared import SharedArrays
 from lenet_gpu.engine.cpu_team import Team, offer_core
 
@@ -78,6 +80,7 @@ class Worker:
             background=settings["background"],
             ink=settings["ink"],
             grid=grid,
+            head=head_of(settings["variant"], settings["loss"], str(self._total.dtype), settings["chunk"]),
         )
 
     def check(self) -> None:
@@ -95,6 +98,10 @@ class Worker:
         if self.rank >= parties:
             return
         arrays = self._files["run"].attach(run)
+        network = self._settings["variant"], self._settings["loss"]
+        if covers_step(*network, self._optimizer, batch_size, self._labels):
+            self._train_online(arrays, distorted)
+            return
         if (slots, distorted) != self._training_for:
             self._gradients = self._files["slots"].attach(slots)["gradients"]  # (worker, parity, part, parameter)
             targets = list(self._gradients[self.rank].reshape(-1, self._total.size))
@@ -124,6 +131,36 @@ class Worker:
             if self._take_step(team, step, rates[step]):
                 step += 1
             self._progress[self.rank] = step
+
+    def _train_online(self, arrays: dict[str, np.ndarray], distorted: bool) -> None:
+        """Take all steps alone, one image each: there is nothing to share."""
+        for name, array in self._own.items():
+            np.copyto(array, self._given[name])
+        settings = self._settings
+        training = OnlineTraining(
+            self._own["parameters"],
+            settings["shapes"],
+            self._optimizer,
+            background=settings["background"],
+            ink=settings["ink"],
+        )
+
+        def go_on(done: int) -> bool:
+            self.check()
+            self._progress[self.rank] = done
+            return not self._control[0]
+
+        steps = training.run(
+            self._images,
+            self._labels,
+            arrays["order"],
+            arrays["rates"],
+            arrays["losses"][0],
+            arrays["distortions"] if distorted else None,
+            go_on,
+        )
+        Team(arrays["words"], self.rank, 1, 1).set_version(steps)
+        self._progress[self.rank] = steps
 
     def _take_step(self, team: Team, step: int, rate: float) -> bool:
         """Compute, wait, sum, update.

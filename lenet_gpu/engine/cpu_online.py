@@ -1,0 +1,237 @@
+"""The paper's network at full speed one image at a time: a step as a prepared list of NumPy calls.
+
+Stochastic gradient descent takes a step after every image, so nothing can be shared among images, and each
+NumPy call works on little: the number of calls counts as much as the arithmetic. This plan therefore differs
+from cpu_plan.py, which lives on long runs over many images:
+
+* The parameters are kept in a buffer of the plan's own, in which every layer's bias is one more column of its
+  weight matrix, and C3's matrix has zeros where Table I has no connection. So each layer is one product
+  forward, one product (or outer product) gives all its gradients, and nothing is expanded before a step or
+  folded after it. Zeros stay zeros because their learning rate is 0.
+* f(a) = A tanh(S a), and pixels are s v + background. All three constants are folded into the parameters: with
+  w' = k w, gradient descent on w' at the rate k^2 r moves w as gradient descent on w at the rate r. Within a
+  step a unit is just t = tanh(u), and dt/du = 1 - t^2.
+* Each parameter has its own learning rate anyway (sdlm.py), so the factors k^2 cost nothing: the update is two
+  calls over the whole buffer.
+* Runs are what costs: a call that works on 80 runs of 10 numbers takes five times as long as one on 800 numbers
+  in a row. So the columns of C1's windows stand phase by phase (the four units of an S2 cell in four separate
+  rows), S4 sums by a product with a matrix of zeros and ones, and C3's deltas go back through maps that are
+  padded to the width of S2's, where a shift of a whole map is one run (cpu_online_layout.py).
+
+Names: t is a unit's output before the factor A, delta = dE/du, both layer by layer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from lenet_gpu.engine.cpu_head import Call
+from lenet_gpu.engine.cpu_online_layout import (
+    C5_ROW,
+    F6_ROW,
+    OWN_SHAPES,
+    OWN_SIZE,
+    K,
+    gather_c1,
+    gather_c3,
+    places,
+    spread_c3,
+)
+from lenet_gpu.layers import named_views
+from lenet_gpu.paper import CODES, IMAGE_SIZE, INPUT_SIZE, SQUASH_A
+
+
+class OnlinePlan:
+    """Training steps of the `paper` network with loss (8), one image each.
+
+    Args:
+        shapes: Shape of each parameter of the network by name, in the order of its flat buffer.
+        dtype: float32 (float64 for tests).
+        background: Input value of an empty pixel.
+        ink: Input value of a full pixel.
+    """
+
+    def __init__(self, shapes: Mapping[str, Sequence[int]], dtype: str, *, background: float, ink: float) -> None:
+        self.dtype = np.dtype(dtype)
+        self._own, self._gradient, self._relative, self._rates = (np.zeros(OWN_SIZE, dtype) for _ in range(4))
+        self._views = named_views(self._own, OWN_SHAPES)
+        self._gradients = named_views(self._gradient, OWN_SHAPES)
+        pixel = (ink - background) / 255.0
+        self._place, self._factor = places(shapes, pixel)
+        # Pixels enter as v + background / s; s itself is in C1's weights.
+        self._offset = np.array(background / pixel, dtype)
+        self._codes = list((np.array(CODES) / SQUASH_A).astype(dtype))
+        self._make_arrays()
+        self._forward = self._forward_calls()
+        self._backward = self._backward_calls()
+
+    # ---- parameters
+
+    def read(self, parameters: np.ndarray) -> None:
+        """Take over the network's parameters."""
+        self._own[self._place] = parameters * self._factor
+
+    def write(self, parameters: np.ndarray) -> None:
+        """Give the parameters back."""
+        parameters[...] = self._own[self._place] / self._factor
+
+    def set_rates(self, rates: np.ndarray | float, learning_rate: float = 1.0) -> None:
+        """Set the learning rates.
+
+        Args:
+            rates: One for each of the network's parameters, or one for all.
+            learning_rate: Factor of all of them; see `set_learning_rate`.
+        """
+        # The loss is computed without its factor A^2, its derivative without 2 A^2.
+        self._relative[self._place] = rates * self._factor**2 * (2.0 * SQUASH_A**2)
+        self.set_learning_rate(learning_rate)
+
+    def set_learning_rate(self, learning_rate: float) -> None:
+        """Change the common factor of all rates, which is quick."""
+        np.multiply(self._relative, learning_rate, self._rates)
+
+    # ---- steps
+
+    def train(self, images: np.ndarray, labels: np.ndarray, order: np.ndarray, losses: np.ndarray) -> None:
+        """Take one step for each image.
+
+        Args:
+            images: (n, 28, 28) uint8: images that still need their margin; or (n, 32, 32) float: the input
+                layer's whole field, with pixel values 0 to 255.
+            labels: (n,) integers 0..9.
+            order: (m,) the images to take, in this order.
+            losses: Receives the loss of each image before its step, (m,).
+        """
+        field = self._field if images.shape[1] == INPUT_SIZE else self._inner
+        self._field.fill(self._offset)
+        offset, codes, last, difference = self._offset, self._codes, self._t6, self._difference
+        forward, backward = self._forward, self._backward
+        add, subtract, dot, multiply = np.add, np.subtract, np.dot, np.multiply
+        own, gradient, rates = self._own, self._gradient, self._rates
+        for step, (index, label) in enumerate(zip(order.tolist(), labels[order].tolist(), strict=True)):
+            add(images[index], offset, field)
+            for function, arguments in forward:
+                function(*arguments)
+            subtract(last, codes[label], difference)
+            losses[step] = dot(difference, difference)
+            for function, arguments in backward:
+                function(*arguments)
+            multiply(gradient, rates, gradient)
+            subtract(own, gradient, own)
+        losses *= SQUASH_A**2
+
+    # ---- preparation
+
+    def _make_arrays(self) -> None:
+        def zeros(*shape: int) -> np.ndarray:
+            return np.zeros(shape, self.dtype)
+
+        margin = (INPUT_SIZE - IMAGE_SIZE) // 2
+        self._field = zeros(INPUT_SIZE, INPUT_SIZE)
+        self._inner = self._field[margin:-margin, margin:-margin]
+        self._shifted1, self._shifted3 = zeros(6, 2, 16, 14), zeros(K, 6, 14, 10)
+        self._columns1, self._columns3 = np.ones((26, 784), self.dtype), zeros(150, 100)
+        self._t1, self._t2, self._t3 = zeros(6, 784), zeros(6, 196), zeros(16, 100)
+        self._t4, self._t5, self._t6 = zeros(C5_ROW), zeros(F6_ROW), zeros(84)
+        self._t4[400] = self._t5[120] = 1.0  # for the biases
+        self._sum2, self._sum4 = zeros(6, 196), zeros(16, 25)
+        self._difference, self._delta6, self._delta5 = zeros(84), zeros(84), zeros(120)
+        self._dt5, self._dt4, self._dt2 = zeros(F6_ROW), zeros(C5_ROW), zeros(5, 6 * 196)
+        self._delta4, self._delta3, self._delta2, self._delta1 = (
+            zeros(16, 25), zeros(16, 100), zeros(6, 196), zeros(6, 784),
+        )  # fmt: skip
+        self._back4, self._back2, self._spread4 = zeros(16, 25), zeros(6, 196), zeros(16, 100)
+        self._padded3, self._runs3 = zeros(16, 18, 14), zeros(16, K, 196)
+        self._one, self._ones = np.array(1.0, self.dtype), np.ones(196, self.dtype)
+        # (100, 25): which unit of S4 each unit of a C3 map belongs to.
+        self._cells = np.kron(np.eye(5), np.ones((2, 1))).astype(self.dtype)
+        self._cells = np.kron(self._cells, self._cells)
+        self._cells_back = np.ascontiguousarray(self._cells.T)
+
+    def _forward_calls(self) -> list[Call]:
+        """From the field to t6."""
+        w = self._views
+        t1, t2, t3, t4, t5, t6 = self._t1, self._t2, self._t3, self._t4, self._t5, self._t6
+        phases = t1.reshape(6, 4, 196)
+        return [
+            *gather_c1(self._field, self._shifted1, self._columns1),
+            (np.dot, (w["c1"], self._columns1, t1)),
+            (np.tanh, (t1, t1)),
+            (np.add, (phases[:, 0], phases[:, 1], self._sum2)),
+            (np.add, (self._sum2, phases[:, 2], self._sum2)),
+            (np.add, (self._sum2, phases[:, 3], self._sum2)),
+            (np.multiply, (self._sum2, w["s2"][0][:, None], t2)),
+            (np.add, (t2, w["s2"][1][:, None], t2)),
+            (np.tanh, (t2, t2)),
+            *gather_c3(t2.reshape(6, 14, 14), self._shifted3, self._columns3),
+            (np.dot, (w["c3"].reshape(16, 150), self._columns3, t3)),
+            (np.add, (t3, w["c3_bias"][:, None], t3)),
+            (np.tanh, (t3, t3)),
+            (np.dot, (t3, self._cells, self._sum4)),
+            (np.multiply, (self._sum4, w["s4"][0][:, None], t4[:400].reshape(16, 25))),
+            (np.add, (t4[:400].reshape(16, 25), w["s4"][1][:, None], t4[:400].reshape(16, 25))),
+            (np.tanh, (t4[:400], t4[:400])),
+            (np.dot, (w["c5"], t4, t5[:120])),
+            (np.tanh, (t5[:120], t5[:120])),
+            (np.dot, (w["f6"], t5, t6)),
+            (np.tanh, (t6, t6)),
+        ]
+
+    def _backward_calls(self) -> list[Call]:
+        """From `_difference`, which is dE/dt6 but for a factor, to all gradients."""
+        w, g = self._views, self._gradients
+        t1, t2, t3, t4, t5, t6 = self._t1, self._t2, self._t3, self._t4[:400], self._t5[:120], self._t6
+        dt2 = self._dt2
+        return [
+            *self._delta(t6, self._difference, self._delta6),
+            (np.dot, (self._delta6[:, None], self._t5[None, :], g["f6"])),
+            (np.dot, (self._delta6, w["f6"], self._dt5)),
+            *self._delta(t5, self._dt5[:120], self._delta5),
+            (np.dot, (self._delta5[:, None], self._t4[None, :], g["c5"])),
+            (np.dot, (self._delta5, w["c5"], self._dt4)),
+            *self._delta(t4, self._dt4[:400], self._delta4.reshape(400)),
+            *self._subsample_back(w["s4"], g["s4"], self._delta4, self._sum4, self._back4),
+            (np.dot, (self._back4, self._cells_back, self._spread4)),
+            *self._delta(t3, self._spread4, self._delta3),
+            (np.dot, (self._delta3, self._columns3.T, g["c3"].reshape(16, 150))),
+            (np.dot, (self._delta3, self._ones[:100], g["c3_bias"])),
+            *spread_c3(self._delta3, self._padded3, self._runs3),
+            (np.dot, (w["c3"].reshape(80, 30).T, self._runs3.reshape(80, 196), dt2.reshape(30, 196))),
+            *((np.add, (dt2[0, v:], dt2[v, : 6 * 196 - v], dt2[0, v:])) for v in range(1, K)),
+            *self._delta(t2.reshape(6 * 196), dt2[0], self._delta2.reshape(6 * 196)),
+            *self._subsample_back(w["s2"], g["s2"], self._delta2, self._sum2, self._back2),
+            (np.multiply, (t1, t1, t1)),
+            (np.subtract, (self._one, t1, t1)),
+            (np.multiply, (t1.reshape(6, 4, 196), self._back2[:, None], self._delta1.reshape(6, 4, 196))),
+            (np.dot, (self._delta1, self._columns1.T, g["c1"])),
+        ]
+
+    def _delta(self, t: np.ndarray, dt: np.ndarray, delta: np.ndarray) -> list[Call]:
+        """Turn dt into delta = dt (1 - t^2)."""
+        return [
+            (np.multiply, (t, t, delta)),
+            (np.subtract, (self._one, delta, delta)),
+            (np.multiply, (delta, dt, delta)),
+        ]
+
+    def _subsample_back(
+        self, w: np.ndarray, g: np.ndarray, delta: np.ndarray, total: np.ndarray, back: np.ndarray
+    ) -> list[Call]:
+        """From a subsampling layer's delta to its gradients and to what each of its inputs gets.
+
+        Args:
+            w: Coefficients and biases, (2, maps).
+            g: Receives their gradients, likewise.
+            delta: (maps, units).
+            total: The sums of four inputs, (maps, units).
+            back: Receives dE/dt of each of a unit's four inputs, (maps, units).
+        """
+        ones = self._ones[: delta.shape[1]]
+        return [
+            (np.multiply, (delta, total, back)),
+            (np.dot, (back, ones, g[0])),
+            (np.dot, (delta, ones, g[1])),
+            (np.multiply, (delta, w[0][:, None], back)),
+        ]
