@@ -8,6 +8,7 @@ window of pixels, all windows have one size, and the work is a few NumPy calls f
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -38,11 +39,12 @@ class Pen(NamedTuple):
         softness: Width of the edge, from no ink to all of it: 1 is a sharp edge seen through square pixels.
     """
 
-    width: float = 2.5
-    softness: float = 1.5
+    width: float = 2.3
+    softness: float = 1.1
 
 
-class Drawings(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class Drawings:
     """Any number of drawings, flat.
 
     Attributes:
@@ -54,6 +56,38 @@ class Drawings(NamedTuple):
     points: np.ndarray
     strokes: np.ndarray
     digits: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.digits) - 1
+
+    def __getitem__(self, index: int) -> list[np.ndarray]:
+        """The strokes of one drawing, each (k, 2)."""
+        if not -len(self) <= index < len(self):
+            raise IndexError(index)
+        index %= len(self)
+        parts = range(self.digits[index], self.digits[index + 1])
+        return [self.points[self.strokes[k] : self.strokes[k + 1]] for k in parts]
+
+    def take(self, which: np.ndarray) -> Drawings:
+        """Some of the drawings.
+
+        Args:
+            which: (n,) bool, or indices.
+        """
+        drawings = np.arange(len(self))[which]
+        strokes = _ranges(self.digits[drawings], self.digits[drawings + 1])
+        points = _ranges(self.strokes[strokes], self.strokes[strokes + 1])
+        return Drawings(
+            self.points[points],
+            np.append(0, np.cumsum(np.diff(self.strokes)[strokes])),
+            np.append(0, np.cumsum(np.diff(self.digits)[drawings])),
+        )
+
+
+def _ranges(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
+    """All integers of the half-open ranges, one range after the other."""
+    counts = ends - starts
+    return np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
 
 
 def draw(drawings: Drawings, pens: np.ndarray, box: float, side: int) -> np.ndarray:
@@ -91,9 +125,7 @@ def draw(drawings: Drawings, pens: np.ndarray, box: float, side: int) -> np.ndar
     return np.clip((width / 2.0 - distance) / softness + np.float32(0.5), 0.0, 1.0)
 
 
-def _thinned(
-    points: np.ndarray, strokes: np.ndarray, owner: np.ndarray
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _thinned(points: np.ndarray, strokes: np.ndarray, owner: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Resample strokes that have far more points than pixels can show; the others stay as they are.
 
     Args:

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from lenet_gpu import LeNet5
 from lenet_gpu.errors import InputError
+from lenet_gpu.inference import WEIGHTS_FOLDER
 from lenet_gpu.preprocess import BOX, image_to_mnist
 
 SAMPLE = slice(0, 400)
@@ -67,6 +69,52 @@ def test_grey_paper_with_grain(mnist, rng):
     clean = image_to_mnist(image) / 255.0
     noisy = image_to_mnist(np.clip(photo, 0, 255).astype(np.uint8)) / 255.0
     assert abs(noisy - clean).mean() < 0.02
+
+
+def accuracy(mnist, pictures):
+    """Share of pictures of the first test digits that the shipped model reads."""
+    model = LeNet5.load(WEIGHTS_FOLDER / "mnist.npz")
+    fields = np.stack([image_to_mnist(picture) for picture in pictures])
+    return (model.predict(fields) == mnist.test.labels[: len(fields)]).mean()
+
+
+def pasted(mnist, rng, canvas, scale, resampling, count=150):
+    """Test digits, scaled and put anywhere."""
+    for image in mnist.test.images[:count]:
+        side = round(28 * scale)
+        picture = np.zeros((canvas, canvas), np.uint8)
+        top, left = rng.integers(0, canvas - side + 1, 2)
+        picture[top : top + side, left : left + side] = Image.fromarray(image).resize((side, side), resampling)
+        yield picture
+
+
+@pytest.mark.parametrize(
+    ("canvas", "scale", "resampling"),
+    [(64, 0.5, "BOX"), (64, 0.75, "BILINEAR"), (64, 1.5, "NEAREST"), (120, 3.0, "LANCZOS"), (96, 2.0, "BICUBIC")],
+)
+def test_scaled_digits_anywhere_are_read_as_well_as_centred_ones(mnist, rng, canvas, scale, resampling):
+    """At most two of 150 more go wrong."""
+    centred = accuracy(mnist, mnist.test.images[:150])
+    scaled = accuracy(mnist, pasted(mnist, rng, canvas, scale, Image.Resampling[resampling]))
+    assert scaled >= centred - 2 / 150
+
+
+@pytest.mark.parametrize("inverted", [False, True])
+@pytest.mark.parametrize(("noise", "slope"), [(8, 0), (0, 80), (5, 40)])
+def test_noise_and_uneven_light_do_no_harm(mnist, rng, noise, slope, inverted):
+    """Grain of so many grey levels, and light that changes by so many from edge to edge."""
+    light = slope * np.linspace(-0.5, 0.5, 64)[:, None] - slope * np.linspace(-0.5, 0.5, 64) / 2
+    pictures = (
+        np.clip(20 + 60 + 0.6 * picture + light + rng.normal(0, noise, (64, 64)), 0, 255).astype(np.uint8)
+        for picture in pasted(mnist, rng, 64, 1.0, Image.Resampling.BICUBIC)
+    )
+    turned = (255 - picture if inverted else picture for picture in pictures)
+    assert accuracy(mnist, turned) >= accuracy(mnist, mnist.test.images[:150]) - 2 / 150
+
+
+def test_light_that_fades_like_a_vignette_leaves_no_ink():
+    y, x = np.mgrid[-1:1:90j, -1:1:120j]
+    assert not image_to_mnist((200 - 60 * (x**2 + y**2)).astype(np.uint8)).any()
 
 
 @pytest.mark.parametrize("level", [0, 128, 255])
