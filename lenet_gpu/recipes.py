@@ -145,6 +145,9 @@ class Recipe:
         return asdict(self)
 
 
+PAPER_COPIES = 10
+"""Patterns of every image in the paper's training with distortions: itself and nine distorted ones."""
+
 MODERN: dict[str, Any] = {
     "batch_size": 64,
     "learning_rate": 0.03,
@@ -190,7 +193,7 @@ RECIPES = {
         Recipe(
             name="touch",
             summary="the app's model: MNIST, stylus strokes, synthetic hands, and what is not a digit",
-            epochs=16,
+            epochs=24,
             average_decay=0.9995,
             augmentation=Augmentation(strength=0.8),
             sources=("handwriting", "pendigits", "nondigits"),
@@ -235,6 +238,22 @@ def get_recipe(recipe: str | Recipe) -> Recipe:
     if recipe not in RECIPES:
         raise InputError("recipe", found=repr(recipe), expected=" or ".join(RECIPES))
     return RECIPES[recipe]
+
+
+def with_distortions(recipe: Recipe) -> Recipe:
+    """The recipe `paper` with the paper's distorted patterns: 540,000 beside the 60,000 (section III.C).
+
+    Raises:
+        InputError: Another recipe, which has distortions of its own or none.
+    """
+    if recipe.name != "paper":
+        raise InputError(
+            "--distortions",
+            found=f"recipe {recipe.name}",
+            expected="recipe paper",
+            remedy="fast, best and touch distort their images anyway",
+        )
+    return recipe.with_changes(augmentation=augment.PAPER, copies=PAPER_COPIES)
 
 
 def from_dict(values: dict[str, Any]) -> Recipe:

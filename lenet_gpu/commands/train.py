@@ -17,16 +17,17 @@ from lenet_gpu.commands.options import (
 )
 from lenet_gpu.engine.names import ENGINES
 from lenet_gpu.errors import InputError
-from lenet_gpu.recipes import DEFAULT, RECIPES, get_recipe
+from lenet_gpu.recipes import DEFAULT, RECIPES, get_recipe, with_distortions
 
 EXAMPLES = """\
   lenet-gpu train                                 MNIST by the default recipe, on the GPU if there is one
   lenet-gpu train --backend cpu --seed 1 --out runs/one
   lenet-gpu train --dataset digits.csv --epochs 3
+  lenet-gpu train --recipe paper --distortions    the 1998 training, with its distorted patterns
   lenet-gpu train --resume runs/one               continue an interrupted run, bit for bit
 """
 
-FIXED_BY_RUN = ("recipe", "seed", "batch_size", "learning_rate", "out")
+FIXED_BY_RUN = ("recipe", "seed", "batch_size", "learning_rate", "distortions", "out")
 """Options that a resumed run has already settled."""
 
 
@@ -42,6 +43,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--epochs", type=whole_number(1), metavar="N", help="passes over the training set")
     parser.add_argument("--batch-size", type=whole_number(1), metavar="N", help="images a step")
     parser.add_argument("--learning-rate", type=positive_number, metavar="X", help="step size of the first epoch")
+    distortions = "with --recipe paper: nine distorted copies of every image, as in 1998 (540,000 more patterns)"
+    parser.add_argument("--distortions", action="store_true", help=distortions)
     parser.add_argument("--seed", type=whole_number(0), metavar="N", help="seed of weights and order (default: 0)")
     add_data_options(parser)
     parser.add_argument(
@@ -72,6 +75,8 @@ def run(options: argparse.Namespace) -> int:
     recipe = get_recipe(options.recipe or DEFAULT).with_changes(
         epochs=options.epochs, batch_size=options.batch_size, learning_rate=options.learning_rate
     )
+    if options.distortions:
+        recipe = with_distortions(recipe)
     data = load_dataset(source, data_dir=options.data_dir, download=not options.no_download)
     backend = select_backend(options.backend)
     if options.resume:
@@ -101,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
 
 def _refuse_settled(options: argparse.Namespace) -> None:
     for name in FIXED_BY_RUN:
-        if getattr(options, name) is not None:
+        if getattr(options, name) not in (None, False):
             raise InputError(
                 f"--{name.replace('_', '-')} with --resume",
                 found="a setting that the run has already settled",
