@@ -136,3 +136,28 @@ def _draw_confusion(axes: Axes, confusion: np.ndarray) -> None:
             weight, colour = ("bold", "black") if row == column else ("normal", "black")
             axes.text(column, row, count, ha="center", va="center", fontsize=8, weight=weight, color=colour)
     axes.set(xticks=range(10), yticks=range(10), xlabel="digit read", ylabel="true digit", title="confusion matrix")
+
+
+def save_augmentation(samples: np.ndarray, title: str, path: str | os.PathLike[str]) -> None:
+    """Draw training images as they are and as a recipe varies them.
+
+    Args:
+        samples: (rows, columns, 32, 32), 0..255: an image a row, the first one as it is, the others varied.
+        title: What is seen.
+        path: PNG file to write.
+
+    Raises:
+        InputError: The file can't be written.
+    """
+    rows, columns, size, _ = samples.shape
+    figure = _figure(columns, rows + 0.5)
+    axes = figure.subplots()
+    axes.imshow(
+        255 - samples.transpose(0, 2, 1, 3).reshape(rows * size, columns * size), cmap="gray", vmin=0, vmax=255
+    )
+    for line in range(1, rows):
+        axes.axhline(line * size - 0.5, color=GREY, linewidth=0.3)
+    for line in range(1, columns):
+        axes.axvline(line * size - 0.5, color=BLUE if line == 1 else GREY, linewidth=1.5 if line == 1 else 0.3)
+    axes.set(xticks=[], yticks=[], title=title)
+    _save(figure, path)

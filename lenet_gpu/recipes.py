@@ -307,6 +307,9 @@ def validated(recipe: Recipe) -> Recipe:
         value = getattr(recipe, name)
         if value not in choices:
             raise InputError(name, found=repr(value), expected=" or ".join(choices))
+    if recipe.loss not in VARIANTS[recipe.variant].losses:
+        fitting = " or ".join(VARIANTS[recipe.variant].losses)
+        raise InputError(f"loss of the network {recipe.variant}", found=recipe.loss, expected=fitting)
     if recipe.sources:
         from lenet_gpu.sources import SOURCES  # hundreds of templates, which only such recipes need
 

@@ -232,13 +232,7 @@ class Trainer:
             self.optimizer.swap_average(self.model.parameters)
             self.optimizer.before_epoch(self.model, patterns.images, patterns.labels, self.seed, epoch)
             try:
-                losses = engine.train(
-                    order,
-                    batch_size,
-                    rates,
-                    progress,
-                    **({} if distortions is None else {"distortions": distortions}),
-                )
+                losses = engine.train(order, batch_size, rates, progress, distortions)
             finally:
                 self.optimizer.swap_average(self.model.parameters)
         seconds = time.perf_counter() - start

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from lenet_gpu import seeds
+from lenet_gpu import distort, seeds
+from lenet_gpu.augment import STANDARD
+from lenet_gpu.backend import NumpyBackend
 from lenet_gpu.engine import cuda, cuda_plan
 from lenet_gpu.engine.cuda import CudaEngine
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.lenet5 import LeNet5
-from lenet_gpu.optim import GradientDescent
+from lenet_gpu.optim import GradientDescent, Nesterov
+from lenet_gpu.paper import NOT_A_DIGIT
 
 
 def trained_parameters():
@@ -32,14 +35,29 @@ def train(engine, n, batch_size, epochs=1):
     return np.concatenate([engine.train(order, batch_size, rates) for order in orders])
 
 
-def gradients(engine, order):
+def with_no_digits(labels):
+    """The labels, every seventh of which now says that the image shows no digit."""
+    labels = labels.copy()
+    labels[::7] = NOT_A_DIGIT
+    return labels
+
+
+def gradients(engine, order, distortions=None):
     """Loss and gradients of one batch by name, just as the update kernel forms them: 0 - (-1) * gradient."""
     network = engine.network
     with engine._stream:
-        buffers = cuda_plan.EpochBuffers(engine._xp, cuda_plan.Schedule(len(order), len(order)))
+        schedule = cuda_plan.Schedule(len(order), len(order), distortions is not None)
+        if distortions is not None:
+            engine._prepared(schedule)  # uploads the elastic fields
+        buffers = cuda_plan.EpochBuffers(engine._xp, schedule)
         found = engine._xp.zeros(network.parameters.size, dtype="float32")
-        buffers.start(order, np.array([-1.0]))
-        engine._enqueue_steps(buffers, 1, found)
+        buffers.start(order, np.array([-1.0]), distortions)
+        train_images, update = engine.arguments(buffers)
+        rest = update[1 + len(cuda_plan.plain_rule(buffers)) :]
+        blocks = (len(order),), (cuda_plan.UPDATE_BLOCKS,)
+        kernels, shared = engine._kernels, cuda_plan.SHARED_BYTES
+        kernels.train_images(blocks[0], (cuda_plan.THREADS,), train_images, shared_mem=shared)
+        kernels.update(blocks[1], (cuda_plan.UPDATE_THREADS,), (found, *cuda_plan.plain_rule(buffers), *rest))
         return float(engine._host(buffers.losses)[0]), network.views_of(engine._host(found))
 
 
@@ -56,6 +74,52 @@ def check_gradients(backend, images, labels, batch_size, tolerance=5e-6):
     for name, gradient in expected.items():
         error = np.abs(found[name] - gradient).max() / np.abs(gradient).max()
         assert error < tolerance, f"{name}: {error}"
+
+
+def check_gradients_of_distorted_images(backend, images, labels, batch_size, tolerance=1e-5):
+    """Loss and every gradient of distorted images, some of which show no digit, agree with the readable layers."""
+    order = seeds.epoch_order(0, 1, len(images))[:batch_size]
+    distortions, labels = STANDARD.draw(0, 1, batch_size), with_no_digits(labels)
+    oracle = LeNet5(dtype="float64")
+    oracle.set_parameters(trained_parameters())
+    grids = distort.distort_reference(np, images[order], distortions, distort.elastic_fields())
+    loss = oracle.input_loss_backward(oracle.grid_layer(grids.reshape(batch_size, -1)), labels[order])
+    engine = make(backend, images, labels)
+    engine.network.set_parameters(trained_parameters())
+    found_loss, found = gradients(engine, order, distortions)
+    assert abs(found_loss - loss) <= tolerance * loss
+    for name, gradient in oracle.gradient_views.items():
+        error = np.abs(found[name] - gradient).max() / np.abs(gradient).max()
+        assert error < tolerance, f"{name}: {error}"
+
+
+def with_everything(engine_class, backend, images, labels, batch_size, epochs=2):
+    """Epochs of distorted images, some of which show no digit, by Nesterov's rule; the losses and the engine."""
+    network = LeNet5(backend=backend, initialisation="lecun")
+    optimizer = Nesterov(0.9, 5e-5, 0.99)
+    optimizer.prepare(network)
+    engine, n = engine_class(network, optimizer), len(images)
+    engine.load(images, with_no_digits(labels))
+    losses = []
+    for epoch in range(1, epochs + 1):
+        rates = np.full(-(-n // batch_size), 0.02)
+        order, distortions = seeds.epoch_order(0, epoch, n), STANDARD.draw(0, epoch, n)
+        losses.append(engine.train(order, batch_size, rates, distortions=distortions))
+        optimizer.swap_average(network.parameters)
+        optimizer.swap_average(network.parameters)
+    return np.concatenate(losses), engine
+
+
+def check_everything(backend, images, labels, batch_size, losses, distance):
+    """Epochs with all there is agree with the readable layers on the CPU, in the losses and the average."""
+    found, engine = with_everything(CudaEngine, backend, images, labels, batch_size)
+    expected, readable = with_everything(LayeredEngine, NumpyBackend(), images, labels, batch_size)
+    np.testing.assert_allclose(found, expected, rtol=losses)
+    a, b = (np.asarray(each.network.backend.to_host(each.optimizer.state["average"])) for each in (engine, readable))
+    assert np.linalg.norm(a - b) <= distance * np.linalg.norm(b)
+    again, other = with_everything(CudaEngine, backend, images, labels, batch_size)
+    assert np.array_equal(again, found)
+    assert np.array_equal(other.network.host_parameters(), engine.network.host_parameters())
 
 
 def check_graph_equals_single_steps(backend, images, labels, batch_size, monkeypatch):

@@ -7,13 +7,16 @@ import pytest
 from stand_in import cuda_cupy
 from stand_in.cuda_cupy import CudaBackend, world
 
+from lenet_gpu import distort
+from lenet_gpu.augment import STANDARD
 from lenet_gpu.backend import NumpyBackend
 from lenet_gpu.engine import cuda, cuda_plan
 from lenet_gpu.engine.cuda import CudaEngine, covers
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.errors import BackendError, InputError, TrainingError
 from lenet_gpu.lenet5 import LeNet5
-from lenet_gpu.optim import GradientDescent
+from lenet_gpu.optim import GradientDescent, Nesterov
+from lenet_gpu.paper import NOT_A_DIGIT
 
 N, STEPS = 67, 4
 
@@ -37,8 +40,15 @@ def order_of(n, epoch):
     return np.random.default_rng(epoch).permutation(n)
 
 
-def make(digits=None, seed=2):
-    engine = CudaEngine(LeNet5(backend=CudaBackend(), seed=seed), GradientDescent())
+def nesterov(network):
+    optimizer = Nesterov(0.9, 0.01, 0.8)
+    optimizer.prepare(network)
+    return optimizer
+
+
+def make(digits=None, seed=2, rule=None):
+    network = LeNet5(backend=CudaBackend(), seed=seed)
+    engine = CudaEngine(network, GradientDescent() if rule is None else rule(network))
     if digits is not None:
         engine.load(*digits)
     return engine
@@ -61,6 +71,68 @@ def test_training_agrees_with_the_layered_engine(digits):
     found = network.views_of(engine.network.host_parameters())
     for name, expected in network.views.items():
         assert np.abs(found[name] - expected).max() <= 1e-5 * np.abs(expected).max(), name
+
+
+def distorted(engine, epochs=(1, 2), n=19):
+    """Epochs of distorted images, a graph and a step of three images each; the losses."""
+    rates = np.linspace(0.02, 0.01, -(-n // 4))
+    return np.concatenate(
+        [engine.train(order_of(n, e), 4, rates, distortions=STANDARD.draw(0, e, n)) for e in epochs]
+    )
+
+
+def test_training_with_everything_agrees_with_the_layered_engine(digits):
+    """Distorted images, Nesterov's rule, the weights exchanged with their average between epochs, and no digits."""
+    images, labels = digits[0], digits[1].copy()
+    labels[::6] = NOT_A_DIGIT
+    network = LeNet5(seed=2, backend=NumpyBackend())
+    readable, engine = LayeredEngine(network, nesterov(network)), make((images, labels), rule=nesterov)
+    readable.load(images, labels)
+    for epoch in (1, 2):
+        np.testing.assert_allclose(distorted(engine, (epoch,), N), distorted(readable, (epoch,), N), rtol=1e-5)
+        for each in (engine, readable):
+            each.optimizer.swap_average(each.network.parameters)
+    for name, array in (("parameters", network.parameters), *readable.optimizer.state.items()):
+        found = engine.network.parameters if name == "parameters" else engine.optimizer.state[name]
+        views = network.views_of(engine.network.backend.to_host(found))
+        for part, expected in network.views_of(array).items():
+            assert np.abs(views[part] - expected).max() <= 2e-5 * np.abs(expected).max(), (name, part)
+
+
+def test_epochs_with_and_without_distortions_take_turns(digits):
+    engine, other = make(digits), make(digits)
+    found = [distorted(engine, (1,)), *train(engine, n=19), distorted(engine, (2,))]
+    expected = [distorted(other, (1,))]
+    fresh = make(digits)
+    fresh.network.set_parameters(other.network.host_parameters())
+    expected += train(fresh, n=19)
+    other.network.set_parameters(fresh.network.host_parameters())
+    expected.append(distorted(other, (2,)))
+    for losses, wanted in zip(found, expected, strict=True):
+        assert np.array_equal(losses, wanted)
+    assert not np.array_equal(found[0], make(digits).train(order_of(19, 1), 4, np.linspace(0.02, 0.01, 5)))
+
+
+def test_an_optimisers_new_state_is_the_one_trained(digits):
+    """A graph holds the addresses of the arrays it was captured with."""
+    engine, fresh = make(digits, rule=nesterov), make(digits, rule=nesterov)
+    distorted(engine)
+    engine.network.set_parameters(fresh.network.host_parameters())
+    engine.optimizer.prepare(engine.network)
+    assert np.array_equal(distorted(engine), distorted(fresh))
+    assert engine.optimizer.state["velocity"].get().any()
+
+
+def test_elastic_fields_are_uploaded_once_and_only_if_needed(digits):
+    engine = make(digits)
+    used = engine.network.backend.memory_used()
+    train(engine, n=19)
+    assert engine.network.backend.memory_used() - used < distort.elastic_fields().nbytes
+    distorted(engine)
+    with engine.network.backend.counting() as counters:
+        distorted(engine, (3,))
+    assert counters.transfers == 4  # order, distortions, learning rates, clock
+    assert engine.network.backend.memory_used() - used < 1.5 * distort.elastic_fields().nbytes
 
 
 def test_an_epoch_is_launched_as_planned(digits):
@@ -236,6 +308,7 @@ def test_covers_tells_why_not(digits):
     backend = CudaBackend()
     network = LeNet5(backend=backend)
     assert covers(network, backend, GradientDescent()) is None
+    assert covers(network, backend, Nesterov()) is None
     assert "'cpu'" in covers(LeNet5(), NumpyBackend())
     assert "float64" in covers(LeNet5(backend=backend, dtype="float64"), backend)
 
@@ -243,6 +316,9 @@ def test_covers_tells_why_not(digits):
         pass
 
     assert "Momentum" in covers(network, backend, Momentum())
+    network.loss = "map"
+    assert "'map'" in covers(network, backend)
+    network.loss = "cross_entropy"
     network.variant = "paper"
     assert "'paper'" in covers(network, backend)
     network.variant = "modern"
@@ -326,12 +402,23 @@ def test_indices_beyond_the_training_set_are_refused(digits):
     assert engine.train(np.zeros(0, int), 2, np.zeros(0)).shape == (0,)
 
 
+def test_distortions_that_the_kernels_could_not_follow_are_refused(digits):
+    engine, rows = make(digits), STANDARD.draw(0, 1, 2)
+    for wrong in (rows[:1], rows[:, :7]):
+        with pytest.raises(InputError, match=r"distortions: found shape .* expected \(2, 8\)"):
+            engine.train(np.array([0, 1]), 2, np.array([0.1]), distortions=wrong)
+    for number in (-1, distort.FIELDS, np.nan):
+        rows[1, 6] = number
+        with pytest.raises(InputError, match=r"elastic fields: found .* expected 0 to 1023"):
+            engine.train(np.array([0, 1]), 2, np.array([0.1]), distortions=rows)
+
+
 def test_a_training_set_of_another_form_is_refused(digits):
     images, labels = digits
     with pytest.raises(InputError, match="uint8"):
         make((images / 255.0, labels))
     with pytest.raises(InputError, match="labels"):
-        make((images, labels + 10))
+        make((images, labels + 11))
     with pytest.raises(InputError, match="labels"):
         make((images, labels[1:]))
 

@@ -15,12 +15,14 @@ import pytest
 from cuda_on_cpu import harness
 from cuda_on_cpu.steps import KERNELS, SHARED, Steps
 
+from lenet_gpu import distort
+from lenet_gpu.augment import STANDARD
 from lenet_gpu.datasets import load_dataset
 from lenet_gpu.engine import cuda_source
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.lenet5 import LeNet5
-from lenet_gpu.optim import GradientDescent
-from lenet_gpu.paper import C3_TABLE
+from lenet_gpu.optim import GradientDescent, Nesterov
+from lenet_gpu.paper import C3_TABLE, NOT_A_DIGIT
 
 DATA = Path(__file__).parents[1] / "data" / "mnist"
 HARNESS = Path(harness.__file__).parent
@@ -50,6 +52,11 @@ def make_steps(order: np.ndarray, batch_size: int, **options: object) -> Steps:
     rates = np.linspace(0.08, 0.04, -(-len(order) // batch_size)).astype(np.float32)
     start = trained_parameters().copy()
     return Steps(library(), images, labels, order.astype(np.int32), batch_size, start, rates, **options)
+
+
+def everything(order: np.ndarray) -> dict[str, object]:
+    """Options of steps with all there is: distortions, Nesterov's momentum, weight decay and average."""
+    return {"distortions": STANDARD.draw(7, 1, len(order)), "nesterov": (0.9, 0.01, 0.8)}
 
 
 def permutation(n: int) -> np.ndarray:
@@ -86,6 +93,39 @@ def test_loss_and_every_gradient_agree_with_the_layers(batch_size: int, worst_ca
         assert error < 5e-6, f"{name}: {error}"
 
 
+def test_constants_of_distortions_are_the_hosts() -> None:
+    found = re.search(r"constexpr int DISTORTION = (\d+);", cuda_source.source())
+    assert found
+    assert int(found.group(1)) == distort.PARAMETERS
+    found = re.search(r"constexpr int NOT_A_DIGIT = (\d+);", cuda_source.source())
+    assert found
+    assert int(found.group(1)) == NOT_A_DIGIT
+    assert distort.elastic_fields().shape == (distort.FIELDS, 2, 32, 32)
+
+
+@pytest.mark.parametrize(("batch_size", "farther"), [(1, 0.0), (32, 0.0), (32, 12.0)])
+def test_loss_and_gradients_of_distorted_images_and_of_no_digits(batch_size: int, farther: float) -> None:
+    """`farther`: images shifted so that parts of them leave the grid, and places far beyond the image are read."""
+    order = permutation(batch_size)
+    distortions = STANDARD.draw(7, 1, batch_size)
+    distortions[:, 2:6:3] += np.random.default_rng(8).normal(0, farther, (batch_size, 2))
+    steps = make_steps(order, batch_size, distortions=distortions)
+    steps.labels = steps.labels.copy()
+    steps.labels[order[::3]] = NOT_A_DIGIT
+    oracle = LeNet5(dtype="float64")
+    oracle.set_parameters(trained_parameters())
+    grids = distort.distort_reference(np, steps.images[order], distortions, distort.elastic_fields())
+    x = oracle.grid_layer(grids.reshape(batch_size, -1))
+    loss = oracle.input_loss_backward(x, steps.labels[order])
+    found = oracle.views_of(steps.gradient())
+    assert steps.losses[0] == pytest.approx(loss, rel=1e-6)
+    answers = oracle.forward_layers(x).argmax(axis=1)
+    assert steps.correct[0] == (answers == steps.labels[order]).sum()
+    for name, gradient in oracle.gradient_views.items():
+        error = np.abs(found[name] - gradient).max() / np.abs(gradient).max()
+        assert error < 1e-5, f"{name}: {error}"
+
+
 def test_a_step_moves_the_parameters_against_the_gradient() -> None:
     steps = make_steps(permutation(8), 8)
     gradient = make_steps(permutation(8), 8).gradient()
@@ -94,14 +134,11 @@ def test_a_step_moves_the_parameters_against_the_gradient() -> None:
     assert steps.clock.tolist() == [1, 0, 8, 8]
 
 
-@pytest.mark.parametrize("worst_case", [0.0, 1.0])
-def test_twenty_steps_on_real_digits_agree_with_the_layered_engine(worst_case: float) -> None:
-    """Also with the largest errors that a GPU's approximate exponential and division may have."""
+def test_twenty_steps_on_real_digits_agree_with_the_layered_engine() -> None:
     order, rates = permutation(626), np.linspace(0.08, 0.04, 20)  # the last batch has 18 images
     images, labels = digits()
     network = LeNet5(seed=4)
     steps = make_steps(order, 32)
-    steps.library = harness.build(cuda_source.source(), KERNELS, worst_case=worst_case)
     steps.parameters = network.host_parameters()
     engine = LayeredEngine(network, GradientDescent())
     engine.load(images, labels)
@@ -114,17 +151,74 @@ def test_twenty_steps_on_real_digits_agree_with_the_layered_engine(worst_case: f
         assert error < 1e-5, f"{name}: {error}"
 
 
-def test_order_of_threads_and_blocks_changes_no_bit() -> None:
-    forwards, backwards = (make_steps(permutation(7), 4, backwards=order) for order in (False, True))
+def test_twenty_steps_with_everything_agree_with_the_layered_engine() -> None:
+    """Distorted digits, some of which are none, and Nesterov's rule with all its terms.
+
+    And with the largest errors that a GPU's approximate exponential and division may have.
+    """
+    order, rates = permutation(626), np.linspace(0.02, 0.01, 20)
+    network = LeNet5(seed=4, initialisation="lecun")
+    steps = make_steps(order, 32, **everything(order))
+    steps.library = harness.build(cuda_source.source(), KERNELS, worst_case=1.0)
+    steps.labels = steps.labels.copy()
+    steps.labels[::5] = NOT_A_DIGIT
+    steps.learning_rates = rates.astype(np.float32)
+    steps.parameters = network.host_parameters()
+    steps.average = network.host_parameters()
+    optimizer = Nesterov(0.9, 0.01, 0.8)
+    optimizer.prepare(network)
+    engine = LayeredEngine(network, optimizer)
+    engine.load(steps.images, steps.labels)
+    losses = engine.train(order, 32, rates, distortions=steps.distortions)
+    assert losses[-1] < losses[0]
+    steps.run()
+    np.testing.assert_allclose(steps.losses, losses, rtol=1e-5)
+    for what, found, expected in (
+        ("parameters", steps.parameters, network.parameters),
+        ("velocity", steps.velocity, optimizer.state["velocity"]),
+        ("average", steps.average, optimizer.state["average"]),
+    ):
+        views = network.views_of(found)
+        for name, view in network.views_of(expected).items():
+            error = np.abs(views[name] - view).max() / np.abs(view).max()
+            assert error < 2e-5, f"{what}, {name}: {error}"
+
+
+def test_nesterovs_rule_is_the_optimisers() -> None:
+    """A step of the kernel from a state in full swing, and the same step by optim.py from the kernel's gradient."""
+    order, rng = permutation(8), np.random.default_rng(9)
+    steps = make_steps(order, 8, nesterov=(0.9, 0.3, 0.8))
+    network = LeNet5()
+    network.set_parameters(steps.parameters)
+    optimizer = Nesterov(0.9, 0.3, 0.8)
+    optimizer.prepare(network)
+    steps.velocity = rng.normal(0, 0.01, steps.velocity.shape).astype(np.float32)
+    steps.average = rng.normal(0, 0.1, steps.average.shape).astype(np.float32)
+    optimizer.state["velocity"][...], optimizer.state["average"][...] = steps.velocity, steps.average
+    gradient = make_steps(order, 8).gradient()
+    optimizer.update(network.parameters, gradient, float(steps.learning_rates[0]))
+    steps.run(1)
+    np.testing.assert_allclose(steps.parameters, network.parameters, rtol=0, atol=3e-7)  # values up to 1.2
+    np.testing.assert_allclose(steps.velocity, optimizer.state["velocity"], rtol=0, atol=1e-8)  # up to 0.05
+    np.testing.assert_allclose(steps.average, optimizer.state["average"], rtol=0, atol=3e-7)
+
+
+@pytest.mark.parametrize("with_everything", [False, True])
+def test_order_of_threads_and_blocks_changes_no_bit(with_everything: bool) -> None:
+    order = permutation(7)
+    options = everything(order) if with_everything else {}
+    forwards, backwards = (make_steps(order, 4, backwards=way, **options) for way in (False, True))
     assert forwards.run().tobytes() == backwards.run().tobytes()
     assert forwards.losses.tobytes() == backwards.losses.tobytes()
+    assert forwards.average.tobytes() == backwards.average.tobytes()
     images = digits()[0][:5]
     assert forwards.infer(images, 2).tobytes() == backwards.infer(images, 2).tobytes()
 
 
 @pytest.mark.parametrize("grids", [(1, 1), (3, 100), (5, 477), (8, 1000)])
 def test_number_of_blocks_changes_no_bit(grids: tuple[int, int]) -> None:
-    usual, other = make_steps(permutation(8), 5), make_steps(permutation(8), 5, grids=grids)
+    order = permutation(8)
+    usual, other = (make_steps(order, 5, grids=g, **everything(order)) for g in ((None, None), grids))
     assert usual.run().tobytes() == other.run().tobytes()
     assert usual.losses.tobytes() == other.losses.tobytes()
     assert usual.correct.tobytes() == other.correct.tobytes()
@@ -177,7 +271,8 @@ def test_every_missing_barrier_is_found(kernels: str) -> None:
 
     def result(backwards: bool) -> bytes:
         # One block for several images: also what one image leaves behind for the next one must be waited for.
-        steps = make_steps(permutation(2), 2, backwards=backwards, grids=(1, 2))
+        options = everything(permutation(2))
+        steps = make_steps(permutation(2), 2, backwards=backwards, grids=(1, 2), **options)
         steps.library = built
         if kernels == "inference":
             return steps.infer(digits()[0][:2], 1).tobytes()
@@ -192,7 +287,8 @@ def test_every_missing_barrier_is_found(kernels: str) -> None:
                 found.append(k)
     finally:
         left_out.value = -1
-    own = ("forward.cuh", "infer.cu") if kernels == "inference" else ("ward.cuh", "train_images.cu", "update.cu")
+    training = ("ward.cuh", "distort.cuh", "train_images.cu", "update.cu")
+    own = ("forward.cuh", "infer.cu") if kernels == "inference" else training
     assert found == [k for k, name in enumerate(files) if name.endswith(own)]
 
 

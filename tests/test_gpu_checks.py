@@ -28,6 +28,18 @@ def test_gradients(arguments):
         gpu_checks.check_gradients(*arguments, batch_size=5, tolerance=1e-9)
 
 
+def test_gradients_of_distorted_images(arguments):
+    gpu_checks.check_gradients_of_distorted_images(*arguments, batch_size=5)
+    with pytest.raises(AssertionError):
+        gpu_checks.check_gradients_of_distorted_images(*arguments, batch_size=5, tolerance=1e-9)
+
+
+def test_everything(arguments):
+    gpu_checks.check_everything(*arguments, 16, losses=1e-5, distance=1e-5)
+    with pytest.raises(AssertionError):
+        gpu_checks.check_everything(*arguments, 16, losses=1e-5, distance=1e-12)
+
+
 def test_graph_equals_single_steps(arguments, monkeypatch):
     gpu_checks.check_graph_equals_single_steps(*arguments, 8, monkeypatch)
 

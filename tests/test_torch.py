@@ -11,7 +11,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed: pip install
 pytestmark = pytest.mark.torch
 
 
-def torch_loss(parameters, images, labels):
+def torch_loss(parameters, images, labels, loss="cross_entropy"):
     """LeNet-5 written with PyTorch's own operations, from the paper alone."""
     p = parameters
 
@@ -33,8 +33,16 @@ def torch_loss(parameters, images, labels):
     x = squash(subsample(x, "s4"))
     x = squash(torch.nn.functional.conv2d(x, p["c5.weight"], p["c5.bias"]))[:, :, 0, 0]
     x = squash(torch.nn.functional.linear(x, p["f6.weight"], p["f6.bias"]))
-    logits = torch.nn.functional.linear(x, p["output.weight"], p["output.bias"])
-    return torch.nn.functional.cross_entropy(logits, labels)
+    if "output.weight" in p:
+        logits = torch.nn.functional.linear(x, p["output.weight"], p["output.bias"])
+        return torch.nn.functional.cross_entropy(logits, labels)
+    codes = torch.tensor(paper.CODES, dtype=images.dtype)
+    penalties = torch.cdist(x, codes, compute_mode="donot_use_mm_for_euclid_dist") ** 2
+    right = penalties[torch.arange(len(labels)), labels]
+    if loss == "rbf":
+        return right.mean()
+    rubbish = torch.full((len(labels), 1), -paper.RUBBISH_PENALTY, dtype=images.dtype)
+    return (right + torch.logsumexp(torch.cat([-penalties, rubbish], dim=1), dim=1)).mean()
 
 
 def leaves(model):
@@ -52,6 +60,21 @@ def test_loss_and_every_gradient_equal_autograd(mnist):
     assert loss == pytest.approx(witness.item(), rel=1e-12)
     for name, gradient in gradients.items():
         np.testing.assert_allclose(gradient, p[name].grad.numpy(), rtol=1e-9, atol=1e-13, err_msg=name)
+
+
+@pytest.mark.parametrize("loss", ["rbf", "map"])
+def test_the_papers_network_and_its_losses_equal_autograd(loss, mnist):
+    model = LeNet5("paper", seed=4, dtype="float64", initialisation="sqrt")
+    model.loss = loss
+    images, labels = mnist.train.images[:8], mnist.train.labels[:8].astype(np.int64)
+    found, gradients = model.loss_and_grads(images, labels)
+    p = leaves(model)
+    witness = torch_loss(p, torch.tensor(images, dtype=torch.float64), torch.tensor(labels), loss)
+    witness.backward()
+    assert found == pytest.approx(witness.item(), rel=1e-11)
+    for name, gradient in gradients.items():
+        expected = p[name].grad.numpy()
+        np.testing.assert_allclose(gradient, expected, atol=1e-10 * np.abs(expected).max(), err_msg=name)
 
 
 def test_twenty_steps_equal_torchs_optimiser(mnist):

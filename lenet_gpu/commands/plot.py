@@ -1,4 +1,4 @@
-"""``lenet-gpu plot``: draw the curves of a run again."""
+"""``lenet-gpu plot``: draw the curves of a run again, or what a recipe makes of the training images."""
 
 from __future__ import annotations
 
@@ -6,28 +6,81 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from lenet_gpu.commands.options import add_command
+from lenet_gpu.commands.options import add_command, add_data_options
 
 EXAMPLES = """\
   lenet-gpu plot runs/one                         writes runs/one/curves.png
   lenet-gpu plot runs/one --out curves.png
+  lenet-gpu plot --augment                        distorted training images, to augmentation.png
+  lenet-gpu plot --augment --recipe touch --out distorted.png
 """
+
+AUGMENTATION_FILE = "augmentation.png"
+
+SIDE = 8
+"""Rows and columns of the picture of distorted images."""
 
 
 def add_parser(subparsers: Any) -> None:
     """Add the command."""
-    parser = add_command(subparsers, "plot", "draw the curves of a training run, finished or not", EXAMPLES, run)
-    parser.add_argument("folder", metavar="DIR", type=Path, help="folder of the run")
-    parser.add_argument("--out", type=Path, metavar="PNG", help="the picture (default: DIR/curves.png)")
+    summary = "draw the curves of a training run, finished or not, or the images that a recipe trains on"
+    parser = add_command(subparsers, "plot", summary, EXAMPLES, run)
+    parser.add_argument("folder", metavar="DIR", type=Path, nargs="?", help="folder of the run")
+    parser.add_argument("--augment", action="store_true", help="draw training images as a recipe varies them")
+    parser.add_argument("--recipe", help="with --augment: whose variations (default: the standard ones)")
+    add_data_options(parser)
+    parser.add_argument(
+        "--out", type=Path, metavar="PNG", help=f"the picture (default: DIR/curves.png, or {AUGMENTATION_FILE})"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
     """Plot; see the parser for the options."""
+    from lenet_gpu.errors import InputError
+
+    if options.augment:
+        return _draw_augmentation(options)
+    if options.folder is None:
+        raise InputError("plot", found="neither a folder nor --augment", expected="one of them")
+    if options.recipe is not None:
+        raise InputError("--recipe", found="no --augment", remedy="the curves know their recipe: leave it out")
+
     from lenet_gpu.checkpoint import CURVES_FILE, Checkpoint
     from lenet_gpu.plots import save_curves
 
     checkpoint = Checkpoint.load(options.folder)
     picture = options.out or options.folder / CURVES_FILE
     save_curves(checkpoint.history, picture)
+    print(f"wrote     {picture}")
+    return 0
+
+
+def _draw_augmentation(options: argparse.Namespace) -> int:
+    import numpy as np
+
+    from lenet_gpu.augment import STANDARD, varied_samples
+    from lenet_gpu.datasets import load_dataset
+    from lenet_gpu.errors import InputError
+    from lenet_gpu.plots import save_augmentation
+    from lenet_gpu.recipes import get_recipe
+
+    if options.folder is not None:
+        raise InputError("plot --augment", found=f"the folder {options.folder}", expected="none")
+    augmentation = STANDARD if options.recipe is None else get_recipe(options.recipe).augmentation
+    if augmentation is None:
+        raise InputError(
+            f"recipe {options.recipe}",
+            found="images as they are",
+            expected="a recipe that varies them",
+            remedy="name another recipe, or none for the standard variations",
+        )
+    data = load_dataset(options.dataset or "mnist", data_dir=options.data_dir, download=not options.no_download)
+    images, labels = data.train.images, data.train.labels
+    # One image of each of the first digits.
+    shown = np.array([np.flatnonzero(labels == digit)[0] for digit in np.unique(labels)[:SIDE]])
+    picture = options.out or Path(AUGMENTATION_FILE)
+    whose = "standard variations" if options.recipe is None else f"recipe {options.recipe}"
+    title = f"{whose}: as it is, and as training sees it"
+    save_augmentation(varied_samples(images[shown], augmentation, SIDE), title, picture)
     print(f"wrote     {picture}")
     return 0

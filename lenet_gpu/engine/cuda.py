@@ -8,11 +8,13 @@ back its losses. The sums of a step are always formed in the same order: a run c
 from __future__ import annotations
 
 import contextlib
+import operator
 import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lenet_gpu import distort
 from lenet_gpu.engine.base import Engine, Progress
 from lenet_gpu.engine.cuda_device import Kernels, covers, device_errors
 from lenet_gpu.engine.cuda_plan import (
@@ -24,9 +26,12 @@ from lenet_gpu.engine.cuda_plan import (
     UPDATE_THREADS,
     EpochBuffers,
     Schedule,
+    plain_rule,
 )
 from lenet_gpu.errors import InputError
 from lenet_gpu.lenet5 import check_images, check_labels
+from lenet_gpu.optim import Nesterov
+from lenet_gpu.paper import NOT_A_DIGIT
 
 if TYPE_CHECKING:
     from lenet_gpu.lenet5 import LeNet5
@@ -44,7 +49,7 @@ class CudaEngine(Engine):
 
     Args:
         network: The network; its parameters are trained where they lie on the device.
-        optimizer: The update rule, plain gradient descent.
+        optimizer: The update rule: plain gradient descent, or `Nesterov`, whose state is trained where it lies, too.
 
     Raises:
         InputError: The kernels do not cover the network; see `covers`.
@@ -63,6 +68,8 @@ class CudaEngine(Engine):
         self._graph: Any = None
         self._images: Any = None
         self._labels: Any = None
+        self._fields: Any = None
+        self._state: tuple[Any, ...] = ()  # the optimiser's arrays that the graph was captured with
         self._host_images: np.ndarray | None = None
         # x = background + scale * pixel
         self._pixel = (np.float32(network.background), np.float32((network.ink - network.background) / 255.0))
@@ -81,7 +88,7 @@ class CudaEngine(Engine):
 
         Args:
             images: (n, 28, 28) uint8 on the host; must not be changed afterwards.
-            labels: (n,) integers 0..9 on the host.
+            labels: (n,) integers 0..9 on the host, or `paper.NOT_A_DIGIT`.
 
         Raises:
             InputError: Images or labels of another shape, dtype or range.
@@ -90,11 +97,12 @@ class CudaEngine(Engine):
         if np.asarray(images).dtype != np.uint8:
             raise InputError("training images", found=f"dtype {np.asarray(images).dtype}", expected="uint8")
         checked = check_images(images)
-        digits = check_labels(labels, len(checked)).astype(np.uint8)
+        labels = np.asarray(labels)
+        check_labels(np.where(labels == NOT_A_DIGIT, 0, labels), len(checked))
         with device_errors(self._xp, "loading the training set"), self._stream:
             self._forget_epoch()  # a graph holds the addresses of the old set
             self._images = self._xp.asarray(np.ascontiguousarray(checked))
-            self._labels = self._xp.asarray(digits)
+            self._labels = self._xp.asarray(labels.astype(np.uint8))
             self._stream.synchronize()
         self._host_images = images
 
@@ -104,16 +112,18 @@ class CudaEngine(Engine):
         batch_size: int,
         learning_rates: np.ndarray,
         progress: Progress | None = None,
+        distortions: np.ndarray | None = None,
     ) -> np.ndarray:
         """Take one step for every mini-batch of `order`; see `Engine.train`.
 
         Raises:
-            InputError: Indices beyond the training set, or a wrong number of learning rates.
+            InputError: Indices beyond the training set, a wrong number of learning rates, or distortions of
+                another shape or with a field that does not exist.
             TrainingError: Out of device memory, or the device failed.
         """
         order = np.asarray(order)
-        schedule = Schedule(len(order), batch_size)
-        self._check(order, schedule, learning_rates)
+        schedule = Schedule(len(order), batch_size, distortions is not None)
+        self._check(order, schedule, learning_rates, distortions)
         if schedule.steps == 0:
             return np.zeros(0, dtype=np.float32)
         with device_errors(self._xp, "training"):
@@ -121,11 +131,15 @@ class CudaEngine(Engine):
             self.network.backend.synchronize()
             try:
                 with self._stream:
-                    return self._epoch(schedule, order, learning_rates, progress)
+                    buffers = self._prepared(schedule)
+                    buffers.start(order, learning_rates, distortions)
+                    return self._run(buffers, progress)
             finally:
                 self._stream.synchronize()
 
-    def _check(self, order: np.ndarray, schedule: Schedule, learning_rates: np.ndarray) -> None:
+    def _check(
+        self, order: np.ndarray, schedule: Schedule, learning_rates: np.ndarray, distortions: np.ndarray | None
+    ) -> None:
         if self._images is None:
             raise InputError("engine 'cuda'", found="no training set", remedy="call load first")
         if len(learning_rates) != schedule.steps:
@@ -134,13 +148,23 @@ class CudaEngine(Engine):
         n = len(self._images)
         if len(order) and not (order.min() >= 0 and order.max() < n):
             raise InputError("order", found=f"{order.min()} to {order.max()}", expected=f"0 to {n - 1}")
+        if distortions is None:
+            return
+        if distortions.shape != (len(order), distort.PARAMETERS):
+            raise InputError(
+                "distortions",
+                found=f"shape {distortions.shape}",
+                expected=str((len(order), distort.PARAMETERS)),
+            )
+        numbers = distortions[:, 6]
+        if len(order) and not (numbers.min() >= 0 and numbers.max() < distort.FIELDS):
+            raise InputError(
+                "elastic fields", found=f"{numbers.min()} to {numbers.max()}", expected=f"0 to {distort.FIELDS - 1}"
+            )
 
-    def _epoch(
-        self, schedule: Schedule, order: np.ndarray, learning_rates: np.ndarray, progress: Progress | None
-    ) -> np.ndarray:
+    def _run(self, buffers: EpochBuffers, progress: Progress | None) -> np.ndarray:
         """Enqueue an epoch, always a little ahead of the device. The engine's stream is the current one."""
-        buffers = self._prepared(schedule)
-        buffers.start(order, learning_rates)
+        schedule = buffers.schedule
         running: list[tuple[int, Any]] = []  # steps done when the event comes to pass
         done = 0
         shown = time.monotonic()
@@ -166,39 +190,69 @@ class CudaEngine(Engine):
     def _host(self, array: Any) -> np.ndarray:
         return np.array(self.network.backend.to_host(array))
 
-    def _enqueue_steps(self, buffers: EpochBuffers, steps: int, target: Any = None) -> None:
-        """Launch the two kernels of some steps; which steps these are is for the clock on the device to say.
+    def arguments(self, buffers: EpochBuffers) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+        """What the two kernels of a step are launched with.
 
-        `target` is what the update moves: the parameters, unless somebody wants to see the gradient alone.
+        Args:
+            buffers: The epoch's.
+
+        Returns:
+            Arguments of `Kernels.train_images` and of `Kernels.update`.
         """
-        images_arguments = (
+        train_images = (
             self.network.parameters,
             self._images,
             self._labels,
             buffers.order,
             *self._pixel,
+            np.int32(buffers.schedule.distorted),
+            buffers.distortions if buffers.schedule.distorted else buffers.nothing,
+            self._fields if buffers.schedule.distorted else buffers.nothing,
             buffers.clock,
             buffers.records,
         )
-        update_arguments = (
-            self.network.parameters if target is None else target,
+        update = (
+            self.network.parameters,
+            *self._rule(buffers),
             buffers.records,
             buffers.learning_rates,
             buffers.clock,
             buffers.losses,
             buffers.correct,
         )
+        return train_images, update
+
+    def _rule(self, buffers: EpochBuffers) -> tuple[Any, ...]:
+        """The optimiser as the update kernel takes it."""
+        optimizer = self.optimizer
+        if not isinstance(optimizer, Nesterov):
+            return plain_rule(buffers)
+        return (
+            np.int32(1),
+            optimizer.state["velocity"],
+            optimizer.state["average"],
+            np.float32(optimizer.momentum),
+            np.float32(optimizer.weight_decay),
+            np.float32(1.0 - optimizer.average_decay),
+        )
+
+    def _enqueue_steps(self, buffers: EpochBuffers, steps: int) -> None:
+        """Launch the two kernels of some steps; which steps these are is for the clock on the device to say."""
+        train_images, update = self.arguments(buffers)
         blocks = len(buffers.records)  # one an image
         for _ in range(steps):
-            self._kernels.train_images((blocks,), (THREADS,), images_arguments, shared_mem=SHARED_BYTES)
-            self._kernels.update((UPDATE_BLOCKS,), (UPDATE_THREADS,), update_arguments)
+            self._kernels.train_images((blocks,), (THREADS,), train_images, shared_mem=SHARED_BYTES)
+            self._kernels.update((UPDATE_BLOCKS,), (UPDATE_THREADS,), update)
 
     def _prepared(self, schedule: Schedule) -> EpochBuffers:
         """Buffers for the epoch and, if it is long enough, the graph of `GRAPH_STEPS` steps."""
-        buffers = self._buffers
-        if buffers is not None and buffers.schedule == schedule:
+        buffers, state = self._buffers, tuple(self.optimizer.state.values())
+        same_state = len(state) == len(self._state) and all(map(operator.is_, state, self._state))
+        if buffers is not None and buffers.schedule == schedule and same_state:
             return buffers
         self._forget_epoch()
+        if schedule.distorted and self._fields is None:
+            self._fields = self._xp.asarray(distort.elastic_fields())
         buffers = EpochBuffers(self._xp, schedule)
         # The clock is at zero images: one step that does nothing makes the driver load the kernels, which it
         # can't do while a graph is captured.
@@ -206,7 +260,7 @@ class CudaEngine(Engine):
         self._stream.synchronize()
         if schedule.graphs:
             self._graph = self._captured(buffers)
-        self._buffers = buffers
+        self._buffers, self._state = buffers, state
         return buffers
 
     def _captured(self, buffers: EpochBuffers) -> Any:
@@ -258,9 +312,9 @@ class CudaEngine(Engine):
 
     def _forget_epoch(self) -> None:
         self._graph = None  # first: it holds the addresses of the buffers
-        self._buffers = None
+        self._buffers, self._state = None, ()
 
     def close(self) -> None:
         """Give back the device memory."""
         self._forget_epoch()
-        self._images = self._labels = self._host_images = None
+        self._images = self._labels = self._fields = self._host_images = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from lenet_gpu.engine import cuda_source
 from lenet_gpu.engine.cuda_plan import BLOCKS_A_MULTIPROCESSOR, SHARED_BYTES
 from lenet_gpu.errors import BackendError, TrainingError
-from lenet_gpu.optim import GradientDescent
+from lenet_gpu.optim import GradientDescent, Nesterov
 from lenet_gpu.remedies import remedy_for
 
 if TYPE_CHECKING:
@@ -32,10 +32,12 @@ def covers(network: LeNet5, backend: Backend, optimizer: GradientDescent | None 
         return f"the backend is '{backend.name}', not 'gpu'"
     if network.variant != "modern":
         return f"the kernels compute the variant 'modern', not '{network.variant}'"
+    if network.loss != "cross_entropy":
+        return f"the kernels compute the loss 'cross_entropy', not '{network.loss}'"
     if network.dtype != "float32":
         return f"the kernels compute in float32, not {network.dtype}"
-    if optimizer is not None and type(optimizer) is not GradientDescent:
-        return f"the kernels know plain gradient descent, not {type(optimizer).__name__}"
+    if optimizer is not None and type(optimizer) not in (GradientDescent, Nesterov):
+        return f"the kernels know plain gradient descent and Nesterov's, not {type(optimizer).__name__}"
     limit = device_properties(backend.xp)["sharedMemPerBlockOptin"]
     if limit < SHARED_BYTES:
         return f"the GPU gives a block {limit} bytes of shared memory, the kernels need {SHARED_BYTES}"

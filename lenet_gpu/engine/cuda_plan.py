@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from lenet_gpu import distort
 from lenet_gpu.engine import cuda_source
 
 Array = Any
@@ -42,10 +43,12 @@ class Schedule:
     Attributes:
         images: Images of the epoch.
         batch_size: Images a step.
+        distorted: Whether the images are distorted.
     """
 
     images: int
     batch_size: int
+    distorted: bool = False
 
     @property
     def steps(self) -> int:
@@ -73,24 +76,42 @@ class EpochBuffers:
     Attributes:
         schedule: That epoch; another one of the same shape can use the buffers too.
         order: (images,) int32, the epoch's permutation.
+        distortions: (images, 8) float32, how each image of the order is distorted; empty if none is.
         learning_rates: (steps,) float32.
         losses: (steps,) float32, mean loss of each step.
         correct: (steps,) int32, right answers of each step, before its update.
         clock: (4,) int32, see lenet5.cuh.
         records: (batch, 2536) float32, what each image of a batch leaves behind for the update.
+        nothing: (1,) float32, what a kernel is given for an array that it will not look at.
     """
 
     def __init__(self, xp: Any, schedule: Schedule) -> None:
         self.schedule = schedule
         self.order: Array = xp.zeros(schedule.images, dtype="int32")
+        distorted = schedule.images if schedule.distorted else 0
+        self.distortions: Array = xp.zeros((distorted, distort.PARAMETERS), dtype="float32")
+        self.nothing: Array = xp.zeros(1, dtype="float32")
         self.learning_rates: Array = xp.zeros(schedule.steps, dtype="float32")
         self.losses: Array = xp.zeros(schedule.steps, dtype="float32")
         self.correct: Array = xp.zeros(schedule.steps, dtype="int32")
         self.clock: Array = xp.zeros(4, dtype="int32")
         self.records: Array = xp.zeros((min(schedule.batch_size, schedule.images), RECORD), dtype="float32")
 
-    def start(self, order: np.ndarray, learning_rates: np.ndarray) -> None:
-        """Upload an epoch and set the clock to its first step, on the current stream."""
+    def start(self, order: np.ndarray, learning_rates: np.ndarray, distortions: np.ndarray | None = None) -> None:
+        """Upload an epoch and set the clock to its first step, on the current stream.
+
+        Args:
+            order: (images,) integers.
+            learning_rates: (steps,) float.
+            distortions: (images, 8) float32 if the schedule says that images are distorted.
+        """
         self.order.set(np.ascontiguousarray(order, dtype=np.int32))
+        if distortions is not None:
+            self.distortions.set(np.ascontiguousarray(distortions, dtype=np.float32))
         self.learning_rates.set(np.ascontiguousarray(learning_rates, dtype=np.float32))
         self.clock.set(np.array([0, 0, self.schedule.images, self.schedule.batch_size], dtype=np.int32))
+
+
+def plain_rule(buffers: EpochBuffers) -> tuple[Any, ...]:
+    """Plain gradient descent as the update kernel takes it: no momentum, and none of its arrays and numbers."""
+    return (np.int32(0), buffers.nothing, buffers.nothing, np.float32(0), np.float32(0), np.float32(0))

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import numpy as np
 
+from lenet_gpu.distort import distort_reference, elastic_fields
 from lenet_gpu.engine.base import Engine, Progress
 
 PROGRESS_SECONDS = 0.2
@@ -30,11 +32,26 @@ class LayeredEngine(Engine):
         backend = self.network.backend
         self._images = backend.asarray(np.ascontiguousarray(images))
         self._labels = backend.asarray(np.ascontiguousarray(labels))
+        self._fields: Any = None
 
-    def step(self, indices: np.ndarray, learning_rate: float) -> object:
-        """One step on the images with these indices (on the backend); the loss, a 0-d array there."""
-        network = self.network
-        loss = network.loss_backward(self._images[indices], self._labels[indices])
+    def step(self, indices: Any, learning_rate: float, distortions: Any = None) -> Any:
+        """Take one step.
+
+        Args:
+            indices: The batch, (n,) on the backend.
+            learning_rate: Step size.
+            distortions: (n, 8) on the backend; see `Engine.train`.
+
+        Returns:
+            The mean loss before the update, a 0-d array on the backend.
+        """
+        network, xp = self.network, self.network.backend.xp
+        images, labels = self._images[indices], self._labels[indices]
+        if distortions is None:
+            x = network.input_layer(images)
+        else:
+            x = network.grid_layer(distort_reference(xp, images, distortions, self._fields))
+        loss = network.input_loss_backward(x, labels)
         self.optimizer.update(network.parameters, network.gradients, learning_rate)
         return loss
 
@@ -44,16 +61,21 @@ class LayeredEngine(Engine):
         batch_size: int,
         learning_rates: np.ndarray,
         progress: Progress | None = None,
+        distortions: np.ndarray | None = None,
     ) -> np.ndarray:
         """Take one step for every mini-batch of `order`."""
         backend = self.network.backend
         device_order = backend.asarray(order)
+        device_distortions = None if distortions is None else backend.asarray(distortions)
+        if distortions is not None and self._fields is None:
+            self._fields = backend.asarray(elastic_fields())
         steps = len(learning_rates)
         losses = backend.xp.zeros(steps, dtype="float32")
         shown = time.monotonic()
         for step in range(steps):
-            indices = device_order[step * batch_size : (step + 1) * batch_size]
-            losses[step] = self.step(indices, float(learning_rates[step]))
+            batch = slice(step * batch_size, (step + 1) * batch_size)
+            part = None if device_distortions is None else device_distortions[batch]
+            losses[step] = self.step(device_order[batch], float(learning_rates[step]), part)
             if progress is not None and (step == steps - 1 or time.monotonic() - shown > PROGRESS_SECONDS):
                 progress(step + 1, backend.to_host(losses[: step + 1]))
                 shown = time.monotonic()

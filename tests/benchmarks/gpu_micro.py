@@ -91,9 +91,13 @@ def kernel_times(xp, stream, batches=(32, 128, 1024, 4096)):
         buffers.start(np.arange(batch_size), np.zeros(1))
         images, labels = xp.zeros((batch_size, 28, 28), dtype="uint8"), xp.zeros(batch_size, dtype="uint8")
         pixel = np.float32(-0.1), np.float32(0.005)
-        arguments = (parameters, images, labels, buffers.order, *pixel, buffers.clock, buffers.records)
+        not_distorted = np.int32(0), buffers.nothing, buffers.nothing
+        arguments = (
+            parameters, images, labels, buffers.order, *pixel, *not_distorted, buffers.clock, buffers.records,
+        )  # fmt: skip
         update = (
-            parameters, buffers.records, buffers.learning_rates, buffers.clock, buffers.losses, buffers.correct,
+            parameters, *cuda_plan.plain_rule(buffers), buffers.records, buffers.learning_rates, buffers.clock,
+            buffers.losses, buffers.correct,
         )  # fmt: skip
 
         def train_images(arguments=arguments, batch_size=batch_size):

@@ -18,12 +18,14 @@ if __name__ == "__main__":
 
 from cuda_on_cpu.harness import Kernel
 
+from lenet_gpu.distort import elastic_fields
 from lenet_gpu.engine import cuda_source
 
 RECORD = cuda_source.sizes()["RECORD"]
 SHARED = cuda_source.sizes()["sizeof(Memory)"]
 KERNELS = (cuda_source.TRAIN_IMAGES, cuda_source.UPDATE, cuda_source.INFER)
 THREADS, UPDATE_THREADS, UPDATE_GRID = 512, 256, 476
+NOTHING = np.zeros(0, np.float32)
 BACKGROUND, SCALE = np.float32(-0.1), np.float32(1.275 / 255)
 
 
@@ -42,6 +44,9 @@ class Steps:
         backwards: Order of the fibers.
         grids: Blocks of the two training kernels; None is one block an image, one for 128 parameters.
         shared: Dynamic shared memory.
+        distortions: (m, 8) float32, or None.
+        nesterov: (momentum, weight_decay, average_decay), or None for plain gradient descent.
+        velocity, average: (60850,) float32, Nesterov's state, trained in place.
     """
 
     library: Path
@@ -54,6 +59,10 @@ class Steps:
     backwards: bool = False
     grids: tuple[int | None, int | None] = (None, None)
     shared: int = SHARED
+    distortions: np.ndarray | None = None
+    nesterov: tuple[float, float, float] | None = None
+    velocity: np.ndarray = field(init=False)
+    average: np.ndarray = field(init=False)
     records: np.ndarray = field(init=False)
     losses: np.ndarray = field(init=False)
     correct: np.ndarray = field(init=False)
@@ -61,6 +70,7 @@ class Steps:
 
     def __post_init__(self) -> None:
         steps = len(self.learning_rates)
+        self.velocity, self.average = np.zeros_like(self.parameters), self.parameters.copy()
         self.records = np.full((self.batch_size, RECORD), np.nan, np.float32)
         self.losses = np.full(steps, np.nan, np.float32)
         self.correct = np.full(steps, -1, np.int32)
@@ -77,6 +87,9 @@ class Steps:
             self.order,
             BACKGROUND,
             SCALE,
+            np.int32(self.distortions is not None),
+            NOTHING if self.distortions is None else self.distortions,
+            NOTHING if self.distortions is None else elastic_fields(),
             self.clock,
             self.records,
         )
@@ -85,7 +98,12 @@ class Steps:
 
     def update(self, parameters: np.ndarray | None = None) -> None:
         target = self.parameters if parameters is None else parameters
-        arguments = (target, self.records, self.learning_rates, self.clock, self.losses, self.correct)
+        if self.nesterov is None or parameters is not None:
+            rule = (np.int32(0), NOTHING, NOTHING, np.float32(0), np.float32(0), np.float32(0))
+        else:
+            momentum, weight_decay, average_decay = map(np.float32, self.nesterov)
+            rule = (np.int32(1), self.velocity, self.average, momentum, weight_decay, 1 - average_decay)
+        arguments = (target, *rule, self.records, self.learning_rates, self.clock, self.losses, self.correct)
         self.kernel(cuda_source.UPDATE)((self.grids[1] or UPDATE_GRID,), (UPDATE_THREADS,), arguments)
 
     def run(self, steps: int | None = None) -> np.ndarray:
@@ -114,13 +132,18 @@ class Steps:
 
 
 def main(library: str, shared: str = str(SHARED)) -> None:
-    """Two steps (the last one incomplete) and an inference."""
+    """Two steps (the last one incomplete) plain, two with everything there is, and an inference."""
     rng = np.random.default_rng(1)
     images = rng.integers(0, 256, (5, 28, 28), dtype=np.uint8)
-    labels = rng.integers(0, 10, 5, dtype=np.uint8)
+    labels = rng.integers(0, 11, 5, dtype=np.uint8)
     parameters = rng.uniform(-0.1, 0.1, cuda_source.sizes()["PARAMETERS"]).astype(np.float32)
     order, rates = np.array([4, 0, 2], np.int32), np.full(2, 0.05, np.float32)
     steps = Steps(Path(library), images, labels, order, 2, parameters, rates, shared=int(shared))
+    steps.run()
+    distortions = rng.normal(0, 3, (3, 8)).astype(np.float32)  # far beyond the image, too
+    distortions[:, 6] = 0, 511, 1023
+    steps.distortions, steps.nesterov = distortions, (0.9, 1e-4, 0.99)
+    steps.clock[:2] = 0
     steps.run()
     steps.infer(images, 2)
     print("finished", steps.losses)

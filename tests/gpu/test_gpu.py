@@ -13,6 +13,8 @@ import gpu_checks
 import numpy as np
 import pytest
 
+from lenet_gpu import distort
+from lenet_gpu.augment import STANDARD
 from lenet_gpu.backend import NumpyBackend
 from lenet_gpu.engine.base import make_engine
 from lenet_gpu.engine.cuda_device import Kernels, device_errors
@@ -48,6 +50,25 @@ def test_readable_layers_agree_with_numpy(gpu, digits):
 @pytest.mark.parametrize("batch_size", [1, 2, 31, 32, 33, 1024, 4096])
 def test_loss_and_every_gradient_agree_with_the_layers(gpu, digits, batch_size):
     gpu_checks.check_gradients(gpu, *digits, batch_size, tolerance=1e-5)
+
+
+@pytest.mark.parametrize("batch_size", [1, 33, 1024])
+def test_gradients_of_distorted_images_agree_with_the_layers(gpu, digits, batch_size):
+    gpu_checks.check_gradients_of_distorted_images(gpu, *digits, batch_size, tolerance=2e-5)
+
+
+def test_distorted_epochs_by_nesterovs_rule_agree_with_the_cpu(gpu, digits):
+    """Few images: rounding differences grow from step to step, and faster with momentum."""
+    images, labels = (array[:3000] for array in digits)
+    gpu_checks.check_everything(gpu, images, labels, 64, losses=1e-3, distance=1e-3)
+
+
+def test_readable_layers_distort_as_numpy_does(gpu, digits):
+    images, parameters = digits[0][:500], STANDARD.draw(0, 1, 500)
+    expected = distort.distort_reference(np, images, parameters, distort.elastic_fields())
+    on_device = map(gpu.asarray, (images, parameters, distort.elastic_fields()))
+    found = gpu.to_host(distort.distort_reference(gpu.xp, *on_device))
+    np.testing.assert_allclose(found, expected, rtol=0, atol=0.01)
 
 
 @pytest.mark.parametrize("batch_size", [32, 100, 128])

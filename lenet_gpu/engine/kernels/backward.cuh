@@ -3,10 +3,15 @@
 // E is the loss of the batch, d stands for dE/da, the derivative by a unit's weighted sum a (before squashing).
 #include "lenet5.cuh"
 
-// Softmax and cross-entropy, E = -mean over the batch of log p[label]:
-//   p[j] = exp(a[j]) / sum over k of exp(a[k])            d[j] = (p[j] - (1 if j is the label else 0)) / batch
+// Softmax and cross-entropy, E = -mean over the batch of (sum over j of wanted[j] log p[j]):
+//   p[j] = exp(a[j]) / sum over k of exp(a[k])            d[j] = (p[j] - wanted[j]) / batch
+// Wanted is 1 for the label and 0 for the other classes; of an image that is not a digit, 1/10 for each class.
 //
 // Ten threads, each of which goes through all ten outputs: cheaper than exchanging sums.
+__device__ inline float wanted(int j, int label) {
+    return label == NOT_A_DIGIT ? 1.0f / CLASSES : (j == label ? 1.0f : 0.0f);
+}
+
 __device__ inline void softmax_backward(int label, float one_over_batch, Memory& m) {
     const int j = threadIdx.x;
     if (j >= CLASSES) return;
@@ -17,12 +22,15 @@ __device__ inline void softmax_backward(int label, float one_over_batch, Memory&
             largest = m.output[k];
             answer = k;
         }
-    float total = 0.0f;
-    for (int k = 0; k < CLASSES; ++k) total += expf(m.output[k] - largest);
+    float total = 0.0f, wanted_output = 0.0f;  // sum over k of wanted[k] * (a[k] - largest)
+    for (int k = 0; k < CLASSES; ++k) {
+        total += expf(m.output[k] - largest);
+        wanted_output += wanted(k, label) * (m.output[k] - largest);
+    }
     const float p = expf(m.output[j] - largest) / total;
-    m.d_output[j] = (p - (j == label ? 1.0f : 0.0f)) * one_over_batch;
+    m.d_output[j] = (p - wanted(j, label)) * one_over_batch;
     if (j == 0) {
-        m.loss = logf(total) - (m.output[label] - largest);
+        m.loss = logf(total) - wanted_output;
         m.correct = answer == label ? 1.0f : 0.0f;
     }
 }

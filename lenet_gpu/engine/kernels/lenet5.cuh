@@ -26,6 +26,7 @@ constexpr int S2_MAPS = 6, S2_SIZE = 14, S2_AREA = S2_SIZE * S2_SIZE;
 constexpr int C3_MAPS = 16, C3_SIZE = 10, C3_AREA = C3_SIZE * C3_SIZE, C3_PAIRS = 60;
 constexpr int S4_MAPS = 16, S4_SIZE = 5, S4_AREA = S4_SIZE * S4_SIZE, S4_UNITS = S4_MAPS * S4_AREA;  // 400
 constexpr int C5_UNITS = 120, F6_UNITS = 84, CLASSES = 10;
+constexpr int NOT_A_DIGIT = 10;  // label of an image that shows none: every class is wanted alike
 
 // The squashing function f(a) = A tanh(S a), appendix A.
 constexpr float SQUASH_A = 1.7159f, SQUASH_S = 2.0f / 3.0f;

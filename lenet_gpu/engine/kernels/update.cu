@@ -32,10 +32,22 @@ __device__ inline Place place_of(int parameter) {
 static_assert(C5_WEIGHT % 4 == 0 && C5_BIAS % 4 == 0 && F6_WEIGHT % 4 == 0 && F6_BIAS % 4 == 0 &&
               OUTPUT_WEIGHT % 4 == 0 && OUTPUT_BIAS % 4 == 0, "no group of four lies in two fields");
 
-// Plain gradient descent, w <- w - learning_rate * dE/dw (equation 2). The one place that momentum or weight decay
-// would change; their buffers have the layout of `parameters`.
-__device__ inline float updated(float parameter, float gradient, float learning_rate) {
+// Plain gradient descent, w <- w - r dE/dw, r the learning rate (equation 2).
+__device__ inline float descended(float parameter, float gradient, float learning_rate) {
     return parameter - learning_rate * gradient;
+}
+
+// Nesterov's momentum, weight decay, and a running average of the weights (lenet_gpu/optim.py):
+//   v <- momentum v - r dE/dw
+//   w <- (1 - r weight_decay) w + momentum v - r dE/dw
+//   average <- average + share (w - average)
+__device__ inline void nesterov_step(float gradient, float learning_rate, float momentum, float weight_decay,
+                                     float share, float& parameter, float& velocity, float& average) {
+    const float step = -learning_rate * gradient, v = momentum * velocity + step;
+    const float w = parameter - learning_rate * weight_decay * parameter + (step + momentum * v);
+    velocity = v;
+    parameter = w;
+    average += share * (w - average);
 }
 
 // Mean loss and number of right answers of the step, by one warp: lane by lane, then across the lanes.
@@ -53,9 +65,13 @@ __device__ inline void sum_losses(const float* __restrict__ records, int count, 
     }
 }
 
-// dE/dw = sum over the images of the batch; w <- w - learning_rate * dE/dw
+// dE/dw = sum over the images of the batch; then the optimiser's rule
 //
 //   parameters      [60850]         in and out
+//   nesterov                        which rule; 0: plain gradient descent, for which the next five count for nothing
+//   velocity        [60850]         in and out
+//   average         [60850]         in and out: the average of the weights
+//   momentum, weight_decay, share   of that rule
 //   records         [batch][2536]   what the images left behind
 //   learning_rates  [steps]         of the epoch
 //   clock           [4]             where in the epoch we are; this kernel ends the step
@@ -65,7 +81,9 @@ __device__ inline void sum_losses(const float* __restrict__ records, int count, 
 // order. So a sum is always formed in the same way: the result doesn't depend on the number of blocks, and two runs
 // are equal bit by bit. (Adding with atomics would be simpler, in an order that differs from run to run.)
 extern "C" __global__ void __launch_bounds__(UPDATE_THREADS)
-lenet5_update(float* __restrict__ parameters, const float* __restrict__ records,
+lenet5_update(float* __restrict__ parameters, int nesterov, float* __restrict__ velocity,
+              float* __restrict__ average, float momentum, float weight_decay, float share,
+              const float* __restrict__ records,
               const float* __restrict__ learning_rates, int* clock, float* __restrict__ losses,
               int* __restrict__ correct) {
     __shared__ float4 partial[SLICES][WARP];
@@ -98,7 +116,10 @@ lenet5_update(float* __restrict__ parameters, const float* __restrict__ records,
             float gradient = sums[0];
 #pragma unroll
             for (int s = 1; s < SLICES; ++s) gradient += sums[s * WARP * 4];
-            parameters[parameter] = updated(parameters[parameter], gradient, learning_rate);
+            if (nesterov)
+                nesterov_step(gradient, learning_rate, momentum, weight_decay, share, parameters[parameter],
+                              velocity[parameter], average[parameter]);
+            else parameters[parameter] = descended(parameters[parameter], gradient, learning_rate);
         }
         __syncthreads();
     }
