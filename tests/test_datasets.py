@@ -697,7 +697,7 @@ def test_a_path_of_no_known_form(tmp_path):
     (tmp_path / "sub").mkdir()
     assert "found an empty folder" in refusal(tmp_path / "sub")
     for source in (tmp_path / "none", "mnits", "", "a\0b"):
-        assert "found no such file or folder, expected mnist, emnist-digits or a path" in refusal(source)
+        assert "found no such file or folder, expected mnist, emnist-digits, pendigits or a path" in refusal(source)
     assert "found one idx file, expected the folder" in refusal(SHIPPED / f"{NAMES['test-labels']}.gz")
 
 

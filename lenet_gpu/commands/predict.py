@@ -1,26 +1,34 @@
-"""``lenet-gpu predict``: read the digit in image files."""
+"""``lenet-gpu predict``: read the digit in image files, or the number in files of pen strokes."""
 
 from __future__ import annotations
 
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lenet_gpu.commands.options import add_command
+
+if TYPE_CHECKING:
+    from lenet_gpu.inference import Number, Prediction
+
+MOST_BYTES = 50_000_000  # of a file of strokes
 
 EXAMPLES = """\
   lenet-gpu predict mnist photo.jpg               the shipped model reads a picture of one digit
   lenet-gpu predict runs/one *.png --json         one JSON object a line
+  lenet-gpu predict mnist strokes.json            pen strokes [[[x, y], ...], ...], y down: one digit or several
 """
 
 
 def add_parser(subparsers: Any) -> None:
     """Add the command."""
-    summary = "read the digit in image files, of any size and polarity, the digit anywhere"
+    summary = "read the digit in image files, of any size and polarity, the digit anywhere; or pen strokes"
     parser = add_command(subparsers, "predict", summary, EXAMPLES, run)
     parser.add_argument("model", metavar="MODEL", help="model file, folder of a run, or name of a shipped model")
-    parser.add_argument("files", metavar="FILE", nargs="+", type=Path, help="PNG, JPEG, BMP ... of one digit")
+    parser.add_argument(
+        "files", metavar="FILE", nargs="+", type=Path, help="PNG, JPEG, BMP ... of one digit, or .json of pen strokes"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object a file")
 
 
@@ -30,23 +38,81 @@ def run(options: argparse.Namespace) -> int:
     from lenet_gpu.pictures import read_greyscale
 
     recognizer = Recognizer(options.model)
-    images = [read_greyscale(path) for path in options.files]
-    for path, image in zip(options.files, images, strict=True):
-        prediction = recognizer.predict_image(image)
+    answers: list[Prediction | Number] = []
+    for path in options.files:
+        if path.suffix.lower() == ".json":
+            answers.append(recognizer.predict_number(read_strokes(path)))
+        else:
+            answers.append(recognizer.predict_image(read_greyscale(path)))
+    for path, answer in zip(options.files, answers, strict=True):
         if options.json:
-            report = {
-                "file": str(path),
-                "digit": prediction.digit if prediction.is_digit else None,
-                "confidence": prediction.confidence,
-                "is_digit": prediction.is_digit,
-                "reason": prediction.reason,
-                "probabilities": [float(p) for p in prediction.probabilities],
-            }
-            print(json.dumps(report))
-            continue
-        if not prediction.is_digit:
-            print(f"{path}: not a digit ({prediction.reason})")
-            continue
-        print(f"{path}: {prediction.digit}  (confidence {100 * prediction.confidence:.1f} %)")
-        print("  " + "  ".join(f"{d}: {100 * p:.1f} %" for d, p in enumerate(prediction.probabilities)))
+            print(json.dumps({"file": str(path), **_report(answer)}))
+        else:
+            print("\n".join(_words(str(path), answer)))
     return 0
+
+
+def read_strokes(path: Path) -> list[Any]:
+    """Read pen strokes from a JSON file.
+
+    Args:
+        path: A list of strokes, each a list of [x, y].
+
+    Raises:
+        InputError: It can't be read, or is something else.
+    """
+    from lenet_gpu.errors import InputError
+    from lenet_gpu.preprocess import STROKES, check_strokes
+
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise InputError(path, found="a file too large", expected=f"at most {MOST_BYTES:,} bytes of strokes")
+        strokes = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(path, found=(error.strerror or str(error)).lower(), expected="a file of strokes") from None
+    except (ValueError, RecursionError) as error:
+        raise InputError(path, found=f"no JSON ({error})", expected=STROKES) from None
+    if not isinstance(strokes, list):
+        raise InputError(path, found=type(strokes).__name__, expected=STROKES)
+    try:
+        check_strokes(strokes)
+    except InputError as error:
+        raise InputError(f"{path}, {error.thing}", found=error.found, expected=error.expected) from None
+    return strokes
+
+
+def _report(answer: Prediction | Number) -> dict[str, Any]:
+    """What is printed as JSON."""
+    from lenet_gpu.inference import Number
+
+    if isinstance(answer, Number):
+        digits = [
+            {**_report(digit), "strokes": list(digit.strokes), "box": list(digit.box)} for digit in answer.digits
+        ]
+        return {"text": answer.text, "digits": digits}
+    return {
+        "digit": answer.digit if answer.is_digit else None,
+        "confidence": answer.confidence,
+        "is_digit": answer.is_digit,
+        "reason": answer.reason,
+        "probabilities": [float(p) for p in answer.probabilities],
+    }
+
+
+def _words(name: str, answer: Prediction | Number) -> list[str]:
+    """What is printed for people."""
+    from lenet_gpu.inference import Number
+
+    if isinstance(answer, Number):
+        if not answer.digits:
+            return [f"{name}: not a digit (blank)"]
+        lines = [f"{name}: {answer.text}"]
+        for digit in answer.digits:
+            lines += [f"  {line}" for line in _words("stroke " + ", ".join(map(str, digit.strokes)), digit)]
+        return lines
+    if not answer.is_digit:
+        return [f"{name}: not a digit ({answer.reason})"]
+    return [
+        f"{name}: {answer.digit}  (confidence {100 * answer.confidence:.1f} %)",
+        "  " + "  ".join(f"{d}: {100 * p:.1f} %" for d, p in enumerate(answer.probabilities)),
+    ]

@@ -1,4 +1,4 @@
-"""Data sets of handwritten digits: MNIST and EMNIST by name, everyone's own by path.
+"""Data sets of handwritten digits: MNIST, EMNIST and pendigits by name, everyone's own by path.
 
 `load_dataset` is the one way in; what it returns is a `Dataset` of two validated `Split` values.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from lenet_gpu.datasets.dataset import Dataset, Split
 from lenet_gpu.datasets.load import load_dataset
+from lenet_gpu.datasets.pendigits import split_writers
 from lenet_gpu.datasets.places import cache_folder, locate_mnist
 
-__all__ = ["Dataset", "Split", "cache_folder", "load_dataset", "locate_mnist"]
+__all__ = ["Dataset", "Split", "cache_folder", "load_dataset", "locate_mnist", "split_writers"]

@@ -1,4 +1,4 @@
-"""The zip that EMNIST is published as: read or extract the few members needed, by name, and nothing else."""
+"""The zips that data sets are published as: read or extract the few members needed, by name, and nothing else."""
 
 from __future__ import annotations
 
@@ -54,6 +54,25 @@ def read_zip_member(path: Path, member: str, kind: Kind) -> IdxFile:
     """
     with _opened(path) as archive, archive.open(member) as stream:
         return read_idx_stream(stream, f"{path}:{member}", kind, archive.getinfo(member).file_size)  # type: ignore[arg-type]
+
+
+def read_bytes(path: Path, member: str, most_bytes: int) -> bytes:
+    """Read one member of a zip.
+
+    Args:
+        path: The zip.
+        member: Name of the member.
+        most_bytes: More than this is refused.
+
+    Raises:
+        DataError: If the zip is damaged, has no such member, or the member is longer.
+    """
+    with _opened(path) as archive:
+        if member not in archive.namelist():
+            raise DataError(path, found="no such member", expected=f"{member} in it", remedy=AGAIN)
+        if (size := archive.getinfo(member).file_size) > most_bytes:
+            raise DataError(f"{path}:{member}", found=f"{size:,} bytes", expected=f"at most {most_bytes:,}")
+        return archive.read(member)
 
 
 def extract_member(path: Path, member: str, target: Path) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lenet_gpu.errors import DataError
+from lenet_gpu.raster import Drawings
 
 SIDE = 28  # pixels along each side of an MNIST image
 CLASSES = 10
@@ -25,6 +26,8 @@ class Split:
     Args:
         images: (n, 28, 28) uint8, C-contiguous; 0 is the ground, 255 is full ink. n is at least 1.
         labels: (n,) uint8, each 0..9.
+        drawings: The pen strokes that the images were drawn from, if they were.
+        writers: (n,) integers, who wrote each, if that is known.
 
     Raises:
         DataError: If dtype, shape, number or a label is not as above.
@@ -32,6 +35,8 @@ class Split:
 
     images: Bytes
     labels: Bytes
+    drawings: Drawings | None = None
+    writers: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         _demand(self.images, "images", ndim=3)
@@ -48,6 +53,12 @@ class Split:
         if len(self.images) == 0:
             raise DataError("images", found="none", expected="at least one labelled image")
         check_labels(self.labels, "labels")
+        for thing, number in (
+            ("drawings", None if self.drawings is None else len(self.drawings)),
+            ("writers", None if self.writers is None else len(self.writers)),
+        ):
+            if number not in (None, len(self.labels)):
+                raise DataError(thing, found=f"{number}", expected=f"{len(self.labels)}, one an image")
         object.__setattr__(self, "images", np.ascontiguousarray(self.images))
         object.__setattr__(self, "labels", np.ascontiguousarray(self.labels))
 
@@ -57,18 +68,31 @@ class Split:
     def __repr__(self) -> str:
         return f"Split({len(self)} images)"
 
+    def take(self, which: npt.NDArray[Any]) -> Split:
+        """Give a part of the samples, with all that belongs to them.
+
+        Args:
+            which: (n,) bool, or indices.
+        """
+        return Split(
+            self.images[which],
+            self.labels[which],
+            None if self.drawings is None else self.drawings.take(which),
+            None if self.writers is None else self.writers[which],
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """A training and a test split, with digests that tell exactly which data they were.
 
     Args:
-        name: `"mnist"`, `"emnist-digits"`, or the path as it was given to `load_dataset`.
+        name: `"mnist"`, `"emnist-digits"`, `"pendigits"`, or the path as it was given to `load_dataset`.
         train: Samples to learn from.
         test: Samples to measure with, never learnt from.
         digests: SHA-256 (64 hexadecimal digits) by part. For idx data the parts are the four canonical
-            file names and the digest is of the uncompressed file; for CSV it is of each uncompressed
-            file, by its name; for an image folder of a set's pixels followed by its labels.
+            file names and the digest is of the uncompressed file; for CSV and pendigits it is of each
+            uncompressed file, by its name; for an image folder of a set's pixels followed by its labels.
     """
 
     name: str
@@ -101,10 +125,7 @@ def check_labels(labels: Bytes, thing: str) -> None:
 
 
 def hold_out(images: Bytes, labels: Bytes, thing: str) -> tuple[Split, Split]:
-    """Split a single set: the 6th, 12th, 18th... sample of each class is for the test.
-
-    Nothing random is drawn, so the same files give the same split everywhere; counting within a class
-    keeps the classes' shares, whatever the order of the file. Both splits keep that order.
+    """Split a single set into one to learn from and one to test with (see `held_out`).
 
     Args:
         images: (n, 28, 28) uint8.
@@ -112,10 +133,30 @@ def hold_out(images: Bytes, labels: Bytes, thing: str) -> tuple[Split, Split]:
         thing: What they came from, for the message.
 
     Returns:
-        The training split and the test split.
+        The training split and the test split, both in the order given.
 
     Raises:
         DataError: If no class has six samples, so that nothing would be left to test with.
+    """
+    whole, out = Split(images, labels), held_out(labels, thing)
+    return whole.take(~out), whole.take(out)
+
+
+def held_out(labels: Bytes, thing: str) -> npt.NDArray[np.bool_]:
+    """Choose what of a single set is for the test: the 6th, 12th, 18th... sample of each class.
+
+    Nothing random is drawn, so the same files give the same split everywhere; counting within a class
+    keeps the classes' shares, whatever the order of the file.
+
+    Args:
+        labels: (n,) uint8.
+        thing: What they came from, for the message.
+
+    Returns:
+        (n,) bool, True for the test.
+
+    Raises:
+        DataError: If no class has six samples.
     """
     in_test = np.zeros(len(labels), dtype=bool)
     for digit in range(CLASSES):
@@ -127,7 +168,7 @@ def hold_out(images: Bytes, labels: Bytes, thing: str) -> tuple[Split, Split]:
             expected=f"at least {HOLD_OUT} of one, of which every {HOLD_OUT}th is kept for the test",
             remedy="add samples, or give a train and a test set",
         )
-    return Split(images[~in_test], labels[~in_test]), Split(images[in_test], labels[in_test])
+    return in_test
 
 
 def _demand(array: Any, thing: str, ndim: int) -> None:

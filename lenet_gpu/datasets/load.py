@@ -10,6 +10,8 @@ from lenet_gpu.datasets.dataset import Dataset, Split, hold_out
 from lenet_gpu.datasets.image_folder import class_folders, read_image_folder
 from lenet_gpu.datasets.mirrors import COLLECTIONS, EMNIST_DIGITS, MNIST
 from lenet_gpu.datasets.named import load_collection, read_collection
+from lenet_gpu.datasets.pendigits import NAME as PENDIGITS
+from lenet_gpu.datasets.pendigits import load_pendigits
 from lenet_gpu.datasets.places import find_in_zip, find_members, has_member
 from lenet_gpu.errors import DataError, InputError
 
@@ -17,6 +19,7 @@ FORMS = (
     "a folder with the MNIST or EMNIST idx files, a CSV file or a folder with train.csv and test.csv, "
     "a folder of pictures in folders named 0..9 (or train/ and test/ with such), or EMNIST's gzip.zip"
 )
+KNOWN = (*COLLECTIONS, PENDIGITS)
 SETS = (("train", "test"), ("training", "testing"))
 
 
@@ -29,15 +32,15 @@ def load_dataset(
 ) -> Dataset:
     """Load a data set of handwritten digits.
 
-    `"mnist"` and `"emnist-digits"` are looked for in the clone of this project, in `data/` of the working
-    directory and in the user's cache (`LENET_GPU_CACHE` overrides where that is), then downloaded into the
-    cache; wherever they come from, their SHA-256 is compared with the published one. Anything else is a path,
-    to data of the user's own: idx files of the MNIST or EMNIST names, CSV (label, then 784 pixels, a header
-    line allowed), or pictures in folders named by their class. If such data are one set only, the 6th, 12th,
-    18th... sample of each class makes the test split.
+    `"mnist"`, `"emnist-digits"` and `"pendigits"` (pen strokes, drawn as MNIST's digits are) are looked for in the
+    clone of this project, in `data/` of the working directory and in the user's cache (`LENET_GPU_CACHE` overrides
+    where that is), then downloaded into the cache; wherever they come from, their SHA-256 is compared with the
+    published one. Anything else is a path, to data of the user's own: idx files of the MNIST or EMNIST names, CSV
+    (label, then 784 pixels, a header line allowed), or pictures in folders named by their class. If such data are
+    one set only, the 6th, 12th, 18th... sample of each class makes the test split.
 
     Args:
-        source: `"mnist"`, `"emnist-digits"`, or a path (a folder of one of these names: write `./mnist`).
+        source: `"mnist"`, `"emnist-digits"`, `"pendigits"`, or a path (for a folder of such a name write `./mnist`).
         data_dir: For a data set known by name: the only folder it is looked for in.
         download: Whether a data set known by name may be downloaded.
         progress: Whether a long job shows a progress bar on standard error.
@@ -49,23 +52,25 @@ def load_dataset(
         DataError: If it is missing, damaged or of no known form.
         InputError: If `data_dir` is given together with a path.
     """
+    folder = None if data_dir is None else Path(os.path.expanduser(data_dir))
+    if source == PENDIGITS:
+        return load_pendigits(data_dir=folder, download=download, progress=progress)
     collection = COLLECTIONS.get(source) if isinstance(source, str) else None
     if collection is not None:
-        folder = None if data_dir is None else Path(os.path.expanduser(data_dir))
         return load_collection(collection, data_dir=folder, download=download, progress=progress)
     path = Path(os.path.expanduser(source))
     if data_dir is not None:
         raise InputError(
             f"data_dir {os.fspath(data_dir)}",
             found=f"it beside the path {path}",
-            expected=f"it only with {' or '.join(COLLECTIONS)}",
+            expected=f"it only with {' or '.join(KNOWN)}",
             remedy="give the path alone",
         )
     if not os.fspath(source) or not os.path.exists(path):
         raise DataError(
             f"data set {os.fspath(source)!r}",
             found="no such file or folder",
-            expected=f"{', '.join(COLLECTIONS)} or a path",
+            expected=f"{', '.join(KNOWN)} or a path",
             remedy="check the spelling",
         )
     name = os.fspath(source)

@@ -1,0 +1,250 @@
+"""Splitting pen strokes into the digits of a number.
+
+Strokes are ordered from left to right. A digit is a run of at most MOST_STROKES of them; every run that its geometry
+allows is drawn and read by the network, all in one call, and dynamic programming picks the best way to cut the
+row into runs (Breuel, "Segmentation of handprinted letter strings using a dynamic programming algorithm", 2001;
+LeCun et al. 1998, section VII, do the same with a graph of cuts). The score of a way is a log-probability: of each
+digit by the network, and of each two neighbouring strokes belonging together or apart by how they lie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+MOST_STROKES = 4
+"""Strokes of one digit."""
+
+SAMPLES = 24
+"""Points, evenly spaced along a stroke, by which its distance to others is measured."""
+
+FEATURES = ("gap", "overlap", "distance", "lower height", "greater height", "flatness", "width", "rows")
+"""What is measured of two strokes; lengths as shares of the row's height."""
+
+
+class Row(NamedTuple):
+    """Strokes from left to right, measured.
+
+    Attributes:
+        order: (s,) index of each in the list given.
+        boxes: (s, 4) left, top, right, bottom, as shares of the row's height.
+        samples: (s, SAMPLES, 2) points along each, likewise.
+        heights: (s,) of the boxes.
+    """
+
+    order: np.ndarray
+    boxes: np.ndarray
+    samples: np.ndarray
+    heights: np.ndarray
+
+
+def lay_out(strokes: Sequence[np.ndarray]) -> Row:
+    """Order and measure strokes.
+
+    Args:
+        strokes: The strokes, each (n, 2) float64, x right, y down; at least one.
+    """
+    boxes = np.array([[*stroke.min(axis=0), *stroke.max(axis=0)] for stroke in strokes])  # (s, 4)
+    sizes = boxes[:, 2:] - boxes[:, :2]
+    # Bars and dots say nothing about how tall digits are; of the others the middle one is no outlier.
+    tall = sizes[:, 1] >= 0.6 * sizes[:, 1].max()
+    height = max(float(np.median(sizes[tall, 1])), 0.55 * float(sizes[:, 0].max()), 1e-300)
+    order = np.argsort(boxes[:, 0] + boxes[:, 2], kind="stable")
+    samples = np.stack([_resampled(strokes[k]) for k in order])
+    origin = boxes[:, :2].min(axis=0)
+    scaled = (boxes[order] - np.tile(origin, 2)) / height
+    return Row(order, scaled, (samples - origin) / height, scaled[:, 3] - scaled[:, 1])
+
+
+def measure(row: Row) -> np.ndarray:
+    """Measure every two strokes that may belong to one digit.
+
+    Args:
+        row: s strokes.
+
+    Returns:
+        (s, s, len(FEATURES)) float64; [a, b] for a before b, the rest is 0.
+    """
+    count = len(row.order)
+    a, b = np.triu_indices(count, 1)
+    near = b - a < 2 * MOST_STROKES
+    a, b = a[near], b[near]
+    left, right = row.boxes[a], row.boxes[b]  # (p, 4) each
+    gap = np.maximum(left[:, 0], right[:, 0]) - np.minimum(left[:, 2], right[:, 2])  # below 0: they overlap
+    widths = np.minimum(left[:, 2] - left[:, 0], right[:, 2] - right[:, 0])
+    heights = np.minimum(row.heights[a], row.heights[b])
+    rows = np.minimum(left[:, 3], right[:, 3]) - np.maximum(left[:, 1], right[:, 1])
+    apart = row.samples[a][:, :, None, :] - row.samples[b][:, None, :, :]  # (p, SAMPLES, SAMPLES, 2)
+    distance = np.sqrt((apart**2).sum(axis=-1).min(axis=(1, 2)))
+    spans = row.boxes[:, 2] - row.boxes[:, 0]
+    flat = row.heights / (row.heights + spans + 1e-9)
+    result = np.zeros((count, count, len(FEATURES)))
+    result[a, b] = np.stack(
+        [
+            np.clip(gap, -0.5, 0.5),
+            np.clip(-gap / (widths + 0.1), -1.0, 1.0),
+            np.minimum(distance, 0.5),
+            np.minimum(heights, 1.5),
+            np.minimum(np.maximum(row.heights[a], row.heights[b]), 1.5),
+            np.minimum(flat[a], flat[b]),
+            np.minimum(np.maximum(left[:, 2], right[:, 2]) - np.minimum(left[:, 0], right[:, 0]), 2.0),
+            np.clip(rows / (heights + 0.1), -1.0, 1.0),
+        ],
+        axis=1,
+    )
+    return result
+
+
+def _resampled(stroke: np.ndarray) -> np.ndarray:
+    """Points evenly spaced along a stroke, (SAMPLES, 2)."""
+    along = np.append(0.0, np.cumsum(np.hypot(*np.diff(stroke, axis=0).T)))
+    at = np.linspace(0.0, along[-1], SAMPLES)
+    return np.stack([np.interp(at, along, stroke[:, axis]) for axis in (0, 1)], axis=1)
+
+
+# The log-odds that two strokes belong to one digit, a quadratic form in (1, features): fitted by logistic regression
+# to the strokes of pendigits' training digits, composed to numbers with gaps from none to 0.7 of their height.
+TOGETHER = np.array(
+    [
+        [1.73, -1.69, 2.60, -1.02, 0.85, 0.68, 2.43, -1.04, -0.45],
+        [0.00, 0.52, -1.14, 0.02, -0.28, -1.49, -0.05, -2.10, -0.39],
+        [0.00, 0.00, 3.93, -0.57, 0.68, 2.07, -0.66, 3.42, 0.44],
+        [0.00, 0.00, 0.00, -0.07, -0.47, -1.26, 0.01, -1.58, -0.53],
+        [0.00, 0.00, 0.00, 0.00, -1.03, -0.30, -0.05, -0.57, -1.56],
+        [0.00, 0.00, 0.00, 0.00, 0.00, -0.40, 1.19, -0.63, -1.01],
+        [0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 1.57, 0.38, -0.48],
+        [0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00, -1.73, -0.48],
+        [0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00, 0.00, -2.40],
+    ]
+)
+
+READING = 0.5
+"""Weight of the network's log-probability beside the geometry's: it is surer than it is right."""
+
+LEAST_READING = -4.0
+"""Lowest log-probability that a reading counts with."""
+
+ONE_MORE = 0.5
+"""What each digit costs: of two ways that are as likely otherwise, the one with fewer digits is right."""
+
+HOPELESS = -7.0
+"""Log-probability of the geometry below which a run of strokes is not even read."""
+
+WIDEST = 2.0
+"""Widest run that is read, as a share of the row's height."""
+
+FLAT = 0.35
+STRAIGHT = 1.25
+"""A bar is at most FLAT times as high as wide, and its way at most STRAIGHT times its length."""
+
+SPECK = 0.1
+"""What is smaller than this share of the row's height both ways is a speck."""
+
+
+class Group(NamedTuple):
+    """Strokes that make up one digit, or something between digits.
+
+    Attributes:
+        strokes: Their indices in the list given, in ascending order.
+        box: Left, top, right, bottom, in the strokes' unit.
+        reason: Why this is no digit whatever the network says ("bars", "speck"); empty if it may be one.
+        candidate: Index of its picture among those that were read.
+    """
+
+    strokes: tuple[int, ...]
+    box: tuple[float, float, float, float]
+    reason: str
+    candidate: int
+
+
+def split(strokes: Sequence[np.ndarray], read: Callable[[list[list[np.ndarray]]], np.ndarray]) -> list[Group]:
+    """Split the strokes of a number into its digits.
+
+    Args:
+        strokes: The strokes, each (n, 2) float64, x right, y down; at least one.
+        read: Called once: from lists of strokes to the log-probability of the best digit of each, (c,).
+
+    Returns:
+        The groups from left to right; each stroke is in one of them.
+    """
+    row = lay_out(strokes)
+    bars = np.array([is_bar(strokes[k]) for k in row.order])
+    specks = (row.boxes[:, 2:] - row.boxes[:, :2]).max(axis=1) < SPECK
+    links = link(row, bars)
+    count = len(row.order)
+    runs = [
+        (start, end)
+        for start in range(count)
+        for end in range(start + 1, min(start + MOST_STROKES, count) + 1)
+        if end == start + 1 or _may_be_one(row, links, start, end)
+    ]
+    members = [sorted(int(k) for k in row.order[start:end]) for start, end in runs]
+    readings = np.maximum(read([[strokes[k] for k in group] for group in members]), LEAST_READING)
+    reasons = ["bars" if bars[start:end].all() else "speck" if specks[start:end].all() else "" for start, end in runs]
+    own = [
+        _inner(links, start, end) + READING * (LEAST_READING if reason else float(reading)) - ONE_MORE
+        for (start, end), reason, reading in zip(runs, reasons, readings, strict=True)
+    ]
+    ending: dict[int, list[int]] = {}  # runs by where they end
+    best, before = np.zeros(len(runs)), np.full(len(runs), -1)
+    for k in sorted(range(len(runs)), key=lambda k: runs[k][1]):
+        start, end = runs[k]
+        if start:
+            ways = [(best[j] + _log_sigmoid(-links[runs[j][0] : start, start:end].max()), j) for j in ending[start]]
+            best[k], before[k] = max(ways)
+        best[k] += own[k]
+        ending.setdefault(end, []).append(k)
+    last = max(ending[count], key=lambda k: best[k])
+    path = []
+    while last >= 0:
+        path.append(int(last))
+        last = before[last]
+    return [_group(strokes, members[k], reasons[k], k) for k in reversed(path)]
+
+
+def link(row: Row, bars: np.ndarray) -> np.ndarray:
+    """Log-odds of every two strokes belonging to one digit.
+
+    Args:
+        row: s strokes.
+        bars: (s,) bool, which are straight and flat.
+
+    Returns:
+        (s, s), [a, b] for a before b.
+    """
+    measured = measure(row)
+    with_one = np.concatenate([np.ones((*measured.shape[:2], 1)), measured], axis=2)
+    odds = np.einsum("abi,ij,abj->ab", with_one, TOGETHER, with_one)
+    # One bar over another is an equals sign or part of a seven, never two digits; the fit has not seen any.
+    over = measured[:, :, FEATURES.index("overlap")] > 0.5
+    stacked = bars[:, None] & bars & over
+    return np.where(stacked, np.maximum(odds, 6.0), odds)
+
+
+def is_bar(stroke: np.ndarray) -> bool:
+    """Tell whether a stroke, (n, 2), is a flat straight line: the dash of a minus, half of an equals sign."""
+    width, height = np.ptp(stroke, axis=0)
+    way = float(np.hypot(*np.diff(stroke, axis=0).T).sum())
+    return bool(width > 0.0 and height <= FLAT * width and way <= STRAIGHT * np.hypot(width, height))
+
+
+def _may_be_one(row: Row, links: np.ndarray, start: int, end: int) -> bool:
+    boxes = row.boxes[start:end]
+    return bool(boxes[:, 2].max() - boxes[:, 0].min() <= WIDEST and _inner(links, start, end) > HOPELESS)
+
+
+def _inner(links: np.ndarray, start: int, end: int) -> float:
+    """Log-probability that the strokes of a run belong together: of each after the first with some one before."""
+    return sum(float(_log_sigmoid(links[start:k, k].max())) for k in range(start + 1, end))
+
+
+def _log_sigmoid(x: float) -> float:
+    return -float(np.logaddexp(0.0, -x))
+
+
+def _group(strokes: Sequence[np.ndarray], members: list[int], reason: str, candidate: int) -> Group:
+    points = np.concatenate([strokes[k] for k in members])
+    left, top, right, bottom = (float(v) for v in (*points.min(axis=0), *points.max(axis=0)))
+    return Group(tuple(members), (left, top, right, bottom), reason, candidate)
