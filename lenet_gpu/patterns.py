@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,10 @@ from lenet_gpu.distort import IDENTITY
 if TYPE_CHECKING:
     from lenet_gpu.datasets import Split
     from lenet_gpu.recipes import Recipe
+
+
+CALM = 0.25
+"""Strength of the distortions in the calm epochs at the end, relative to the others."""
 
 
 class Patterns:
@@ -69,6 +74,11 @@ class Patterns:
             distortions[: self._different] = IDENTITY
             return order % self._different, distortions[order]
         rows = order
-        if self._widths > 1:
+        calm = epoch > recipe.epochs - recipe.calm_epochs
+        if calm:
+            augmentation = replace(augmentation, strength=CALM * augmentation.strength)
+        if self._widths > 1 and not calm:
             rows = order + self._different * augmentation.draw_variants(seed, epoch, self.count)
+        elif self._widths > 1:
+            rows = order + self._different * np.abs(augmentation.stroke_widths).argmin()
         return rows, augmentation.draw(seed, epoch, self.count) if augmentation.distorts else None

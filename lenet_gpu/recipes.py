@@ -62,6 +62,8 @@ class Recipe:
         background: Input value of an empty pixel of a new network.
         ink: Input value of a full pixel of a new network.
         augmentation: How the training images are varied; None: not at all.
+        calm_epochs: How many epochs at the end distort `patterns.CALM` times as much, and leave strokes as wide as
+            they are: the small network ends on images like those that it is for.
         copies: Patterns made of every image: itself and, with an augmentation, copies whose distortions stay the
             same in all epochs. 1: every epoch varies every image anew.
         constant_order: Whether all epochs visit the patterns in the same random order.
@@ -92,6 +94,7 @@ class Recipe:
     background: float = BACKGROUND
     ink: float = INK
     augmentation: Augmentation | None = None
+    calm_epochs: int = 0
     copies: int = 1
     constant_order: bool = False
     sources: tuple[str, ...] = ()
@@ -307,6 +310,8 @@ def validated(recipe: Recipe) -> Recipe:
         value = getattr(recipe, name)
         if value not in choices:
             raise InputError(name, found=repr(value), expected=" or ".join(choices))
+    if not isinstance(recipe.calm_epochs, int) or recipe.calm_epochs < 0:
+        raise InputError("calm epochs", found=repr(recipe.calm_epochs), expected="a whole number from 0")
     if recipe.loss not in VARIANTS[recipe.variant].losses:
         fitting = " or ".join(VARIANTS[recipe.variant].losses)
         raise InputError(f"loss of the network {recipe.variant}", found=recipe.loss, expected=fitting)

@@ -35,6 +35,12 @@ UNDECIDED = 0.25
 """Probability of the second-best digit, from which the two are named as the reason."""
 
 
+UNDECIDED_BETWEEN = "undecided between"
+"""How the reason that names two digits begins."""
+
+TEMPERATURE = "calibration.temperature"
+"""Name in a model file of what outputs are divided by before softmax, (1,) float32; see `Recipe.temperature`."""
+
 SHAPES = {"rejection.means": (CLASSES, UNITS), "rejection.precision": (UNITS, UNITS), "rejection.limit": (1,)}
 """What a model file holds of it: names and shapes, float32."""
 
@@ -140,7 +146,7 @@ def decide(probabilities: np.ndarray, distance: float | None, limit: float | Non
     best, second = int(order[-1]), int(order[-2])
     if probabilities[best] < CONFIDENCE_FLOOR:
         if probabilities[second] >= UNDECIDED:
-            return f"undecided between {min(best, second)} and {max(best, second)}"
+            return f"{UNDECIDED_BETWEEN} {min(best, second)} and {max(best, second)}"
         return "unlike any digit"
     if distance is not None and limit is not None and distance > limit:
         return "unlike any digit"

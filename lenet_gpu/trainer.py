@@ -19,7 +19,7 @@ from lenet_gpu.lenet5 import LeNet5
 from lenet_gpu.metrics import evaluate_outputs
 from lenet_gpu.patterns import Patterns
 from lenet_gpu.recipes import DEFAULT, Recipe, get_recipe
-from lenet_gpu.rejection import Rejection
+from lenet_gpu.rejection import TEMPERATURE, Rejection
 
 if TYPE_CHECKING:
     from lenet_gpu.backend import Backend
@@ -269,7 +269,7 @@ class Trainer:
 
     def _add_extras(self, data: Dataset) -> None:
         """What the Recognizer wants to know besides the parameters."""
-        self.model.extras = {"calibration.temperature": np.array([self.recipe.temperature], dtype=np.float32)}
+        self.model.extras = {TEMPERATURE: np.array([self.recipe.temperature], dtype=np.float32)}
         if "nondigits" not in self.recipe.sources:  # a network that has learnt them says so itself
             rejection = Rejection.fit(self.model, data.train.images, data.train.labels)
             self.model.extras |= rejection.arrays()

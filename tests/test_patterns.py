@@ -50,6 +50,21 @@ def test_stroke_widths_are_further_rows(split):
     assert ink[0] < ink[1] < ink[2]
 
 
+def test_calm_epochs_distort_less_and_leave_strokes_alone(split):
+    widths = Augmentation(stroke_widths=(-0.4, 0.0, 0.4))
+    patterns = Patterns(split, recipe(augmentation=widths, epochs=5, calm_epochs=2), seed=5)
+    for epoch in (3, 4):
+        order, distortions = patterns.epoch(epoch)
+        away = np.abs(distortions[:, :6] - np.float32(IDENTITY)[:6])
+        if epoch == 3:
+            assert set(order // 300) == {0, 1, 2}
+            loud = away
+        else:
+            assert set(order // 300) == {1}  # as they are
+            assert 0 < away.mean() < 0.4 * loud.mean()
+            np.testing.assert_array_equal(patterns.images[order], split.images[order % 300])
+
+
 def test_stroke_widths_alone_need_no_distortions(split):
     still = Augmentation(strength=0.0, stroke_widths=(0.0, 0.4))
     assert Patterns(split, recipe(augmentation=still), seed=5).epoch(1)[1] is None
