@@ -191,6 +191,7 @@ RECIPES = {
             epochs=40,
             average_decay=0.9995,
             augmentation=Augmentation(strength=0.8, stroke_widths=(-0.4, 0.0, 0.4)),
+            calm_epochs=6,
             **MODERN,
         ),
         Recipe(
