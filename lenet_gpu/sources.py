@@ -48,10 +48,7 @@ def handwriting(split: Split, rng: np.random.Generator) -> Material:
 
 
 def pendigits(split: Split, rng: np.random.Generator) -> Material:
-    """The stylus digits of the first 20 of the 30 writers of UCI's pendigits training set.
-
-    The writers come one after another in the file; the last third is for validation.
-    """
+    """The first two thirds of the stylus digits of UCI's pendigits training set; the last third is for validation."""
     train = load_dataset("pendigits").train
     assert train.drawings is not None
     first = np.arange(len(train) * 2 // 3)
