@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 
 from lenet_gpu._version import __version__
-from lenet_gpu.commands import bench, doctor, evaluate, plot, predict, train
+from lenet_gpu.commands import app, bench, doctor, evaluate, plot, predict, train
 from lenet_gpu.errors import LenetError
 
-COMMANDS = (train, evaluate, predict, plot, bench, doctor)
+COMMANDS = (train, evaluate, predict, app, plot, bench, doctor)
 """Each offers `add_parser(subparsers)`, whose parser carries the function to run as `run`."""
 
 

@@ -160,7 +160,7 @@ def test_doctor_speaks_json(lenet_gpu_command, tmp_path):
     assert json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "plot", "bench", "doctor"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "app", "plot", "bench", "doctor"])
 def test_help_has_examples(lenet_gpu_command, command, tmp_path):
     done = lenet_gpu_command(command, "--help", cwd=tmp_path)
     assert done.returncode == 0

@@ -1,0 +1,42 @@
+"""The digits that come with the app to hold a tuned network against: cut from MNIST's training set.
+
+Some of them, the anchors, are learnt again together with the user's digits, so that what the network knows is
+kept; the others only check that it was. app/packaging/make_check_set.py made the file; its record lies beside it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+FILE = Path(__file__).parent / "check_set.npz"
+ANCHORS_EACH = 100
+"""Digits of each class to learn again."""
+
+CHECKS_EACH = 100
+"""Digits of each class to check with."""
+
+
+class CheckSet(NamedTuple):
+    """The bundled digits: images (n, 28, 28) uint8 and labels (n,) int64, to anchor and to check."""
+
+    anchor_images: np.ndarray
+    anchor_labels: np.ndarray
+    check_images: np.ndarray
+    check_labels: np.ndarray
+
+
+def load() -> CheckSet:
+    """Read the bundled digits."""
+    with np.load(FILE, allow_pickle=False) as file:
+        images = file["images"]  # (2000, 28, 28), class by class within each part
+    anchors = 10 * ANCHORS_EACH
+    digits = np.arange(10)
+    return CheckSet(
+        images[:anchors],
+        np.repeat(digits, ANCHORS_EACH),
+        images[anchors:],
+        np.repeat(digits, CHECKS_EACH),
+    )

@@ -1,0 +1,121 @@
+"""Everything by keyboard: shortcuts, and a visible stop that Tab moves on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from kivy.core.window import Keyboard, Window
+from kivy.uix.scrollview import ScrollView
+
+from app.desk import Desk
+from app.panes import stops
+
+NAMES = {code: name for name, code in Keyboard.keycodes.items()}
+PANES = {"f1": "draw", "f2": "answer", "f3": "inside", "f4": "teach", "f5": "more"}
+
+
+class Keys:
+    """Hands the window's keys to a desk.
+
+    Args:
+        desk: The app's contents.
+    """
+
+    def __init__(self, desk: Desk) -> None:
+        self.desk = desk
+        self.stop: Any = None
+        Window.bind(on_key_down=self.key_down)
+        desk.fbind("size", self._let_go)
+        self.plain: dict[str, Callable[[], None]] = {
+            "e": desk.toggle_eraser,
+            "n": desk.toggle_number,
+            "delete": desk.clear,
+            "backspace": desk.undo,
+            "left": lambda: self._next_digit(-1),
+            "right": lambda: self._next_digit(1),
+            "escape": self.home,
+            "numpadadd": lambda: desk.step("text_size", 1),
+            "numpadsubstract": lambda: desk.step("text_size", -1),
+        }
+        self.control: dict[str, Callable[[], None]] = {
+            "z": desk.undo,
+            "y": desk.redo,
+            "c": desk.copy,
+            "s": desk.share,
+            "o": self._to_path,
+        }
+
+    def key_down(self, _window: Any, code: int, _scancode: int, text: str | None, modifiers: list[str]) -> bool:
+        """A key; says whether it was ours."""
+        name = NAMES.get(code, "")
+        typing = getattr(self.stop, "takes_text", False) and self.stop.focus
+        control = bool({"ctrl", "meta"} & set(modifiers))
+        if name == "tab":
+            self.move(-1 if "shift" in modifiers else 1)
+        elif typing and name != "escape" and not control:
+            return False
+        elif control:
+            if typing and name in ("c", "z", "y"):
+                return False
+            action = self.desk.redo if name == "z" and "shift" in modifiers else self.control.get(name)
+            if action is None:
+                return False
+            action()
+        elif name in PANES:
+            self.desk.open_pane(PANES[name])
+            self._let_go()
+        elif self.stop is not None and self.stop.press_key(name):
+            pass
+        elif len(name) == 1 and name.isdigit():
+            self.desk.teach(int(name))
+        elif name.startswith("numpad") and name[6:].isdigit():
+            self.desk.teach(int(name[6:]))
+        elif text in ("+", "-"):
+            self.desk.step("text_size", 1 if text == "+" else -1)
+        elif name in self.plain:
+            self.plain[name]()
+        else:
+            return False
+        return True
+
+    def move(self, step: int) -> None:
+        """On to the next stop, or the one before."""
+        every = stops(self.desk)
+        if not every:
+            return
+        at = every.index(self.stop) if self.stop in every else (-1 if step > 0 else len(every))
+        self.go(every[(at + step) % len(every)])
+
+    def go(self, stop: Any) -> None:
+        """Stop at something, and scroll it into sight."""
+        if self.stop is not None:
+            self.stop.focused = False
+        self.stop = stop
+        if stop is None:
+            return
+        stop.focused = True
+        above = stop.parent
+        while above is not None and above is not self.desk and above is not above.parent:
+            if isinstance(above, ScrollView):
+                above.scroll_to(stop, animate=False)
+                break
+            above = above.parent
+
+    def home(self) -> None:
+        """Back to the canvas."""
+        if self.desk.shape == "compact":
+            self.desk.open_pane("draw")
+        self.go(self.desk.page)
+
+    def _let_go(self, *_: Any) -> None:
+        if self.stop is not None and self.stop.get_root_window() is None:
+            self.go(None)
+
+    def _next_digit(self, step: int) -> None:
+        reading = self.desk.session.reading
+        self.desk.choose(reading.chosen + step)
+
+    def _to_path(self) -> None:
+        self.desk.open_pane("more")
+        self.go(self.desk.pane_of("more").path)

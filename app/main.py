@@ -1,0 +1,95 @@
+"""The app as a process: environment, window, and the desk in it."""
+
+from __future__ import annotations
+
+import os
+
+# Before NumPy and Kivy are imported: BLAS's threads only slow a single digit down, and Kivy would take our options.
+for _name, _value in {
+    "OPENBLAS_NUM_THREADS": "1",
+    "KIVY_NO_ARGS": "1",
+    "KIVY_NO_FILELOG": "1",
+    # Without this Kivy imports Pillow at start just to see whether it is there.
+    "KIVY_IMAGE": "sdl2,imageio,tex,dds",
+}.items():
+    os.environ.setdefault(_name, _value)
+
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+from kivy.app import App  # noqa: E402
+from kivy.config import Config  # noqa: E402
+
+from app.touch import GhostFilter, record_moves  # noqa: E402
+
+# A right click is no second finger, and Escape leads back to the canvas, not out.
+Config.set("input", "mouse", "mouse,disable_multitouch")
+Config.set("kivy", "exit_on_escape", "0")
+
+
+class ReaderApp(App):
+    """LeNet-5 in a window.
+
+    Args:
+        model: Model to use instead of the one in the settings.
+        folder: Where settings and samples lie; the system's place for them if None.
+    """
+
+    def __init__(
+        self, model: str | os.PathLike[str] | None = None, folder: str | os.PathLike[str] | None = None
+    ) -> None:
+        super().__init__()
+        from app.session import Session
+
+        self.title = "LeNet-5"
+        self.session = Session.open(folder if folder is not None else self.user_data_dir, model)
+
+    def get_application_name(self) -> str:
+        """Name in the window's title and in folders."""
+        return "lenet-gpu"
+
+    def build(self) -> Any:
+        """Make the window's contents."""
+        from kivy.base import EventLoop
+        from kivy.core.window import Window
+
+        from app.desk import Desk
+        from app.keys import Keys
+
+        record_moves()
+        self.ghosts = GhostFilter()
+        EventLoop.add_postproc_module(self.ghosts)
+        self.desk = Desk(self.session)
+        self.keys = Keys(self.desk)
+        Window.bind(on_drop_file=self._dropped)
+        Window.softinput_mode = "below_target"
+        return self.desk
+
+    def _dropped(self, _window: Any, path: bytes, *_: Any) -> None:
+        self.desk.open_picture(os.fsdecode(path))
+
+    def on_pause(self) -> bool:
+        """The system puts the app to sleep: lift the fingers, stay."""
+        self.desk.page.lift_all()
+        return True
+
+    def on_stop(self) -> None:
+        """The window closes."""
+        self.desk.voice.stop()
+
+    def open_settings(self, *_: Any) -> bool:
+        """F1 is ours; Kivy's own settings panel stays closed."""
+        return False
+
+
+def run(model: str | os.PathLike[str] | None = None, folder: str | os.PathLike[str] | None = None) -> None:
+    """Open the app and stay until its window is closed.
+
+    Args:
+        model: Name or path of a model; the settings' if None.
+        folder: Folder of settings and samples; the system's place for them if None.
+
+    Raises:
+        ModelFileError: The model can't be used.
+    """
+    ReaderApp(model, Path(folder) if folder is not None else None).run()

@@ -1,0 +1,98 @@
+"""The pane of pictures, copying, settings and keys. It is made when first opened: typing loads the clipboard."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any
+
+from kivy.metrics import dp
+from kivy.properties import BooleanProperty
+from kivy.uix.textinput import TextInput
+
+from app.panes import Pane, Words, tap
+from app.settings import Settings
+from app.strings import LANGUAGES, Strings
+from app.widgets.tap import Stop, Tap
+from app.widgets.text import Txt
+
+
+class Field(Stop, TextInput):
+    """A line to type in."""
+
+    takes_text = True
+
+    focused = BooleanProperty(False)
+
+    def on_focused(self, *_: Any) -> None:
+        """The keyboard's stop and the keyboard's focus are one here."""
+        self.focus = self.focused
+
+
+class MorePane(Pane):
+    """Pictures, copying, settings, keys."""
+
+    def __init__(self, languages: dict[str, str], palettes: Sequence[str], **actions: Callable[..., None]) -> None:
+        super().__init__()
+        change = actions["change"]
+        self.copy, self.share = tap(actions["copy"]), tap(actions["share"])
+        self.add_row([self.copy, self.share], 52)
+        self.path = Field()
+        self.path.bind(on_text_validate=lambda _: actions["picture"](self.path.text))
+        self.path.bind(focus=lambda _, on: setattr(self.path, "focused", on))
+        self.open = tap(lambda: actions["picture"](self.path.text))
+        self.open.size_hint_x = 0.4
+        self.picture_hint = self.add_text(13)
+        self.add_row([self.path, self.open])
+        self.steppers: dict[str, tuple[Txt, Tap, Tap]] = {}
+        for name in ("pen", "text_size"):
+            label = Txt(most=15)
+            less = tap(partial(actions["step"], name, -1), 20)
+            more = tap(partial(actions["step"], name, 1), 20)
+            less.say, more.say = "−", "+"
+            less.size_hint_x = more.size_hint_x = None
+            less.width = more.width = dp(64)
+            self.steppers[name] = (label, less, more)
+            self.add_row([label, less, more])
+        self.switches = {
+            name: tap(partial(change, name)) for name in ("left_handed", "high_contrast", "live", "speak")
+        }
+        first, second = list(self.switches.values())[:2], list(self.switches.values())[2:]
+        self.add_row(first, 52)
+        self.switch_row = self.add_row(second, 52)
+        self.palette = self.add_text(14)
+        self.palettes = {name: tap(partial(actions["palette"], name), 14) for name in palettes}
+        self.add_row(list(self.palettes.values()))
+        self.language = self.add_text(14)
+        self.languages = {code: tap(partial(actions["language"], code)) for code in languages}
+        self.add_row(list(self.languages.values()))
+        self.keys = self.add_text(14, muted=False)
+        self.keys_list = self.add_text(13)
+
+    def hide_voice(self) -> None:
+        """There is no voice on this system."""
+        if self.switches["speak"].parent is self.switch_row:
+            self.switch_row.remove_widget(self.switches["speak"])
+
+    def show(self, settings: Settings, strings: Strings) -> None:
+        """Show what is set, in a language."""
+        self._say(strings.logical)
+        for code, button in self.languages.items():
+            button.foreign, button.say, button.chosen = True, LANGUAGES[code], code == strings.language
+        for name, button in self.palettes.items():
+            button.chosen = name == settings.palette
+        for name, switch in self.switches.items():
+            switch.chosen = bool(getattr(settings, name))
+
+    def _say(self, words: Words) -> None:
+        self.copy.say, self.share.say, self.open.say = words("copy"), words("share"), words("picture_open")
+        self.picture_hint.say = words("picture_path")
+        names = {"left_handed": "left_handed", "high_contrast": "contrast", "live": "live", "speak": "speak"}
+        for name, switch in self.switches.items():
+            switch.say = words(names[name])
+        for name, (label, _, _) in self.steppers.items():
+            label.say = words(name)
+        for name, button in self.palettes.items():
+            button.say = words(f"palette_{name}")
+        self.palette.say, self.language.say = words("palette"), words("language")
+        self.keys.say, self.keys_list.say = words("keys"), words("keys_list")

@@ -1,0 +1,100 @@
+"""What to say about a drawing: from the recognizer's numbers to a plain answer. No Kivy here."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from lenet_gpu.inference import Prediction
+
+SURE = 0.85
+"""Probability from which an answer needs no word of doubt."""
+
+RIVAL = 0.2
+"""Probability of the second digit from which it is named beside the first."""
+
+KNOWN_REASONS = {"speck": "why_dot", "bars": "why_bars", "scribble": "why_scribble", "several": "why_many"}
+"""Reasons of the recognizer that have a text of their own; "blank" says nothing at all."""
+
+
+@dataclass(frozen=True)
+class Say:
+    """A text by its key, and the values to fill in."""
+
+    key: str = ""
+    values: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the app shows large.
+
+    Attributes:
+        kind: "blank", "digit", "either" (two are close), "not_digit" or "number".
+        big: Text to show large: a digit, or several.
+        headline: A short sentence.
+        line: The reason, or how sure.
+    """
+
+    kind: str
+    big: str = ""
+    headline: Say = Say()
+    line: Say = Say()
+
+
+def percent(share: float) -> str:
+    """A probability as whole per cents that never round a doubt away: 99.7 % is not 100 %."""
+    value = round(share * 100.0)
+    if value == 100 and share < 0.995:
+        value = 99
+    if value == 0 and share > 0.0:
+        return "<1" if share >= 0.0005 else "0"
+    return str(value)
+
+
+def best_two(probabilities: np.ndarray) -> tuple[int, int]:
+    """The two most probable digits, the better first."""
+    order = np.argsort(-probabilities, kind="stable")
+    return int(order[0]), int(order[1])
+
+
+def answer(prediction: Prediction) -> Answer:
+    """What to say about one digit."""
+    first, second = best_two(prediction.probabilities)
+    share, other = float(prediction.probabilities[first]), float(prediction.probabilities[second])
+    if prediction.reason == "blank":
+        return Answer("blank")
+    if not prediction.is_digit:
+        key = KNOWN_REASONS.get(prediction.reason, "why_unsure" if share < 0.5 else "why_unlike")
+        values = {"first": first, "percent": percent(share)}
+        return Answer("not_digit", "", Say("not_digit"), Say(key, values))
+    if other >= RIVAL:
+        values = {"first": first, "second": second, "percent": percent(share), "other": percent(other)}
+        return Answer("either", str(first), Say("either", values), Say("either_why", values))
+    key = "sure" if share >= SURE else "probably"
+    return Answer("digit", str(first), Say(key, {"percent": percent(share)}))
+
+
+def number_answer(predictions: Sequence[Prediction]) -> Answer:
+    """What to say about a whole number: its text, and the digit that is least sure where one is."""
+    if not predictions:
+        return Answer("blank")
+    text = "".join(str(p.digit) if p.is_digit else "?" for p in predictions)
+    doubt = min(range(len(predictions)), key=lambda i: predictions[i].is_digit and predictions[i].confidence)
+    first, second = best_two(predictions[doubt].probabilities)
+    if predictions[doubt].is_digit and float(predictions[doubt].probabilities[second]) < RIVAL:
+        return Answer("number", text, Say("number_read", {"count": len(predictions)}))
+    values = {"position": doubt + 1, "first": first, "second": second}
+    return Answer("number", text, Say("number_read", {"count": len(predictions)}), Say("number_doubt", values))
+
+
+def spoken(said: Answer) -> Say:
+    """What to say aloud."""
+    if said.kind == "not_digit":
+        return Say("said_not_digit")
+    if said.kind == "either":
+        return Say("said_either", said.headline.values)
+    return Say("said_number", {"text": said.big}) if said.big else Say()

@@ -1,0 +1,253 @@
+"""The user's own digits: kept as strokes on the device, so that the network can learn this handwriting.
+
+One JSON object a line, appended and synchronised to the disk one by one, so that a crash at any moment loses
+at most the digit being written. Nothing leaves the device unless the user exports it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.user_folder import BROKEN, make_folder, remove
+from lenet_gpu.errors import InputError
+from lenet_gpu.files import write_atomically
+from lenet_gpu.paper import CLASSES
+from lenet_gpu.preprocess import strokes_to_mnist
+
+FILE = "samples.jsonl"
+MAX_POINTS = 20_000
+"""Points of one digit; more is not handwriting."""
+
+
+@dataclass(frozen=True, eq=False)
+class Sample:
+    """One digit that the user has drawn and named.
+
+    Attributes:
+        strokes: (n, 2) float32 arrays, x right, y down, as they were drawn.
+        label: The digit it is.
+        predicted: The digit that was read, or None.
+    """
+
+    strokes: list[np.ndarray]
+    label: int
+    predicted: int | None
+
+    def image(self) -> np.ndarray:
+        """The digit as the network sees it, (28, 28) uint8."""
+        return strokes_to_mnist(self.strokes)
+
+    def to_json(self) -> dict[str, Any]:
+        """The sample as plain values; coordinates keep six digits."""
+        lines = [[[float(f"{v:.6g}") for v in point] for point in stroke.tolist()] for stroke in self.strokes]
+        return {"label": self.label, "predicted": self.predicted, "strokes": lines}
+
+    @classmethod
+    def from_json(cls, values: Any) -> Sample:
+        """A sample from what `to_json` made.
+
+        Raises:
+            ValueError: Anything else.
+        """
+        try:
+            label, predicted, lines = values["label"], values["predicted"], values["strokes"]
+            strokes = [np.array(line, dtype=np.float32) for line in lines]
+        except (TypeError, KeyError, OverflowError) as error:
+            raise ValueError(f"not a sample ({error})") from None
+        for digit in (label, 0 if predicted is None else predicted):
+            if type(digit) is not int or not 0 <= digit < CLASSES:
+                raise ValueError(f"digit {digit!r}")
+        if not strokes or sum(map(len, strokes)) > MAX_POINTS:
+            raise ValueError("no strokes, or too many points")
+        for stroke in strokes:
+            if stroke.ndim != 2 or stroke.shape[1] != 2 or not len(stroke) or not np.isfinite(stroke).all():
+                raise ValueError(f"stroke of shape {stroke.shape}, or not finite")
+        return cls(strokes, label, predicted)
+
+
+@dataclass(frozen=True)
+class Export:
+    """What `SampleStore.export` has written.
+
+    Attributes:
+        csv: The data set that `lenet-gpu train --dataset` takes.
+        strokes: The strokes behind it, in the same order.
+        count: Number of digits.
+    """
+
+    csv: Path
+    strokes: Path
+    count: int
+
+
+class SampleStore:
+    """The samples of one folder.
+
+    Args:
+        folder: The app's folder of user data; made when the first sample comes.
+
+    Attributes:
+        message: "samples_aside" when lines of the file had to be set aside, else empty.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        self.path = Path(folder) / FILE
+        self.message = ""
+        self._samples: list[Sample] = []
+        self._read()
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def __iter__(self) -> Iterator[Sample]:
+        return iter(tuple(self._samples))
+
+    def add(self, strokes: Sequence[Any], label: int, predicted: int | None = None) -> Sample:
+        """Keep a digit.
+
+        Args:
+            strokes: (n, 2) arrays, x right, y down, any unit.
+            label: The digit it is, 0..9.
+            predicted: The digit that was read, if any.
+
+        Returns:
+            The sample as it was kept.
+
+        Raises:
+            InputError: Not a digit's strokes, or the disk doesn't take it; then nothing is kept.
+        """
+        try:
+            whole = [int(label), None if predicted is None else int(predicted)]
+            arrays = [np.asarray(stroke, dtype=np.float32) for stroke in strokes]
+            values = {"label": whole[0], "predicted": whole[1], "strokes": arrays}
+            line = Sample.from_json(values).to_json()
+        except (ValueError, TypeError) as error:
+            expected = "strokes of finite (x, y) points and digits 0..9"
+            raise InputError("sample", found=str(error), expected=expected) from None
+        sample = Sample.from_json(line)  # what will be read again, rounding included
+        make_folder(self.path.parent)
+        self._append(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+        self._samples.append(sample)
+        return sample
+
+    def remove_last(self) -> Sample | None:
+        """Forget the newest sample, on the disk too.
+
+        Returns:
+            It, or None if there is none.
+
+        Raises:
+            InputError: The file can't be changed.
+        """
+        if not self._samples:
+            return None
+        self._rewrite(self._samples[:-1])
+        return self._samples.pop()
+
+    def clear(self) -> None:
+        """Forget all samples, and what was set aside as broken.
+
+        Raises:
+            InputError: A file can't be removed.
+        """
+        remove(self.path)
+        remove(self._broken)
+        self._samples = []
+
+    def export(self, path: str | os.PathLike[str]) -> Export:
+        """Write the samples as a data set.
+
+        Args:
+            path: The CSV file to write (".csv" is added if it is missing): label, then 784 pixels, one digit
+                a row, as `lenet-gpu train --dataset` takes it. NAME.strokes.json beside it has the strokes.
+
+        Returns:
+            What was written.
+
+        Raises:
+            InputError: There are no samples, or the place can't be written to.
+        """
+        target = Path(path)
+        if target.suffix.lower() != ".csv":
+            target = target.with_name(target.name + ".csv")
+        if not self._samples:
+            raise InputError("samples", found="none", expected="at least one", remedy="teach the app a digit first")
+        make_folder(target.parent)
+        header = ",".join(["label", *(f"pixel{i}" for i in range(784))])
+        rows = [",".join(map(str, [sample.label, *sample.image().ravel().tolist()])) for sample in self]
+        text = "\n".join([header, *rows, ""])
+        strokes = target.with_suffix(".strokes.json")
+        content = {"axes": "x right, y down", "samples": [sample.to_json() for sample in self]}
+        write_atomically(target, lambda file: file.write(text.encode()))
+        write_atomically(strokes, lambda file: file.write(json.dumps(content).encode()))
+        return Export(target, strokes, len(self))
+
+    # ---- the file
+
+    @property
+    def _broken(self) -> Path:
+        return self.path.with_name(self.path.name + BROKEN)
+
+    def _read(self) -> None:
+        try:
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            return
+        except OSError:
+            self.message = "samples_aside"
+            return
+        bad: list[bytes] = []
+        for line in content.split(b"\n"):
+            try:
+                if line:
+                    self._samples.append(Sample.from_json(json.loads(line)))
+            except (ValueError, RecursionError):
+                bad.append(line)
+        # A last line without its end was torn by a crash, unless it was only the end that was lost.
+        if not bad and (content.endswith(b"\n") or not content):
+            return
+        try:
+            if bad:
+                self.message = "samples_aside"
+                with open(self._broken, "ab") as file:  # kept before it leaves the file it was in
+                    file.write(b"".join(line + b"\n" for line in bad))
+                    os.fsync(file.fileno())
+            self._rewrite(self._samples)
+        except (OSError, InputError):
+            self.message = "samples_aside"
+
+    def _append(self, line: bytes) -> None:
+        before = None
+        try:
+            with open(self.path, "ab", buffering=0) as file:
+                before = file.tell()
+                if file.write(line) != len(line):
+                    raise OSError(28, "No space left on device")
+                os.fsync(file.fileno())
+        except OSError as error:
+            if before is not None:
+                self._cut(before)
+            raise InputError(
+                self.path,
+                found=f"{error.strerror or error}",
+                expected="a file to write to",
+                remedy="free some space",
+            ) from error
+
+    def _cut(self, size: int) -> None:
+        """Take half a line back; if even that fails, the next start sets it aside."""
+        try:
+            os.truncate(self.path, size)
+        except OSError:
+            self.message = "samples_aside"
+
+    def _rewrite(self, samples: Sequence[Sample]) -> None:
+        text = "".join(json.dumps(sample.to_json(), separators=(",", ":")) + "\n" for sample in samples)
+        write_atomically(self.path, lambda file: file.write(text.encode()))

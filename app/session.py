@@ -1,0 +1,260 @@
+"""What the app does, without how it looks: the drawing, its reading, teaching and settings. No Kivy here.
+
+Every failure that a user can cause becomes a message (text key and values), never an exception.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from app.ink import Ink
+from app.reading import Answer, Say, answer, number_answer
+from app.samples import SampleStore
+from app.settings import Settings
+from app.tune import Fit, Tuner
+from app.user_folder import set_aside
+from lenet_gpu.errors import LenetError, ModelFileError
+from lenet_gpu.files import write_atomically
+from lenet_gpu.inference import Prediction, Recognizer, model_path, shipped_models
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read.
+
+    Attributes:
+        answer: What to say about the whole.
+        predictions: One for a digit, several for a number, none on a blank canvas.
+        strokes: The strokes of each of them, as the recognizer got them; empty lists for a picture.
+        chosen: The one that is looked at.
+    """
+
+    answer: Answer
+    predictions: tuple[Prediction, ...] = ()
+    strokes: tuple[list[np.ndarray], ...] = ()
+    chosen: int = 0
+
+    @property
+    def prediction(self) -> Prediction | None:
+        """The prediction that is looked at."""
+        return self.predictions[self.chosen] if self.predictions else None
+
+
+BLANK = Reading(Answer("blank"))
+
+
+@dataclass
+class Session:
+    """One user's drawing, model, samples and settings.
+
+    Attributes:
+        settings: What the user has chosen.
+        ink: What is drawn.
+        recognizer: Who reads it.
+        tuner: Learns from the samples.
+        samples: The user's own digits.
+        reading: What was read last.
+        picture: The greyscale picture that is read instead of the ink, if any.
+        messages: Texts the user has not seen yet.
+    """
+
+    settings: Settings
+    recognizer: Recognizer
+    tuner: Tuner
+    samples: SampleStore
+    ink: Ink = field(default_factory=Ink)
+    reading: Reading = BLANK
+    picture: np.ndarray | None = None
+    messages: list[Say] = field(default_factory=list)
+    _read_state: object = None
+    _chosen: int = 0
+
+    @classmethod
+    def open(cls, folder: str | os.PathLike[str], model: str | os.PathLike[str] | None = None) -> Session:
+        """Start, whatever state the user's files are in.
+
+        Args:
+            folder: Where the app keeps its files.
+            model: Model to use instead of the one in the settings.
+
+        Raises:
+            ModelFileError: `model` was asked for by name and can't be used, or the shipped model is damaged.
+        """
+        messages = []
+        settings = Settings.load(folder)
+        if model is not None:
+            recognizer = Recognizer(model)
+        else:
+            try:
+                recognizer = Recognizer(settings.model or None)
+            except ModelFileError as error:
+                messages.append(Say("model_aside", {"reason": error.found or str(error)}))
+                if settings.model not in shipped_models() and Path(settings.model).is_file():
+                    set_aside(model_path(settings.model))
+                settings.model = ""
+                recognizer = Recognizer()
+        tuner, samples = Tuner(recognizer, folder), SampleStore(folder)
+        keys = (settings.message, samples.message, tuner.load())
+        messages = [*(Say(key) for key in keys if key), *messages]
+        return cls(settings, recognizer, tuner, samples, messages=messages)
+
+    # ---- reading
+
+    def read(self) -> Reading:
+        """Read what is drawn now; quick when nothing has changed."""
+        state = (self.ink.version, id(self.picture), self.settings.number_mode, self.tuner.tuned)
+        if state == self._read_state:
+            return self.reading
+        self._read_state = state
+        # A picture is a picture of one digit, as the recognizer reads it.
+        if self.picture is not None:
+            self._chosen = 0
+            prediction = self.recognizer.predict_image(self.picture)
+            self.reading = Reading(answer(prediction), (prediction,), ([],))
+        elif self.ink.empty:
+            self._chosen, self.reading = 0, BLANK
+        elif self.settings.number_mode:
+            self.reading = self._read_number(self.ink.arrays())
+        else:
+            strokes = self.ink.arrays()
+            prediction = self.recognizer.predict_strokes(strokes)
+            self._chosen = 0
+            self.reading = Reading(answer(prediction), (prediction,), (strokes,))
+        return self.reading
+
+    def _read_number(self, strokes: Sequence[np.ndarray]) -> Reading:
+        number = self.recognizer.predict_number(list(strokes))
+        predictions = tuple(number.digits)
+        groups = tuple([strokes[i] for i in digit.strokes] for digit in number.digits)
+        if not predictions:
+            return BLANK
+        self._chosen = min(self._chosen, len(predictions) - 1)
+        return Reading(number_answer(predictions), predictions, groups, self._chosen)
+
+    def choose(self, index: int) -> None:
+        """Look at one digit of a number."""
+        if 0 <= index < len(self.reading.predictions):
+            self._chosen = index
+            self.reading = Reading(self.reading.answer, self.reading.predictions, self.reading.strokes, index)
+
+    def forget_reading(self) -> None:
+        """Read again at the next `read`, whatever has changed (the model, say)."""
+        self._read_state = None
+
+    # ---- drawing
+
+    def drop_picture(self) -> None:
+        """Back from a picture to ink."""
+        self.picture = None
+
+    def open_picture(self, path: str, load: Callable[[str], np.ndarray]) -> bool:
+        """Read a picture's digit instead of the ink.
+
+        Args:
+            path: The file.
+            load: Turns a file into a (h, w) greyscale array.
+
+        Returns:
+            Whether it could be read; if not, there is a message.
+        """
+        try:
+            picture = load(path)
+            self.recognizer.predict_image(picture)
+        except (LenetError, OSError, ValueError, MemoryError):
+            self.messages.append(Say("picture_failed", {"name": os.path.basename(path) or path}))
+            return False
+        self.ink.clear()
+        self.picture = picture
+        return True
+
+    # ---- teaching
+
+    def teach(self, label: int) -> bool:
+        """Keep the digit that is looked at as a sample.
+
+        Args:
+            label: What it is.
+
+        Returns:
+            Whether it was kept; there is a message either way.
+        """
+        reading = self.read()
+        strokes = reading.strokes[reading.chosen] if reading.strokes else []
+        if reading.prediction is None or not strokes:
+            self.messages.append(Say("teach_nothing"))
+            return False
+        read = reading.prediction.digit if reading.prediction.is_digit else None
+        if self.attempt(lambda: self.samples.add(strokes, label, read)) is None:
+            return False
+        self.messages.append(Say("taught", {"label": label}))
+        return True
+
+    def forget_sample(self) -> None:
+        """Take the last sample back."""
+        before = len(self.samples)
+        self.attempt(self.samples.remove_last)
+        self.messages.append(Say("sample_forgotten" if len(self.samples) < before else "samples_none"))
+
+    def accept(self, fit: Fit) -> None:
+        """Use what was learned, if it is better."""
+        result = self.attempt(lambda: self.tuner.accept(fit))
+        if result is not None:
+            values = {"before": round(100 * result.before), "after": round(100 * result.after)}
+            self.messages.append(Say(result.reason, values))
+        self.forget_reading()
+
+    def reset_model(self) -> None:
+        """Back to the model as it was shipped."""
+
+        def reset() -> bool:
+            self.tuner.reset()
+            return True
+
+        if self.attempt(reset):
+            self.messages.append(Say("model_reset"))
+        self.forget_reading()
+
+    def export(self, path: str | os.PathLike[str]) -> None:
+        """Write the samples as a data set."""
+        written = self.attempt(lambda: self.samples.export(path))
+        if written is not None:
+            self.messages.append(Say("exported", {"path": str(written.csv)}))
+
+    @property
+    def misread(self) -> int:
+        """Samples that had been read wrongly."""
+        return sum(sample.predicted != sample.label for sample in self.samples)
+
+    # ---- settings
+
+    def change(self, **values: Any) -> None:
+        """Change settings and keep them."""
+        for name, value in values.items():
+            setattr(self.settings, name, value)
+
+        def save() -> bool:
+            self.settings.save()
+            return True
+
+        self.attempt(save)
+
+    # ---- failing politely
+
+    def attempt(self, action: Callable[[], Any]) -> Any:
+        """Run something that may fail for reasons outside the program; a failure becomes a message and None."""
+        try:
+            return action()
+        except (LenetError, OSError) as error:
+            self.messages.append(Say("unexpected", {"reason": str(error)}))
+            return None
+
+
+def save_bytes(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all."""
+    write_atomically(path, lambda file: file.write(content))

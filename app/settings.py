@@ -1,0 +1,117 @@
+"""What the user has chosen: a small JSON file that is read at start and written at every change."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from app.strings import LANGUAGES
+from app.user_folder import make_folder, set_aside
+from lenet_gpu.files import write_atomically
+
+FILE = "settings.json"
+PEN_WIDTHS = (1.0, 4.0)
+"""Thinnest and thickest pen, in pixels of the 28x28 picture that the network sees."""
+
+TEXT_SCALES = (0.8, 2.0)
+"""Smallest and largest text, as a factor."""
+
+PALETTES = ("calm", "dark", "safe")
+"""Names of the colour schemes."""
+
+LONGEST_NAME = 1000
+"""Characters of a model's name or path; anything longer is not one."""
+
+
+@dataclass
+class Settings:
+    """The user's choices. A value out of range is replaced by its default, one by one.
+
+    Attributes:
+        pen_width: Width of the pen in pixels of the 28x28 picture.
+        language: Key of `app.strings.LANGUAGES`.
+        text_scale: Factor of all text.
+        high_contrast: Pure black and white with strong outlines, whatever the palette.
+        palette: One of `PALETTES`.
+        left_handed: Buttons on the left, so that the drawing hand does not cover the answer.
+        live: Read while the user draws, not only when asked.
+        speak: Say the answer, where the system can.
+        number_mode: Read several digits side by side.
+        model: Name of a shipped model, or path of a model file; empty for the best shipped one.
+        folder: Where the file lies.
+        message: Text key of what to tell the user about loading, or empty.
+    """
+
+    pen_width: float = 2.0
+    language: str = "en"
+    text_scale: float = 1.0
+    high_contrast: bool = False
+    palette: str = PALETTES[0]
+    left_handed: bool = False
+    live: bool = True
+    speak: bool = False
+    number_mode: bool = False
+    model: str = ""
+    folder: Path = field(default=Path(), repr=False, compare=False)
+    message: str = field(default="", repr=False, compare=False)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str]) -> Settings:
+        """Read the settings of a folder.
+
+        Args:
+            folder: The app's folder of user data; it need not exist.
+
+        Returns:
+            The settings; defaults where the file is missing or says nothing usable. A file that can't be read
+            at all is set aside under another name, and `message` is "settings_aside".
+        """
+        settings = cls(folder=Path(folder))
+        path = settings.folder / FILE
+        try:
+            values = json.loads(path.read_bytes())
+            if not isinstance(values, dict):
+                raise ValueError(f"{type(values).__name__} instead of an object")
+        except FileNotFoundError:
+            return settings
+        except (ValueError, RecursionError):  # JSONDecodeError and UnicodeDecodeError are ValueErrors
+            set_aside(path)
+            settings.message = "settings_aside"
+            return settings
+        except OSError:
+            settings.message = "settings_aside"
+            return settings
+        for name in _NAMES:
+            if name in values and _usable(name, values[name]):
+                setattr(settings, name, type(getattr(settings, name))(values[name]))
+        return settings
+
+    def save(self) -> None:
+        """Write the file, whole or not at all.
+
+        Raises:
+            InputError: The folder can't be written to.
+        """
+        text = json.dumps({name: value for name, value in asdict(self).items() if name in _NAMES}, indent=1)
+        make_folder(self.folder)
+        write_atomically(self.folder / FILE, lambda file: file.write(text.encode() + b"\n"))
+
+
+_NAMES = tuple(f.name for f in fields(Settings) if f.name not in ("folder", "message"))
+
+
+def _usable(name: str, value: Any) -> bool:
+    default = getattr(Settings, name)
+    if isinstance(default, bool):
+        return isinstance(value, bool)
+    if isinstance(default, float):
+        low, high = PEN_WIDTHS if name == "pen_width" else TEXT_SCALES
+        # True is a number to Python; NaN fails both comparisons.
+        return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
+    if not isinstance(value, str):
+        return False
+    choices = {"language": tuple(LANGUAGES), "palette": PALETTES}.get(name)
+    return value in choices if choices else 0 < len(value) <= LONGEST_NAME and value.isprintable()

@@ -1,0 +1,1 @@
+"""Texts in other languages, one module each: the same keys as `app.texts`."""

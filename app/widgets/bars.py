@@ -1,0 +1,73 @@
+"""Ten bars, one a digit: how probable it is; tapping one teaches that it was the right one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from kivy.metrics import dp
+from kivy.properties import BooleanProperty, NumericProperty, StringProperty
+from kivy.uix.behaviors import ButtonBehavior
+from kivy.uix.gridlayout import GridLayout
+from kivy.uix.widget import Widget
+
+from app.layout import TARGET
+from app.reading import percent
+from app.widgets.tap import Stop
+
+
+class Bar(Stop, ButtonBehavior, Widget):
+    """One digit's bar; how it looks is in lenet.kv."""
+
+    focused = BooleanProperty(False)
+    digit = StringProperty("")
+    share = NumericProperty(0.0)
+    number = StringProperty("")
+    best = BooleanProperty(False)
+
+    def press_key(self, key: str) -> bool:
+        """Enter and Space press it."""
+        if key in ("enter", "numpadenter", "spacebar"):
+            self.dispatch("on_release")
+            return True
+        return False
+
+    def on_touch_down(self, touch: Any) -> bool:
+        """Press; not with the wheel."""
+        if getattr(touch, "button", "left") not in ("left", None):
+            return False
+        return super().on_touch_down(touch)
+
+
+class Bars(GridLayout):
+    """All ten; one column where ten rows of 48 dp have room, else two.
+
+    Attributes:
+        tapped: Called with a digit when its bar is tapped.
+    """
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.tapped: Callable[[int], None] = lambda digit: None
+        super().__init__(**kwargs)
+        self.bars = [Bar(digit=str(digit)) for digit in range(10)]
+        for digit, bar in enumerate(self.bars):
+            bar.bind(on_release=lambda _, digit=digit: self.tapped(digit))
+            self.add_widget(bar)
+        self.spacing = dp(4)
+        self.orientation = "tb-lr"
+        self.set_columns(2)
+
+    def set_columns(self, columns: int) -> None:
+        """Ten digits in this many columns, counted downwards."""
+        self.cols, self.rows = None, None
+        self.rows = 10 // columns
+        self.least = self.rows * (dp(TARGET) + dp(4)) - dp(4)
+
+    def show(self, probabilities: np.ndarray | None, is_digit: bool = True) -> None:
+        """Show ten probabilities, or none."""
+        best = int(probabilities.argmax()) if probabilities is not None and is_digit else -1
+        for digit, bar in enumerate(self.bars):
+            bar.share = 0.0 if probabilities is None else float(probabilities[digit])
+            bar.number = "" if probabilities is None else f"{percent(bar.share)} %"
+            bar.best = digit == best

@@ -1,0 +1,295 @@
+"""The page to draw on: fingers, pens, mice and the keyboard become ink."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from kivy.core.window import Window
+from kivy.graphics import Color, Ellipse, InstructionGroup, Line, Rectangle
+from kivy.graphics.texture import Texture
+from kivy.metrics import dp
+from kivy.properties import BooleanProperty, NumericProperty, StringProperty
+from kivy.uix.widget import Widget
+
+from app.ink import Gesture, Ink, Stroke, View
+from app.touch import take, to_window
+from app.widgets.look import look
+from app.widgets.tap import Stop
+
+CHUNK = 64
+"""Points of one Line: appending to a Line costs time in proportion to its points."""
+
+REACH = 24.0
+"""How near a finger must come to a stroke to erase it, dp."""
+
+STEP = 1 / 24
+"""How far an arrow key moves the pen, in ink units."""
+
+ARROWS = {"left": (-STEP, 0.0), "right": (STEP, 0.0), "up": (0.0, -STEP), "down": (0.0, STEP)}
+KEYBOARD = "keyboard"
+"""Key of the keyboard's own gesture."""
+
+
+class Trace(InstructionGroup):
+    """One stroke's line on the screen, which can grow."""
+
+    def __init__(self, width: float, colour: Any) -> None:
+        super().__init__()
+        self._width, self._drawn = width, 0
+        self._last: list[float] = []
+        self.add(Color(*colour))
+        self._dot: Ellipse | None = None
+        self._line: Line | None = None
+
+    def extend(self, flat: list[float]) -> None:
+        """Draw the points after those already drawn.
+
+        Args:
+            flat: All points so far, x, y, x, y, ...
+        """
+        count, radius = len(flat) // 2, self._width / 2
+        if count == self._drawn:
+            return
+        if count == 1:
+            self._dot = Ellipse(pos=(flat[0] - radius, flat[1] - radius), size=(2 * radius, 2 * radius))
+            self.add(self._dot)
+            self._drawn = 1
+            return
+        start = max(self._drawn, 1)
+        while start < count:
+            if self._line is None or len(self._last) >= 2 * CHUNK:
+                # A new line begins where the last one ends, so that there is no gap.
+                self._last = flat[2 * (start - 1) : 2 * start]
+                self._line = Line(points=[], width=radius, cap="round", joint="round")
+                self.add(self._line)
+            stop = min(count, start + CHUNK - len(self._last) // 2)
+            self._append(flat[2 * start : 2 * stop])
+            self._line.points = self._last
+            start = stop
+        self._drawn = count
+
+    def _append(self, flat: list[float]) -> None:
+        """Draw points much nearer than the pen is wide as one: Kivy's joints tear where a line turns in place."""
+        least = (self._width / 10) ** 2
+        last = self._last
+        for i in range(0, len(flat), 2):
+            x, y = flat[i], flat[i + 1]
+            # The newest point is always drawn, but only for now where the one before is as near.
+            if len(last) >= 4 and (last[-2] - last[-4]) ** 2 + (last[-1] - last[-3]) ** 2 < least:
+                last[-2:] = [x, y]
+            else:
+                last += [x, y]
+
+
+class InkCanvas(Stop, Widget):
+    """Draws `ink` and lets people draw into it.
+
+    Attributes:
+        ink: The drawing.
+        changed: Called after every change of the ink, many times a stroke.
+        lifted: Called when the ink has come to rest: a finger lifted, an undo.
+    """
+
+    focused = BooleanProperty(False)
+    erasing = BooleanProperty(False)
+    pen_width = NumericProperty(2.0)
+    hint = StringProperty("")
+
+    def __init__(self, ink: Ink, **kwargs: Any) -> None:
+        self.ink = ink
+        self.changed: Callable[[], None] = lambda: None
+        self.lifted: Callable[[], None] = lambda: None
+        self.view = View.fit(0, 0, 1, 1, None)
+        self.cursor = (0.0, 0.0)
+        self._traces: dict[Stroke, Trace] = {}
+        self._live: dict[object, list[Trace]] = {}
+        self._touches: dict[object, Any] = {}
+        self._group, self._picture_group, self._cursor_group = (
+            InstructionGroup(), InstructionGroup(), InstructionGroup(),
+        )  # fmt: skip
+        super().__init__(**kwargs)
+        for group in (self._picture_group, self._group, self._cursor_group):
+            self.canvas.add(group)
+        self.bind(pos=self._place, size=self._place, focused=self._draw_cursor, pen_width=self.redraw)
+        look.bind(version=self.redraw)
+        self._place()
+
+    # ---- what is seen
+
+    @property
+    def pen(self) -> float:
+        """Width of the pen on the screen, pixels: the picture that the network sees is 28 wide."""
+        return max(self.pen_width / 28.0 * min(self.width, self.height) * 0.9, dp(3))
+
+    def _place(self, *_: Any) -> None:
+        """The canvas has moved or turned: the ink keeps its units."""
+        self.view = View.fit(self.x, self.y, self.width, self.height, self.ink.bounds(), self.pen / 2)
+        for gesture in self.ink.live.values():
+            gesture.box = self.view.box
+        self.redraw()
+
+    def redraw(self, *_: Any) -> None:
+        """Draw everything anew."""
+        self._group.clear()
+        self._traces.clear()
+        self._live.clear()
+        self._draw_picture()
+        self.sync()
+
+    def sync(self) -> None:
+        """Bring the lines on the screen in step with the ink: only what is new is drawn."""
+        wanted = set(self.ink.strokes)
+        for stroke in [stroke for stroke in self._traces if stroke not in wanted]:
+            self._group.remove(self._traces.pop(stroke))
+        for stroke in self.ink.strokes:
+            if stroke not in self._traces:
+                self._traces[stroke] = self._trace(self.view.points(stroke.points))
+        for key in [key for key in self._live if key not in self.ink.live]:
+            for trace in self._live.pop(key):
+                self._group.remove(trace)
+        for key, gesture in self.ink.live.items():
+            self._sync_live(key, gesture)
+        self._draw_cursor()
+
+    def _sync_live(self, key: object, gesture: Gesture) -> None:
+        traces = self._live.setdefault(key, [])
+        for index, piece in enumerate(gesture.pieces):
+            if index == len(traces):
+                traces.append(self._trace([]))
+            elif index < len(gesture.pieces) - 1 and traces[index]._drawn == len(piece):
+                continue
+            traces[index].extend([value for point in piece for value in self.view.to_pixels(point)])
+
+    def _trace(self, flat: list[float]) -> Trace:
+        trace = Trace(self.pen, look.text)
+        trace.extend(flat)
+        self._group.add(trace)
+        return trace
+
+    def show_picture(self, image: np.ndarray | None) -> None:
+        """Show a 28x28 picture instead of a hint; None takes it away."""
+        self._image = image
+        self._draw_picture()
+
+    _image: np.ndarray | None = None
+
+    def _draw_picture(self) -> None:
+        self._picture_group.clear()
+        if self._image is None:
+            return
+        texture = Texture.create(size=self._image.shape[::-1], colorfmt="rgb")
+        texture.mag_filter = "nearest"
+        paper, ink = np.array(look.surface[:3]), np.array(look.text[:3])
+        share = self._image[::-1, :, None] / 255.0
+        content = np.rint((paper + (ink - paper) * share) * 255.0).astype(np.uint8)
+        texture.blit_buffer(content.tobytes(), colorfmt="rgb", bufferfmt="ubyte")
+        side = min(self.width, self.height) - dp(8)
+        self._picture_group.add(Color(1, 1, 1, 1))
+        pos = (self.center_x - side / 2, self.center_y - side / 2)
+        self._picture_group.add(Rectangle(texture=texture, pos=pos, size=(side, side)))
+
+    def _draw_cursor(self, *_: Any) -> None:
+        self._cursor_group.clear()
+        if not self.focused:
+            return
+        x, y = self.view.to_pixels(self.cursor)
+        down = KEYBOARD in self.ink.live
+        self._cursor_group.add(Color(*look.focus))
+        self._cursor_group.add(Line(circle=(x, y, dp(5 if down else 10)), width=dp(2)))
+
+    # ---- fingers, pens, mice
+
+    def on_touch_down(self, touch: Any) -> bool:
+        """A finger comes down: a stroke begins, or one is erased."""
+        if getattr(touch, "button", "left") not in ("left", None) or not self.collide_point(*touch.pos):
+            return False
+        touch.grab(self)
+        self._touches[touch.uid] = touch
+        if self.erasing:
+            self._follow(touch)
+            return True
+        # Before its first dispatch a touch may have moved on already: its origin is where it really began.
+        start = self.view.to_ink(*to_window(touch, Window, touch.osx, touch.osy))
+        self.ink.begin(touch.uid, start, self.view.box)
+        self._follow(touch)
+        return True
+
+    def on_touch_move(self, touch: Any) -> bool:
+        """A finger moves: every point that was reported counts."""
+        if touch.grab_current is not self:
+            return False
+        self._follow(touch)
+        return True
+
+    def on_touch_up(self, touch: Any) -> bool:
+        """A finger is lifted."""
+        if touch.grab_current is not self:
+            return False
+        self._follow(touch)
+        touch.ungrab(self)
+        self._touches.pop(touch.uid, None)
+        self.ink.finish(touch.uid)
+        self.sync()
+        self.lifted()
+        return True
+
+    def _follow(self, touch: Any) -> None:
+        trail = [self.view.to_ink(*to_window(touch, Window, *place)) for place in take(touch)]
+        if self.erasing and touch.uid not in self.ink.live:
+            here = to_window(touch, Window, touch.osx, touch.osy) if not trail else None
+            for point in [self.view.to_ink(*here)] if here else trail:
+                self.erase_at(point)
+            return
+        if touch.uid not in self.ink.live:  # an undo has lifted this finger
+            return
+        for point in trail:
+            self.ink.extend(touch.uid, point)
+        self.sync()
+        self.changed()
+
+    def erase_at(self, point: tuple[float, float]) -> None:
+        """Erase the stroke at a place, if there is one."""
+        stroke = self.ink.nearest(point, dp(REACH) / self.view.scale)
+        if stroke is not None:
+            self.ink.erase(stroke)
+            self.sync()
+            self.changed()
+
+    # ---- the keyboard
+
+    def press_key(self, key: str) -> bool:
+        """Arrows move the pen; Space lowers and lifts it (or erases)."""
+        if key in ARROWS:
+            left, top, right, bottom = self.view.box
+            dx, dy = ARROWS[key]
+            self.cursor = (
+                min(max(self.cursor[0] + dx, left), right),
+                min(max(self.cursor[1] + dy, top), bottom),
+            )
+            if KEYBOARD in self.ink.live:
+                self.ink.extend(KEYBOARD, self.cursor)
+                self.changed()
+            self.sync()
+            return True
+        if key not in ("spacebar", "enter", "numpadenter"):
+            return False
+        if self.erasing:
+            self.erase_at(self.cursor)
+        elif KEYBOARD in self.ink.live:
+            self.ink.finish(KEYBOARD)
+            self.sync()
+            self.lifted()
+        elif key == "spacebar":
+            self.ink.begin(KEYBOARD, self.cursor, self.view.box)
+            self.sync()
+            self.changed()
+        return True
+
+    def lift_all(self) -> None:
+        """Lift every finger: the window loses the focus, the app sleeps."""
+        self.ink.finish_all()
+        self._touches.clear()
+        self.sync()
+        self.lifted()

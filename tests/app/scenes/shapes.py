@@ -1,0 +1,31 @@
+"""Every size, pane, language and text size: what lies wrong?"""
+
+from acting import ONE, draw, faults
+from kivy.core.window import Window
+
+
+def scene(app):
+    desk, wrong = app.desk, {}
+    yield 0.1
+    draw(desk.page, ONE)
+    checked = 0
+    for width, height, scale, language, left_handed in app.options["shapes"]:
+        resize = getattr(Window, "resize", None)
+        if resize:
+            resize(width, height)
+        desk.change(text_scale=scale, language=language, left_handed=left_handed)
+        yield 0.05
+        assert tuple(desk.size) == (width, height), desk.size
+        for pane in ("draw", "answer", "inside", "teach", "more"):
+            for number in (False, True):
+                if number != app.session.settings.number_mode:
+                    desk.toggle_number()
+                desk.open_pane(pane)
+                if pane == "inside" and not number:
+                    desk.look_at("c3", (15, 2, 2))
+                yield 0.03
+                found = faults(desk)
+                checked += 1
+                if found:
+                    wrong[f"{width}x{height} x{scale} {language} {left_handed} {pane} {number}"] = found[:6]
+    return {"wrong": wrong, "checked": checked}

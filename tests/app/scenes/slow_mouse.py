@@ -1,0 +1,45 @@
+"""A mouse drag of 100 reports while the app makes 5 frames a second (under X the mouse is driven from outside)."""
+
+import time
+
+from acting import place
+from kivy.core.window import Window
+
+
+def scene(app):
+    desk, ink, options = app.desk, app.session.ink, app.options
+    yield 0.5
+    if not options.get("from_outside"):
+        # The window's own events, as SDL reports them: several between two frames.
+        x0, y0 = place(desk.page, (0.1, 0.5))
+        top = Window.height
+        Window.dispatch("on_mouse_down", x0, top - y0, "left", [])
+        moved = 0
+        while moved < 100:
+            for _ in range(20):
+                moved += 1
+                Window.mouse_pos = (x0 + moved * 2, y0)
+                Window.dispatch("on_mouse_move", x0 + moved * 2, top - y0 + (moved % 2), [])
+            yield 0.2
+        Window.dispatch("on_mouse_up", x0 + 200, top - y0, "left", [])
+        yield 0.4
+        return {"points": [len(s.points) for s in ink.strokes]}
+    print("PAGE", *[int(v) for v in (*place(desk.page, (0, 0)), desk.page.width, desk.page.height)], flush=True)
+    for name in ("undo", "clear"):
+        x, y = place(desk.tool[name], (0.5, 0.5))
+        print("TOOL", name, int(x), int(Window.height - y), flush=True)
+    print("READY", flush=True)
+    ends, states = time.monotonic() + options["seconds"], []
+    while time.monotonic() < ends:
+        state = [
+            [len(s.points) for s in ink.strokes],
+            app.session.reading.answer.big,
+            desk.pane,
+            len(app.session.samples),
+        ]
+        if not states or states[-1] != state:
+            states.append(state)
+        if desk.pane == "teach" and (app.session.settings.folder / "settings.json").exists():
+            break
+        yield 0.05
+    return {"states": states, "pen": float(desk.page.pen_width)}

@@ -1,0 +1,188 @@
+"""One visit to the app on the mock GL, step by step."""
+
+import sys
+
+from acting import ONE, SEVEN, draw, key, place, tap, touch_at
+
+
+def scene(app):
+    desk, seen = app.desk, {}
+    session, page, ink = app.session, desk.page, app.session.ink
+    loaded = set(sys.modules)
+    seen["heavy"] = sorted({name.split(".")[0] for name in loaded} & {"cupy", "matplotlib", "tqdm"})
+    yield 0.1
+    seen["blank"] = [desk.answer.big, desk.answer.line, desk.bars.bars[3].number]
+
+    # ---- fingers
+    draw(page, ONE)
+    yield 0.05
+    seen["one"] = [desk.answer.big, session.reading.answer.kind, len(ink.strokes), len(ink.strokes[0].points)]
+    seen["bars"] = [sum(bar.share for bar in desk.bars.bars), [bar.best for bar in desk.bars.bars].index(True)]
+    seen["image_ink"] = int(desk.answer.ids.seen.image.sum())
+    first, second = touch_at(page, (0.2, 0.2)), touch_at(page, (0.8, 0.2))
+    first.touch_down()
+    second.touch_down()
+    for step in range(1, 6):
+        first.touch_move(*place(page, (0.2, 0.2 + step / 10)))
+        second.touch_move(*place(page, (0.8, 0.2 + step / 10)))
+    seen["live"] = len(ink.live)
+    first.touch_up()
+    second.touch_up()
+    seen["two_fingers"] = [[len(s.points), float(s.points[:, 0].mean())] for s in ink.strokes[1:]]
+
+    # ---- leaving the canvas and coming back
+    leaving = touch_at(page, (0.5, 0.5))
+    leaving.touch_down()
+    leaving.touch_move(*place(page, (1.5, 0.5)))
+    leaving.touch_move(*place(page, (1.5, 0.7)))
+    leaving.touch_move(*place(page, (0.5, 0.7)))
+    leaving.touch_up()
+    box = page.view.box
+    seen["clipped"] = [len(ink.strokes), max(float(s.points[:, 0].max()) for s in ink.strokes) <= box[2] + 1e-6]
+    outside = touch_at(desk.tabs, (0.5, 0.5))
+    outside.touch_down()
+    outside.touch_move(*place(page, (0.5, 0.5)))
+    outside.touch_up()
+    seen["from_outside"] = len(ink.strokes)
+
+    # ---- undo, redo, erase, clear, by touch
+    yield 0.05
+    tap(desk.tool["undo"])
+    seen["undo"] = len(ink.strokes)
+    tap(desk.tool["redo"])
+    seen["redo"] = len(ink.strokes)
+    tap(desk.tool["undo"])
+    tap(desk.tool["erase"])
+    tap(page, (0.2, 0.4))
+    seen["erased"] = [len(ink.strokes), [round(float(s.points[:, 0].mean()), 2) for s in ink.strokes]]
+    tap(desk.tool["erase"])
+    tap(desk.tool["clear"])
+    yield 0.05
+    seen["clear"] = [ink.empty, session.reading.answer.kind, desk.answer.big]
+    tap(desk.tool["undo"])
+    seen["clear_undone"] = len(ink.strokes)
+    tap(desk.tool["clear"])
+
+    # ---- the keyboard alone
+    key("escape")
+    seen["page_focused"] = page.focused
+    for name in ["up"] * 6 + ["spacebar"] + ["down"] * 12 + ["spacebar"]:
+        key(name)
+    yield 0.05
+    seen["drawn_by_keys"] = [len(ink.strokes), len(ink.strokes[0].points), desk.answer.big]
+    key("z", "ctrl")
+    seen["ctrl_z"] = len(ink.strokes)
+    key("y", "ctrl")
+    seen["ctrl_y"] = len(ink.strokes)
+    stops = []
+    for _ in range(60):
+        key("tab")
+        stops.append(app.keys.stop)
+    seen["ring"] = [len(set(map(id, stops))), all(s.focused for s in stops[-1:])]
+    key("tab", "shift")
+    seen["shift_tab"] = app.keys.stop is stops[-2]
+    while app.keys.stop is not desk.tool["clear"]:
+        key("tab")
+    key("enter")
+    seen["cleared_by_enter"] = ink.empty
+    for number, name in enumerate(["inside", "teach", "more"], 3):
+        key(f"f{number}")
+        yield 0.05
+        seen[f"f{number}"] = [desk.pane, desk.panes[name] in desk._shown]
+    key("f2")
+
+    # ---- teaching
+    draw(page, SEVEN)
+    yield 0.05
+    read = session.reading.prediction.digit
+    tap(desk.bars.bars[4])
+    yield 0.05
+    sample = list(session.samples)[-1]
+    seen["taught"] = [sample.label, sample.predicted == read, len(sample.strokes), desk.answer.note]
+    key("9")
+    seen["taught_by_key"] = [len(session.samples), list(session.samples)[-1].label]
+    desk.open_pane("teach")
+    yield 0.1
+    tap(desk.panes["teach"].forget)
+    yield 0.1
+    seen["forgotten"] = [len(session.samples), desk.panes["teach"].count.say]
+    tap(desk.tool["clear"])
+    desk.teach(3)
+    seen["nothing_to_teach"] = [len(session.samples), desk.answer.note]
+
+    # ---- a number
+    key("escape")
+    key("n")
+    page_width = page.view.box[2]
+    for centre in (0.25, 0.7):
+        draw(page, [(centre, 0.25), (centre, 0.4), (centre, 0.6), (centre, 0.75)])
+    yield 0.1
+    seen["number"] = [session.reading.answer.big, len(desk.answer.chips), page_width > 0]
+    tap(desk.answer.chips[1])
+    yield 0.05
+    seen["chosen"] = [session.reading.chosen, desk.answer.chips[1].chosen]
+    key("escape")
+    app.keys.go(None)
+    key("left")
+    seen["chosen_by_key"] = session.reading.chosen
+    desk.toggle_number()
+    yield 0.05
+
+    # ---- looking inside
+    desk.clear()
+    draw(page, ONE)
+    desk.open_pane("inside")
+    yield 0.1
+    inside = desk.panes["inside"]
+    seen["maps"] = {
+        name: bool(abs(one._values[~(one._values != one._values)]).sum() > 0) for name, one in inside.maps.items()
+    }
+    seen["textures"] = len({id(one.texture) for one in inside.maps.values()})
+    textures = [one.texture for one in inside.maps.values()]
+    tap(inside.maps["c1"], (0.25, 0.5))
+    yield 0.1
+    seen["unit"] = [
+        list(inside.maps["c1"].unit),
+        inside.explained.title,
+        inside.explained.sum_line != "",
+        inside.explained.count,
+    ]
+    from app.explain import explain_unit
+
+    found = explain_unit(session.recognizer.network, session.reading.prediction.image, "c1", inside.maps["c1"].unit)
+    seen["unit_sum"] = f"{found.sum:.2f}" in inside.explained.sum_line
+    inside.maps["c3"].choose((4, 0, 9))
+    inside.maps["c3"].press_key("right")
+    seen["across_the_gap"] = list(inside.maps["c3"].unit)
+    seen["explained_c3"] = inside.explained.count
+    draw(page, SEVEN)
+    yield 0.1
+    seen["same_textures"] = textures == [one.texture for one in inside.maps.values()]
+    tap(inside.explained.ids.close)
+    yield 0.1
+    seen["closed"] = inside.explained.parent is None
+
+    # ---- settings
+    desk.open_pane("more")
+    yield 0.1
+    more = desk.panes["more"]
+    tap(more.steppers["pen"][2])
+    seen["pen"] = [session.settings.pen_width, page.pen_width]
+    desk.change(language="he")
+    yield 0.1
+    seen["hebrew"] = [
+        desk.tab["answer"].font_name,
+        desk.answer.ids.headline.halign,
+        any("\u0590" <= c <= "\u05ff" for c in desk.tab["teach"].text),
+    ]
+    desk.change(language="de")
+    desk.change(left_handed=True)
+    yield 0.05
+    seen["left_handed"] = desk.tools.children[-1] is desk.tool["number"]
+    desk.copy()
+    seen["copied"] = desk.answer.note
+    from app.settings import Settings
+
+    kept = Settings.load(session.settings.folder)
+    seen["kept"] = [kept.language, kept.left_handed, kept.pen_width]
+    return seen

@@ -1,0 +1,133 @@
+"""What is said about a prediction; colours and sheets."""
+
+import numpy as np
+import pytest
+
+from app import heat
+from app.heat import Sheet
+from app.reading import answer, number_answer, percent, spoken
+from app.speech import Voice
+from app.texts import TEXTS
+from app.theme import HIGH_CONTRAST, THEMES, contrast, theme
+from lenet_gpu.inference import Prediction
+
+BLANK = np.zeros((28, 28), np.uint8)
+
+
+def prediction(shares, is_digit=True, reason=""):
+    rest = (1 - sum(shares.values())) / (10 - len(shares))
+    p = np.array([shares.get(digit, rest) for digit in range(10)], np.float32)
+    return Prediction(digit=int(p.argmax()), probabilities=p, is_digit=is_digit, reason=reason, image=BLANK)
+
+
+def sentence(said):
+    return TEXTS[said.key].format(**said.values) if said.key else ""
+
+
+def test_a_clear_digit():
+    said = answer(prediction({4: 0.97}))
+    assert (said.kind, said.big, sentence(said.headline)) == ("digit", "4", "97 % sure")
+
+
+def test_four_or_nine_is_said_with_the_reason():
+    said = answer(prediction({4: 0.55, 9: 0.4}))
+    assert (said.kind, said.big, sentence(said.headline)) == ("either", "4", "4 or 9?")
+    assert "55 %" in sentence(said.line)
+    assert "40 %" in sentence(said.line)
+    assert sentence(spoken(said)) == "4 or 9"
+
+
+def test_a_blank_canvas_says_nothing():
+    said = answer(prediction({0: 0.9}, is_digit=False, reason="blank"))
+    assert (said.kind, said.big, sentence(said.headline), sentence(said.line)) == ("blank", "", "", "")
+    assert sentence(spoken(said)) == ""
+
+
+@pytest.mark.parametrize("reason", ["scribble", "unlike", "anything new"])
+def test_what_is_no_digit_is_said_plainly_with_a_reason(reason):
+    said = answer(prediction({8: 0.99}, is_digit=False, reason=reason))
+    assert (said.kind, said.big, sentence(said.headline)) == ("not_digit", "", "Not a digit")
+    assert len(sentence(said.line)) > 10
+
+
+def test_a_number_names_the_digit_it_is_least_sure_of():
+    said = number_answer([prediction({1: 0.99}), prediction({4: 0.5, 9: 0.45}), prediction({7: 0.98})])
+    assert (said.kind, said.big) == ("number", "147")
+    assert sentence(said.line) == "Least sure of the 2. digit: 4 or 9?"
+    sure = number_answer([prediction({1: 0.99}), prediction({3: 0.99})])
+    assert sentence(sure.line) == ""
+    assert number_answer([]).kind == "blank"
+
+
+def test_a_number_marks_what_is_no_digit():
+    assert number_answer([prediction({1: 0.99}), prediction({4: 0.5}, is_digit=False, reason="x")]).big == "1?"
+
+
+@pytest.mark.parametrize(
+    ("share", "text"), [(1.0, "100"), (0.997, "100"), (0.994, "99"), (0.5, "50"), (0.004, "<1"), (0.0, "0")]
+)
+def test_per_cents_hide_no_doubt(share, text):
+    assert percent(share) == text
+
+
+def test_every_palette_can_be_read():
+    for name, colours in THEMES.items():
+        for back in (colours.ground, colours.surface, colours.raised):
+            assert contrast(colours.text, back) >= 7, name
+            assert contrast(colours.muted, back) >= 4.5, name
+            assert contrast(colours.focus, back) >= 3, name
+        assert contrast(colours.contrary, colours.accent) >= 4.5, name
+    assert contrast(HIGH_CONTRAST.text, HIGH_CONTRAST.surface) >= 15
+    assert contrast(HIGH_CONTRAST.contrary, HIGH_CONTRAST.accent) >= 7
+    assert theme("dark", True) is HIGH_CONTRAST
+    assert theme("no such", False) is THEMES["calm"]
+    assert contrast(HIGH_CONTRAST.text, (0.0, 0.0, 0.0, 1.0)) == pytest.approx(21)
+
+
+def test_palettes_are_those_of_the_settings():
+    from app.settings import PALETTES
+
+    assert set(THEMES) == set(PALETTES)
+
+
+def test_colours_run_from_below_over_zero_to_above():
+    for colours in (*THEMES.values(), HIGH_CONTRAST):
+        table = heat.table(colours)
+        shown = heat.colours(np.array([[-9.0, 0.0, 9.0, np.nan]]), table)
+        expected = [colours.below, colours.zero, colours.above, colours.zero]
+        assert np.abs(shown[0] - np.array(expected)[:, :3] * 255).max() <= 2
+
+
+def test_a_sheet_lays_maps_and_finds_units_again(rng):
+    for sheet in (Sheet(16, 8, 10, 10), Sheet(6, 6, 28, 28), Sheet(84, 28, 1, 1, 0), Sheet(7, 3, 4, 5)):
+        maps = rng.normal(size=(sheet.count, sheet.height, sheet.width)).astype(np.float32)
+        laid = sheet.lay(maps)
+        assert laid.shape == sheet.shape
+        assert np.nansum(laid) == pytest.approx(maps.sum(), rel=1e-4)
+        height, width = sheet.shape
+        for row in range(height):
+            for column in range(width):
+                unit = sheet.unit_at((column + 0.5) / width, (row + 0.5) / height)
+                if not np.isnan(laid[row, column]):
+                    assert maps[unit] == laid[row, column]
+    assert Sheet(7, 3, 4, 5).unit_at(0.9, 0.9) is None
+    assert Sheet(7, 3, 4, 5).unit_at(1.1, 0.5) is None
+
+
+def test_a_voice_speaks_through_a_command(tmp_path):
+    heard = tmp_path / "heard"
+    command = tmp_path / "espeak"
+    command.write_text(f'#!/bin/sh\nprintf "%s|" "$@" > {heard}\n')
+    command.chmod(0o755)
+    voice = Voice(lambda name: str(command) if name == "espeak" else None)
+    assert voice.available
+    assert voice.say("4 or 9", "de")
+    voice._running.wait(10)
+    assert heard.read_text() == "-v|de|4 or 9|"
+    assert not voice.say("")
+
+
+def test_without_a_voice_nothing_is_offered():
+    voice = Voice(lambda name: None)
+    assert not voice.available
+    assert not voice.say("4")

@@ -1,0 +1,125 @@
+"""Input as it really comes: a mouse through X, two fingers through TUIO, no point lost at 5 frames a second."""
+
+import json
+import os
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+from kivy_process import SEPARATOR, finish, play, start
+
+
+def test_no_point_of_a_mouse_is_lost_at_five_frames_a_second(tmp_path):
+    found = play("slow_mouse", tmp_path, "mock", frames=5)
+    assert found["points"] == [101]
+
+
+def test_two_real_fingers_make_two_strokes_and_a_ghost_none(tmp_path):
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    found = finish(start("two_fingers", tmp_path, "mock", TUIO_PORT=str(port)))
+    assert found["most"] == 2
+    (left, left_points), (right, right_points) = found["strokes"]
+    assert left == pytest.approx(-0.5, abs=0.03)
+    assert right == pytest.approx(0.5, abs=0.03)
+    assert left_points == right_points == 20
+
+
+class Display:
+    """An X server of our own, and a hand on its mouse and keyboard."""
+
+    def __init__(self, folder):
+        read, write = os.pipe()
+        self.log = (folder / "xvfb.log").open("w")
+        self.server = subprocess.Popen(
+            ["Xvfb", "-displayfd", str(write), "-screen", "0", "1000x900x24", "-nolisten", "tcp"],
+            pass_fds=[write], stdout=self.log, stderr=self.log,
+        )  # fmt: skip
+        os.close(write)
+        with os.fdopen(read) as numbers:
+            self.name = f":{numbers.readline().strip()}"
+
+    def do(self, *arguments):
+        ended = subprocess.run(
+            ["xdotool", *map(str, arguments)],
+            env={**os.environ, "DISPLAY": self.name}, capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        assert ended.returncode == 0, ended.stderr
+        return ended.stdout
+
+    def close(self):
+        self.server.terminate()
+        self.server.wait(20)
+        self.log.close()
+
+
+@pytest.fixture
+def display(tmp_path):
+    one = Display(tmp_path)
+    yield one
+    one.close()
+
+
+def test_a_real_mouse_draws_clicks_and_real_keys_work(tmp_path, display):
+    process = start(
+        "slow_mouse", tmp_path, "x11", frames=5, options={"from_outside": True, "seconds": 90}, DISPLAY=display.name
+    )
+    told, lines = {}, []
+    while True:
+        line = process.stdout.readline()
+        assert line, "".join(lines)
+        lines.append(line)
+        words = line.split()
+        if words[:1] == ["PAGE"]:
+            told["page"] = list(map(int, words[1:]))
+        elif words[:1] == ["TOOL"]:
+            told[words[1]] = list(map(int, words[2:]))
+        elif words[:1] == ["READY"]:
+            break
+    rest = []
+    reader = threading.Thread(target=lambda: rest.append(process.stdout.read()), daemon=True)
+    reader.start()
+    window = display.do("search", "--sync", "--class", "lenet_gpu_test").split()[0]
+    display.do("windowmove", window, 0, 0)
+    display.do("windowfocus", window)
+    left, _, width, height = told["page"]
+    top = 800 - told["page"][1]
+    x, y = left + width // 2, top + int(height * 0.2)
+
+    # A one, downwards: a hundred reports while the app makes five frames a second.
+    display.do("mousemove", "--window", window, x, y)
+    display.do("mousedown", 1)
+    moves = [
+        part for step in range(1, 101) for part in ("mousemove", "--window", window, x, y + step * height * 6 // 1000)
+    ]
+    display.do(*moves)
+    time.sleep(0.5)
+    display.do("mouseup", 1)
+    time.sleep(1.5)
+    display.do("mousemove", "--window", window, *told["undo"])
+    display.do("click", 1)
+    time.sleep(1.0)
+    display.do("key", "--window", window, "ctrl+y")
+    time.sleep(1.0)
+    display.do("key", "--window", window, "7")
+    time.sleep(1.0)
+    display.do("key", "--window", window, "n")
+    display.do("key", "--window", window, "F4")
+    process.wait(120)
+    reader.join(20)
+    process.stdout.close()
+    assert process.returncode == 0, rest[0][-4000:]
+    states = json.loads(rest[0].split(SEPARATOR)[1])["states"]
+    counts = [state[0] for state in states]
+    drawn = max((c for c in counts if c), key=lambda c: c[0])
+    assert drawn == [101], states
+    assert [101] in counts
+    after = counts[counts.index([101]) :]
+    assert [] in after, "the click on undo"
+    assert [101] in after[after.index([]) :], "Ctrl+Y"
+    assert any(state[1] == "1" for state in states)
+    assert any(state[3] == 1 for state in states), "the key 7 teaches"
+    assert states[-1][2] == "teach", "F4"

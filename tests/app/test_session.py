@@ -1,0 +1,167 @@
+"""What the app does without its window: reading, teaching, pictures, and files in any state."""
+
+import numpy as np
+import pytest
+
+from app.ink import View
+from app.session import Session
+from lenet_gpu.errors import ModelFileError
+from lenet_gpu.inference import Recognizer
+
+BOX = View.fit(0, 0, 400, 400, None).box
+
+
+def draw(session, *points):
+    session.ink.begin("finger", points[0], BOX)
+    for point in points[1:]:
+        session.ink.extend("finger", point)
+    session.ink.finish("finger")
+
+
+def down(x=0.0, top=-0.3, bottom=0.3):
+    return [(x, top + (bottom - top) * i / 12) for i in range(13)]
+
+
+@pytest.fixture
+def session(tmp_path):
+    return Session.open(tmp_path)
+
+
+def said(session):
+    return [message.key for message in session.messages]
+
+
+def test_blank_then_one_then_blank(session):
+    assert session.read().answer.kind == "blank"
+    draw(session, *down())
+    reading = session.read()
+    assert (reading.answer.big, reading.prediction.digit) == ("1", 1)
+    session.ink.undo()
+    assert session.read().answer.kind == "blank"
+    session.ink.redo()
+    assert session.read().answer.big == "1"
+
+
+def test_place_and_size_on_the_canvas_do_not_matter(session):
+    draw(session, *down(0.0))
+    centred = session.read().prediction.probabilities
+    session.ink.clear()
+    draw(session, *down(0.35, 0.2, 0.4))
+    assert np.abs(session.read().prediction.probabilities - centred).max() < 1e-4
+
+
+def test_reading_again_without_a_change_costs_nothing(session):
+    draw(session, *down())
+    assert session.read() is session.read()
+
+
+def test_a_number_and_its_digits(session):
+    session.change(number_mode=True)
+    draw(session, *down(-0.3))
+    draw(session, *down(0.3))
+    reading = session.read()
+    assert reading.answer.big == "11"
+    assert [len(strokes) for strokes in reading.strokes] == [1, 1]
+    session.choose(1)
+    assert session.reading.chosen == 1
+    session.choose(7)
+    assert session.reading.chosen == 1
+    assert session.teach(1)
+    assert np.allclose(next(iter(session.samples)).strokes[0][:, 0], 0.3)
+
+
+def test_teaching_counts_and_can_be_taken_back(session):
+    assert not session.teach(3)
+    assert said(session) == ["teach_nothing"]
+    draw(session, *down())
+    assert session.teach(7)
+    assert session.teach(1)
+    assert (len(session.samples), session.misread) == (2, 1)
+    session.forget_sample()
+    assert [sample.label for sample in session.samples] == [7]
+    assert len(Session.open(session.settings.folder).samples) == 1
+    session.export(session.settings.folder / "out.csv")
+    assert (session.settings.folder / "out.csv").exists()
+
+
+def test_learning_and_going_back(session):
+    draw(session, *down())
+    before = session.read().prediction.probabilities
+    for _ in range(3):
+        session.teach(7)
+    session.messages.clear()
+    session.accept(session.tuner.fit(session.samples))
+    assert said(session)[0].startswith("tune_")
+    session.reset_model()
+    assert np.allclose(session.read().prediction.probabilities, before)
+
+
+def test_a_broken_model_of_the_users_is_set_aside_and_the_app_starts(tmp_path):
+    model = tmp_path / "mine.npz"
+    model.write_bytes(b"not a model")
+    first = Session.open(tmp_path / "user")
+    first.change(model=str(model))
+    session = Session.open(tmp_path / "user")
+    assert said(session) == ["model_aside"]
+    assert not model.exists()
+    assert len(list(tmp_path.glob("mine.npz*"))) == 1
+    draw(session, *down())
+    assert session.read().answer.big == "1"
+
+
+def test_broken_settings_and_samples_are_set_aside_and_the_app_starts(tmp_path):
+    (tmp_path / "settings.json").write_text("{ no json")
+    (tmp_path / "samples.jsonl").write_bytes(b"\x00\xff no line\n")
+    session = Session.open(tmp_path)
+    assert {"settings_aside", "samples_aside"} <= set(said(session))
+    draw(session, *down())
+    assert session.read().answer.big == "1"
+
+
+def test_a_model_asked_for_by_name_must_be_good(tmp_path):
+    with pytest.raises(ModelFileError):
+        Session.open(tmp_path, model=tmp_path / "missing.npz")
+
+
+def test_a_full_disk_is_said_not_raised(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    session = Session.open(tmp_path / "file" / "below")
+    session.messages.clear()
+    session.change(language="de")
+    assert said(session) == ["unexpected"]
+    draw(session, *down())
+    assert not session.teach(1)
+    assert len(session.samples) == 0
+
+
+def test_a_picture_is_read_instead_of_ink(session, tmp_path, mnist):
+    draw(session, *down())
+    image = mnist.test.images[0]
+    assert session.open_picture("seven.png", lambda path: image)
+    assert session.ink.empty
+    assert session.read().answer.big == "7"
+    assert not session.teach(7)
+    session.drop_picture()
+    session.ink.undo()
+    assert session.read().answer.big == "1"
+
+
+def test_what_is_no_picture_is_said(session):
+    def fail(path):
+        raise OSError("unreadable")
+
+    assert not session.open_picture("/some/where/x.png", fail)
+    assert session.messages[-1].values == {"name": "x.png"}
+    assert session.picture is None
+
+
+def test_pictures_with_and_without_pillow_agree(tmp_path, mnist):
+    from PIL import Image
+
+    from app.picture_file import load_greyscale
+
+    path = tmp_path / "seven.png"
+    Image.fromarray(np.kron(mnist.test.images[0], np.ones((6, 6), np.uint8))).save(path)
+    picture = load_greyscale(str(path))
+    assert picture.shape == (168, 168)
+    assert Recognizer().predict_image(picture).digit == 7

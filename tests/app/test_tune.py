@@ -1,0 +1,258 @@
+"""Tuning learns the user's digits, forgets nobody else's, and can always be undone."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from app import check_set, tune
+from app.explain import features
+from app.samples import Sample
+from app.texts import TEXTS
+from app.tune import FILE, Tuner, regress
+from lenet_gpu.errors import InputError
+from lenet_gpu.inference import Recognizer, model_path
+from lenet_gpu.lenet5 import LeNet5
+from lenet_gpu.losses import softmax
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def own_digit(shift=0.0):
+    """A seven with a bar, a hook and a foot: read as something else by the shipped model, or the test is void."""
+    wobble = [[0, shift], [shift, 0]]
+    return [
+        np.array([[2, 8], [3, 0], [20, 0 + shift], [10, 30], [16, 32]], dtype=np.float32),
+        np.array([[4, 15], [22, 15]], dtype=np.float32) + np.array(wobble, dtype=np.float32),
+    ]
+
+
+@pytest.fixture
+def recognizer():
+    return Recognizer("mnist")
+
+
+@pytest.fixture
+def samples(recognizer):
+    """Digits under labels that the model does not give them."""
+    found = []
+    for i in range(12):
+        sample = Sample(own_digit(i / 4), 0, None)
+        read = recognizer.predict_image(sample.image()).digit
+        found.append(Sample(sample.strokes, 7 if read != 7 else 4, read))
+    return found
+
+
+def probabilities(recognizer, mnist):
+    return np.stack([recognizer.predict_image(image).probabilities for image in mnist.train.images[:20]])
+
+
+def read_right(recognizer, samples):
+    return np.mean([recognizer.predict_image(sample.image()).digit == sample.label for sample in samples])
+
+
+def check_share(network):
+    bundled = check_set.load()
+    return np.mean(network.predict(bundled.check_images) == bundled.check_labels)
+
+
+# ---- the bundled digits
+
+
+def test_the_check_set_is_what_its_record_says(mnist):
+    record = json.loads(check_set.FILE.with_suffix(".json").read_text())
+    bundled = check_set.load()
+    images = np.concatenate([bundled.anchor_images, bundled.check_images])
+    labels = np.concatenate([bundled.anchor_labels, bundled.check_labels])
+    assert record["images"] == len(images) == len(labels)
+    assert record["sha256_of_pixels"] == hashlib.sha256(images.tobytes()).hexdigest()
+    assert check_set.FILE.stat().st_size < 400_000
+    assert (np.bincount(bundled.anchor_labels) == 100).all()
+    assert (np.bincount(bundled.check_labels) == 100).all()
+    # None of them twice, all of them from the end of the training set, under MNIST's labels.
+    last = zip(mnist.train.images[50_000:], mnist.train.labels[50_000:], strict=True)
+    late = {image.tobytes(): label for image, label in last}
+    assert len({image.tobytes() for image in images}) == len(images)
+    assert [late[image.tobytes()] for image in images] == labels.tolist()
+    assert not {image.tobytes() for image in images} & {image.tobytes() for image in mnist.test.images}
+
+
+def test_the_script_makes_the_same_bytes(tmp_path):
+    script = ROOT / "app" / "packaging" / "make_check_set.py"
+    call = f"import runpy, sys, pathlib; runpy.run_path({str(script)!r})['write'](pathlib.Path(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", call, str(tmp_path / "check_set.npz")], check=True, cwd=ROOT)
+    assert (tmp_path / "check_set.json").read_bytes() == check_set.FILE.with_suffix(".json").read_bytes()
+    with np.load(tmp_path / "check_set.npz") as made, np.load(check_set.FILE) as shipped:
+        np.testing.assert_array_equal(made["images"], shipped["images"])
+
+
+# ---- the regression
+
+
+def test_the_regression_reaches_the_minimum(rng):
+    x = np.column_stack([rng.normal(0, 1, (60, 84)), np.ones(60)])
+    wanted = np.eye(10)[rng.integers(0, 10, 60)]
+    weights = rng.uniform(0.1, 2.0, 60)
+    start = rng.normal(0, 0.1, (10, 85))
+    w = regress(x, wanted, weights, start)
+
+    def cost(w):
+        z = x @ w.T
+        log = z - z.max(1, keepdims=True)
+        log -= np.log(np.exp(log).sum(1, keepdims=True))
+        return -(weights[:, None] * wanted * log).sum() + tune.STIFFNESS / 2 * ((w - start) ** 2).sum()
+
+    gradient = ((softmax(np, x @ w.T) - wanted) * weights[:, None]).T @ x + tune.STIFFNESS * (w - start)
+    first = ((softmax(np, x @ start.T) - wanted) * weights[:, None]).T @ x
+    assert np.abs(gradient).max() < 2e-2 * np.abs(first).max()
+    assert cost(w) < cost(start) / 2
+    for _ in range(5):
+        assert cost(w) < cost(w + rng.normal(0, 0.05, w.shape))
+
+
+# ---- tuning
+
+
+def test_tuning_learns_the_users_digits_and_keeps_the_others(recognizer, samples, tmp_path):
+    assert read_right(recognizer, samples) == 0.0
+    before = {name: view.copy() for name, view in recognizer.network.views.items()}
+    tuner = Tuner(recognizer, tmp_path / "user")
+    result = tuner.tune(samples)
+    assert (result.accepted, result.reason, result.before) == (True, "tune_done", 0.0)
+    assert result.after == pytest.approx(read_right(recognizer, samples))
+    assert result.after >= 0.5
+    assert result.check_after >= result.check_before
+    assert result.check_after == pytest.approx(check_share(recognizer.network))
+    assert result.check_before == pytest.approx(check_share(LeNet5.load(model_path("mnist"))))
+    changed = {n for n, view in recognizer.network.views.items() if not np.array_equal(view, before[n])}
+    assert changed == {"output.weight", "output.bias"}
+    assert tuner.tuned
+
+
+def test_a_tuned_model_is_a_model_file_and_comes_back(recognizer, samples, tmp_path, mnist):
+    Tuner(recognizer, tmp_path).tune(samples)
+    assert os.listdir(tmp_path) == [FILE]
+    np.testing.assert_array_equal(
+        LeNet5.load(tmp_path / FILE).host_parameters(), recognizer.network.host_parameters()
+    )
+    again = Recognizer("mnist")
+    tuner = Tuner(again, tmp_path)
+    assert not tuner.tuned
+    assert tuner.load() == ""
+    assert tuner.tuned
+    np.testing.assert_array_equal(probabilities(again, mnist), probabilities(recognizer, mnist))
+
+
+def test_one_call_goes_back_to_the_shipped_model(recognizer, samples, tmp_path, mnist):
+    shipped = probabilities(recognizer, mnist)
+    tuner = Tuner(recognizer, tmp_path)
+    tuner.tune(samples)
+    assert not np.array_equal(probabilities(recognizer, mnist), shipped)
+    tuner.reset()
+    np.testing.assert_array_equal(probabilities(recognizer, mnist), shipped)
+    assert not tuner.tuned
+    assert os.listdir(tmp_path) == []
+    tuner.reset()  # nothing to do is fine
+
+
+def test_tuning_twice_is_tuning_once(recognizer, samples, tmp_path):
+    tuner = Tuner(recognizer, tmp_path)
+    first = tuner.tune(samples)
+    parameters = recognizer.network.host_parameters()
+    assert tuner.tune(samples) == first
+    np.testing.assert_array_equal(recognizer.network.host_parameters(), parameters)
+
+
+def test_wrong_lessons_are_refused(recognizer, mnist, tmp_path, monkeypatch):
+    """Digits that look like everybody's, under wrong names: learning them would spoil the check digits."""
+    monkeypatch.setattr(tune, "drawings_to_mnist", lambda drawings: mnist.train.images[: len(drawings)])
+    stroke = [np.zeros((1, 2), dtype=np.float32)]
+    wrong = [Sample(stroke, int(9 - label), None) for label in mnist.train.labels[:400]]
+    shipped = recognizer.network.host_parameters()
+    tuner = Tuner(recognizer, tmp_path)
+    monkeypatch.setattr(tune, "SAMPLE_WEIGHTS", (2.0,))
+    result = tuner.tune(wrong)
+    assert (result.accepted, result.reason) == (False, "tune_check_fell")
+    assert (result.after, result.check_after) == (result.before, result.check_before)
+    np.testing.assert_array_equal(recognizer.network.host_parameters(), shipped)
+    assert os.listdir(tmp_path) == []
+    assert not tuner.tuned
+
+
+def test_digits_already_read_right_change_nothing(recognizer, tmp_path):
+    stroke = [np.array([[10, 0], [10, 30]], dtype=np.float32)]
+    result = Tuner(recognizer, tmp_path).tune([Sample(stroke, 1, 1)] * 3)
+    assert (result.accepted, result.before, result.reason) == (False, 1.0, "tune_no_gain")
+
+
+def test_nothing_is_learnt_from_nothing(recognizer, tmp_path):
+    assert Tuner(recognizer, tmp_path).tune([]).reason == "tune_few"
+
+
+def test_another_network_is_left_alone(tmp_path):
+    recognizer = Recognizer("mnist")
+    recognizer.network = LeNet5(variant="paper", seed=1)
+    tuner = Tuner(recognizer, tmp_path)
+    assert tuner.tune([Sample(own_digit(), 7, None)]).reason == "tune_other_network"
+    assert tuner.load() == ""
+
+
+def test_every_reason_has_a_text():
+    for key in ("done", "few", "check_fell", "no_gain", "other_network"):
+        assert f"tune_{key}" in TEXTS
+    assert {"tuned_aside", "tuned_outdated"} <= TEXTS.keys()
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04 torn", None])
+def test_a_broken_tuned_file_is_set_aside(recognizer, samples, tmp_path, content, mnist):
+    shipped = probabilities(recognizer, mnist)
+    if content is None:  # a torn copy of a real one
+        Tuner(Recognizer("mnist"), tmp_path).tune(samples)
+        content = (tmp_path / FILE).read_bytes()[:50_000]
+    (tmp_path / FILE).write_bytes(content)
+    tuner = Tuner(recognizer, tmp_path)
+    assert tuner.load() == "tuned_aside"
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {f"{FILE}.broken": content}
+    np.testing.assert_array_equal(probabilities(recognizer, mnist), shipped)
+    assert (tuner.tuned, tuner.load()) == (False, "")
+
+
+def test_a_tuning_of_another_shipped_model_is_set_aside(recognizer, tmp_path):
+    other = LeNet5(seed=5)
+    other.save(tmp_path / FILE)
+    shipped = recognizer.network.host_parameters()
+    assert Tuner(recognizer, tmp_path).load() == "tuned_outdated"
+    assert os.listdir(tmp_path) == [f"{FILE}.outdated"]
+    np.testing.assert_array_equal(recognizer.network.host_parameters(), shipped)
+
+
+def test_a_place_that_cannot_be_written_changes_nothing(recognizer, samples, tmp_path):
+    (tmp_path / "user").write_text("")
+    tuner = Tuner(recognizer, tmp_path / "user")
+    shipped = recognizer.network.host_parameters()
+    with pytest.raises(InputError):
+        tuner.tune(samples)
+    np.testing.assert_array_equal(recognizer.network.host_parameters(), shipped)
+    assert not tuner.tuned
+
+
+def test_a_fit_touches_nothing_until_it_is_accepted(recognizer, samples, tmp_path, mnist):
+    shipped = probabilities(recognizer, mnist)
+    tuner = Tuner(recognizer, tmp_path)
+    fit = tuner.fit(samples)
+    np.testing.assert_array_equal(probabilities(recognizer, mnist), shipped)
+    assert os.listdir(tmp_path) == []
+    assert tuner.accept(fit).accepted
+    views = recognizer.network.views
+    np.testing.assert_array_equal(views["output.weight"], fit.weight)
+    x = features(recognizer.network, samples[0].image()[None])[0]
+    np.testing.assert_allclose(
+        recognizer.predict_image(samples[0].image()).probabilities,
+        softmax(np, (fit.weight @ x + fit.bias)[None])[0],
+        atol=1e-4,
+    )
