@@ -17,7 +17,7 @@ from lenet_gpu.lenet5 import LeNet5
 from lenet_gpu.numbers import is_bar, split
 from lenet_gpu.paper import IMAGE_SIZE
 from lenet_gpu.preprocess import check_strokes, drawings_to_mnist, flatten, image_to_mnist, strokes_to_mnist
-from lenet_gpu.rejection import TEMPERATURE, UNDECIDED_BETWEEN, Rejection, decide, features
+from lenet_gpu.rejection import GRAIN, TEMPERATURE, UNDECIDED_BETWEEN, Rejection, decide, features, grain
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"
 """Where the shipped models lie."""
@@ -40,7 +40,7 @@ class Prediction:
         digit: The most probable digit.
         probabilities: Probability of each digit 0..9, (10,) float32, summing to 1.
         is_digit: Whether there is a digit at all; if not, `digit` means nothing.
-        reason: Why it is not a digit ("blank", "speck", "bars", "unlike any digit",
+        reason: Why it is not a digit ("blank", "speck", "bars", "noise", "unlike any digit",
             "undecided between 4 and 9"); empty otherwise.
         image: The 28x28 uint8 picture that the network saw.
     """
@@ -247,6 +247,8 @@ class Recognizer:
         """Whether a picture is a digit, and why not: the one place where that is decided."""
         if not field.any():
             reason = "blank"
+        elif grain(field) > GRAIN:
+            reason = "noise"
         if not reason:
             distance = limit = None
             if self._rejection is not None:

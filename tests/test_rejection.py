@@ -5,7 +5,7 @@ import pytest
 
 from lenet_gpu import LeNet5, Trainer
 from lenet_gpu.datasets import Dataset, Split
-from lenet_gpu.rejection import REFUSED, Rejection, decide, features
+from lenet_gpu.rejection import REFUSED, Rejection, decide, features, grain
 
 
 @pytest.fixture(scope="module")
@@ -53,6 +53,15 @@ def test_noise_is_further_away_than_digits(trained, mnist, rng):
 def test_a_file_without_it_has_none():
     assert Rejection.from_arrays({}) is None
     assert Rejection.from_arrays({"rejection.limit": np.ones(1, np.float32)}) is None
+
+
+def test_grain_counts_corners_that_touch():
+    field = np.zeros((28, 28), np.uint8)
+    field[3:9, 4:6] = 255  # a bar has none
+    assert grain(field) == 0
+    field[9, 6] = 200
+    field[20, 20], field[21, 19] = 200, 200
+    assert grain(field) == 2
 
 
 def shares(**of):
