@@ -126,7 +126,7 @@ class Recipe:
         """The recipe in a line, for the header of a training run."""
         kind = self.optimizer.replace("_", " ")
         rate = "" if self.schedule == "table" else f", learning rate {self.learning_rate:g} ({self.schedule})"
-        parts = [f"{self.epochs} epochs, batch {self.batch_size}, {kind}{rate}"]
+        parts = [f"{self.epochs} epoch{'s' if self.epochs > 1 else ''}, batch {self.batch_size}, {kind}{rate}"]
         if self.augmentation is not None:
             parts.append(f"augmentation of strength {self.augmentation.strength:g}")
         if self.copies > 1:

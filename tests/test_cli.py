@@ -70,17 +70,17 @@ def test_train_says_what_it_does(lenet_gpu_command, small, tmp_path):
     for words in (
         "60,850 parameters",
         "2,000 training",
-        "classic",
+        "recipe    fast: 1 epoch, batch 32, nesterov",
         "engine",
         "epoch  1/1",
         "images/s",
         "wrote",
     ):
         assert words in done.stdout
-    assert (tmp_path / "runs/digits-classic-seed0/model.npz").exists()
+    assert (tmp_path / "runs/digits-fast-seed0/model.npz").exists()
     # A second run of the same name gets a folder of its own.
     again = lenet_gpu_command("train", "--backend", "cpu", "--dataset", small, "--epochs", 1, cwd=tmp_path)
-    assert "runs/digits-classic-seed0-2" in again.stdout
+    assert "runs/digits-fast-seed0-2" in again.stdout
 
 
 def wait_for_epochs(log, epochs, process):
