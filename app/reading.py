@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from lenet_gpu.inference import Prediction
+from lenet_gpu.inference import Prediction, number_text
+from lenet_gpu.rejection import UNDECIDED_BETWEEN
 
 SURE = 0.85
 """Probability from which an answer needs no word of doubt."""
@@ -67,11 +68,12 @@ def answer(prediction: Prediction) -> Answer:
     share, other = float(prediction.probabilities[first]), float(prediction.probabilities[second])
     if prediction.reason == "blank":
         return Answer("blank")
-    if not prediction.is_digit:
+    undecided = prediction.reason.startswith(UNDECIDED_BETWEEN)
+    if not prediction.is_digit and not undecided:
         key = KNOWN_REASONS.get(prediction.reason, "why_unsure" if share < 0.5 else "why_unlike")
         values = {"first": first, "percent": percent(share)}
         return Answer("not_digit", "", Say("not_digit"), Say(key, values))
-    if other >= RIVAL:
+    if undecided or other >= RIVAL:
         values = {"first": first, "second": second, "percent": percent(share), "other": percent(other)}
         return Answer("either", str(first), Say("either", values), Say("either_why", values))
     key = "sure" if share >= SURE else "probably"
@@ -82,7 +84,7 @@ def number_answer(predictions: Sequence[Prediction]) -> Answer:
     """What to say about a whole number: its text, and the digit that is least sure where one is."""
     if not predictions:
         return Answer("blank")
-    text = "".join(str(p.digit) if p.is_digit else "?" for p in predictions)
+    text = number_text(predictions)
     doubt = min(range(len(predictions)), key=lambda i: predictions[i].is_digit and predictions[i].confidence)
     first, second = best_two(predictions[doubt].probabilities)
     if predictions[doubt].is_digit and float(predictions[doubt].probabilities[second]) < RIVAL:

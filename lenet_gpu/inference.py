@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -57,6 +58,13 @@ class Prediction:
         return float(self.probabilities[self.digit])
 
 
+def number_text(predictions: Iterable[Prediction]) -> str:
+    """Digits as a string; of two between which it is undecided the more probable; "?" for what is not one."""
+    return "".join(
+        str(p.digit) if p.is_digit or p.reason.startswith(UNDECIDED_BETWEEN) else NOT_READ for p in predictions
+    )
+
+
 @dataclass(frozen=True)
 class NumberDigit(Prediction):
     """One digit of a number.
@@ -82,11 +90,8 @@ class Number:
 
     @property
     def text(self) -> str:
-        """The digits as a string; of two between which it is undecided the more probable; "?" for what is not one."""
-        return "".join(
-            str(digit.digit) if digit.is_digit or digit.reason.startswith(UNDECIDED_BETWEEN) else NOT_READ
-            for digit in self.digits
-        )
+        """The digits as a string; see `number_text`."""
+        return number_text(self.digits)
 
     @property
     def confidence(self) -> float:

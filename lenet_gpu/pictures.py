@@ -54,8 +54,11 @@ def _flatten(image: object) -> np.ndarray:
     """Put a drawing with transparency on the background it stands out from."""
     grey, alpha = np.moveaxis(np.asarray(image, dtype=np.float32), 2, 0)  # (h, w) each
     alpha /= 255.0
-    drawn = (grey * alpha).sum() / max(float(alpha.sum()), 1e-6)
-    paper = 255.0 if drawn < 128.0 else 0.0
+    if alpha.mean() > 0.5:  # a sheet with holes or rounded corners, which are of its own colour
+        paper = float(np.median(grey[alpha > 0.5]))
+    else:
+        drawn = (grey * alpha).sum() / max(float(alpha.sum()), 1e-6)
+        paper = 255.0 if drawn < 128.0 else 0.0
     return np.rint(grey * alpha + paper * (1.0 - alpha)).astype(np.uint8)
 
 

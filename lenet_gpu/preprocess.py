@@ -24,6 +24,12 @@ BOX = 20
 FAINT = 0.05
 """Share of the contrast that does not count for the digit's extent: the ringing of what scaled the picture."""
 
+STRONG = 0.35
+"""Share of the darkest ink from which a pixel is certainly a stroke's."""
+
+REACH = 0.15
+"""How far faint ink may be from all strong ink, as a share of the strong ink's size."""
+
 DEFAULT_PEN = Pen()
 """What strokes are drawn with: lines as wide and edges as soft as those of MNIST's digits."""
 
@@ -46,7 +52,7 @@ def image_to_mnist(image: Any) -> np.ndarray:
     Raises:
         InputError: Not a greyscale picture.
     """
-    ink = find_ink(_check(image))
+    ink = _without_surroundings(find_ink(_check(image)))
     rows, columns = _extent(ink)
     if not len(rows):
         return np.zeros((IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
@@ -182,6 +188,21 @@ def _check(image: Any) -> np.ndarray:
     if not (np.isfinite(array).all() and array.min() >= 0.0 and array.max() <= 1.0):
         raise InputError("image", found="values outside 0..1", expected="uint8, or float with 0..1")
     return array.astype(np.float32) * 255.0
+
+
+def _without_surroundings(ink: np.ndarray) -> np.ndarray:
+    """The ink without what is faint and far from all strokes, such as the line around a sheet of paper.
+
+    A stroke's own faint edges lie within REACH of the digit's size, which leaves MNIST's digits as they are.
+    """
+    rows, columns = (np.flatnonzero((ink > STRONG).any(axis=axis)) for axis in (1, 0))
+    if not len(rows):
+        return ink
+    margin = 2 + int(REACH * max(np.ptp(rows) + 1, np.ptp(columns) + 1))
+    near = tuple(slice(max(line[0] - margin, 0), line[-1] + 1 + margin) for line in (rows, columns))
+    kept = np.zeros_like(ink)
+    kept[near] = ink[near]
+    return kept
 
 
 def _extent(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -37,13 +37,20 @@ def test_four_or_nine_is_said_with_the_reason():
     assert sentence(spoken(said)) == "4 or 9"
 
 
+def test_undecided_is_said_as_two_digits_and_a_number_keeps_the_better():
+    torn = prediction({4: 0.5, 9: 0.45}, is_digit=False, reason="undecided between 4 and 9")
+    said = answer(torn)
+    assert (said.kind, said.big, sentence(said.headline)) == ("either", "4", "4 or 9?")
+    assert number_answer([prediction({1: 0.99}), torn]).big == "14"
+
+
 def test_a_blank_canvas_says_nothing():
     said = answer(prediction({0: 0.9}, is_digit=False, reason="blank"))
     assert (said.kind, said.big, sentence(said.headline), sentence(said.line)) == ("blank", "", "", "")
     assert sentence(spoken(said)) == ""
 
 
-@pytest.mark.parametrize("reason", ["scribble", "unlike", "anything new"])
+@pytest.mark.parametrize("reason", ["unlike any digit", "noise", "bars", "anything new"])
 def test_what_is_no_digit_is_said_plainly_with_a_reason(reason):
     said = answer(prediction({8: 0.99}, is_digit=False, reason=reason))
     assert (said.kind, said.big, sentence(said.headline)) == ("not_digit", "", "Not a digit")

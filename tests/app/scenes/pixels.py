@@ -90,7 +90,9 @@ def scene(app):
     seen["picture_reads"] = [app.session.reading.answer.big, app.session.picture is not None, app.session.ink.empty]
     darkest = camera.picture[:, :, 0]
     x, y = (int(v) for v in place(page, (0.5, 0.5)))
-    seen["picture_shown"] = int(darkest[len(darkest) - y - 60 : len(darkest) - y + 60, x - 60 : x + 60].min())
+    reach = max(60, int(0.15 * min(page.size)))  # the seven's stem passes beside the middle
+    rows = slice(len(darkest) - y - reach, len(darkest) - y + reach)
+    seen["picture_shown"] = int(darkest[rows, x - reach : x + reach].min())
     draw(page, SEVEN)
     seen["picture_gone"] = app.session.picture is None
     desk.open_picture(str(app.session.settings.folder / "nothing.png"))
