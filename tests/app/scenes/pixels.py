@@ -70,8 +70,9 @@ def scene(app):
     yield from camera.shoot()
     seen["turned_size"] = list(camera.picture.shape[:2])
     seen["kept"] = all((a == s.points).all() for a, s in zip(strokes, app.session.ink.strokes, strict=True))
-    middle = strokes[0][len(strokes[0]) // 2]
-    seen["turned_ink"] = at(camera.picture, *page.view.to_pixels(tuple(middle)))
+    # Of the drawing, what is lowest in the window: the surface ends at the height that it had at first.
+    lowest = min((page.view.to_pixels(tuple(point)) for point in strokes[0]), key=lambda place: place[1])
+    seen["turned_ink"] = at(camera.picture, *lowest)
     seen["turned_faults"] = faults(desk)
 
     # ---- the picture of the network's input and of the drawing
