@@ -16,7 +16,7 @@ def strokes(text, seed, page):
     found, edge = [], 0.0
     for drawing in drawings:
         left = min(stroke[:, 0].min() for stroke in drawing)
-        found += [stroke + [edge - left, 0.0] for stroke in drawing]
+        found += [np.add(stroke, [edge - left, 0.0]) for stroke in drawing]
         edge = max(stroke[:, 0].max() for stroke in found) + 0.28
     points = np.concatenate(found)
     low, high = points.min(axis=0), points.max(axis=0)
