@@ -44,9 +44,18 @@ class ReaderApp(App):
         self.title = "LeNet-5"
         self.session = Session.open(folder if folder is not None else self.user_data_dir, model)
 
-    def get_application_name(self) -> str:
-        """Name in the window's title and in folders."""
+    @property
+    def name(self) -> str:
+        """Name of the app's folders."""
         return "lenet-gpu"
+
+    @property
+    def user_data_dir(self) -> str:
+        """Where the system wants the user's files; made when there is something to write."""
+        try:
+            return str(super().user_data_dir)
+        except OSError as error:  # Kivy makes this folder, but not those above it
+            return str(error.filename)
 
     def build(self) -> Any:
         """Make the window's contents."""

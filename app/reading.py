@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lenet_gpu.inference import Prediction, number_text
+from lenet_gpu.inference import NOT_READ, Prediction, number_text
 from lenet_gpu.rejection import UNDECIDED_BETWEEN
 
 SURE = 0.85
@@ -17,8 +17,11 @@ SURE = 0.85
 RIVAL = 0.2
 """Probability of the second digit from which it is named beside the first."""
 
-KNOWN_REASONS = {"speck": "why_dot", "bars": "why_bars", "scribble": "why_scribble", "several": "why_many"}
-"""Reasons of the recognizer that have a text of their own; "blank" says nothing at all."""
+SEVERAL = "several"
+"""Reason of a drawing that is no digit, but a number."""
+
+KNOWN_REASONS = {"speck": "why_dot", "bars": "why_bars", "noise": "why_noise", SEVERAL: "why_many"}
+"""Reasons that have a text of their own whatever the probabilities; "blank" says nothing at all."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,8 @@ def answer(prediction: Prediction) -> Answer:
         return Answer("not_digit", "", Say("not_digit"), Say(key, values))
     if undecided or other >= RIVAL:
         values = {"first": first, "second": second, "percent": percent(share), "other": percent(other)}
-        return Answer("either", str(first), Say("either", values), Say("either_why", values))
+        why = "undecided_why" if undecided else "either_why"
+        return Answer("either", str(first), Say("either", values), Say(why, values))
     key = "sure" if share >= SURE else "probably"
     return Answer("digit", str(first), Say(key, {"percent": percent(share)}))
 
@@ -85,12 +89,14 @@ def number_answer(predictions: Sequence[Prediction]) -> Answer:
     if not predictions:
         return Answer("blank")
     text = number_text(predictions)
+    headline = Say("number_read", {"count": len(text)}) if len(text) > 1 else Say("number_one")
     doubt = min(range(len(predictions)), key=lambda i: predictions[i].is_digit and predictions[i].confidence)
     first, second = best_two(predictions[doubt].probabilities)
     if predictions[doubt].is_digit and float(predictions[doubt].probabilities[second]) < RIVAL:
-        return Answer("number", text, Say("number_read", {"count": len(predictions)}))
-    values = {"position": doubt + 1, "first": first, "second": second}
-    return Answer("number", text, Say("number_read", {"count": len(predictions)}), Say("number_doubt", values))
+        return Answer("number", text, headline)
+    values: dict[str, Any] = {"position": doubt + 1, "first": first, "second": second}
+    said = "number_unlike" if text[doubt] == NOT_READ else "number_doubt"
+    return Answer("number", text, headline, Say(said, values))
 
 
 def spoken(said: Answer) -> Say:

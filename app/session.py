@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from app.ink import Ink
-from app.reading import Answer, Say, answer, number_answer
+from app.reading import SEVERAL, Answer, Say, answer, number_answer
 from app.samples import SampleStore
 from app.settings import Settings
 from app.tune import Fit, Tuner
@@ -22,6 +22,9 @@ from app.user_folder import set_aside
 from lenet_gpu.errors import LenetError, ModelFileError
 from lenet_gpu.files import write_atomically
 from lenet_gpu.inference import Prediction, Recognizer, model_path, shipped_models
+
+FINAL_REASONS = ("blank", "speck", "bars", "noise")
+"""Reasons of the recognizer for which there is no number to look for."""
 
 
 @dataclass(frozen=True)
@@ -123,10 +126,19 @@ class Session:
             self.reading = self._read_number(self.ink.arrays())
         else:
             strokes = self.ink.arrays()
-            prediction = self.recognizer.predict_strokes(strokes)
+            prediction = self._several(self.recognizer.predict_strokes(strokes), strokes)
             self._chosen = 0
             self.reading = Reading(answer(prediction), (prediction,), (strokes,))
         return self.reading
+
+    def _several(self, prediction: Prediction, strokes: list[np.ndarray]) -> Prediction:
+        """What was read; of what is no digit but would make a number, with that as the reason."""
+        if prediction.is_digit or prediction.reason in FINAL_REASONS or len(strokes) < 2:
+            return prediction
+        digits = self.recognizer.predict_number(strokes).digits
+        if len(digits) < 2 or not all(digit.is_digit for digit in digits):
+            return prediction
+        return replace(prediction, reason=SEVERAL)
 
     def _read_number(self, strokes: Sequence[np.ndarray]) -> Reading:
         number = self.recognizer.predict_number(list(strokes))
@@ -134,7 +146,9 @@ class Session:
         groups = tuple([strokes[i] for i in digit.strokes] for digit in number.digits)
         if not predictions:
             return BLANK
-        self._chosen = min(self._chosen, len(predictions) - 1)
+        # The digit just written is the one to look at.
+        newest = len(strokes) - 1
+        self._chosen = next(i for i, digit in enumerate(number.digits) if newest in digit.strokes)
         return Reading(number_answer(predictions), predictions, groups, self._chosen)
 
     def choose(self, index: int) -> None:

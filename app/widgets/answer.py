@@ -22,6 +22,7 @@ class Seen(ButtonBehavior, Widget):
     """The 28x28 picture that the network saw; tapping looks inside."""
 
     texture = ObjectProperty(None, allownone=True)
+    side = NumericProperty(0)
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)

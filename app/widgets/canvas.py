@@ -13,8 +13,9 @@ from kivy.metrics import dp
 from kivy.properties import BooleanProperty, NumericProperty, StringProperty
 from kivy.uix.widget import Widget
 
-from app.ink import Gesture, Ink, Stroke, View
+from app.ink import Gesture, Ink, Stroke
 from app.touch import take, to_window
+from app.view import View
 from app.widgets.look import look
 from app.widgets.tap import Stop
 

@@ -53,7 +53,7 @@ def start(scene, folder, driver, size=(480, 800), density=1.0, frames=60, option
     )
 
 
-def finish(process, timeout=120):
+def finish(process, timeout=300):
     """Wait for a scene and return its result."""
     try:
         output, _ = process.communicate(timeout=timeout)
@@ -66,6 +66,6 @@ def finish(process, timeout=120):
     return json.loads(output.split(SEPARATOR)[1])
 
 
-def play(scene, folder, driver, timeout=120, **options):
+def play(scene, folder, driver, timeout=300, **options):
     """Run a scene and return its result."""
     return finish(start(scene, folder, driver, **options), timeout)

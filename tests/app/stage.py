@@ -13,7 +13,7 @@ sys.path[:0] = [str(HERE / "scenes"), str(HERE)]
 
 if os.environ.get("KIVY_GL_BACKEND") == "mock":
     importlib.import_module("mock_window")  # before the app: it takes the window's place
-faulthandler.dump_traceback_later(100)  # a scene that hangs says where
+faulthandler.dump_traceback_later(280)  # a scene that hangs says where
 scene_name, folder, options = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 before = set(sys.modules)
 

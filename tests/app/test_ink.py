@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from app.ink import Gesture, Ink, Stroke, View, clip_segment
+from app.ink import Gesture, Ink, Stroke, clip_segment
+from app.view import View
 
 BOX = (-0.5, -0.5, 0.5, 0.5)
 

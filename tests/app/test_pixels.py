@@ -28,6 +28,10 @@ def seen(request, tmp_path_factory):
     return found
 
 
+def test_nothing_heavy_is_loaded_at_start(seen):
+    assert seen["heavy"] == []
+
+
 def test_the_window_is_painted(seen):
     assert seen["black"] < 0.02
     assert light(seen["ground"])

@@ -7,9 +7,10 @@ from app import heat
 from app.heat import Sheet
 from app.reading import answer, number_answer, percent, spoken
 from app.speech import Voice
+from app.strings import LANGUAGES, Strings
 from app.texts import TEXTS
 from app.theme import HIGH_CONTRAST, THEMES, contrast, theme
-from lenet_gpu.inference import Prediction
+from lenet_gpu.inference import Prediction, Recognizer
 
 BLANK = np.zeros((28, 28), np.uint8)
 
@@ -41,7 +42,40 @@ def test_undecided_is_said_as_two_digits_and_a_number_keeps_the_better():
     torn = prediction({4: 0.5, 9: 0.45}, is_digit=False, reason="undecided between 4 and 9")
     said = answer(torn)
     assert (said.kind, said.big, sentence(said.headline)) == ("either", "4", "4 or 9?")
-    assert number_answer([prediction({1: 0.99}), torn]).big == "14"
+    assert sentence(said.line) == "4: 50 %, 9: 45 %. Too close to tell."
+    number = number_answer([prediction({1: 0.99}), torn])
+    assert (number.big, sentence(number.line)) == ("14", "Digit 2: 4 or 9?")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_reason_is_said_in_every_language(language):
+    words = Strings(language)
+
+    def texts(said):
+        return [words.logical(part.key, **part.values) for part in (said.headline, said.line)]
+
+    torn = texts(answer(prediction({4: 0.5, 9: 0.45}, is_digit=False, reason="undecided between 4 and 9")))
+    for number in ("4", "9", "50", "45"):
+        assert number in torn[1]
+    assert {"4", "9"} <= set(torn[0])
+    reasons = ["unlike any digit", "noise", "bars", "speck", "several"]
+    said = [texts(answer(prediction({8: 0.99}, is_digit=False, reason=reason))) for reason in reasons]
+    assert {headline for headline, _ in said} == {words.logical("not_digit")}
+    assert len({line for _, line in said} | {torn[1]}) == len(reasons) + 1  # each its own, none left empty
+    assert all(len(line) > 8 for _, line in said)
+
+
+def test_reasons_are_those_that_the_recognizer_gives():
+    strokes = np.array([[0.0, 0.0], [40.0, 0.0]])
+    recognizer = Recognizer()
+    noise = np.zeros((28, 28), np.uint8)
+    noise[4:24, 4:24] = np.random.default_rng(1).integers(0, 2, (20, 20)) * 255
+    found = [
+        recognizer.predict_strokes([strokes]),
+        recognizer.predict_strokes([np.zeros((1, 2))]),
+        recognizer.predict_image(noise),
+    ]
+    assert [answer(one).line.key for one in found] == ["why_bars", "why_dot", "why_noise"]
 
 
 def test_a_blank_canvas_says_nothing():
@@ -60,14 +94,17 @@ def test_what_is_no_digit_is_said_plainly_with_a_reason(reason):
 def test_a_number_names_the_digit_it_is_least_sure_of():
     said = number_answer([prediction({1: 0.99}), prediction({4: 0.5, 9: 0.45}), prediction({7: 0.98})])
     assert (said.kind, said.big) == ("number", "147")
-    assert sentence(said.line) == "Least sure of the 2. digit: 4 or 9?"
+    assert sentence(said.line) == "Digit 2: 4 or 9?"
+    assert sentence(number_answer([prediction({1: 0.99})]).headline) == "1 digit. Write the next beside it."
     sure = number_answer([prediction({1: 0.99}), prediction({3: 0.99})])
+    assert sentence(sure.headline) == "2 digits. Tap one to look at it."
     assert sentence(sure.line) == ""
     assert number_answer([]).kind == "blank"
 
 
 def test_a_number_marks_what_is_no_digit():
-    assert number_answer([prediction({1: 0.99}), prediction({4: 0.5}, is_digit=False, reason="x")]).big == "1?"
+    said = number_answer([prediction({1: 0.99}), prediction({4: 0.5}, is_digit=False, reason="unlike any digit")])
+    assert (said.big, sentence(said.line)) == ("1?", "Character 2: not a digit")
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,13 @@
 import numpy as np
 import pytest
 
-from app.ink import View
 from app.session import Session
+from app.texts import TEXTS
+from app.view import View
 from lenet_gpu.errors import ModelFileError
+from lenet_gpu.handwriting import draw_digits
 from lenet_gpu.inference import Recognizer
+from lenet_gpu.seeds import generator
 
 BOX = View.fit(0, 0, 400, 400, None).box
 
@@ -42,6 +45,40 @@ def test_blank_then_one_then_blank(session):
     assert session.read().answer.big == "1"
 
 
+def written(session, digits, seed=3):
+    """Write digits side by side as a hand would."""
+    edge = 0.0
+    for drawing in draw_digits(generator(seed, 1), digits):
+        left = min(stroke[:, 0].min() for stroke in drawing)
+        for stroke in drawing:
+            points = 0.25 * np.add(stroke, [edge - left, 0.0]) - (0.4, 0.1)
+            draw(session, *(tuple(map(float, point)) for point in points))
+        edge += 0.25 + max(stroke[:, 0].max() for stroke in drawing) - left
+
+
+@pytest.mark.parametrize("model", ["touch", "mnist"])
+def test_every_shipped_model_reads_numbers_and_knows_what_is_no_digit(tmp_path, model):
+    session = Session.open(tmp_path, model)
+    session.change(number_mode=True)
+    written(session, [2, 7, 4])
+    assert session.read().answer.big == "274"
+    session.ink.clear()
+    session.change(number_mode=False)
+    draw(session, (-0.2, 0.2), (-0.2, -0.2), (0.0, 0.04), (0.2, -0.2), (0.2, 0.2))  # the letter M
+    said = session.read().answer
+    assert (said.kind, said.big) == ("not_digit", "")
+    assert said.line.key in ("why_unlike", "why_unsure")
+
+
+def test_a_number_without_number_mode_is_no_digit_and_the_way_to_read_it_is_said(session):
+    written(session, [2, 7])
+    said = session.read().answer
+    assert (said.kind, said.line.key) == ("not_digit", "why_many")
+    assert TEXTS["number"] in TEXTS["why_many"]
+    session.change(number_mode=True)
+    assert session.read().answer.big == "27"
+
+
 def test_place_and_size_on_the_canvas_do_not_matter(session):
     draw(session, *down(0.0))
     centred = session.read().prediction.probabilities
@@ -62,12 +99,19 @@ def test_a_number_and_its_digits(session):
     reading = session.read()
     assert reading.answer.big == "11"
     assert [len(strokes) for strokes in reading.strokes] == [1, 1]
-    session.choose(1)
-    assert session.reading.chosen == 1
+    assert reading.chosen == 1  # the digit written last is looked at
+    session.choose(0)
+    assert session.read().chosen == 0
     session.choose(7)
-    assert session.reading.chosen == 1
+    assert session.reading.chosen == 0
     assert session.teach(1)
-    assert np.allclose(next(iter(session.samples)).strokes[0][:, 0], 0.3)
+    assert np.allclose(next(iter(session.samples)).strokes[0][:, 0], -0.3)
+    draw(session, *down(-0.45))  # left of the others
+    reading = session.read()
+    assert (reading.answer.big, reading.chosen) == ("111", 0)
+    session.choose(2)
+    session.ink.undo()
+    assert session.read().chosen == 1
 
 
 def test_teaching_counts_and_can_be_taken_back(session):

@@ -4,6 +4,7 @@ import pytest
 from kivy_process import play
 
 from app.layout import TARGET, plan
+from app.strings import LANGUAGES
 
 SIZES = [
     (320, 480),
@@ -75,3 +76,11 @@ def test_nothing_lies_wrong_in_any_language_or_text_size(tmp_path):
     found = play("shapes", tmp_path, "mock", options={"shapes": shapes}, timeout=240)
     assert not found["wrong"], "\n".join(f"{k}: {v}" for k, v in found["wrong"].items())
     assert found["checked"] == 10 * len(shapes)
+
+
+def test_every_answer_has_room_in_every_language(tmp_path):
+    sizes = [(320, 480, 1.0), (480, 320, 1.0), (320, 480, 2.0), (480, 800, 1.0), (1280, 720, 1.0)]
+    shapes = [(*size, language) for size in sizes for language in LANGUAGES]
+    found = play("answers", tmp_path, "mock", options={"shapes": shapes})
+    assert not found["wrong"], "\n".join(f"{k}: {v}" for k, v in found["wrong"].items())
+    assert found["checked"] >= 20 * len(shapes)

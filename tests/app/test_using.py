@@ -80,8 +80,9 @@ def test_tapping_a_bar_teaches(seen):
 
 def test_a_number_is_read_digit_by_digit(seen):
     assert seen["number"] == ["11", 2, True]
-    assert seen["chosen"] == [1, True]
-    assert seen["chosen_by_key"] == 0
+    assert seen["newest"] == 1
+    assert seen["chosen"] == [0, True, False]
+    assert seen["chosen_by_key"] == 1
 
 
 def test_all_layers_are_shown_in_textures_that_stay(seen):

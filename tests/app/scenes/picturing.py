@@ -7,7 +7,7 @@ from pixels import Camera
 from lenet_gpu.handwriting import draw_digits
 from lenet_gpu.seeds import generator
 
-POINTS_A_FRAME = 6
+POINTS_A_FRAME = 8
 
 
 def strokes(text, seed, page):
@@ -29,8 +29,7 @@ def scene(app):
     desk, page, camera = app.desk, app.desk.page, Camera()
     options = app.options
     desk.open_pane("inside")
-    if len(options["text"]) > 1:
-        desk.change(number_mode=True)
+    desk.change(number_mode=len(options["text"]) > 1, text_scale=options["text_scale"])
     yield 0.4
     count = 0
 
@@ -54,6 +53,9 @@ def scene(app):
         yield 0.2
         yield from camera.shoot()
         keep()
+    if options["unit"]:
+        layer, unit = options["unit"]
+        desk.panes["inside"].maps[layer].choose(tuple(unit))
     yield 0.4
     yield from camera.shoot()
     keep()

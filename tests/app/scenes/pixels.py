@@ -1,8 +1,13 @@
 """Real pixels: the window is painted, ink is where it was drawn, and it stays when the window turns."""
 
+import sys
+
 import numpy as np
 from acting import SEVEN, draw, faults, place
 from kivy.core.window import Window
+
+HEAVY = {"PIL", "cupy", "matplotlib", "tqdm", "platformdirs", "scipy", "torch"}
+"""What must not be loaded when the app starts."""
 
 
 def pixels():
@@ -39,6 +44,7 @@ def at(picture, x, y):
 
 def scene(app):
     desk, page, camera, seen = app.desk, app.desk.page, Camera(), {}
+    seen["heavy"] = sorted({name.split(".")[0] for name in sys.modules} & HEAVY)
     yield 0.3
     yield from camera.shoot()
     blank = camera.picture

@@ -118,12 +118,13 @@ def scene(app):
         draw(page, [(centre, 0.25), (centre, 0.4), (centre, 0.6), (centre, 0.75)])
     yield 0.1
     seen["number"] = [session.reading.answer.big, len(desk.answer.chips), page_width > 0]
-    tap(desk.answer.chips[1])
+    seen["newest"] = session.reading.chosen
+    tap(desk.answer.chips[0])
     yield 0.05
-    seen["chosen"] = [session.reading.chosen, desk.answer.chips[1].chosen]
+    seen["chosen"] = [session.reading.chosen, desk.answer.chips[0].chosen, desk.answer.chips[1].chosen]
     key("escape")
     app.keys.go(None)
-    key("left")
+    key("right")
     seen["chosen_by_key"] = session.reading.chosen
     desk.toggle_number()
     yield 0.05
