@@ -215,7 +215,7 @@ RECIPES = {
             rates=SDLM_RATES,
             optimizer="sdlm",
             variant="paper",
-            loss="rbf",
+            loss="map",
             initialisation="sqrt",
             constant_order=True,
         ),

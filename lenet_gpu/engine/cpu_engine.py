@@ -265,7 +265,12 @@ class CpuEngine(Engine):
         """Steps of one image each in this process."""
         network = self.network
         training = OnlineTraining(
-            network.parameters, network.shapes, self.optimizer, background=network.background, ink=network.ink
+            network.parameters,
+            network.shapes,
+            self.optimizer,
+            background=network.background,
+            ink=network.ink,
+            loss=network.loss,
         )
         losses = np.zeros(len(learning_rates))
 

@@ -27,6 +27,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from lenet_gpu.engine import cpu_online_output
 from lenet_gpu.engine.cpu_head import Call
 from lenet_gpu.engine.cpu_online_layout import (
     C5_ROW,
@@ -40,20 +41,23 @@ from lenet_gpu.engine.cpu_online_layout import (
     spread_c3,
 )
 from lenet_gpu.layers import named_views
-from lenet_gpu.paper import CODES, IMAGE_SIZE, INPUT_SIZE, SQUASH_A
+from lenet_gpu.paper import CLASSES, IMAGE_SIZE, INPUT_SIZE, SQUASH_A
 
 
 class OnlinePlan:
-    """Training steps of the `paper` network with loss (8), one image each.
+    """Training steps of the `paper` network, one image each.
 
     Args:
         shapes: Shape of each parameter of the network by name, in the order of its flat buffer.
         dtype: float32 (float64 for tests).
         background: Input value of an empty pixel.
         ink: Input value of a full pixel.
+        loss: "rbf" (8) or "map" (9).
     """
 
-    def __init__(self, shapes: Mapping[str, Sequence[int]], dtype: str, *, background: float, ink: float) -> None:
+    def __init__(
+        self, shapes: Mapping[str, Sequence[int]], dtype: str, *, background: float, ink: float, loss: str = "rbf"
+    ) -> None:
         self.dtype = np.dtype(dtype)
         self._own, self._gradient, self._relative, self._rates = (np.zeros(OWN_SIZE, dtype) for _ in range(4))
         self._views = named_views(self._own, OWN_SHAPES)
@@ -62,8 +66,12 @@ class OnlinePlan:
         self._place, self._factor = places(shapes, pixel)
         # Pixels enter as v + background / s; s itself is in C1's weights.
         self._offset = np.array(background / pixel, dtype)
-        self._codes = list((np.array(CODES) / SQUASH_A).astype(dtype))
         self._make_arrays()
+        self._output = (
+            cpu_online_output.maximum_a_posteriori(self._rows6, self._difference)
+            if loss == "map"
+            else cpu_online_output.right_penalty(self._t6, self._difference)
+        )
         self._forward = self._forward_calls()
         self._backward = self._backward_calls()
 
@@ -84,7 +92,7 @@ class OnlinePlan:
             rates: One for each of the network's parameters, or one for all.
             learning_rate: Factor of all of them; see `set_learning_rate`.
         """
-        # The loss is computed without its factor A^2, its derivative without 2 A^2.
+        # The derivative by F6 is computed without its factor 2 A^2.
         self._relative[self._place] = rates * self._factor**2 * (2.0 * SQUASH_A**2)
         self.set_learning_rate(learning_rate)
 
@@ -100,27 +108,24 @@ class OnlinePlan:
         Args:
             images: (n, 28, 28) uint8: images that still need their margin; or (n, 32, 32) float: the input
                 layer's whole field, with pixel values 0 to 255.
-            labels: (n,) integers 0..9.
+            labels: (n,) integers 0..9; with loss (9) also 10, "not a digit".
             order: (m,) the images to take, in this order.
             losses: Receives the loss of each image before its step, (m,).
         """
         field = self._field if images.shape[1] == INPUT_SIZE else self._inner
         self._field.fill(self._offset)
-        offset, codes, last, difference = self._offset, self._codes, self._t6, self._difference
-        forward, backward = self._forward, self._backward
-        add, subtract, dot, multiply = np.add, np.subtract, np.dot, np.multiply
+        offset, output, forward, backward = self._offset, self._output, self._forward, self._backward
+        add, subtract, multiply = np.add, np.subtract, np.multiply
         own, gradient, rates = self._own, self._gradient, self._rates
         for step, (index, label) in enumerate(zip(order.tolist(), labels[order].tolist(), strict=True)):
             add(images[index], offset, field)
             for function, arguments in forward:
                 function(*arguments)
-            subtract(last, codes[label], difference)
-            losses[step] = dot(difference, difference)
+            losses[step] = output(label)
             for function, arguments in backward:
                 function(*arguments)
             multiply(gradient, rates, gradient)
             subtract(own, gradient, own)
-        losses *= SQUASH_A**2
 
     # ---- preparation
 
@@ -134,7 +139,8 @@ class OnlinePlan:
         self._shifted1, self._shifted3 = zeros(6, 2, 16, 14), zeros(K, 6, 14, 10)
         self._columns1, self._columns3 = np.ones((26, 784), self.dtype), zeros(150, 100)
         self._t1, self._t2, self._t3 = zeros(6, 784), zeros(6, 196), zeros(16, 100)
-        self._t4, self._t5, self._t6 = zeros(C5_ROW), zeros(F6_ROW), zeros(84)
+        self._t4, self._t5, self._rows6 = zeros(C5_ROW), zeros(F6_ROW), zeros(CLASSES + 1, 84)
+        self._t6 = self._rows6[CLASSES]  # below ten rows for the codes
         self._t4[400] = self._t5[120] = 1.0  # for the biases
         self._sum2, self._sum4 = zeros(6, 196), zeros(16, 25)
         self._difference, self._delta6, self._delta5 = zeros(84), zeros(84), zeros(120)

@@ -143,6 +143,7 @@ class Worker:
             self._optimizer,
             background=settings["background"],
             ink=settings["ink"],
+            loss=settings["loss"],
         )
 
         def go_on(done: int) -> bool:
