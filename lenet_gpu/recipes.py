@@ -261,6 +261,20 @@ def with_distortions(recipe: Recipe) -> Recipe:
     return recipe.with_changes(augmentation=augment.PAPER, copies=PAPER_COPIES)
 
 
+def with_loss(recipe: Recipe, loss: str) -> Recipe:
+    """The recipe `paper` with another of the losses, and the output layer that it is for.
+
+    Raises:
+        InputError: Another recipe, or an unknown loss.
+    """
+    if recipe.name != "paper":
+        raise InputError("--loss", found=f"recipe {recipe.name}", expected="recipe paper", remedy="leave it out")
+    variants = [name for name, variant in VARIANTS.items() if loss in variant.losses]
+    if not variants:
+        raise InputError("--loss", found=repr(loss), expected=" or ".join(LOSSES))
+    return recipe.with_changes(loss=loss, variant=variants[0])
+
+
 def from_dict(values: dict[str, Any]) -> Recipe:
     """A recipe as a file holds it; the inverse of `Recipe.as_dict`.
 

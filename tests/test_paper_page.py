@@ -10,6 +10,7 @@ import pytest
 
 from lenet_gpu import LeNet5, Trainer
 from lenet_gpu.callbacks import RunFolder
+from lenet_gpu.checkpoint import Checkpoint
 from lenet_gpu.datasets import Dataset, Split
 from lenet_gpu.recipes import RECIPES
 
@@ -18,6 +19,7 @@ sys.path.insert(0, str(HERE / "benchmarks"))
 
 import paper as measuring  # noqa: E402
 import paper_page  # noqa: E402
+import paper_runs  # noqa: E402
 
 
 def test_page_and_results_agree():
@@ -40,23 +42,44 @@ def test_stored_counts_are_the_papers():
         }
     assert sum(row["multiply_adds"] for row in report["layers"]) == 328_096
     # The networks measured are those of the logs.
-    assert report["test_errors"] == pytest.approx([seed[-1]["test"] for seed in report["history"]])
+    assert report["test_errors"] == pytest.approx([seed[-1]["test"] for seed in report["runs"]["plain"]["history"]])
 
 
-def test_the_whole_page_in_small(mnist, tmp_path):
-    train, test = (Split(s.images[:500], s.labels[:500]) for s in (mnist.train, mnist.test))
-    recipe = RECIPES["paper"].with_changes(epochs=1, samples=60)
+def test_the_whole_page_in_small(mnist, tmp_path, monkeypatch):
+    """Everything that the command does, with 300 images and one pass."""
+    small = {name: group._replace(images=300) for name, group in paper_runs.GROUPS.items() if name != "images15000"}
+    monkeypatch.setattr(paper_runs, "GROUPS", small)
+    train, test = (Split(s.images[:300], s.labels[:300]) for s in (mnist.train, mnist.test))
     data = Dataset("digits", train, test, {"all": "0" * 64})
-    Trainer(LeNet5("paper", seed=3), recipe, callbacks=[RunFolder(tmp_path)]).fit(data)
-    report = measuring.measure([tmp_path], train, test, tmp_path, measuring.Sizes(invariance=50, nondigits=10))
+    paper_runs.make(tmp_path, dict.fromkeys(small, (1,)), data, epochs=1)
+    groups = paper_runs.found(tmp_path)
+    assert {name: [path.name for path in paths] for name, paths in groups.items()} == {n: [f"{n}-1"] for n in small}
+    for name in small:  # nothing is left to do
+        assert paper_runs.command(tmp_path, name, 1, data) == []
+    report = measuring.measure(groups, train, test, tmp_path, measuring.Sizes(invariance=50, nondigits=10))
     assert json.loads(json.dumps(report)) == report
-    assert report["test_errors"] == pytest.approx([seed[-1]["test"] for seed in report["history"]])
+    assert report["test_errors"] == pytest.approx([seed[-1]["test"] for seed in report["runs"]["plain"]["history"]])
+    assert report["runs"]["distorted"]["patterns"] == 3000
     for name in re.findall(r"pictures/(paper_\w+\.png)", paper_page.PAGE.read_text(encoding="utf-8")):
         assert (tmp_path / name).read_bytes()[:4] == b"\x89PNG", name
     filled = paper_page.fill("".join(f"<!-- begin {n} -->\n<!-- end {n} -->\n" for n in paper_page.TABLES), report)
     assert filled.count("\n| ---") == len(paper_page.TABLES)
     low, high = report["rates"][0]
     assert 0 < low < high <= RECIPES["paper"].rates[0] / RECIPES["paper"].mu
+
+
+def test_an_interrupted_run_is_resumed(mnist, tmp_path):
+    train = Split(mnist.train.images[:60], mnist.train.labels[:60])
+    data = Dataset("digits", train, train, {"all": "0" * 64})
+    folder = tmp_path / "plain-0"
+    recipe = RECIPES["paper"].with_changes(samples=20)
+    folder.mkdir()
+    Trainer(LeNet5("paper"), recipe.with_changes(epochs=1), callbacks=[RunFolder(folder)]).fit(data)
+    assert paper_runs.command(tmp_path, "plain", 0, data) == []
+    unfinished = Checkpoint.load(folder)
+    unfinished.recipe = recipe
+    unfinished.save(folder / "checkpoint.npz")
+    assert paper_runs.command(tmp_path, "plain", 0, data)[-2:] == ["--resume", str(folder)]
 
 
 def test_rejection_sets_the_closest_calls_aside():

@@ -17,7 +17,8 @@ from lenet_gpu.commands.options import (
 )
 from lenet_gpu.engine.names import ENGINES
 from lenet_gpu.errors import InputError
-from lenet_gpu.recipes import DEFAULT, RECIPES, get_recipe, with_distortions
+from lenet_gpu.losses import LOSSES
+from lenet_gpu.recipes import DEFAULT, RECIPES, get_recipe, with_distortions, with_loss
 
 EXAMPLES = """\
   lenet-gpu train                                 MNIST by the default recipe, on the GPU if there is one
@@ -27,7 +28,7 @@ EXAMPLES = """\
   lenet-gpu train --resume runs/one               continue an interrupted run, bit for bit
 """
 
-FIXED_BY_RUN = ("recipe", "seed", "batch_size", "learning_rate", "distortions", "out")
+FIXED_BY_RUN = ("recipe", "seed", "batch_size", "learning_rate", "distortions", "loss", "out")
 """Options that a resumed run has already settled."""
 
 
@@ -45,6 +46,11 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--learning-rate", type=positive_number, metavar="X", help="step size of the first epoch")
     distortions = "with --recipe paper: nine distorted copies of every image, as in 1998 (540,000 more patterns)"
     parser.add_argument("--distortions", action="store_true", help=distortions)
+    losses = (
+        "with --recipe paper: map, equation 9 (default); rbf, equation 8; cross_entropy, a softmax output instead of "
+        "the RBF units"
+    )
+    parser.add_argument("--loss", choices=tuple(LOSSES), help=losses)
     parser.add_argument("--seed", type=whole_number(0), metavar="N", help="seed of weights and order (default: 0)")
     add_data_options(parser)
     parser.add_argument(
@@ -77,6 +83,8 @@ def run(options: argparse.Namespace) -> int:
     )
     if options.distortions:
         recipe = with_distortions(recipe)
+    if options.loss:
+        recipe = with_loss(recipe, options.loss)
     data = load_dataset(source, data_dir=options.data_dir, download=not options.no_download)
     backend = select_backend(options.backend)
     if options.resume:

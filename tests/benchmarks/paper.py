@@ -1,10 +1,10 @@
 """What the networks of the recipe `paper` are and do: every figure and picture of docs/paper.md.
 
-    lenet-gpu train --recipe paper --seed 0 --out runs/a     ... and more seeds
-    python tests/benchmarks/paper.py --runs runs/a,runs/b,runs/c
+    python tests/benchmarks/paper.py                   everything, training included (hours)
+    python tests/benchmarks/paper.py --no-train        from the runs that are there
 
-Measures, draws the pictures, stores the figures in results/paper.json and writes them into the page. The test set
-is only measured here: nothing is chosen by it.
+Trains what is missing (paper_runs.py), measures, draws the pictures, stores the figures in results/paper.json and
+writes them into the page. The test set is only measured here: nothing is chosen by it.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from statistics import median
 from typing import NamedTuple
 from unittest import mock
 
@@ -25,12 +26,15 @@ sys.path[:0] = [str(HERE.parents[1]), str(HERE)]
 import accuracy  # noqa: E402
 import numpy as np  # noqa: E402
 import paper_page  # noqa: E402
+import paper_pictures  # noqa: E402
+import paper_runs  # noqa: E402
 
 from lenet_gpu import LeNet5, load_dataset, seeds  # noqa: E402
 from lenet_gpu.distort import IDENTITY, distort_reference  # noqa: E402
 from lenet_gpu.layers import Subsampling  # noqa: E402
+from lenet_gpu.losses import softmax  # noqa: E402
 from lenet_gpu.paper import C3_TABLE, CODES, HIDDEN_LAYERS, RBF_OUTPUT  # noqa: E402
-from lenet_gpu.recipes import RECIPES  # noqa: E402
+from lenet_gpu.recipes import PAPER_COPIES, RECIPES  # noqa: E402
 
 REJECTED = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
 """Shares of the test set, in %, that are set aside."""
@@ -145,7 +149,7 @@ def changed(images: np.ndarray, kind: str, amount: float) -> np.ndarray:
 
 def invariance(networks: list[LeNet5], images: np.ndarray, labels: np.ndarray) -> dict:
     """Accuracy of each network against scale, rotation, shift and noise."""
-    report: dict = {"digits": len(labels)}
+    report: dict = {}
     for kind, amounts in INVARIANCE.items():
         rows = []
         for amount in amounts:
@@ -161,10 +165,15 @@ def penalties(network: LeNet5, grid: np.ndarray) -> np.ndarray:
 
 
 def nondigits(networks: list[LeNet5], test, n: int) -> list[dict]:
-    """How well the smallest penalty tells digits from other drawings: the groups of docs/accuracy.md."""
+    """How well the output tells digits from other drawings: the groups of docs/accuracy.md.
+
+    By the smallest penalty of RBF units, by 1 less the largest probability of a softmax.
+    """
 
     def judged(network: LeNet5, images: np.ndarray) -> tuple[np.ndarray, float]:
-        return -network.outputs(images).max(axis=1), 0.0  # the penalty; there is no limit to refuse by
+        out = accuracy.outputs(network, images)
+        strange = -out if network.variant == "paper" else 1.0 - softmax(np, out.astype(np.float64))
+        return strange.min(axis=1), 0.0  # there is no limit to refuse by
 
     with mock.patch.object(accuracy, "judged", judged), mock.patch.object(accuracy, "NONDIGITS", n):
         found = [accuracy.nondigits(network, test)["rows"] for network in networks]
@@ -174,40 +183,85 @@ def nondigits(networks: list[LeNet5], test, n: int) -> list[dict]:
     ]
 
 
-def measure(runs: list[Path], train, test, pictures: Path, sizes: Sizes = Sizes()) -> dict:  # noqa: B008
+def outcome(group: str, runs: list[Path], images: int) -> dict:
+    """What became of the runs of a group, from their logs."""
+    kind = paper_runs.GROUPS[group]
+    options = [
+        "train",
+        "--recipe",
+        "paper",
+        *kind.options,
+        *(["--dataset", f"first{kind.images}"] * bool(kind.images)),
+    ]
+    distorted = "--distortions" in kind.options
+    return {
+        "what": kind.what,
+        "options": " ".join(options),
+        "patterns": (kind.images or images) * (PAPER_COPIES if distorted else 1),
+        "size_series": "--loss" not in kind.options,
+        "history": [history(run) for run in runs],
+        "seconds": [duration(run) for run in runs],
+    }
+
+
+def duration(run: Path) -> float:
+    """Seconds of a run with its evaluations: the passes' median times their number, which a pause does not touch."""
+    log = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return len(log) * sum(median(record[key] for record in log) for key in ("seconds", "evaluation_seconds"))
+
+
+def measure(groups: dict[str, list[Path]], train, test, pictures: Path, sizes: Sizes = Sizes()) -> dict:  # noqa: B008
     """Everything on the page.
 
     Args:
-        runs: Folders with model.npz and log.jsonl.
+        groups: Run folders with model.npz and log.jsonl, by the names of `paper_runs.GROUPS`; "plain" at least.
         train: Training set of the runs.
         test: Test set.
         pictures: Folder for the pictures.
         sizes: Images of the two long measurements.
     """
-    networks = [accuracy.load(str(run)) for run in runs]
-    outputs = [accuracy.outputs(network, test.images) for network in networks]
-    first = networks[0]
+    runs = groups["plain"]
+    networks = {
+        group: [accuracy.load(str(run)) for run in groups[group]]
+        for group in ("plain", "distorted", "loss8", "softmax")
+        if group in groups
+    }
+    outputs = [accuracy.outputs(network, test.images) for network in networks["plain"]]
+    first = networks["plain"][0]
     part = slice(0, sizes.invariance)
     report = {
         "layers": layers(first),
         "table1": [list(row) for row in C3_TABLE],
-        "history": [history(run) for run in runs],
+        "runs": {group: outcome(group, paths, len(train.labels)) for group, paths in groups.items()},
         "test_errors": [100.0 - accuracy.accuracy(out, test.labels) for out in outputs],
-        "rates": [first_rates(run, network, train) for run, network in zip(runs, networks, strict=True)],
+        "rates": [first_rates(run, network, train) for run, network in zip(runs, networks["plain"], strict=True)],
         "parameter_bytes": first.parameters.nbytes,
         "rejected": list(REJECTED),
         "rejection": [rejection(out, test.labels) for out in outputs],
-        "invariance": invariance(networks, test.images[part], test.labels[part]),
-        "nondigits": nondigits(networks, test, sizes.nondigits),
+        "invariance": {
+            "digits": len(test.labels[part]),
+            "of": {
+                group: invariance(networks[group], test.images[part], test.labels[part])
+                for group in ("plain", "distorted")
+                if group in networks
+            },
+        },
+        "nondigits": {
+            group: nondigits(networks[group], test, sizes.nondigits)
+            for group in ("plain", "loss8", "softmax")
+            if group in networks
+        },
     }
-    paper_page.draw_codes(np.array(CODES), pictures / "paper_codes.png")
-    paper_page.draw_maps(maps_of(first, test.images[:1]), pictures / "paper_maps.png")
-    paper_page.draw_errors(report, pictures / "paper_errors.png")
+    draw = paper_pictures
+    draw.draw_codes(np.array(CODES), pictures / "paper_codes.png")
+    draw.draw_maps(maps_of(first, test.images[:1]), pictures / "paper_maps.png")
+    draw.draw_errors(report, pictures / "paper_errors.png")
+    draw.draw_sizes(report, pictures / "paper_sizes.png")
     read = outputs[0].argmax(axis=1)
     wrong = np.flatnonzero(read != test.labels)
-    paper_page.draw_misread(test.images[wrong], test.labels[wrong], read[wrong], pictures / "paper_misread.png")
-    paper_page.draw_rejection(report, pictures / "paper_rejection.png")
-    paper_page.draw_invariance(report, pictures / "paper_invariance.png")
+    draw.draw_misread(test.images[wrong], test.labels[wrong], read[wrong], pictures / "paper_misread.png")
+    draw.draw_rejection(report, pictures / "paper_rejection.png")
+    draw.draw_invariance(report, pictures / "paper_invariance.png")
     return report
 
 
@@ -224,11 +278,16 @@ def maps_of(network: LeNet5, image: np.ndarray) -> dict[str, np.ndarray]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", required=True, metavar="RUN,RUN", help="run folders, one a seed")
+    parser.add_argument("--runs", type=Path, default=Path("runs/paper"), metavar="DIR", help="(default: runs/paper)")
+    parser.add_argument("--no-train", action="store_true", help="take the runs that are there")
     options = parser.parse_args()
     data = load_dataset("mnist")
-    runs = [Path(run) for run in options.runs.split(",")]
-    report = measure(runs, data.train, data.test, paper_page.PAGE.parent / "pictures")
+    if not options.no_train:
+        paper_runs.make(options.runs, dict.fromkeys(paper_runs.GROUPS, paper_runs.SEEDS), data)
+    groups = paper_runs.found(options.runs)
+    if "plain" not in groups:
+        parser.error(f"no finished run plain-0 in {options.runs}: leave out --no-train")
+    report = measure(groups, data.train, data.test, paper_page.PAGE.parent / "pictures")
     paper_page.RESULTS.write_text(json.dumps(report, indent=1) + "\n")
     paper_page.PAGE.write_text(paper_page.fill(paper_page.PAGE.read_text(encoding="utf-8"), report), encoding="utf-8")
 
