@@ -186,13 +186,8 @@ def nondigits(networks: list[LeNet5], test, n: int) -> list[dict]:
 def outcome(group: str, runs: list[Path], images: int) -> dict:
     """What became of the runs of a group, from their logs."""
     kind = paper_runs.GROUPS[group]
-    options = [
-        "train",
-        "--recipe",
-        "paper",
-        *kind.options,
-        *(["--dataset", f"first{kind.images}"] * bool(kind.images)),
-    ]
+    subset = ["--dataset", f"first{kind.images}"] if kind.images else []
+    options = ["--recipe", "paper", *kind.options, *subset]
     distorted = "--distortions" in kind.options
     return {
         "what": kind.what,

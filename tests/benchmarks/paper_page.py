@@ -113,11 +113,7 @@ def invariance_table(report: dict) -> list[str]:
 
 def nondigits_table(report: dict) -> list[str]:
     groups = report["nondigits"]
-    names = {
-        "plain": "RBF, by the smallest penalty",
-        "loss8": "RBF, loss (8)",
-        "softmax": "softmax, by 1 - largest p",
-    }
+    names = {"plain": "RBF, smallest penalty", "loss8": "RBF, loss (8)", "softmax": "softmax, 1 - largest p"}
     rows = []
     for k, row in enumerate(groups["plain"]):
         rows.append((row["what"], row["n"], *(each(found[k]["auroc"], 1) for found in groups.values())))

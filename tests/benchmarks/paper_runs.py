@@ -65,12 +65,10 @@ def subset_folder(folder: Path, data, images: int) -> Path:
     return target
 
 
-def command(
-    folder: Path, group: str, seed: int, data, epochs: int | None = None, extra: tuple[str, ...] = ()
-) -> list:
+def command(folder: Path, group: str, seed: int, data, epochs: int | None = None) -> list[str]:
     """The command that makes a run, or goes on with it; empty if it is finished."""
     run = folder / name_of(group, seed)
-    base = ["train", "--backend", "cpu", "--no-download", *extra]
+    base = ["train", "--backend", "cpu", "--no-download"]
     if (run / "checkpoint.npz").exists():
         checkpoint = Checkpoint.load(run)
         return [] if len(checkpoint.history) >= checkpoint.recipe.epochs else [*base, "--resume", str(run)]
