@@ -12,7 +12,7 @@ from lenet_gpu.engine.cpu_layout import PIXELS
 from lenet_gpu.engine.cpu_online_training import OnlineTraining, covers_step
 from lenet_gpu.engine.cpu_plan import CHUNK, CpuPlan, Fill
 from lenet_gpu.engine.cpu_rbf_head import head_of
-from lenet_gpu.engine.cpu_team import VERSION, block_words
+from lenet_gpu.engine.cpu_team import PORTION, VERSION, block_words
 from lenet_gpu.engine.cpu_workers import WorkerPool
 from lenet_gpu.lenet5 import VARIANTS
 
@@ -184,8 +184,15 @@ class CpuEngine(Engine):
         if self._pool is None or not n:
             return self._plan_here().outputs(np.ascontiguousarray(images))
         file = self._pool.files["evaluation"]
-        arrays = file.allocate([("images", "uint8", (n, PIXELS)), ("outputs", self.network.dtype, (n, 10))])
+        arrays = file.allocate(
+            [
+                ("images", "uint8", (n, PIXELS)),
+                ("outputs", self.network.dtype, (n, 10)),
+                ("begun", "uint8", (-(-n // PORTION),)),
+            ]
+        )
         arrays["images"][...] = images.reshape(n, PIXELS)
+        arrays["begun"].fill(0)
         self._model["given.parameters"][...] = self.network.parameters
         self._model["progress"].fill(0)
 

@@ -47,6 +47,7 @@ class SharedArrays:
         self.fd = _create_file() if fd is None else fd
         self.specification: list[tuple[str, str, list[int]]] = []
         self._size = 0
+        self._memory: mmap.mmap | None = None
 
     def allocate(self, specification: Specification, *, reserve: bool = True) -> dict[str, np.ndarray]:
         """Make room for arrays and lay them over the file; arrays handed out before must not be used again.
@@ -89,9 +90,13 @@ class SharedArrays:
         """
         self.specification = [(name, str(dtype), list(shape)) for name, dtype, shape in specification]
         places = self._places()
-        memory = mmap.mmap(self.fd, places[-1][1])  # lives as long as an array uses it
+        size = places[-1][1]
+        if self._memory is None or len(self._memory) < size:
+            # Lives as long as an array uses it. Kept, because a page is mapped when it is first touched, and
+            # that takes longer than to fill it.
+            self._memory = mmap.mmap(self.fd, size)
         return {
-            name: np.frombuffer(memory, dtype, prod(shape), start).reshape(shape)
+            name: np.frombuffer(self._memory, dtype, prod(shape), start).reshape(shape)
             for (name, dtype, shape), (start, _) in zip(self.specification, places, strict=True)
         }
 
@@ -107,6 +112,7 @@ class SharedArrays:
 
     def close(self) -> None:
         """Give up the file; arrays in use stay valid."""
+        self._memory = None
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1

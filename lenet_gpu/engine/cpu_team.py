@@ -43,6 +43,9 @@ LINE = 16
 
 VERSION, AT, BEGUN = 0, 1, 2
 
+PORTION = 128
+"""Images that a worker takes at a time where there is nothing to train; a multiple of `cpu_plan.CHUNK`."""
+
 
 def block_words(parts: int) -> int:
     """Number of words in a worker's block."""

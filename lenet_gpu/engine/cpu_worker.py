@@ -25,7 +25,7 @@ from lenet_gpu.engine.cpu_online_training import OnlineTraining, covers_step
 from lenet_gpu.engine.cpu_plan import CpuPlan
 from lenet_gpu.engine.cpu_rbf_head import head_of
 from lenet_gpu.engine.cpu_shared import SharedArrays
-from lenet_gpu.engine.cpu_team import Team, offer_core
+from lenet_gpu.engine.cpu_team import PORTION, Team, offer_core
 
 PATIENCE = 0.3
 """How long a worker that has nothing to do waits for the others' parts before it computes them once more, as
@@ -241,20 +241,29 @@ class Worker:
             offer_core()
 
     def outputs(self, evaluation: list, parties: int) -> None:
-        """Compute the outputs of an own share of the images."""
+        """Compute outputs until every image is in hand.
+
+        A worker takes the portions of its own share, then what others have not begun, from behind: one that is
+        slowed down by a stranger on its core does less. If two begin a portion at the same moment, both write the
+        same numbers.
+        """
         if self.rank >= parties:
             return
         arrays = self._files["evaluation"].attach(evaluation)
         np.copyto(self._own["parameters"], self._given["parameters"])
-        n = len(arrays["images"])
-        share = slice(n * self.rank // parties, n * (self.rank + 1) // parties)
-        images, outputs = arrays["images"][share], arrays["outputs"][share]
-        step = 4 * self._plan.capacity
-        for start in range(0, len(images), step):
-            self.check()
-            part = slice(start, start + step)
-            self._plan.outputs(images[part], outputs[part], refresh=start == 0)
-            self._progress[self.rank] = min(start + step, len(images))
+        images, outputs, begun = arrays["images"], arrays["outputs"], arrays["begun"]
+        portions = len(begun)
+        own = range(portions * self.rank // parties, portions * (self.rank + 1) // parties)
+        others = [portion for portion in reversed(range(portions)) if portion not in own]
+        fresh = True
+        for portion in (*own, *others):
+            if not begun[portion]:
+                begun[portion] = 1
+                self.check()
+                part = slice(portion * PORTION, (portion + 1) * PORTION)
+                self._plan.outputs(images[part], outputs[part], refresh=fresh)
+                fresh = False
+                self._progress[self.rank] += len(images[part])
 
 
 def read_lines(fd: int, check: Callable[[], None]) -> Any:
