@@ -62,19 +62,25 @@ def elastic_fields() -> np.ndarray:
     mean square is 1 pixel. The noise reaches beyond the grid on all sides: fields have no seam at the edge.
 
     Returns:
-        (1024, 2, 32, 32) float32, read-only: displacements to the right and down in pixels, for amplitude 1.
+        (1024, 2, 32, 32) float32, read-only: displacements to the right and down in pixels, for amplitude 1. In
+        memory all displacements to the right come first.
     """
     reach = int(3 * FIELD_SIGMA)
     size = INPUT_SIZE + 2 * reach
     rng = np.random.Generator(np.random.Philox(key=1998))
-    noise = rng.random((FIELDS * 2, size, size), dtype=np.float32) - np.float32(0.5)
     taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / FIELD_SIGMA) ** 2)
     # The noise's variance is 1/12, and a filter multiplies it by the sum of its squared taps, once an axis.
     taps *= np.sqrt(np.sqrt(12.0) / (taps**2).sum())
     smooth = np.zeros((INPUT_SIZE, size), dtype=np.float32)
     for row in range(INPUT_SIZE):
         smooth[row, row : row + len(taps)] = taps
-    fields = (smooth @ noise @ smooth.T).reshape(FIELDS, 2, INPUT_SIZE, INPUT_SIZE)
+    # Components apart, as `Distorter` reads them; a few fields at a time, for all the noise would take 50 MB.
+    components = np.empty((2, FIELDS, INPUT_SIZE, INPUT_SIZE), dtype=np.float32)
+    fields = components.transpose(1, 0, 2, 3)
+    for start in range(0, FIELDS, CHUNK):
+        part = fields[start : start + CHUNK]
+        noise = rng.random((*part.shape[:2], size, size), dtype=np.float32) - np.float32(0.5)
+        part[...] = smooth @ noise @ smooth.T
     fields.flags.writeable = False
     return fields
 
@@ -150,12 +156,11 @@ class Distorter:
     def __init__(self, capacity: int) -> None:
         self.capacity = capacity
         self._most = most = max(1, min(capacity, CHUNK))
-        # (2, 1024, 1024): components apart, each field a row
-        self._fields = np.ascontiguousarray(elastic_fields().reshape(FIELDS, 2, GRID).transpose(1, 0, 2))
+        self._fields = elastic_fields().transpose(1, 0, 2, 3).reshape(2, FIELDS, GRID)  # a view: each field a row
         v, u = np.divmod(np.arange(GRID), INPUT_SIZE)
         self._basis = np.stack([u - _GRID_CENTRE, v - _GRID_CENTRE, np.ones(GRID)]).astype(np.float32)
         # How far |parameters| can bring a place from the centre, along x and along y.
-        edge, farthest = _GRID_CENTRE, float(np.abs(self._fields).max())
+        edge, farthest = _GRID_CENTRE, float(max(self._fields.max(), -self._fields.min()))
         reach = [[edge, 0], [edge, 0], [1, 0], [0, edge], [0, edge], [0, 1], [0, 0], [farthest, farthest]]
         self._reach = np.array(reach, dtype=np.float32)
         self._table = np.zeros(most * _SIDE * _SIDE, dtype=np.float32)

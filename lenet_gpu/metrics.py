@@ -9,6 +9,9 @@ import numpy as np
 from lenet_gpu.losses import log_softmax
 from lenet_gpu.paper import CLASSES
 
+ROWS = 2000
+"""Images judged at a time, which bounds the memory."""
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -51,6 +54,9 @@ def evaluate_outputs(outputs: np.ndarray, labels: np.ndarray) -> Evaluation:
     Returns:
         The evaluation; the loss is computed in float64.
     """
-    log_p = log_softmax(np, outputs.astype(np.float64))
-    loss = -float(log_p[np.arange(len(labels)), labels].mean())
-    return Evaluation(np.asarray(labels), outputs.argmax(axis=1), loss)
+    log_p = np.empty(len(labels))  # of the right class
+    for start in range(0, len(labels), ROWS):
+        part = slice(start, start + ROWS)
+        rows = log_softmax(np, outputs[part].astype(np.float64))
+        log_p[part] = rows[np.arange(len(rows)), labels[part]]
+    return Evaluation(np.asarray(labels), outputs.argmax(axis=1), -float(log_p.mean()))

@@ -25,6 +25,9 @@ UNITS = 84
 SAMPLES = 5_000
 """Training images from which means and scatter are estimated."""
 
+ROWS = 500
+"""Images whose distances are computed at a time, which bounds the memory."""
+
 REFUSED = 0.004
 """Share of the training digits that lie beyond the limit of the distance."""
 
@@ -94,8 +97,12 @@ class Rejection:
         Returns:
             (n,) float32.
         """
-        away = f6[:, None, :] - self.means  # (n, 10, 84)
-        return np.einsum("nki,nki->nk", away @ self.precision, away).min(axis=1)
+        found = np.empty(len(f6), dtype=np.float32)
+        for start in range(0, len(f6), ROWS):
+            part = slice(start, start + ROWS)
+            away = f6[part, None, :] - self.means  # (rows, 10, 84)
+            found[part] = np.einsum("nki,nki->nk", away @ self.precision, away).min(axis=1)
+        return found
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What a model file holds of it."""
@@ -113,7 +120,7 @@ class Rejection:
         return cls(arrays["rejection.means"], arrays["rejection.precision"], float(arrays["rejection.limit"][0]))
 
 
-def features(network: LeNet5, images: np.ndarray, batch_size: int = 500) -> np.ndarray:
+def features(network: LeNet5, images: np.ndarray, batch_size: int = 100) -> np.ndarray:
     """The units of F6, in units of the squashing function's A.
 
     Args:

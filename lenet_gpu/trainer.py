@@ -194,8 +194,9 @@ class Trainer:
                 self.history.append(record)
                 self._record()
                 self._tell("on_epoch", self, record)
-            self._add_extras(data)
-            self._tell("on_end", self)
+        # The workers are gone by now: what follows needs memory of its own.
+        self._add_extras(data)
+        self._tell("on_end", self)
         return Run(self.model, self.history)
 
     def checkpoint(self) -> Checkpoint:

@@ -252,7 +252,7 @@ class CudaEngine(Engine):
             return buffers
         self._forget_epoch()
         if schedule.distorted and self._fields is None:
-            self._fields = self._xp.asarray(distort.elastic_fields())
+            self._fields = self._xp.asarray(np.ascontiguousarray(distort.elastic_fields()))
         buffers = EpochBuffers(self._xp, schedule)
         # The clock is at zero images: one step that does nothing makes the driver load the kernels, which it
         # can't do while a graph is captured.

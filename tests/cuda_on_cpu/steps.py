@@ -89,7 +89,7 @@ class Steps:
             SCALE,
             np.int32(self.distortions is not None),
             NOTHING if self.distortions is None else self.distortions,
-            NOTHING if self.distortions is None else elastic_fields(),
+            NOTHING if self.distortions is None else np.ascontiguousarray(elastic_fields()),
             self.clock,
             self.records,
         )
