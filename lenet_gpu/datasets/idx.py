@@ -18,6 +18,7 @@ from typing import BinaryIO, Literal
 
 import numpy as np
 
+from lenet_gpu import shared_memory
 from lenet_gpu.datasets.dataset import SIDE, Bytes, check_labels
 from lenet_gpu.errors import DataError
 
@@ -115,7 +116,8 @@ def _parse(stream: io.BufferedIOBase, name: str, kind: Kind, stored_size: int, *
     size = count * (SIDE * SIDE if kind == "images" else 1)
     _check_claim(name, kind, count, size, stored_size, len(header), gzipped=gzipped)
     try:
-        flat = np.empty(size, dtype=np.uint8)  # safe now: the claim fits the file
+        # Safe now: the claim fits the file. Images lie where worker processes can get at them.
+        flat = shared_memory.empty(size) if kind == "images" else np.empty(size, dtype=np.uint8)
     except MemoryError as error:
         raise DataError(name, found=f"{size:,} bytes of {kind}", expected="less than the free memory") from error
     view, filled = flat.data, 0

@@ -52,7 +52,7 @@ class Engine(ABC):
         """Make a training set resident.
 
         Args:
-            images: (n, 28, 28) uint8 on the host.
+            images: (n, 28, 28) uint8 on the host; must not be changed afterwards.
             labels: (n,) integers 0..9 on the host, or `paper.NOT_A_DIGIT`.
         """
 
@@ -83,6 +83,8 @@ class Engine(ABC):
     @abstractmethod
     def outputs(self, images: np.ndarray, progress: Progress | None = None) -> np.ndarray:
         """Values of the output layer before softmax.
+
+        The very array that was loaded is not transferred again.
 
         Args:
             images: (n, 28, 28) uint8 on the host.

@@ -8,13 +8,14 @@ import numpy as np
 
 from lenet_gpu.cores import default_workers, workers_possible
 from lenet_gpu.engine.base import Engine, Progress
+from lenet_gpu.engine.cpu_in_process import InProcess
 from lenet_gpu.engine.cpu_layout import PIXELS
-from lenet_gpu.engine.cpu_online_training import OnlineTraining, covers_step
-from lenet_gpu.engine.cpu_plan import CHUNK, CpuPlan, Fill
-from lenet_gpu.engine.cpu_rbf_head import head_of
+from lenet_gpu.engine.cpu_plan import CHUNK
 from lenet_gpu.engine.cpu_team import PORTION, VERSION, block_words
 from lenet_gpu.engine.cpu_workers import WorkerPool
 from lenet_gpu.lenet5 import VARIANTS
+from lenet_gpu.paper import CLASSES
+from lenet_gpu.shared_memory import file_behind
 
 if TYPE_CHECKING:
     from lenet_gpu.lenet5 import LeNet5
@@ -45,10 +46,9 @@ class CpuEngine(Engine):
     def __init__(self, network: LeNet5, optimizer: GradientDescent, threads: int | None = None) -> None:
         super().__init__(network, optimizer)
         self.workers = (threads or default_workers()) if workers_possible() else 1
-        self._pool: WorkerPool | None = None
-        self._plans: dict[bool, CpuPlan] = {}
-        if workers_possible():
-            self._start_workers()
+        self._here = None if workers_possible() else InProcess(network, optimizer)
+        self._pool: WorkerPool | None = None  # started with the first images
+        self._loaded: np.ndarray | None = None  # the array that is the training set
 
     @staticmethod
     def covers(network: LeNet5) -> str | None:
@@ -61,14 +61,21 @@ class CpuEngine(Engine):
     @property
     def description(self) -> str:
         """The engine in words."""
-        workers = f"{self.workers} worker{'s' if self.workers > 1 else ''}" if self._pool else "in this process"
-        return f"cpu_plan (prepared NumPy calls, {workers})"
+        workers = f"{self.workers} worker{'s' if self.workers > 1 else ''}"
+        return f"cpu_plan (prepared NumPy calls, {'in this process' if self._here else workers})"
 
-    def _start_workers(self) -> None:
+    def _workers(self, images: int | None = None) -> WorkerPool:
+        """The workers, started if there are none yet.
+
+        Args:
+            images: Descriptor of the file that the training set lies in, for workers that are only now started.
+        """
+        if self._pool is not None:
+            return self._pool
         network = self.network
         given = self._given_arrays()
-        self._pool = WorkerPool(self.workers)
-        self._model = self._pool.files["model"].allocate(
+        self._pool = pool = WorkerPool(self.workers, images)
+        self._model = pool.files["model"].allocate(
             [
                 ("control", "int64", (1,)),  # not 0: stop
                 ("progress", "int64", (self.workers,)),  # finished steps or images
@@ -76,10 +83,10 @@ class CpuEngine(Engine):
                 *((f"own.{name}", str(array.dtype), (self.workers, *array.shape)) for name, array in given.items()),
             ]
         )
-        self._pool.run(
+        pool.run(
             "start",
             workers=self.workers,
-            model=self._pool.files["model"].specification,
+            model=pool.files["model"].specification,
             optimizer=[type(self.optimizer).__module__, type(self.optimizer).__name__, self.optimizer.settings],
             variant=network.variant,
             loss=network.loss,
@@ -88,6 +95,7 @@ class CpuEngine(Engine):
             background=network.background,
             ink=network.ink,
         )
+        return pool
 
     def _given_arrays(self) -> dict[str, np.ndarray]:
         """What training changes: the parameters and the optimiser's state."""
@@ -96,17 +104,23 @@ class CpuEngine(Engine):
     # ---- the engine's interface
 
     def load(self, images: np.ndarray, labels: np.ndarray) -> None:
-        """Copy a training set into the shared memory."""
-        n = len(images)
-        if self._pool is None:
-            self._images = np.ascontiguousarray(images).reshape(n, PIXELS)
-            self._labels = np.asarray(labels).astype(np.intp)
+        """Share a training set with the workers; it is copied unless it lies in a file of its own already."""
+        if self._here is not None:
+            self._here.load(images, labels)
             return
-        file = self._pool.files["data"]
-        arrays = file.allocate([("images", "uint8", (n, PIXELS)), ("labels", str(np.dtype(np.intp)), (n,))])
-        arrays["images"][...] = images.reshape(n, PIXELS)
+        n = len(images)
+        of_images, of_labels = ("images", "uint8", (n, PIXELS)), ("labels", str(np.dtype(np.intp)), (n,))
+        own_file = file_behind(images) if self._pool is None else None
+        pool = self._workers(own_file)
+        file = pool.files["data"]
+        if own_file is None:
+            arrays = file.allocate([of_images, of_labels])
+            arrays["images"][...] = images.reshape(n, PIXELS)
+        else:
+            arrays = file.allocate([of_labels])
         arrays["labels"][...] = labels
-        self._pool.run("load", data=file.specification)
+        pool.run("load", data=file.specification, images=None if own_file is None else [of_images])
+        self._loaded = images
 
     def train(
         self,
@@ -119,12 +133,13 @@ class CpuEngine(Engine):
         """Take one step for every mini-batch of `order`."""
         steps = len(learning_rates)
         sizes = np.minimum(batch_size, len(order) - batch_size * np.arange(steps))  # images of each batch
-        if self._pool is None:
-            return self._train_here(order, batch_size, learning_rates, progress, distortions)
+        if self._here is not None:
+            return self._here.train(order, batch_size, learning_rates, progress, distortions)
         # The parts of a batch: the same for the same number of workers, whoever computes them.
         parties = max(1, min(self.workers, batch_size // SMALLEST_SHARE))
         parts = parties * max(1, min(MOST_PARTS, batch_size // parties // CHUNK))
-        file, slots = self._pool.files["run"], self._pool.files["slots"]
+        pool = self._workers()
+        file, slots = pool.files["run"], pool.files["slots"]
         words = parties * block_words(parts)
         run = file.allocate(
             [
@@ -161,13 +176,13 @@ class CpuEngine(Engine):
                 shown = done
 
         try:
-            self._pool.run(
+            pool.run(
                 "train", watch, self._stop,
                 run=file.specification, slots=slots.specification, batch_size=batch_size, parties=parties,
                 distorted=distortions is not None,
             )  # fmt: skip
         finally:
-            if self._pool.processes:  # even after Ctrl-C; after a lost worker nothing has happened
+            if pool.processes:  # even after Ctrl-C; after a lost worker nothing has happened
                 versions = run["words"].reshape(parties, -1)[:, VERSION]
                 furthest = int(versions.argmax())
                 if versions[furthest]:
@@ -181,17 +196,21 @@ class CpuEngine(Engine):
     def outputs(self, images: np.ndarray, progress: Progress | None = None) -> np.ndarray:
         """Values of the output layer before softmax, (n, 10)."""
         n = len(images)
-        if self._pool is None or not n:
-            return self._plan_here().outputs(np.ascontiguousarray(images))
-        file = self._pool.files["evaluation"]
+        if self._here is not None:
+            return self._here.outputs(images)
+        if not n:
+            return np.empty((0, CLASSES), self.network.dtype)
+        pool, loaded = self._workers(), images is self._loaded
+        file = pool.files["evaluation"]
         arrays = file.allocate(
             [
-                ("images", "uint8", (n, PIXELS)),
-                ("outputs", self.network.dtype, (n, 10)),
+                ("images", "uint8", (0 if loaded else n, PIXELS)),
+                ("outputs", self.network.dtype, (n, CLASSES)),
                 ("begun", "uint8", (-(-n // PORTION),)),
             ]
         )
-        arrays["images"][...] = images.reshape(n, PIXELS)
+        if not loaded:
+            arrays["images"][...] = images.reshape(n, PIXELS)
         arrays["begun"].fill(0)
         self._model["given.parameters"][...] = self.network.parameters
         self._model["progress"].fill(0)
@@ -200,10 +219,11 @@ class CpuEngine(Engine):
             if progress is not None:
                 progress(int(self._model["progress"].sum()), arrays["outputs"][:0, 0])
 
-        self._pool.run(
+        pool.run(
             "outputs",
             watch,
             evaluation=file.specification,
+            loaded=loaded,
             parties=max(1, min(self.workers, n // SMALLEST_SHARE)),
         )
         return np.array(arrays["outputs"])
@@ -212,81 +232,3 @@ class CpuEngine(Engine):
         """End the workers."""
         if self._pool is not None:
             self._pool.close()
-
-    # ---- without workers
-
-    def _plan_here(self, grid: bool = False) -> CpuPlan:
-        """A plan in this process; `grid`: for distorted images."""
-        network = self.network
-        if grid not in self._plans:
-            self._plans[grid] = CpuPlan(
-                network.parameters,
-                [network.gradients],
-                network.shapes,
-                background=network.background,
-                ink=network.ink,
-                grid=grid,
-                head=head_of(network.variant, network.loss, network.dtype, CHUNK),
-            )
-        return self._plans[grid]
-
-    def _train_here(
-        self,
-        order: np.ndarray,
-        batch_size: int,
-        learning_rates: np.ndarray,
-        progress: Progress | None,
-        distortions: np.ndarray | None,
-    ) -> np.ndarray:
-        """The same steps in this process, where no workers can be started."""
-        network = self.network
-        if covers_step(network.variant, network.loss, self.optimizer, batch_size, self._labels):
-            return self._train_online_here(order, learning_rates, progress, distortions)
-        plan = self._plan_here(grid=distortions is not None)
-        distorter = None
-        if distortions is not None:
-            from lenet_gpu.engine.cpu_distort import BatchDistorter
-
-            distorter = BatchDistorter(self._images, CHUNK)
-        losses = np.zeros(len(learning_rates), np.float32)
-        for step, rate in enumerate(learning_rates):
-            part = slice(step * batch_size, (step + 1) * batch_size)
-            batch = order[part]
-            source: np.ndarray | Fill = self._images
-            if distorter is not None and distortions is not None:
-                source = distorter.source(batch, distortions[part])
-            loss = plan.gradients(source, self._labels, batch, 1.0 / len(batch))
-            losses[step] = loss / len(batch)
-            self.optimizer.update(self.network.parameters, self.network.gradients, float(rate))
-            if progress is not None and (step % 64 == 63 or step == len(losses) - 1):
-                progress(step + 1, losses[: step + 1])
-        return losses
-
-    def _train_online_here(
-        self,
-        order: np.ndarray,
-        learning_rates: np.ndarray,
-        progress: Progress | None,
-        distortions: np.ndarray | None,
-    ) -> np.ndarray:
-        """Steps of one image each in this process."""
-        network = self.network
-        training = OnlineTraining(
-            network.parameters,
-            network.shapes,
-            self.optimizer,
-            background=network.background,
-            ink=network.ink,
-            loss=network.loss,
-        )
-        losses = np.zeros(len(learning_rates))
-
-        def go_on(done: int) -> bool:
-            if progress is not None and done:
-                progress(done, losses[:done].astype(np.float32))
-            return True
-
-        training.run(self._images, self._labels, order, learning_rates, losses, distortions, go_on)
-        if progress is not None:
-            progress(len(losses), losses.astype(np.float32))
-        return losses.astype(np.float32)

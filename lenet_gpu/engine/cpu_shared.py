@@ -1,35 +1,22 @@
-"""Memory that several processes share and that nothing can leave behind.
-
-An anonymous file (`memfd_create`, or a temporary file whose name is removed at once) has no name, so it
-vanishes with the last process that holds it, even after `kill -9`. Every process maps it and lays the same
-named arrays over it.
-"""
+"""Named arrays in memory that the processes of the CPU engine share (shared_memory.py)."""
 
 from __future__ import annotations
 
 import mmap
 import os
-import tempfile
 from collections.abc import Sequence
 from math import prod
 
 import numpy as np
 
 from lenet_gpu.errors import TrainingError
+from lenet_gpu.shared_memory import create_file, grow
 
 Specification = Sequence[tuple[str, str, Sequence[int]]]
 """Name, dtype and shape of each array, in the order in which they lie in the file."""
 
 ALIGNMENT = 4096
 """Arrays start on pages of their own."""
-
-
-def _create_file() -> int:
-    """A new file descriptor of an anonymous file of size 0."""
-    if hasattr(os, "memfd_create"):
-        return os.memfd_create("lenet-gpu")
-    with tempfile.TemporaryFile(prefix="lenet-gpu-") as file:
-        return os.dup(file.fileno())
 
 
 class SharedArrays:
@@ -44,7 +31,7 @@ class SharedArrays:
     """
 
     def __init__(self, fd: int | None = None) -> None:
-        self.fd = _create_file() if fd is None else fd
+        self.fd = create_file() if fd is None else fd
         self.specification: list[tuple[str, str, list[int]]] = []
         self._size = 0
         self._memory: mmap.mmap | None = None
@@ -66,9 +53,10 @@ class SharedArrays:
         size = self._places()[-1][1]
         try:
             if size > self._size:
-                os.ftruncate(self.fd, size)
-                if reserve and hasattr(os, "posix_fallocate"):  # now, not as a SIGBUS in the middle of training
-                    os.posix_fallocate(self.fd, 0, size)
+                if reserve:
+                    grow(self.fd, size)
+                else:
+                    os.ftruncate(self.fd, size)
                 self._size = size
             return self.attach(self.specification)
         except OSError as error:

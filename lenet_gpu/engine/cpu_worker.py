@@ -1,22 +1,11 @@
-"""A worker process of the CPU engine: does what its coordinator writes into its standard input.
-
-A command is one line of JSON with a serial number; the answer, one line on standard output, repeats the
-number and names the error if there was one. Everything else travels through shared memory (cpu_shared.py).
-The worker ends when its coordinator does, however that ends: its standard input closes, and it looks at its
-parent's process id while it computes.
-"""
+"""What a worker process of the CPU engine can be told to do; cpu_worker_process.py is how it is told."""
 
 from __future__ import annotations
 
 import importlib
-import json
 import os
-import select
-import signal
-import sys
 import time
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -34,16 +23,13 @@ a part of the time that its own last part took."""
 LOOKS = 20
 """Looks at the others' words (about 1 us each) between two offers of the core."""
 
-LOOK_SECONDS = 1.0
-"""How often an idle worker looks whether its coordinator is still there."""
-
 
 class CoordinatorLost(Exception):
     """The process that gives the orders has ended."""
 
 
 class Worker:
-    """The worker's side of the engine.
+    """The worker's side of the engine; its public methods are the commands.
 
     Args:
         rank: Number of this worker.
@@ -88,9 +74,11 @@ class Worker:
         if os.getppid() != self._parent:
             raise CoordinatorLost
 
-    def load(self, data: list) -> None:
-        """Map the training set."""
+    def load(self, data: list, images: list | None) -> None:
+        """Map the training set; `images`: these lie in a file of their own."""
         arrays = self._files["data"].attach(data)
+        if images is not None:
+            arrays |= self._files["images"].attach(images)
         self._images, self._labels = arrays["images"], arrays["labels"]
 
     def train(self, run: list, slots: list, batch_size: int, parties: int, distorted: bool) -> None:
@@ -240,8 +228,8 @@ class Worker:
             self.check()
             offer_core()
 
-    def outputs(self, evaluation: list, parties: int) -> None:
-        """Compute outputs until every image is in hand.
+    def outputs(self, evaluation: list, loaded: bool, parties: int) -> None:
+        """Compute outputs until every image, of the training set if that is `loaded`, is in hand.
 
         A worker takes the portions of its own share, then what others have not begun, from behind: one that is
         slowed down by a stranger on its core does less. If two begin a portion at the same moment, both write the
@@ -251,7 +239,8 @@ class Worker:
             return
         arrays = self._files["evaluation"].attach(evaluation)
         np.copyto(self._own["parameters"], self._given["parameters"])
-        images, outputs, begun = arrays["images"], arrays["outputs"], arrays["begun"]
+        images = self._images if loaded else arrays["images"]
+        outputs, begun = arrays["outputs"], arrays["begun"]
         portions = len(begun)
         own = range(portions * self.rank // parties, portions * (self.rank + 1) // parties)
         others = [portion for portion in reversed(range(portions)) if portion not in own]
@@ -264,58 +253,3 @@ class Worker:
                 self._plan.outputs(images[part], outputs[part], refresh=fresh)
                 fresh = False
                 self._progress[self.rank] += len(images[part])
-
-
-def read_lines(fd: int, check: Callable[[], None]) -> Any:
-    """Yield the lines that arrive in a pipe until it closes.
-
-    A process that the coordinator has forked may hold the pipe open after the coordinator's end; so the
-    coordinator itself is looked for now and then, too.
-    """
-    waiting = b""
-    while True:
-        while not select.select([fd], [], [], LOOK_SECONDS)[0]:
-            check()
-        received = os.read(fd, 65536)
-        if not received:
-            return
-        *lines, waiting = (waiting + received).split(b"\n")
-        yield from lines
-
-
-def main(rank: int, parent: int, files: dict[str, int]) -> None:
-    """Run a worker until its coordinator closes the pipe or ends.
-
-    Args:
-        rank: Number of this worker.
-        parent: Process id of the coordinator.
-        files: Descriptors of the shared files by name.
-    """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the coordinator, which stops us in order
-    # Where an operation's arrays are not one long run, NumPy collects runs in buffers before it computes. With
-    # the smallest buffers it computes run by run, which is quicker for runs as long as ours.
-    np.setbufsize(16)
-    answers = os.dup(1)
-    os.dup2(2, 1)  # whatever anybody prints must not end up among the answers
-    worker: Worker | None = None
-
-    def check() -> None:
-        if os.getppid() != parent:
-            raise CoordinatorLost
-
-    try:
-        for line in read_lines(0, check):
-            command = json.loads(line)
-            name, answer = command.pop("command"), {"serial": command.pop("serial")}
-            try:
-                if name == "start":
-                    worker = Worker(rank, parent, command, files)
-                elif name != "ping":
-                    getattr(worker, name)(**command)
-            except CoordinatorLost:
-                raise
-            except Exception as error:
-                answer |= {"error": f"{type(error).__name__}: {error}", "traceback": traceback.format_exc()}
-            os.write(answers, json.dumps(answer).encode() + b"\n")
-    except (CoordinatorLost, BrokenPipeError):
-        sys.exit(0)

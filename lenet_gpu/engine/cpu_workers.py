@@ -26,7 +26,7 @@ FILES = ("model", "data", "run", "slots", "evaluation")
 
 _START = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
-    "from lenet_gpu.engine.cpu_worker import main; "
+    "from lenet_gpu.engine.cpu_worker_process import main; "
     "main(int(sys.argv[2]), int(sys.argv[3]), json.loads(sys.argv[4]))"
 )
 
@@ -41,14 +41,17 @@ class WorkerPool:
 
     Args:
         workers: How many.
+        images: Descriptor of a file that they are to share as the file `images`, if there is one.
 
     Attributes:
         files: The memory shared with them, by name.
         processes: The workers.
     """
 
-    def __init__(self, workers: int) -> None:
+    def __init__(self, workers: int, images: int | None = None) -> None:
         self.files = {name: SharedArrays() for name in FILES}
+        if images is not None:
+            self.files["images"] = SharedArrays(os.dup(images))
         descriptors = {name: file.fd for name, file in self.files.items()}
         self.processes: list[subprocess.Popen[bytes]] = []
         self._serial = 0
