@@ -1,4 +1,4 @@
-"""The job of `lenet-gpu train --epochs 1` as a short PyTorch script: train, evaluate both sets, save.
+"""The job of `lenet-gpu train --recipe classic --epochs 1` in PyTorch: train, evaluate both sets, save.
 
 python torch_job.py eager|compile OUT.pt        the last line is JSON with the time of the first step
 """
