@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from lenet_gpu.engine import cpu_layout as layout
+from lenet_gpu.engine import cpu_places
 from lenet_gpu.engine.cpu_plan import CpuPlan
 from lenet_gpu.lenet5 import LeNet5
 from lenet_gpu.losses import cross_entropy
@@ -312,11 +313,11 @@ def test_a_step_and_a_prediction_allocate_nothing(mnist, n):
 def test_terms_stand_where_the_layers_convolve():
     """C3's matrix, multiplied out by hand for one tile, against the definition of a convolution."""
     rng = np.random.default_rng(0)
-    terms, places = layout.c3_places()
+    terms, places = cpu_places.c3_places()
     values = np.append(rng.standard_normal(layout.C3_TERMS), 0.0)
     matrix = values[terms]
     window = rng.standard_normal((6, 6, 6))  # y, x, map
-    found = matrix @ np.append(1.0, window.ravel())
+    found = matrix @ np.concatenate([[1.0], window.ravel(), [1.0]])
     kernels = values[: layout.C3_KERNELS * 25].reshape(-1, 5, 5)
     pair = 0
     for o, row in enumerate(layout.C3_TABLE):
@@ -328,4 +329,8 @@ def test_terms_stand_where_the_layers_convolve():
                 )
                 assert found[(line * 2 + x) * 16 + o] == pytest.approx(expected)
         pair += len(row)
-    np.testing.assert_array_equal(matrix.T.ravel()[places], np.tile(values[:-1], (4, 1)))
+    # The two halves, each with the part of the window that its output line sees.
+    assert not matrix[:32, layout.C3_HALF :].any()
+    assert not matrix[32:, : -layout.C3_HALF].any()
+    halves = np.stack([matrix[:32, : layout.C3_HALF].T, matrix[32:, -layout.C3_HALF :].T])
+    np.testing.assert_array_equal(halves.ravel()[places], np.tile(values[:-1], (4, 1)))

@@ -23,7 +23,7 @@ import numpy as np
 
 from lenet_gpu.engine import cpu_layout as layout
 from lenet_gpu.engine.cpu_head import Call, Head
-from lenet_gpu.engine.cpu_layout import C1_HALF, C1_MAPS, C1_TERMS, C3_TERMS
+from lenet_gpu.engine.cpu_layout import C1_HALF, C1_MAPS, C1_TERMS, C3_HALF, C3_MAPS, C3_TERMS
 from lenet_gpu.engine.cpu_terms import Terms
 from lenet_gpu.layers import named_views
 from lenet_gpu.paper import SQUASH_A, SQUASH_S
@@ -63,7 +63,7 @@ class Calls:
         self._ones = np.ones(layout.C1_TILES**2 * capacity, dtype)
         self._dc1 = np.zeros((2, 8 * C1_MAPS, C1_HALF), dtype)
         self._dc1_terms, self._dc1_sums = np.zeros((16, C1_TERMS), dtype), np.zeros(C1_TERMS, dtype)
-        self._dc3 = layout.aligned(terms.c3.T.shape, dtype)
+        self._dc3 = layout.aligned((2, C3_HALF, 2 * C3_MAPS), dtype)
         self._dc3_terms = np.zeros((4, C3_TERMS), dtype)
 
     # ---- images
@@ -81,6 +81,7 @@ class Calls:
             (b["c1_in"][0].fill, (1,)),
             (b["c1_in"][-1].fill, (1,)),
             (b["c3_in"][0].fill, (1,)),
+            (b["c3_in"][-1].fill, (1,)),
         ]
         if self._training:
             calls += [(b["fold_y"].fill, (0,)), (b["fold_x"].fill, (0,))]
@@ -147,14 +148,16 @@ class Calls:
         """From the gathered C1 windows to the logits."""
         b = self._buffers.cut(n)
         c1 = b["c1"].reshape(2, 8 * C1_MAPS, -1)  # half, (phase, S2 row), (tile, image)
-        c3_in, windows = b["c3_in"][1:], layout.c3_windows(b["s2"], n)
+        c3_in, windows = b["c3_in"][1:-1], layout.c3_windows(b["s2"], n)
+        c3 = b["c3"].reshape(2, 2 * C3_MAPS, -1)  # line, (x, map), (tile, image)
         return [
             (self._terms.c1[:, :-1].dot, (b["c1_in"][:C1_HALF], c1[0])),
             (self._terms.c1[:, 1:].dot, (b["c1_in"][-C1_HALF:], c1[1])),
             *self._squash(b["c1"]),
             *self._subsample("s2", c1.reshape(2, 4, -1), b["s2_sum"], b["s2"]),
             (np.copyto, (c3_in.reshape(windows.shape), windows)),
-            (self._terms.c3.dot, (b["c3_in"], b["c3"])),
+            (self._terms.c3[: 2 * C3_MAPS, :C3_HALF].dot, (b["c3_in"][:C3_HALF], c3[0])),
+            (self._terms.c3[2 * C3_MAPS :, -C3_HALF:].dot, (b["c3_in"][-C3_HALF:], c3[1])),
             *self._squash(b["c3"]),
             *self._subsample("s4", b["c3"].reshape(4, -1), b["s4_sum"], b["s4"]),
             *self._dense("c5", b["s4"].reshape(-1, n), b["c5"]),
@@ -222,7 +225,7 @@ class Calls:
 
         A tile has two lines of outputs. Only the upper one sees line 0 of the window, only the lower one line 5.
         """
-        line, half = layout.C3_WINDOW * C1_MAPS, len(delta) // 2  # 36 rows of the window, 32 of delta
+        line, half = layout.C3_LINE, len(delta) // 2  # 36 rows of the window, 32 of delta
         both, upper, lower = slice(None), slice(None, half), slice(half, None)
         first, second, two = slice(None, line), slice(line, None), slice(None)
         calls: list[Call] = []
@@ -247,6 +250,7 @@ class Calls:
         c1, scratch = (b[name].reshape(2, 4, -1) for name in ("c1", "c1_scratch"))
         c1_rows = b["c1"].reshape(2, 8 * C1_MAPS, -1)
         c3, flat_scratch = b["c3"].reshape(4, -1), b["c1_scratch"].reshape(-1)
+        c3_lines = b["c3"].reshape(2, 2 * C3_MAPS, -1)
         s4, s4_delta = b["s4"].reshape(-1, n), b["s4_delta"].reshape(-1, n)
         fold_y, fold_x = b["fold_y"].reshape(3, -1), b["fold_x"].reshape(3, *b["s2"].shape)
         tall_flat = flat_scratch[: fold_y[0].size]
@@ -260,7 +264,8 @@ class Calls:
                 "s4", c3, flat_scratch[: c3.size].reshape(c3.shape), b["s4_sum"], b["s4"],
                 b["s4_delta"], 1.0, part["s4"],
             ),
-            (b["c3_in"].dot, (b["c3"].T, self._dc3)),
+            (b["c3_in"][:C3_HALF].dot, (c3_lines[0].T, self._dc3[0])),
+            (b["c3_in"][-C3_HALF:].dot, (c3_lines[1].T, self._dc3[1])),
             (self._dc3.take, (self._terms.c3_places, None, self._dc3_terms, "clip")),
             (self._ones[:4].dot, (self._dc3_terms, part["c3"])),
             *self._c3_back(b["c3"], thirds),

@@ -27,9 +27,11 @@ The first half of the network for n images (sizes are rows x columns; o is a row
        |  squash; add the four phases (the 2x2 cells that S2 adds)
     s2          24 x 49n   rows (y%2, x%2, map)      columns (y//2, x//2, image)      6 maps of 14x14
        |  coefficient, bias, squash; gather: a 6x6 window at each of the 5x5 tiles
-    c3_in      217 x 25n   o | rows (y, x, map) of 6x6x6     columns (tile y, tile x, image)
-       |  one product with the (64 x 217) weights
-    c3          64 x 25n   rows (phase, map)
+    c3_in      218 x 25n   o | rows (y, x, map) of 6x6x6 | o    columns (tile y, tile x, image)
+       |           rows   0-180: o, window lines 0-4  -->  output line 0 of the tile
+       |           rows 37-217: window lines 1-5, o   -->  output line 1
+       |  two products, each with half of the (64 x 218) weights
+    c3          64 x 25n   rows (phase, map), phase (line, x)
        |  squash; add the four phases
     s4          16 x 25n   rows (map)                columns (y, x, image)            16 maps of 5x5
        |  coefficient, bias, squash; the same memory seen as 400 x n
@@ -66,8 +68,12 @@ C3_TILES = 5
 """C3's 10x10 outputs are 5x5 tiles of 2x2, which S4 turns into 5x5 cells."""
 C3_WINDOW = 6
 """A 2x2 tile of outputs sees 6x6 cells of S2."""
-C3_ROWS = 1 + C3_WINDOW * C3_WINDOW * C1_MAPS
+C3_LINE = C3_WINDOW * C1_MAPS
+"""Rows of `c3_in` that are a line of the window."""
+C3_ROWS = 2 + C3_WINDOW * C3_LINE
 """Rows of `c3_in`."""
+C3_HALF = 1 + K * C3_LINE
+"""Rows of it that an output line of a tile sees: the ones, and 5 lines of 6 cells of 6 maps."""
 C3_KERNELS = sum(len(row) for row in C3_TABLE)
 C3_TERMS = C3_KERNELS * K * K + C3_MAPS
 """C3's parameters: its kernels, then its biases."""
@@ -238,62 +244,3 @@ def fold_views(
     wide = fold_x.reshape(3, 2, 2 * C1_MAPS, C1_TILES, C1_TILES * n)
     k, p, row, y, one = wide.strides
     return products, source, as_strided(wide, source.shape, (k + n * one, p, row, y, one))
-
-
-# ---- weight matrices: which parameter stands where
-#
-# A layer's parameters are its "terms". A matrix is filled with one `take`, from the
-# terms and a zero behind them; its gradient is collected with one `take` and a sum over a tile's outputs.
-
-
-def c1_places() -> tuple[np.ndarray, np.ndarray]:
-    """C1's matrix: rows (line, x % 2, x // 2, map) of half a tile, columns bias, window (6, 8), bias.
-
-    The bias stands on both sides: columns 0-48 are the weights of the tile's upper half, columns 1-49
-    those of the lower half, whose ones lie behind its pixels.
-
-    Returns:
-        Which term stands at each place, (48, 50), and where in the gradients of the two halves, (2, 48, 49)
-        flat, the terms of each of the tile's 16 outputs are, (16, 156).
-    """
-    terms = np.full((8 * C1_MAPS, 1 + C1_HALF), C1_TERMS, np.intp)
-    places = np.zeros((16, C1_TERMS), np.intp)
-    numbers = np.arange(C1_TERMS).reshape(C1_MAPS, -1)
-    kernels, biases = numbers[:, :-1], numbers[:, -1]
-    for output in range(8):
-        line, x = output // 4, output % 4
-        rows = ((line * 2 + x % 2) * 2 + x // 2) * C1_MAPS + np.arange(C1_MAPS)
-        u, v = np.indices((K, K))
-        columns = (1 + (line + u) * C1_WINDOW + x + v).ravel()
-        terms[rows[:, None], columns] = kernels
-        terms[rows, 0] = terms[rows, -1] = biases
-        for half, bias_column in enumerate((0, C1_HALF - 1)):
-            place = places[half * 8 + output]
-            starts = (half * len(terms) + rows) * C1_HALF
-            place[kernels] = starts[:, None] + columns - half
-            place[biases] = starts + bias_column
-    return terms, places
-
-
-def c3_places() -> tuple[np.ndarray, np.ndarray]:
-    """C3's matrix: rows (line, x, map) of the tile, columns bias, then (y, x, S2 map) of the window.
-
-    Returns:
-        Which term stands at each place, (64, 217), and where in the transposed matrix, flat, the terms of each
-        of the tile's 4 outputs are, (4, 1516).
-    """
-    terms = np.full((4 * C3_MAPS, C3_ROWS), C3_TERMS, np.intp)
-    places = np.zeros((4, C3_TERMS), np.intp)
-    pairs = [(o, i) for o, row in enumerate(C3_TABLE) for i in row]
-    u, v = np.indices((K, K))
-    for output in range(4):
-        line, x = output // 2, output % 2
-        for pair, (o, i) in enumerate(pairs):
-            kernel = np.arange(pair * K * K, (pair + 1) * K * K)
-            columns = (1 + ((line + u) * C3_WINDOW + x + v) * C1_MAPS + i).ravel()
-            terms[output * C3_MAPS + o, columns] = kernel
-            places[output, kernel] = columns * len(terms) + output * C3_MAPS + o
-        rows = output * C3_MAPS + np.arange(C3_MAPS)
-        terms[rows, 0] = places_of_biases = C3_KERNELS * K * K + np.arange(C3_MAPS)
-        places[output, places_of_biases] = rows
-    return terms, places

@@ -12,7 +12,7 @@ from math import prod
 
 import numpy as np
 
-from lenet_gpu.engine import cpu_layout as layout
+from lenet_gpu.engine import cpu_places
 from lenet_gpu.engine.cpu_head import Call
 from lenet_gpu.engine.cpu_layout import C1_HALF, C1_MAPS, C1_TERMS, C3_MAPS, C3_ROWS, C3_TERMS, K
 from lenet_gpu.paper import SQUASH_A, SQUASH_S
@@ -28,8 +28,8 @@ class Terms:
         pixel_scale: Input value of one step of a pixel.
 
     Attributes:
-        c1: (48, 50), times 2S and for raw pixels; see `layout.c1_places`.
-        c3: (64, 217), times 2S; see `layout.c3_places`.
+        c1: (48, 50), times 2S and for raw pixels; see `cpu_places.c1_places`.
+        c3: (64, 218), times 2S; see `cpu_places.c3_places`.
         subsampling: For "s2" and "s4" three columns, one number for each row of their arrays: what a sum of
             four t is multiplied by, what is added then, and what delta is multiplied by on its way down.
         expand: The calls that fill these from the parameters.
@@ -53,8 +53,8 @@ class Terms:
         self.c1_gradient = for_pixels.T.astype(dtype)
         for_pixels = (2.0 * SQUASH_S * for_pixels).astype(dtype)
         c1, c1_biases = terms1[:-1].reshape(C1_MAPS, -1), np.zeros(C1_MAPS, dtype)  # (6, 26), (6,)
-        c1_terms, self.c1_places = layout.c1_places()
-        c3_terms, self.c3_places = layout.c3_places()
+        c1_terms, self.c1_places = cpu_places.c1_places()
+        c3_terms, self.c3_places = cpu_places.c3_places()
         self.expand: list[Call] = [
             (part["c1"][:-C1_MAPS].reshape(C1_MAPS, -1).dot, (for_pixels, c1)),
             (np.multiply, (part["c1"][-C1_MAPS:], np.array(2.0 * SQUASH_S, dtype), c1_biases)),
