@@ -23,7 +23,7 @@ import numpy as np
 
 from lenet_gpu.engine import cpu_layout as layout
 from lenet_gpu.engine.cpu_head import Call, Head
-from lenet_gpu.engine.cpu_layout import C1_HALF, C1_MAPS, C1_TERMS, C3_HALF, C3_MAPS, C3_TERMS
+from lenet_gpu.engine.cpu_layout import C1_LINE, C1_MAPS, C1_ONES, C1_TERMS, C3_HALF, C3_MAPS, C3_TERMS
 from lenet_gpu.engine.cpu_terms import Terms
 from lenet_gpu.layers import named_views
 from lenet_gpu.paper import SQUASH_A, SQUASH_S
@@ -61,7 +61,7 @@ class Calls:
         self._buffers = layout.Buffers(capacity, dtype, pixels, training, grid)
         self._training, self._grid = training, grid
         self._ones = np.ones(layout.C1_TILES**2 * capacity, dtype)
-        self._dc1 = np.zeros((2, 8 * C1_MAPS, C1_HALF), dtype)
+        self._dc1 = np.zeros((4, 4 * C1_MAPS, C1_LINE), dtype)
         self._dc1_terms, self._dc1_sums = np.zeros((16, C1_TERMS), dtype), np.zeros(C1_TERMS, dtype)
         self._dc3 = layout.aligned((2, C3_HALF, 2 * C3_MAPS), dtype)
         self._dc3_terms = np.zeros((4, C3_TERMS), dtype)
@@ -78,8 +78,7 @@ class Calls:
         b = self._buffers.cut(n)
         calls: list[Call] = [
             (b["images"].fill, (0,)),
-            (b["c1_in"][0].fill, (1,)),
-            (b["c1_in"][-1].fill, (1,)),
+            (b["c1_in"][C1_ONES].fill, (1,)),
             (b["c3_in"][0].fill, (1,)),
             (b["c3_in"][-1].fill, (1,)),
         ]
@@ -90,12 +89,11 @@ class Calls:
     def load(self, n: int) -> list[Call]:
         """Gather the windows of C1's tiles."""
         b = self._buffers.cut(n)
-        c1_in = b["c1_in"][1:-1]
-        windows = layout.c1_windows(b["images"], n)
+        windows, places = layout.c1_windows(b["images"], n), layout.c1_window_rows(b["c1_in"], n)
         make = layout.grid_phases if self._grid else layout.image_quarters
         return [
             *((np.copyto, pair) for pair in make(b["rows"], b["images"], n)),
-            (np.copyto, (c1_in.reshape(windows.shape), windows)),
+            (np.copyto, (places, windows)),
         ]
 
     def _number(self, value: float) -> np.ndarray:
@@ -147,12 +145,11 @@ class Calls:
     def forward(self, n: int) -> list[Call]:
         """From the gathered C1 windows to the logits."""
         b = self._buffers.cut(n)
-        c1 = b["c1"].reshape(2, 8 * C1_MAPS, -1)  # half, (phase, S2 row), (tile, image)
+        c1 = b["c1"].reshape(4, 4 * C1_MAPS, -1)  # line, (x, map), (tile, image)
         c3_in, windows = b["c3_in"][1:-1], layout.c3_windows(b["s2"], n)
         c3 = b["c3"].reshape(2, 2 * C3_MAPS, -1)  # line, (x, map), (tile, image)
         return [
-            (self._terms.c1[:, :-1].dot, (b["c1_in"][:C1_HALF], c1[0])),
-            (self._terms.c1[:, 1:].dot, (b["c1_in"][-C1_HALF:], c1[1])),
+            *((self._terms.c1[k].dot, (layout.c1_line(b["c1_in"], k), c1[k])) for k in range(4)),
             *self._squash(b["c1"]),
             *self._subsample("s2", c1.reshape(2, 4, -1), b["s2_sum"], b["s2"]),
             (np.copyto, (c3_in.reshape(windows.shape), windows)),
@@ -248,7 +245,7 @@ class Calls:
         gradients = named_views(flat, self._shapes)
         part = self._terms.parts(flat)
         c1, scratch = (b[name].reshape(2, 4, -1) for name in ("c1", "c1_scratch"))
-        c1_rows = b["c1"].reshape(2, 8 * C1_MAPS, -1)
+        c1_lines = b["c1"].reshape(4, 4 * C1_MAPS, -1)
         c3, flat_scratch = b["c3"].reshape(4, -1), b["c1_scratch"].reshape(-1)
         c3_lines = b["c3"].reshape(2, 2 * C3_MAPS, -1)
         s4, s4_delta = b["s4"].reshape(-1, n), b["s4_delta"].reshape(-1, n)
@@ -278,8 +275,7 @@ class Calls:
             *self._subsample_back(
                 "s2", c1, scratch, b["s2_sum"], b["s2"], b["s2_delta"], 0.5 / SQUASH_S, part["s2"]
             ),
-            (c1_rows[0].dot, (b["c1_in"][:C1_HALF].T, self._dc1[0])),
-            (c1_rows[1].dot, (b["c1_in"][-C1_HALF:].T, self._dc1[1])),
+            *((c1_lines[k].dot, (layout.c1_line(b["c1_in"], k).T, self._dc1[k])) for k in range(4)),
             (self._dc1.take, (self._terms.c1_places, None, self._dc1_terms, "clip")),
             (self._ones[:16].dot, (self._dc1_terms, self._dc1_sums)),
             (dc1.dot, (self._terms.c1_gradient, gradients["c1.weight"].reshape(C1_MAPS, -1))),

@@ -6,11 +6,12 @@ long contiguous runs. Three choices give both:
 1. The batch is the innermost axis. A matrix has one row for each (map, position inside a tile) and one
    column for each (tile, image); n images beside each other keep every run at least n numbers long.
 
-2. A product computes a whole tile of outputs, not one output. C1 turns 6x8 pixels into 2x4 outputs of its
-   6 maps, C3 turns 6x6 cells of the 6 S2 maps into 2x2 outputs of its 16 maps: exactly one S4 cell. The
-   5x5 kernel stands in the weight matrix once for every output of the tile, shifted, with zeros around it
-   (a Toeplitz matrix; Table I's missing connections are zeros as well). More multiplications than needed,
-   but far fewer copies, and products of a shape that BLAS runs at full speed.
+2. A product computes a line of a tile of outputs, not one output. C1 turns 5x8 pixels into 1x4 outputs of
+   its 6 maps, C3 turns 5x6 cells of the 6 S2 maps into 1x2 outputs of its 16 maps; two such lines are
+   exactly one S4 cell. The 5x5 kernel stands in the weight matrix once for every output of the line,
+   shifted, with zeros around it (a Toeplitz matrix; Table I's missing connections are zeros as well). More
+   multiplications than needed, but far fewer copies, and products of a shape that BLAS runs at full speed.
+   The lines of a tile share its window: each sees some rows of it.
 
 3. Images are kept by "phase": pixel (4 i + p, 4 j + q) lies in row (p, q), column (i, j). Then the pixels
    that all tiles have at one place are one run, and gathering the tiles of a batch is one `copyto`.
@@ -19,18 +20,17 @@ The first half of the network for n images (sizes are rows x columns; o is a row
 
     images      16 x 64n   rows (y%4, x%4)           columns (y//4, x//4, image)      32x32 pixels, uint8
        |  gather: an 8x8 window at each of the 7x7 tiles
-    c1_in       66 x 49n   o | rows (y, x) of 8x8 | o    columns (tile y, tile x, image)
-       |           rows  0-48: o, window lines 0-5  -->  output lines 0 and 1 of the tile
-       |           rows 17-65: window lines 2-7, o  -->  output lines 2 and 3 of the tile
-       |  two products with the same (48 x 49) weights
-    c1     2 x 48 x 49n    rows (half) x (line, x%2, x//2, map)  =  half x phase x 12 S2 rows
+    c1_in       65 x 49n   window lines 0-3 | o | lines 4-7, of 8 pixels    columns (tile y, tile x, image)
+       |  four products with (24 x 41) weights: output line k of the tile sees rows 8k to 8k + 40,
+       |  which are window lines k to k + 4 and, somewhere among them, o
+    c1     4 x 24 x 49n    rows line x (x%2, x//2, map)  =  2 x phase x 12 S2 rows
        |  squash; add the four phases (the 2x2 cells that S2 adds)
     s2          24 x 49n   rows (y%2, x%2, map)      columns (y//2, x//2, image)      6 maps of 14x14
        |  coefficient, bias, squash; gather: a 6x6 window at each of the 5x5 tiles
     c3_in      218 x 25n   o | rows (y, x, map) of 6x6x6 | o    columns (tile y, tile x, image)
        |           rows   0-180: o, window lines 0-4  -->  output line 0 of the tile
        |           rows 37-217: window lines 1-5, o   -->  output line 1
-       |  two products, each with half of the (64 x 218) weights
+       |  two products, each with half of the (64 x 218) weights (which in one piece serve the way back)
     c3          64 x 25n   rows (phase, map), phase (line, x)
        |  squash; add the four phases
     s4          16 x 25n   rows (map)                columns (y, x, image)            16 maps of 5x5
@@ -59,8 +59,10 @@ C1_TILES = 7
 """C1's 28x28 outputs are 7x7 tiles of 4x4; S2's 14x14 cells are 7x7 tiles of 2x2."""
 C1_WINDOW = 8
 """A 4x4 tile of outputs sees 8x8 pixels."""
-C1_HALF = 1 + 6 * C1_WINDOW
-"""Rows of `c1_in` that two output lines of a tile see: the ones, and 6 lines of 8 pixels."""
+C1_LINE = 1 + K * C1_WINDOW
+"""Rows of `c1_in` that an output line of a tile sees: the ones, and 5 lines of 8 pixels."""
+C1_ONES = 4 * C1_WINDOW
+"""Row of `c1_in` that holds the ones: in the middle of the window, where all four output lines see it."""
 C1_TERMS = C1_MAPS * (K * K + 1)
 """C1's parameters, map by map: the kernel, then the bias."""
 
@@ -103,7 +105,7 @@ class Buffers:
         self._sizes: dict[str, tuple[int, int, np.dtype]] = {
             "rows": (1, GRID_STRIDE if grid else PIXELS, pixels),
             "images": (16, 64, pixels),
-            "c1_in": (2 + C1_WINDOW**2, C1_TILES**2, dtype),
+            "c1_in": (1 + C1_WINDOW**2, C1_TILES**2, dtype),
             "c1": (16 * C1_MAPS, C1_TILES**2, dtype),
             "s2_sum": s2,
             "s2": s2,
@@ -199,6 +201,19 @@ def c1_windows(images: np.ndarray, n: int) -> np.ndarray:
     phases = images.reshape(4, 4, 8, 8 * n)
     p, q, line, one = phases.strides
     return as_strided(phases, (2, 4, 2, 4, C1_TILES, C1_TILES * n), (line, p, n * one, q, line, one))
+
+
+def c1_window_rows(c1_in: np.ndarray, n: int) -> np.ndarray:
+    """Where `c1_windows` goes in `c1_in`: above and below the ones; in the same shape."""
+    row, one = c1_in.strides
+    shape = (2, 4, 2, 4, C1_TILES, C1_TILES * n)
+    strides = ((C1_ONES + 1) * row, C1_WINDOW * row, 4 * row, row, C1_TILES * n * one, one)
+    return as_strided(c1_in, shape, strides)
+
+
+def c1_line(c1_in: np.ndarray, line: int) -> np.ndarray:
+    """What an output line of all tiles sees, (41, 49 n)."""
+    return c1_in[line * C1_WINDOW : line * C1_WINDOW + C1_LINE]
 
 
 def c3_windows(s2: np.ndarray, n: int) -> np.ndarray:

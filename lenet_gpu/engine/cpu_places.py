@@ -9,8 +9,9 @@ from __future__ import annotations
 import numpy as np
 
 from lenet_gpu.engine.cpu_layout import (
-    C1_HALF,
+    C1_LINE,
     C1_MAPS,
+    C1_ONES,
     C1_TERMS,
     C1_WINDOW,
     C3_HALF,
@@ -26,31 +27,24 @@ from lenet_gpu.paper import C3_TABLE
 
 
 def c1_places() -> tuple[np.ndarray, np.ndarray]:
-    """C1's matrix: rows (line, x % 2, x // 2, map) of half a tile, columns bias, window (6, 8), bias.
-
-    The bias stands on both sides: columns 0-48 are the weights of the tile's upper half, columns 1-49
-    those of the lower half, whose ones lie behind its pixels.
+    """C1's matrices, one for each of the tile's 4 lines: rows (x % 2, x // 2, map), columns the rows that it sees.
 
     Returns:
-        Which term stands at each place, (48, 50), and where in the gradients of the two halves, (2, 48, 49)
-        flat, the terms of each of the tile's 16 outputs are, (16, 156).
+        Which term stands at each place, (4, 24, 41), and where in there, flat, the terms of each of the tile's 16
+        outputs are, (16, 156).
     """
-    terms = np.full((8 * C1_MAPS, 1 + C1_HALF), C1_TERMS, np.intp)
+    terms = np.full((4, 4 * C1_MAPS, C1_LINE), C1_TERMS, np.intp)
     places = np.zeros((16, C1_TERMS), np.intp)
     numbers = np.arange(C1_TERMS).reshape(C1_MAPS, -1)
-    kernels, biases = numbers[:, :-1], numbers[:, -1]
-    for output in range(8):
+    u, v = np.indices((K, K))
+    for output in range(16):
         line, x = output // 4, output % 4
-        rows = ((line * 2 + x % 2) * 2 + x // 2) * C1_MAPS + np.arange(C1_MAPS)
-        u, v = np.indices((K, K))
-        columns = (1 + (line + u) * C1_WINDOW + x + v).ravel()
-        terms[rows[:, None], columns] = kernels
-        terms[rows, 0] = terms[rows, -1] = biases
-        for half, bias_column in enumerate((0, C1_HALF - 1)):
-            place = places[half * 8 + output]
-            starts = (half * len(terms) + rows) * C1_HALF
-            place[kernels] = starts[:, None] + columns - half
-            place[biases] = starts + bias_column
+        rows = (x % 2 * 2 + x // 2) * C1_MAPS + np.arange(C1_MAPS)
+        ones = C1_ONES - line * C1_WINDOW
+        kernel = (u * C1_WINDOW + x + v).ravel()
+        columns = np.append(kernel + (kernel >= ones), ones)  # of a kernel and its bias
+        terms[line, rows[:, None], columns] = numbers
+        places[output, numbers] = (line * 4 * C1_MAPS + rows[:, None]) * C1_LINE + columns
     return terms, places
 
 

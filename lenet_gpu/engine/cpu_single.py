@@ -40,7 +40,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from lenet_gpu.engine.cpu_head import Call
-from lenet_gpu.engine.cpu_layout import C3_MAPS, C5_MAPS, F6_UNITS, aligned
+from lenet_gpu.engine.cpu_layout import C1_ONES, C1_WINDOW, C3_MAPS, C5_MAPS, F6_UNITS, aligned
 from lenet_gpu.engine.cpu_terms import Terms
 from lenet_gpu.paper import CLASSES, IMAGE_SIZE, INPUT_SIZE, SQUASH_A, SQUASH_S
 
@@ -153,8 +153,12 @@ class SingleImage:
     def fold(self) -> None:
         """Take in the parameters; the terms must be up to date. Decides whether they are `safe`."""
         p = self._parameters
-        # The matrices of cpu_layout.py hold those of this path; their first column is the bias.
-        w1, b1 = self._terms.c1[:, 1:49], self._terms.c1[:, 0]  # (48, 48), (48,)
+        # The matrices of cpu_layout.py hold those of this path: two lines of C1's tile see 6 lines of pixels.
+        w1, b1 = np.zeros_like(self._w1), np.zeros_like(self._w1[0])  # (48, 48), (48,)
+        for line, matrix in enumerate(self._terms.c1[:2]):
+            ones = C1_ONES - line * C1_WINDOW
+            b1[line * 24 : (line + 1) * 24] = matrix[:, ones]
+            w1[line * 24 : (line + 1) * 24, line * 8 : line * 8 + 40] = np.delete(matrix, ones, axis=1)
         w3, b3 = self._terms.c3[:32, 1:181], self._terms.c3[:32, 0]  # (32, 180), (32,)
         b3 = b3 + SQUASH_A * w3.sum(axis=1)
         (c2, b2, _), (c4, b4, _) = self._terms.subsampling["s2"], self._terms.subsampling["s4"]

@@ -14,7 +14,7 @@ import numpy as np
 
 from lenet_gpu.engine import cpu_places
 from lenet_gpu.engine.cpu_head import Call
-from lenet_gpu.engine.cpu_layout import C1_HALF, C1_MAPS, C1_TERMS, C3_MAPS, C3_ROWS, C3_TERMS, K
+from lenet_gpu.engine.cpu_layout import C1_LINE, C1_MAPS, C1_TERMS, C3_MAPS, C3_ROWS, C3_TERMS, K
 from lenet_gpu.paper import SQUASH_A, SQUASH_S
 
 
@@ -28,7 +28,7 @@ class Terms:
         pixel_scale: Input value of one step of a pixel.
 
     Attributes:
-        c1: (48, 50), times 2S and for raw pixels; see `cpu_places.c1_places`.
+        c1: (4, 24, 41), times 2S and for raw pixels; see `cpu_places.c1_places`.
         c3: (64, 218), times 2S; see `cpu_places.c3_places`.
         subsampling: For "s2" and "s4" three columns, one number for each row of their arrays: what a sum of
             four t is multiplied by, what is added then, and what delta is multiplied by on its way down.
@@ -47,7 +47,7 @@ class Terms:
         part = self.parts(parameters)
 
         terms1, terms3 = np.zeros(C1_TERMS + 1, dtype), np.zeros(C3_TERMS + 1, dtype)  # the last stays 0
-        self.c1, self.c3 = np.zeros((8 * C1_MAPS, C1_HALF + 1), dtype), np.zeros((4 * C3_MAPS, C3_ROWS), dtype)
+        self.c1, self.c3 = np.zeros((4, 4 * C1_MAPS, C1_LINE), dtype), np.zeros((4 * C3_MAPS, C3_ROWS), dtype)
         # A kernel of C1 to that for raw pixels and to what the background adds to the bias, times 2S.
         for_pixels = np.column_stack([pixel_scale * np.eye(K * K), np.full(K * K, background)])  # (25, 26)
         self.c1_gradient = for_pixels.T.astype(dtype)
