@@ -48,7 +48,7 @@ def empty(size: int) -> np.ndarray:
         size: How many, at least 1.
 
     Returns:
-        (size,) uint8. Ordinary memory where anonymous files would lie on a disk.
+        (size,) uint8. Ordinary memory where anonymous files would lie on a disk, or can't be that large.
 
     Raises:
         MemoryError: There is not enough of it.
@@ -64,7 +64,7 @@ def empty(size: int) -> np.ndarray:
         os.close(fd)
         if error.errno in (errno.ENOSPC, errno.ENOMEM):
             raise MemoryError(size) from error
-        raise
+        return np.empty(size, dtype=np.uint8)  # files may be limited where memory is not (ulimit -f)
     memory.fd = fd
     weakref.finalize(memory, os.close, fd)
     return np.frombuffer(memory, np.uint8, size)

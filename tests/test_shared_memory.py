@@ -53,6 +53,18 @@ def test_too_little_memory_is_a_memory_error(monkeypatch):
     assert set(os.listdir("/proc/self/fd")) == before
 
 
+def test_where_files_are_limited_it_is_ordinary_memory(monkeypatch):
+    def too_large(fd, size):
+        raise OSError(27, "File too large")
+
+    before = set(os.listdir("/proc/self/fd"))
+    monkeypatch.setattr(shared_memory, "grow", too_large)
+    array = shared_memory.empty(1000)
+    assert (array.shape, array.dtype) == ((1000,), np.uint8)
+    assert shared_memory.file_behind(array) is None
+    assert set(os.listdir("/proc/self/fd")) == before
+
+
 def test_without_anonymous_files_it_is_ordinary_memory(monkeypatch):
     monkeypatch.delattr(os, "memfd_create")
     array = shared_memory.empty(1000)
