@@ -78,7 +78,7 @@ class CpuEngine(Engine):
         self._model = pool.files["model"].allocate(
             [
                 ("control", "int64", (1,)),  # not 0: stop
-                ("progress", "int64", (self.workers,)),  # finished steps or images
+                ("progress", "int64", (self.workers,)),  # finished steps
                 *((f"given.{name}", str(array.dtype), array.shape) for name, array in given.items()),
                 *((f"own.{name}", str(array.dtype), (self.workers, *array.shape)) for name, array in given.items()),
             ]
@@ -207,17 +207,18 @@ class CpuEngine(Engine):
                 ("images", "uint8", (0 if loaded else n, PIXELS)),
                 ("outputs", self.network.dtype, (n, CLASSES)),
                 ("begun", "uint8", (-(-n // PORTION),)),
+                ("done", "uint8", (-(-n // PORTION),)),
             ]
         )
         if not loaded:
             arrays["images"][...] = images.reshape(n, PIXELS)
         arrays["begun"].fill(0)
+        arrays["done"].fill(0)
         self._model["given.parameters"][...] = self.network.parameters
-        self._model["progress"].fill(0)
 
         def watch() -> None:
             if progress is not None:
-                progress(int(self._model["progress"].sum()), arrays["outputs"][:0, 0])
+                progress(min(n, PORTION * int(arrays["done"].sum())), arrays["outputs"][:0, 0])
 
         pool.run(
             "outputs",

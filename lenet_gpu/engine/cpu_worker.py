@@ -240,7 +240,7 @@ class Worker:
         arrays = self._files["evaluation"].attach(evaluation)
         np.copyto(self._own["parameters"], self._given["parameters"])
         images = self._images if loaded else arrays["images"]
-        outputs, begun = arrays["outputs"], arrays["begun"]
+        outputs, begun, done = arrays["outputs"], arrays["begun"], arrays["done"]
         portions = len(begun)
         own = range(portions * self.rank // parties, portions * (self.rank + 1) // parties)
         others = [portion for portion in reversed(range(portions)) if portion not in own]
@@ -252,4 +252,4 @@ class Worker:
                 part = slice(portion * PORTION, (portion + 1) * PORTION)
                 self._plan.outputs(images[part], outputs[part], refresh=fresh)
                 fresh = False
-                self._progress[self.rank] += len(images[part])
+                done[portion] = 1
