@@ -17,6 +17,7 @@ from lenet_gpu.errors import BackendError, InputError, TrainingError
 from lenet_gpu.lenet5 import LeNet5
 from lenet_gpu.optim import GradientDescent, Nesterov
 from lenet_gpu.paper import NOT_A_DIGIT
+from lenet_gpu.sdlm import SDLM
 
 N, STEPS = 67, 4
 
@@ -309,6 +310,7 @@ def test_covers_tells_why_not(digits):
     network = LeNet5(backend=backend)
     assert covers(network, backend, GradientDescent()) is None
     assert covers(network, backend, Nesterov()) is None
+    assert covers(network, backend, SDLM()) is None
     assert "'cpu'" in covers(LeNet5(), NumpyBackend())
     assert "float64" in covers(LeNet5(backend=backend, dtype="float64"), backend)
 
@@ -317,11 +319,15 @@ def test_covers_tells_why_not(digits):
 
     assert "Momentum" in covers(network, backend, Momentum())
     network.loss = "map"
-    assert "'map'" in covers(network, backend)
+    assert "'map' is none of the variant 'modern'" in covers(network, backend)
     network.loss = "cross_entropy"
-    network.variant = "paper"
-    assert "'paper'" in covers(network, backend)
-    network.variant = "modern"
+    paper = LeNet5("paper", backend)
+    for loss in ("rbf", "map"):
+        paper.loss = loss
+        assert covers(paper, backend, SDLM()) is None
+    paper.loss = "cross_entropy"
+    assert "'cross_entropy' is none of the variant 'paper'" in covers(paper, backend)
+    assert "float64" in covers(LeNet5("paper", backend, dtype="float64"), backend)
     world.shared_limit = 48 * 1024
     assert str(cuda_plan.SHARED_BYTES) in covers(network, backend)
 

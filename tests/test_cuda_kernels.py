@@ -13,54 +13,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 from cuda_on_cpu import harness
+from cuda_on_cpu.cases import digits, everything, make_steps, permutation, trained_parameters
 from cuda_on_cpu.steps import KERNELS, SHARED, Steps
 
 from lenet_gpu import distort
 from lenet_gpu.augment import STANDARD
-from lenet_gpu.datasets import load_dataset
 from lenet_gpu.engine import cuda_source
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.lenet5 import LeNet5
 from lenet_gpu.optim import GradientDescent, Nesterov
 from lenet_gpu.paper import C3_TABLE, NOT_A_DIGIT
 
-DATA = Path(__file__).parents[1] / "data" / "mnist"
 HARNESS = Path(harness.__file__).parent
-
-
-@functools.cache
-def digits() -> tuple[np.ndarray, np.ndarray]:
-    data = load_dataset("mnist", data_dir=DATA, download=False)
-    return np.ascontiguousarray(data.train.images[:640]), np.ascontiguousarray(data.train.labels[:640])
-
-
-@functools.cache
-def library() -> Path:
-    return harness.build(cuda_source.source(), KERNELS)
-
-
-@functools.cache
-def trained_parameters() -> np.ndarray:
-    """Parameters at which every layer's gradient is of a healthy size, as early initial ones are not."""
-    network = LeNet5(seed=3)
-    flat = network.initial_parameters(3)
-    return (flat + np.random.default_rng(3).normal(0, 0.05, flat.shape)).astype(np.float32)
-
-
-def make_steps(order: np.ndarray, batch_size: int, **options: object) -> Steps:
-    images, labels = digits()
-    rates = np.linspace(0.08, 0.04, -(-len(order) // batch_size)).astype(np.float32)
-    start = trained_parameters().copy()
-    return Steps(library(), images, labels, order.astype(np.int32), batch_size, start, rates, **options)
-
-
-def everything(order: np.ndarray) -> dict[str, object]:
-    """Options of steps with all there is: distortions, Nesterov's momentum, weight decay and average."""
-    return {"distortions": STANDARD.draw(7, 1, len(order)), "nesterov": (0.9, 0.01, 0.8)}
-
-
-def permutation(n: int) -> np.ndarray:
-    return np.random.default_rng(5).permutation(len(digits()[0]))[:n]
 
 
 def test_facts_are_the_papers() -> None:
@@ -255,9 +219,9 @@ def test_arguments_of_another_type_are_refused() -> None:
 
 
 @functools.cache
-def numbered_barriers() -> tuple[Path, list[str]]:
+def numbered_barriers(variant: str) -> tuple[Path, list[str]]:
     """The kernels with every barrier numbered, so that a test can leave one out; the file of each barrier."""
-    parts = cuda_source.source().split("__syncthreads();")
+    parts = cuda_source.source(variant).split("__syncthreads();")
     source = parts[0] + "".join(f"if (left_out != {k}) __syncthreads();{part}" for k, part in enumerate(parts[1:]))
     before = ["".join(parts[: k + 1]) for k in range(len(parts) - 1)]
     files = [re.findall(r'^#line \d+ "(.*)"$', text, re.MULTILINE)[-1] for text in before]
@@ -265,14 +229,15 @@ def numbered_barriers() -> tuple[Path, list[str]]:
 
 
 @pytest.mark.parametrize("kernels", ["training", "inference"])
-def test_every_missing_barrier_is_found(kernels: str) -> None:
-    built, files = numbered_barriers()
+@pytest.mark.parametrize(("variant", "loss"), [("modern", "cross_entropy"), ("paper", "map")])
+def test_every_missing_barrier_is_found(variant: str, loss: str, kernels: str) -> None:
+    built, files = numbered_barriers(variant)
     left_out = ctypes.c_int.in_dll(ctypes.CDLL(str(built)), "left_out")
 
     def result(backwards: bool) -> bytes:
         # One block for several images: also what one image leaves behind for the next one must be waited for.
         options = everything(permutation(2))
-        steps = make_steps(permutation(2), 2, backwards=backwards, grids=(1, 2), **options)
+        steps = make_steps(permutation(2), 2, loss, backwards=backwards, grids=(1, 2), **options)
         steps.library = built
         if kernels == "inference":
             return steps.infer(digits()[0][:2], 1).tobytes()
@@ -287,7 +252,7 @@ def test_every_missing_barrier_is_found(kernels: str) -> None:
                 found.append(k)
     finally:
         left_out.value = -1
-    training = ("ward.cuh", "distort.cuh", "train_images.cu", "update.cu")
+    training = ("ward.cuh", "head_softmax.cuh", "distort.cuh", "train_images.cu", "update.cu")
     own = ("forward.cuh", "infer.cu") if kernels == "inference" else training
     assert found == [k for k, name in enumerate(files) if name.endswith(own)]
 
@@ -332,20 +297,21 @@ def sanitized(source: str, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, env=environment)
 
 
-def test_no_access_lies_beyond_its_array() -> None:
-    done = sanitized(cuda_source.source())
+@pytest.mark.parametrize("variant", ["modern", "paper"])
+def test_no_access_lies_beyond_its_array(variant: str) -> None:
+    done = sanitized(cuda_source.source(variant), variant)
     assert done.returncode == 0, done.stderr[:3000]
     assert done.stdout.startswith("finished")
 
 
 def test_an_access_beyond_a_buffer_is_found() -> None:
     source = cuda_source.source().replace("k < RECORD - RECORD_S4;", "k <= RECORD - RECORD_S4;")
-    done = sanitized(source)
+    done = sanitized(source, "modern")
     assert done.returncode != 0
     assert "heap-buffer-overflow" in done.stderr
 
 
 def test_too_little_shared_memory_is_found() -> None:
-    done = sanitized(cuda_source.source(), str(SHARED - 16))
+    done = sanitized(cuda_source.source(), "modern", str(SHARED - 16))
     assert done.returncode != 0
     assert "use-after-poison" in done.stderr

@@ -20,17 +20,17 @@ from lenet_gpu.engine.cuda_device import Kernels, covers, device_errors
 from lenet_gpu.engine.cuda_plan import (
     GRAPH_STEPS,
     INFERENCE_IMAGES,
+    LOSSES,
     SHARED_BYTES,
     THREADS,
-    UPDATE_BLOCKS,
     UPDATE_THREADS,
     EpochBuffers,
     Schedule,
-    plain_rule,
+    rule_of,
+    update_blocks,
 )
 from lenet_gpu.errors import InputError
 from lenet_gpu.lenet5 import check_images, check_labels
-from lenet_gpu.optim import Nesterov
 from lenet_gpu.paper import NOT_A_DIGIT
 
 if TYPE_CHECKING:
@@ -45,11 +45,12 @@ CHUNKS_AHEAD = 2
 
 
 class CudaEngine(Engine):
-    """Runs the variant `modern` in float32 on one NVIDIA GPU.
+    """Runs either network in float32 on one NVIDIA GPU.
 
     Args:
         network: The network; its parameters are trained where they lie on the device.
-        optimizer: The update rule: plain gradient descent, or `Nesterov`, whose state is trained where it lies, too.
+        optimizer: The update rule: plain gradient descent, `Nesterov`, whose state is trained where it lies, too, or
+            `SDLM`, whose rates are read where they lie.
 
     Raises:
         InputError: The kernels do not cover the network; see `covers`.
@@ -73,7 +74,7 @@ class CudaEngine(Engine):
         self._host_images: np.ndarray | None = None
         # x = background + scale * pixel
         self._pixel = (np.float32(network.background), np.float32((network.ink - network.background) / 255.0))
-        self._kernels = Kernels(xp)
+        self._kernels = Kernels(xp, network.variant)
         with device_errors(xp, "making a stream"):
             # Non-blocking: it doesn't wait for the default stream, as capturing a graph requires.
             self._stream = xp.cuda.Stream(non_blocking=True)
@@ -204,6 +205,7 @@ class CudaEngine(Engine):
             self._images,
             self._labels,
             buffers.order,
+            np.int32(LOSSES[self.network.loss]),
             *self._pixel,
             np.int32(buffers.schedule.distorted),
             buffers.distortions if buffers.schedule.distorted else buffers.nothing,
@@ -213,7 +215,7 @@ class CudaEngine(Engine):
         )
         update = (
             self.network.parameters,
-            *self._rule(buffers),
+            *rule_of(self.optimizer, buffers),
             buffers.records,
             buffers.learning_rates,
             buffers.clock,
@@ -222,27 +224,13 @@ class CudaEngine(Engine):
         )
         return train_images, update
 
-    def _rule(self, buffers: EpochBuffers) -> tuple[Any, ...]:
-        """The optimiser as the update kernel takes it."""
-        optimizer = self.optimizer
-        if not isinstance(optimizer, Nesterov):
-            return plain_rule(buffers)
-        return (
-            np.int32(1),
-            optimizer.state["velocity"],
-            optimizer.state["average"],
-            np.float32(optimizer.momentum),
-            np.float32(optimizer.weight_decay),
-            np.float32(1.0 - optimizer.average_decay),
-        )
-
     def _enqueue_steps(self, buffers: EpochBuffers, steps: int) -> None:
         """Launch the two kernels of some steps; which steps these are is for the clock on the device to say."""
         train_images, update = self.arguments(buffers)
         blocks = len(buffers.records)  # one an image
         for _ in range(steps):
             self._kernels.train_images((blocks,), (THREADS,), train_images, shared_mem=SHARED_BYTES)
-            self._kernels.update((UPDATE_BLOCKS,), (UPDATE_THREADS,), update)
+            self._kernels.update((update_blocks(self.network.parameters.size),), (UPDATE_THREADS,), update)
 
     def _prepared(self, schedule: Schedule) -> EpochBuffers:
         """Buffers for the epoch and, if it is long enough, the graph of `GRAPH_STEPS` steps."""
@@ -274,7 +262,7 @@ class CudaEngine(Engine):
         return self._stream.end_capture()
 
     def outputs(self, images: np.ndarray, progress: Progress | None = None) -> np.ndarray:
-        """Values of the output layer before softmax; see `Engine.outputs`.
+        """Scores of the digits before softmax (`LeNet5.outputs`); see `Engine.outputs`.
 
         The very array that was loaded is not uploaded again.
 
@@ -301,11 +289,11 @@ class CudaEngine(Engine):
                 for start in range(0, len(checked), INFERENCE_IMAGES):
                     part = slice(start, start + INFERENCE_IMAGES)
                     batch = self._images[part] if resident else xp.asarray(np.ascontiguousarray(checked[part]))
-                    logits = xp.empty((len(batch), 10), dtype="float32")
+                    scores = xp.empty((len(batch), 10), dtype="float32")
                     blocks = min(len(batch), self._kernels.inference_blocks)
-                    arguments = (self.network.parameters, batch, *self._pixel, np.int32(len(batch)), logits)
+                    arguments = (self.network.parameters, batch, *self._pixel, np.int32(len(batch)), scores)
                     self._kernels.infer((blocks,), (THREADS,), arguments, shared_mem=SHARED_BYTES)
-                    out[part] = self._host(logits)
+                    out[part] = self._host(scores)
                     if progress is not None:
                         progress(start + len(batch), out[:0])
         return out

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 from lenet_gpu.engine import cuda_source
 from lenet_gpu.engine.cuda_plan import BLOCKS_A_MULTIPROCESSOR, SHARED_BYTES
 from lenet_gpu.errors import BackendError, TrainingError
+from lenet_gpu.lenet5 import VARIANTS
 from lenet_gpu.optim import GradientDescent, Nesterov
 from lenet_gpu.remedies import remedy_for
+from lenet_gpu.sdlm import SDLM
 
 if TYPE_CHECKING:
     from lenet_gpu.backend import Backend
@@ -30,14 +32,12 @@ def covers(network: LeNet5, backend: Backend, optimizer: GradientDescent | None 
     """
     if backend.name != "gpu":
         return f"the backend is '{backend.name}', not 'gpu'"
-    if network.variant != "modern":
-        return f"the kernels compute the variant 'modern', not '{network.variant}'"
-    if network.loss != "cross_entropy":
-        return f"the kernels compute the loss 'cross_entropy', not '{network.loss}'"
+    if network.loss not in VARIANTS[network.variant].losses:
+        return f"the loss '{network.loss}' is none of the variant '{network.variant}'"
     if network.dtype != "float32":
         return f"the kernels compute in float32, not {network.dtype}"
-    if optimizer is not None and type(optimizer) not in (GradientDescent, Nesterov):
-        return f"the kernels know plain gradient descent and Nesterov's, not {type(optimizer).__name__}"
+    if optimizer is not None and type(optimizer) not in (GradientDescent, Nesterov, SDLM):
+        return f"the kernels know plain gradient descent, Nesterov's and SDLM, not {type(optimizer).__name__}"
     limit = device_properties(backend.xp)["sharedMemPerBlockOptin"]
     if limit < SHARED_BYTES:
         return f"the GPU gives a block {limit} bytes of shared memory, the kernels need {SHARED_BYTES}"
@@ -51,10 +51,11 @@ def device_properties(xp: Any) -> dict[str, Any]:
 
 
 class Kernels:
-    """The compiled kernels; CuPy keeps them on disk, so that only a machine's first run compiles.
+    """A network's compiled kernels; CuPy keeps them on disk, so that only a machine's first run compiles.
 
     Args:
         xp: The module cupy.
+        variant: The network, one of `cuda_source.HEADS`.
 
     Attributes:
         train_images: First kernel of a step: forward and backward, an image a block.
@@ -66,9 +67,9 @@ class Kernels:
         BackendError: They can't be compiled or loaded on this machine.
     """
 
-    def __init__(self, xp: Any) -> None:
+    def __init__(self, xp: Any, variant: str = "modern") -> None:
         try:
-            module = xp.RawModule(code=cuda_source.source(), options=cuda_source.OPTIONS)
+            module = xp.RawModule(code=cuda_source.source(variant), options=cuda_source.OPTIONS)
             self.train_images = module.get_function(cuda_source.TRAIN_IMAGES)
             self.update = module.get_function(cuda_source.UPDATE)
             self.infer = module.get_function(cuda_source.INFER)

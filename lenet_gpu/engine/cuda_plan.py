@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lenet_gpu import distort
 from lenet_gpu.engine import cuda_source
+from lenet_gpu.optim import Nesterov
+from lenet_gpu.sdlm import SDLM
+
+if TYPE_CHECKING:
+    from lenet_gpu.optim import GradientDescent
 
 Array = Any
 
 RECORD = cuda_source.sizes()["RECORD"]
-PARAMETERS = cuda_source.sizes()["PARAMETERS"]
 SHARED_BYTES = cuda_source.sizes()["sizeof(Memory)"]
 THREADS = cuda_source.sizes()["THREADS"]
 UPDATE_THREADS = cuda_source.sizes()["UPDATE_THREADS"]
 
 PARAMETERS_A_BLOCK = 128
 """Parameters that a block of the update kernel moves at a time: 32 lanes, 4 each."""
-
-UPDATE_BLOCKS = math.ceil(PARAMETERS / PARAMETERS_A_BLOCK)
 
 BLOCKS_A_MULTIPROCESSOR = 1
 """Blocks of the inference kernel for each multiprocessor: the registers of 512 threads leave room for no second
@@ -34,6 +36,19 @@ chunk is short enough to let progress be shown and Ctrl-C be heard."""
 
 INFERENCE_IMAGES = 8192
 """Images that are uploaded and computed at a time, which bounds the memory of evaluations."""
+
+
+LOSSES = {"cross_entropy": 0, "rbf": 8, "map": 9}
+"""Losses by the names of `losses.LOSSES`, as the kernels number them: those of the paper by their equations."""
+
+
+NESTEROV, RATES = 1, 2
+"""Update rules as the kernels number them; 0 is plain gradient descent."""
+
+
+def update_blocks(parameters: int) -> int:
+    """Blocks of the update kernel for so many parameters."""
+    return math.ceil(parameters / PARAMETERS_A_BLOCK)
 
 
 @dataclass(frozen=True)
@@ -113,5 +128,27 @@ class EpochBuffers:
 
 
 def plain_rule(buffers: EpochBuffers) -> tuple[Any, ...]:
-    """Plain gradient descent as the update kernel takes it: no momentum, and none of its arrays and numbers."""
-    return (np.int32(0), buffers.nothing, buffers.nothing, np.float32(0), np.float32(0), np.float32(0))
+    """Plain gradient descent as the update kernel takes it: none of the other rules' arrays and numbers."""
+    nothing, zero = buffers.nothing, np.float32(0)
+    return (np.int32(0), nothing, nothing, zero, zero, zero, nothing)
+
+
+def rule_of(optimizer: GradientDescent, buffers: EpochBuffers) -> tuple[Any, ...]:
+    """An optimiser as the update kernel takes it.
+
+    Args:
+        optimizer: Plain gradient descent, `Nesterov` or `SDLM`; the arrays of the latter two are handed over as
+            they are.
+        buffers: The epoch's.
+
+    Returns:
+        The kernel's arguments from `rule` to `rates`.
+    """
+    plain = plain_rule(buffers)
+    if isinstance(optimizer, Nesterov):
+        numbers = optimizer.momentum, optimizer.weight_decay, 1.0 - optimizer.average_decay
+        state = optimizer.state["velocity"], optimizer.state["average"]
+        return (np.int32(NESTEROV), *state, *map(np.float32, numbers), buffers.nothing)
+    if isinstance(optimizer, SDLM):
+        return (np.int32(RATES), *plain[1:-1], optimizer.state["rates"])
+    return plain

@@ -6,10 +6,18 @@ import re
 from functools import cache
 from pathlib import Path
 
+from lenet_gpu.paper import CODES, RUBBISH_PENALTY
+
 KERNEL_FOLDER = Path(__file__).parent / "kernels"
 
 KERNEL_FILES = ("train_images.cu", "update.cu", "infer.cu")
 """One kernel each."""
+
+HEADS = {"modern": "head_softmax.cuh", "paper": "head_rbf.cuh"}
+"""What follows F6, by the network's variant: the file that is put in for "head.cuh"."""
+
+WORD = 32
+"""Components of a code in one number, a bit each."""
 
 TRAIN_IMAGES = "lenet5_train_images"
 UPDATE = "lenet5_update"
@@ -19,17 +27,24 @@ INFER = "lenet5_infer"
 OPTIONS = ("-std=c++17",)
 """Options for NVRTC."""
 
+HEAD, CODES_HEADER = "head.cuh", "codes.cuh"
+"""Headers that are no files of that name; see `source`."""
+
 _INCLUDE = re.compile(r'^#include "([\w.]+)"$')
 _ASSERTED = re.compile(r"^static_assert\((\w+|sizeof\(Memory\)) == (\d+)\b", re.MULTILINE)
 _DEFINED = re.compile(r"^constexpr int (\w*THREADS) = (\d+),", re.MULTILINE)
 
 
 @cache
-def source() -> str:
+def source(variant: str = "modern") -> str:
     """All kernels as one translation unit.
 
     CuPy keys its cache of compiled kernels by the text it is handed, so headers are put in here and not left
-    to the compiler, which would not see that one of them has changed.
+    to the compiler, which would not see that one of them has changed. Two headers are no files of that name:
+    "head.cuh" is the network's own of `HEADS`, and "codes.cuh" is written here, from paper.py.
+
+    Args:
+        variant: The network, one of `HEADS`.
 
     Returns:
         The text; `#line` directives let compiler messages name the files as they are.
@@ -42,10 +57,11 @@ def source() -> str:
             return
         done.add(name)
         lines.append(f'#line 1 "{name}"')
-        for number, line in enumerate((KERNEL_FOLDER / name).read_text(encoding="utf-8").splitlines(), 1):
+        text = _codes() if name == CODES_HEADER else (KERNEL_FOLDER / name).read_text(encoding="utf-8")
+        for number, line in enumerate(text.splitlines(), 1):
             include = _INCLUDE.match(line)
             if include:
-                add(include.group(1))
+                add(HEADS[variant] if include.group(1) == HEAD else include.group(1))
                 lines.append(f'#line {number + 1} "{name}"')
             elif line != "#pragma once":
                 lines.append(line)
@@ -57,13 +73,33 @@ def source() -> str:
     return "\n".join(lines) + "\n"
 
 
+def _codes() -> str:
+    """The paper's constants of the RBF output as CUDA C++."""
+    starts = range(0, len(CODES[0]), WORD)
+    words = [[code[start : start + WORD] for start in starts] for code in CODES]
+    rows = [[sum((cell > 0) << bit for bit, cell in enumerate(word)) for word in row] for row in words]
+    return "\n".join(
+        [
+            "// Component k of digit i's code is bit k % 32 of CODES[i][k / 32]: 1 stands for +1, 0 for -1.",
+            f"__constant__ const unsigned CODES[{len(rows)}][{len(starts)}] = {{",
+            *("    {" + ", ".join(f"{word:#010x}u" for word in row) + "}," for row in rows),
+            "};",
+            f"constexpr float RUBBISH_PENALTY = {RUBBISH_PENALTY}f;  // j of equation 9",
+        ]
+    )
+
+
 @cache
-def sizes() -> dict[str, int]:
-    """Sizes that the host must know, as the source itself states them.
+def sizes(variant: str = "modern") -> dict[str, int]:
+    """Sizes that the host must know, as the source itself states them. Only PARAMETERS depends on the network.
+
+    Args:
+        variant: The network, one of `HEADS`.
 
     Returns:
         "PARAMETERS": floats of the network; "RECORD": floats an image leaves behind; "sizeof(Memory)": shared
         memory of a block in bytes; "THREADS": threads of a block of the two kernels that work on images;
         "UPDATE_THREADS": threads of a block of the update kernel.
     """
-    return {name: int(value) for name, value in (*_ASSERTED.findall(source()), *_DEFINED.findall(source()))}
+    text = source(variant)
+    return {name: int(value) for name, value in (*_ASSERTED.findall(text), *_DEFINED.findall(text))}

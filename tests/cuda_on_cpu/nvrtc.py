@@ -1,8 +1,8 @@
 """NVRTC by ctypes: compile CUDA C++ for any architecture, without a driver or a GPU.
 
-Run as a program it compiles the kernels for the architectures named and prints what they take, as JSON:
+Run as a program it compiles a network's kernels for the architectures named and prints what they take, as JSON:
 
-    python tests/cuda_on_cpu/nvrtc.py 75 90
+    python tests/cuda_on_cpu/nvrtc.py modern 75 90
 """
 
 from __future__ import annotations
@@ -109,15 +109,16 @@ def machine_code(cubin: bytes) -> dict[str, list[str]]:
     return kernels
 
 
-def main(architectures: list[str]) -> None:
-    """Compile the kernels for the architectures and print what they take."""
+def main(variant: str, *architectures: str) -> None:
+    """Compile a network's kernels for the architectures and print what they take."""
     sys.path.insert(0, str(Path(__file__).parents[2]))
     from lenet_gpu.engine import cuda_source
 
+    source, options = cuda_source.source(variant), (*cuda_source.OPTIONS, *CUPY_OPTIONS)
     for number in architectures:
-        cubin, log = compile_source(cuda_source.source(), f"sm_{number}", (*cuda_source.OPTIONS, *CUPY_OPTIONS))
+        cubin, log = compile_source(source, f"sm_{number}", options)
         print(json.dumps({"architecture": number, "bytes": len(cubin), "log": log, "kernels": resources(log)}))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(*sys.argv[1:])

@@ -1,8 +1,8 @@
 """Training steps of the CUDA kernels on the CPU, with every buffer exactly as large as it must be.
 
-Run as a program it takes two steps and infers once: what the sanitized library is checked with.
+Run as a program it takes a few steps and infers once: what the sanitized library is checked with.
 
-    python tests/cuda_on_cpu/steps.py LIBRARY [bytes of shared memory]
+    python tests/cuda_on_cpu/steps.py LIBRARY VARIANT [bytes of shared memory]
 """
 
 from __future__ import annotations
@@ -19,12 +19,13 @@ if __name__ == "__main__":
 from cuda_on_cpu.harness import Kernel
 
 from lenet_gpu.distort import elastic_fields
-from lenet_gpu.engine import cuda_source
+from lenet_gpu.engine import cuda_plan, cuda_source
+from lenet_gpu.lenet5 import VARIANTS
 
 RECORD = cuda_source.sizes()["RECORD"]
 SHARED = cuda_source.sizes()["sizeof(Memory)"]
 KERNELS = (cuda_source.TRAIN_IMAGES, cuda_source.UPDATE, cuda_source.INFER)
-THREADS, UPDATE_THREADS, UPDATE_GRID = 512, 256, 476
+THREADS, UPDATE_THREADS = 512, 256
 NOTHING = np.zeros(0, np.float32)
 BACKGROUND, SCALE = np.float32(-0.1), np.float32(1.275 / 255)
 
@@ -39,14 +40,16 @@ class Steps:
         labels: (n,) uint8.
         order: (m,) int32.
         batch_size: Images a step.
-        parameters: (60850,) float32, trained in place.
+        parameters: (60850,) float32, or (60000,) with the paper's output, trained in place.
         learning_rates: (steps,) float32.
         backwards: Order of the fibers.
         grids: Blocks of the two training kernels; None is one block an image, one for 128 parameters.
         shared: Dynamic shared memory.
         distortions: (m, 8) float32, or None.
-        nesterov: (momentum, weight_decay, average_decay), or None for plain gradient descent.
-        velocity, average: (60850,) float32, Nesterov's state, trained in place.
+        loss: Name of the loss; the library's network must know it.
+        nesterov: (momentum, weight_decay, average_decay), or None for another rule.
+        rates: A rate of each parameter, or None for another rule; plain gradient descent if both are None.
+        velocity, average: As `parameters`, Nesterov's state, trained in place.
     """
 
     library: Path
@@ -60,7 +63,9 @@ class Steps:
     grids: tuple[int | None, int | None] = (None, None)
     shared: int = SHARED
     distortions: np.ndarray | None = None
+    loss: str = "cross_entropy"
     nesterov: tuple[float, float, float] | None = None
+    rates: np.ndarray | None = None
     velocity: np.ndarray = field(init=False)
     average: np.ndarray = field(init=False)
     records: np.ndarray = field(init=False)
@@ -85,6 +90,7 @@ class Steps:
             self.images,
             self.labels,
             self.order,
+            np.int32(cuda_plan.LOSSES[self.loss]),
             BACKGROUND,
             SCALE,
             np.int32(self.distortions is not None),
@@ -98,13 +104,16 @@ class Steps:
 
     def update(self, parameters: np.ndarray | None = None) -> None:
         target = self.parameters if parameters is None else parameters
-        if self.nesterov is None or parameters is not None:
-            rule = (np.int32(0), NOTHING, NOTHING, np.float32(0), np.float32(0), np.float32(0))
-        else:
+        number, state, numbers, rates = 0, (NOTHING, NOTHING), (np.float32(0),) * 3, NOTHING
+        if self.nesterov is not None and parameters is None:
             momentum, weight_decay, average_decay = map(np.float32, self.nesterov)
-            rule = (np.int32(1), self.velocity, self.average, momentum, weight_decay, 1 - average_decay)
+            number, state, numbers = 1, (self.velocity, self.average), (momentum, weight_decay, 1 - average_decay)
+        elif self.rates is not None and parameters is None:
+            number, rates = 2, self.rates
+        rule = (np.int32(number), *state, *numbers, rates)
         arguments = (target, *rule, self.records, self.learning_rates, self.clock, self.losses, self.correct)
-        self.kernel(cuda_source.UPDATE)((self.grids[1] or UPDATE_GRID,), (UPDATE_THREADS,), arguments)
+        grid = (self.grids[1] or cuda_plan.update_blocks(target.size),)
+        self.kernel(cuda_source.UPDATE)(grid, (UPDATE_THREADS,), arguments)
 
     def run(self, steps: int | None = None) -> np.ndarray:
         """Take steps; the parameters."""
@@ -124,21 +133,25 @@ class Steps:
         return gradient
 
     def infer(self, images: np.ndarray, grid: int) -> np.ndarray:
-        """Outputs (n, 10)."""
-        logits = np.full((len(images), 10), np.nan, np.float32)
-        arguments = (self.parameters, images, BACKGROUND, SCALE, np.int32(len(images)), logits)
+        """Scores (n, 10)."""
+        scores = np.full((len(images), 10), np.nan, np.float32)
+        arguments = (self.parameters, images, BACKGROUND, SCALE, np.int32(len(images)), scores)
         self.kernel(cuda_source.INFER)((grid,), (THREADS,), arguments, shared_mem=self.shared)
-        return logits
+        return scores
 
 
-def main(library: str, shared: str = str(SHARED)) -> None:
-    """Two steps (the last one incomplete) plain, two with everything there is, and an inference."""
+def main(library: str, variant: str, shared: str = str(SHARED)) -> None:
+    """Two steps (the last one incomplete) by each rule, two with everything there is, and an inference."""
     rng = np.random.default_rng(1)
     images = rng.integers(0, 256, (5, 28, 28), dtype=np.uint8)
     labels = rng.integers(0, 11, 5, dtype=np.uint8)
-    parameters = rng.uniform(-0.1, 0.1, cuda_source.sizes()["PARAMETERS"]).astype(np.float32)
+    parameters = rng.uniform(-0.1, 0.1, cuda_source.sizes(variant)["PARAMETERS"]).astype(np.float32)
     order, rates = np.array([4, 0, 2], np.int32), np.full(2, 0.05, np.float32)
-    steps = Steps(Path(library), images, labels, order, 2, parameters, rates, shared=int(shared))
+    first, last = VARIANTS[variant].losses[0], VARIANTS[variant].losses[-1]
+    steps = Steps(Path(library), images, labels, order, 2, parameters, rates, shared=int(shared), loss=first)
+    steps.run()
+    steps.loss, steps.rates = last, np.ones_like(parameters)
+    steps.clock[:2] = 0
     steps.run()
     distortions = rng.normal(0, 3, (3, 8)).astype(np.float32)  # far beyond the image, too
     distortions[:, 6] = 0, 511, 1023

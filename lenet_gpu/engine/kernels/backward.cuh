@@ -1,73 +1,8 @@
 // The backward pass of one image by one thread block: from the label to the record that the update kernel reads.
 //
 // E is the loss of the batch, d stands for dE/da, the derivative by a unit's weighted sum a (before squashing).
-#include "lenet5.cuh"
-
-// Softmax and cross-entropy, E = -mean over the batch of (sum over j of wanted[j] log p[j]):
-//   p[j] = exp(a[j]) / sum over k of exp(a[k])            d[j] = (p[j] - wanted[j]) / batch
-// Wanted is 1 for the label and 0 for the other classes; of an image that is not a digit, 1/10 for each class.
-//
-// Ten threads, each of which goes through all ten outputs: cheaper than exchanging sums.
-__device__ inline float wanted(int j, int label) {
-    return label == NOT_A_DIGIT ? 1.0f / CLASSES : (j == label ? 1.0f : 0.0f);
-}
-
-__device__ inline void softmax_backward(int label, float one_over_batch, Memory& m) {
-    const int j = threadIdx.x;
-    if (j >= CLASSES) return;
-    float largest = m.output[0];
-    int answer = 0;
-    for (int k = 1; k < CLASSES; ++k)
-        if (m.output[k] > largest) {
-            largest = m.output[k];
-            answer = k;
-        }
-    float total = 0.0f, wanted_output = 0.0f;  // sum over k of wanted[k] * (a[k] - largest)
-    for (int k = 0; k < CLASSES; ++k) {
-        total += expf(m.output[k] - largest);
-        wanted_output += wanted(k, label) * (m.output[k] - largest);
-    }
-    const float p = expf(m.output[j] - largest) / total;
-    m.d_output[j] = (p - wanted(j, label)) * one_over_batch;
-    if (j == 0) {
-        m.loss = logf(total) - wanted_output;
-        m.correct = answer == label ? 1.0f : 0.0f;
-    }
-}
-
-// Backward through the weights of output, F6 or C5: sum over j of weight[j, i] * d[j], for every input i.
-//
-// A thread takes four neighbouring inputs and a slice of the units; the slices lie one after the other in `partial`
-// and are added by `sum_of_slices`, always in the same order.
-template <int INPUTS, int UNITS, int SLICES>
-__device__ inline void backward_dense(const float* __restrict__ weight, const float* d, float* partial) {
-    constexpr int QUADS = INPUTS / 4, UNITS_A_SLICE = UNITS / SLICES;
-    static_assert(INPUTS % 4 == 0 && UNITS % SLICES == 0, "no remainders");
-    static_assert(QUADS * SLICES <= THREADS && INPUTS * SLICES <= SCRATCH, "one turn of the block, one scratch");
-    if (threadIdx.x >= QUADS * SLICES) return;
-    const int quad = threadIdx.x % QUADS, slice = threadIdx.x / QUADS;
-    const float4* rows = reinterpret_cast<const float4*>(weight);
-    float4 sum = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
-#pragma unroll 12  // so many loads are under way at once; more would not fit into the registers
-    for (int k = 0; k < UNITS_A_SLICE; ++k) {
-        const int unit = slice * UNITS_A_SLICE + k;
-        const float4 w = rows[unit * QUADS + quad];
-        const float delta = d[unit];
-        sum.x += w.x * delta;
-        sum.y += w.y * delta;
-        sum.z += w.z * delta;
-        sum.w += w.w * delta;
-    }
-    reinterpret_cast<float4*>(partial)[slice * QUADS + quad] = sum;
-}
-
-template <int INPUTS, int SLICES>
-__device__ inline float sum_of_slices(const float* partial, int input) {
-    float sum = partial[input];
-#pragma unroll
-    for (int slice = 1; slice < SLICES; ++slice) sum += partial[slice * INPUTS + input];
-    return sum;
-}
+#include "dense.cuh"
+#include "head.cuh"
 
 // S4, and C3's squashing. With z = sum of the 2x2 units of C3, a = coefficient * z + bias:
 //   d = f'(a) * (what C5 sends back)      dE/dcoefficient = sum of d * z      dE/dbias = sum of d
@@ -272,15 +207,12 @@ __device__ inline void add_halves(float* __restrict__ record, const Memory& m) {
 
 // The whole backward pass; the forward pass must have left its activations in shared memory.
 __device__ inline void backward(
-    const float* __restrict__ parameters, int label, float one_over_batch, float* __restrict__ record, Memory& m) {
-    constexpr int OUTPUT_SLICES = 10, F6_SLICES = 14, C5_SLICES = 5;
-    softmax_backward(label, one_over_batch, m);
+    const float* __restrict__ parameters, int loss, int label, float one_over_batch, float* __restrict__ record,
+    Memory& m) {
+    constexpr int F6_SLICES = 14, C5_SLICES = 5;
+    loss_backward(loss, label, one_over_batch, m);
     __syncthreads();
-    backward_dense<F6_UNITS, CLASSES, OUTPUT_SLICES>(parameters + OUTPUT_WEIGHT, m.d_output, m.scratch);
-    __syncthreads();
-    if (threadIdx.x < F6_UNITS)
-        m.d_f6[threadIdx.x] =
-            sum_of_slices<F6_UNITS, OUTPUT_SLICES>(m.scratch, threadIdx.x) * squash_slope(m.f6[threadIdx.x]);
+    backward_head(parameters, m);
     __syncthreads();
     backward_dense<C5_UNITS, F6_UNITS, F6_SLICES>(parameters + F6_WEIGHT, m.d_f6, m.scratch);
     __syncthreads();

@@ -1,5 +1,6 @@
-// The forward pass of one image by one thread block: pixels to the ten outputs, all in shared memory.
-#include "lenet5.cuh"
+// The forward pass of one image by one thread block: pixels to the ten scores, all in shared memory.
+#include "dense.cuh"
+#include "head.cuh"
 
 // The weights of C1 to S4 come to shared memory once a block. C5, F6 and output are read where they lie (second-level
 // cache): a weight is needed once an image there, so a copy would not pay.
@@ -112,39 +113,6 @@ __device__ inline void forward_c3_s4(Memory& m) {
     }
 }
 
-// C5, F6 and output, before squashing: a[j] = bias[j] + sum over i of weight[j, i] * x[i]
-//
-// A warp takes every sixteenth unit j. Its lanes read neighbouring weights, 512 bytes a request, and a request for
-// each of the warp's units is under way at the same time: what counts here is the way from the second-level cache.
-template <int INPUTS, int UNITS, bool SQUASHED>
-__device__ inline void forward_dense(
-    const float* __restrict__ weight, const float* __restrict__ bias, const float* x, float* y) {
-    constexpr int QUADS = INPUTS / 4, UNITS_A_WARP = (UNITS + WARPS - 1) / WARPS;
-    static_assert(INPUTS % 4 == 0, "rows are read four weights at a time");
-    const int lane = threadIdx.x % WARP, warp = threadIdx.x / WARP;
-    const float4* rows = reinterpret_cast<const float4*>(weight);
-    float a[UNITS_A_WARP] = {};
-    for (int quad = lane; quad < QUADS; quad += WARP) {
-        const float4 in = reinterpret_cast<const float4*>(x)[quad];
-#pragma unroll
-        for (int k = 0; k < UNITS_A_WARP; ++k) {
-            const int unit = warp + k * WARPS;
-            if (unit < UNITS) {
-                const float4 w = rows[unit * QUADS + quad];
-                a[k] += w.x * in.x + w.y * in.y + w.z * in.z + w.w * in.w;
-            }
-        }
-    }
-#pragma unroll
-    for (int k = 0; k < UNITS_A_WARP; ++k) {
-        const int unit = warp + k * WARPS;  // the same in all lanes: the whole warp takes part in the sum, or none of it
-        if (unit < UNITS) {
-            const float sum = warp_sum(a[k]);
-            if (lane == 0) y[unit] = SQUASHED ? squash(bias[unit] + sum) : bias[unit] + sum;
-        }
-    }
-}
-
 // The whole forward pass. The image and the weights must be in shared memory (and a barrier passed since).
 __device__ inline void forward(const float* __restrict__ parameters, Memory& m) {
     forward_c1_s2(m);
@@ -155,6 +123,6 @@ __device__ inline void forward(const float* __restrict__ parameters, Memory& m) 
     __syncthreads();
     forward_dense<C5_UNITS, F6_UNITS, true>(parameters + F6_WEIGHT, parameters + F6_BIAS, m.c5, m.f6);
     __syncthreads();
-    forward_dense<F6_UNITS, CLASSES, false>(parameters + OUTPUT_WEIGHT, parameters + OUTPUT_BIAS, m.f6, m.output);
+    forward_head(parameters, m);
     __syncthreads();
 }

@@ -1,16 +1,17 @@
-// Inference: the outputs of many images.
+// Inference: the scores of many images.
 #include "forward.cuh"
 
-// Outputs before softmax (logits) of `count` images, one thread block an image at a time.
+// Scores of the ten digits for `count` images, one thread block an image at a time: logits, or penalties with their sign
+// turned.
 //
-//   parameters  [60850]          the network
+//   parameters  [60850]          the network; [60000] with the paper's output
 //   images      [count][28][28]  pixels
-//   logits      [count][10]      out
+//   scores      [count][10]      out
 //
 // Launch with any number of blocks, best a few for each multiprocessor, and sizeof(Memory) bytes of shared memory.
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
 lenet5_infer(const float* __restrict__ parameters, const unsigned char* __restrict__ images, float background,
-             float scale, int count, float* __restrict__ logits) {
+             float scale, int count, float* __restrict__ scores) {
     Memory& m = *reinterpret_cast<Memory*>(dynamic_shared);
     if (static_cast<int>(blockIdx.x) >= count) return;
     load_weights(parameters, m);
@@ -18,7 +19,7 @@ lenet5_infer(const float* __restrict__ parameters, const unsigned char* __restri
         load_image(images + static_cast<size_t>(image) * (IMAGE_SIZE * IMAGE_SIZE), background, scale, m);
         __syncthreads();
         forward(parameters, m);
-        if (threadIdx.x < CLASSES) logits[static_cast<size_t>(image) * CLASSES + threadIdx.x] = m.output[threadIdx.x];
+        if (threadIdx.x < CLASSES) scores[static_cast<size_t>(image) * CLASSES + threadIdx.x] = m.output[threadIdx.x];
         // No barrier: the next image is written into x, which nobody has read since the first barrier of `forward`.
     }
 }

@@ -69,7 +69,7 @@ __device__ constexpr Pairs pairs_of_table() {
 
 __constant__ const Pairs PAIRS = pairs_of_table();
 
-// ---- The flat parameter buffer, in the order of LeNet5.views
+// ---- The flat parameter buffer, in the order of LeNet5.views; it ends with F6 where the output has no parameters
 
 constexpr int C1_WEIGHT = 0;                                              // [6][5][5]
 constexpr int C1_BIAS = C1_WEIGHT + C1_MAPS * TAPS;                       // [6]
@@ -85,11 +85,9 @@ constexpr int F6_WEIGHT = C5_BIAS + C5_UNITS;                             // [84
 constexpr int F6_BIAS = F6_WEIGHT + F6_UNITS * C5_UNITS;                  // [84]
 constexpr int OUTPUT_WEIGHT = F6_BIAS + F6_UNITS;                         // [10][84]
 constexpr int OUTPUT_BIAS = OUTPUT_WEIGHT + CLASSES * F6_UNITS;           // [10]
-constexpr int PARAMETERS = OUTPUT_BIAS + CLASSES;
 
 constexpr int SHARED_WEIGHTS = C5_WEIGHT;  // C1 to S4 share their weights among many units
 static_assert(156 + 12 + 1516 + 32 == SHARED_WEIGHTS, "trainable parameters of C1, S2, C3 and S4 (section II.B)");
-static_assert(PARAMETERS == 60850, "trainable parameters of the whole network");
 
 // ---- What an image leaves behind for the update kernel: one record of 2,536 floats
 //
@@ -97,7 +95,7 @@ static_assert(PARAMETERS == 60850, "trainable parameters of the whole network");
 //   | 1,716                 | 400     | 120     | 84      | 120         | 84    | 10        | 1    | 1       |
 //
 // A weight of C5, F6 or the output is used once an image: its gradient is delta x activation, so the 818 numbers stand
-// for 59,134 gradients. Every field starts on a 16-byte boundary, where four floats can be read at once.
+// for 59,134 gradients (58,284 without those of the output). Every field starts on a 16-byte boundary, where four floats can be read at once.
 
 constexpr int RECORD_S4 = SHARED_WEIGHTS;
 constexpr int RECORD_C5 = RECORD_S4 + S4_UNITS;
@@ -150,7 +148,7 @@ struct Memory : Exchanged {
     float c1[C1_MAPS * C1_MAP];
     float s2[S2_MAPS * S2_MAP];
     float c3[C3_MAPS * C3_AREA];
-    float output[12];
+    float output[12];  // scores of the digits, of which the largest wins
     // Weights of C1 to S4.
     float c1_weight[C1_MAPS * KERNEL_STRIDE];
     float c3_weight[C3_PAIRS * KERNEL_STRIDE];

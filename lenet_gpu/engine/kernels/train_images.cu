@@ -5,9 +5,10 @@
 
 // Images step * batch ... of the epoch's order: each leaves its record (see lenet5.cuh) behind.
 //
-//   parameters      [60850]         the network
+//   parameters      [60850]         the network; [60000] with the paper's output
 //   images, labels  [n][28][28], [n]  the whole training set; label 10: not a digit
 //   order           [length]        the epoch's permutation of 0 ... n - 1
+//   loss                            which one, for a head that knows several
 //   background, scale               pixel value v stands for background + scale * v
 //   distorted                       whether the images are distorted; if not, the next two are never read
 //   distortions     [length][8]     how each image of the order is, see distort.cuh
@@ -18,8 +19,8 @@
 // Launch with any number of blocks, best one for each image of a batch, and sizeof(Memory) bytes of shared memory.
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
 lenet5_train_images(const float* __restrict__ parameters, const unsigned char* __restrict__ images,
-                    const unsigned char* __restrict__ labels, const int* __restrict__ order, float background,
-                    float scale, int distorted, const float* __restrict__ distortions,
+                    const unsigned char* __restrict__ labels, const int* __restrict__ order, int loss,
+                    float background, float scale, int distorted, const float* __restrict__ distortions,
                     const float* __restrict__ fields, int* clock, float* __restrict__ records) {
     Memory& m = *reinterpret_cast<Memory*>(dynamic_shared);
     const int step = clock[CLOCK_IMAGES_STEP], count = images_of_step(clock, step);
@@ -35,7 +36,7 @@ lenet5_train_images(const float* __restrict__ parameters, const unsigned char* _
         else load_image(pixels, background, scale, m);
         __syncthreads();
         forward(parameters, m);
-        backward(parameters, labels[index], 1.0f / count, records + static_cast<size_t>(image) * RECORD, m);
+        backward(parameters, loss, labels[index], 1.0f / count, records + static_cast<size_t>(image) * RECORD, m);
         // No barrier: the next image is written into x (and C1), which nobody has read since the last barrier of `backward`.
     }
 }

@@ -1,5 +1,5 @@
 // Second kernel of a training step: add up what the images left behind, and move the parameters.
-#include "lenet5.cuh"
+#include "head.cuh"
 
 constexpr int UPDATE_THREADS = 256, SLICES = UPDATE_THREADS / WARP;
 constexpr int GROUPS = (PARAMETERS + 3) / 4;  // a thread takes four neighbouring parameters
@@ -22,7 +22,7 @@ __device__ inline Place place_of(int parameter) {
         const int k = parameter - F6_WEIGHT;
         return {RECORD_C5 + k % C5_UNITS, RECORD_D_F6 + k / C5_UNITS};
     }
-    if (parameter < OUTPUT_WEIGHT) return {RECORD_D_F6 + parameter - F6_BIAS, NONE};
+    if (parameter < OUTPUT_WEIGHT || PARAMETERS == OUTPUT_WEIGHT) return {RECORD_D_F6 + parameter - F6_BIAS, NONE};
     if (parameter < OUTPUT_BIAS) {
         const int k = parameter - OUTPUT_WEIGHT;
         return {RECORD_F6 + k % F6_UNITS, RECORD_D_OUTPUT + k / F6_UNITS};
@@ -32,10 +32,14 @@ __device__ inline Place place_of(int parameter) {
 static_assert(C5_WEIGHT % 4 == 0 && C5_BIAS % 4 == 0 && F6_WEIGHT % 4 == 0 && F6_BIAS % 4 == 0 &&
               OUTPUT_WEIGHT % 4 == 0 && OUTPUT_BIAS % 4 == 0, "no group of four lies in two fields");
 
-// Plain gradient descent, w <- w - r dE/dw, r the learning rate (equation 2).
+// Plain gradient descent, w <- w - r dE/dw, r the learning rate (equation 2). With a rate for each parameter on top,
+// estimated from the curvature of the loss before every pass (lenet_gpu/sdlm.py, equation 18): w <- w - r (rate dE/dw).
 __device__ inline float descended(float parameter, float gradient, float learning_rate) {
     return parameter - learning_rate * gradient;
 }
+
+// The rules by number.
+constexpr int NESTEROV = 1, RATES = 2;  // 0: plain gradient descent
 
 // Nesterov's momentum, weight decay, and a running average of the weights (lenet_gpu/optim.py):
 //   v <- momentum v - r dE/dw
@@ -67,11 +71,12 @@ __device__ inline void sum_losses(const float* __restrict__ records, int count, 
 
 // dE/dw = sum over the images of the batch; then the optimiser's rule
 //
-//   parameters      [60850]         in and out
-//   nesterov                        which rule; 0: plain gradient descent, for which the next five count for nothing
-//   velocity        [60850]         in and out
-//   average         [60850]         in and out: the average of the weights
-//   momentum, weight_decay, share   of that rule
+//   parameters      [60850]         in and out; as all arrays of this length [60000] with the paper's output
+//   rule                            0: plain gradient descent, for which the next six count for nothing
+//   velocity        [60850]         NESTEROV: in and out
+//   average         [60850]         NESTEROV: in and out: the average of the weights
+//   momentum, weight_decay, share   NESTEROV
+//   rates           [60850]         RATES: a factor of each parameter's learning rate
 //   records         [batch][2536]   what the images left behind
 //   learning_rates  [steps]         of the epoch
 //   clock           [4]             where in the epoch we are; this kernel ends the step
@@ -81,8 +86,8 @@ __device__ inline void sum_losses(const float* __restrict__ records, int count, 
 // order. So a sum is always formed in the same way: the result doesn't depend on the number of blocks, and two runs
 // are equal bit by bit. (Adding with atomics would be simpler, in an order that differs from run to run.)
 extern "C" __global__ void __launch_bounds__(UPDATE_THREADS)
-lenet5_update(float* __restrict__ parameters, int nesterov, float* __restrict__ velocity,
-              float* __restrict__ average, float momentum, float weight_decay, float share,
+lenet5_update(float* __restrict__ parameters, int rule, float* __restrict__ velocity, float* __restrict__ average,
+              float momentum, float weight_decay, float share, const float* __restrict__ rates,
               const float* __restrict__ records,
               const float* __restrict__ learning_rates, int* clock, float* __restrict__ losses,
               int* __restrict__ correct) {
@@ -116,10 +121,13 @@ lenet5_update(float* __restrict__ parameters, int nesterov, float* __restrict__ 
             float gradient = sums[0];
 #pragma unroll
             for (int s = 1; s < SLICES; ++s) gradient += sums[s * WARP * 4];
-            if (nesterov)
+            if (rule == NESTEROV)
                 nesterov_step(gradient, learning_rate, momentum, weight_decay, share, parameters[parameter],
                               velocity[parameter], average[parameter]);
-            else parameters[parameter] = descended(parameters[parameter], gradient, learning_rate);
+            else {
+                if (rule == RATES) gradient *= rates[parameter];
+                parameters[parameter] = descended(parameters[parameter], gradient, learning_rate);
+            }
         }
         __syncthreads();
     }

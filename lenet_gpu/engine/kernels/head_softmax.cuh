@@ -1,0 +1,54 @@
+// What follows F6 in the network `modern`: a dense layer of 850 parameters, softmax and cross-entropy.
+//
+// A head provides PARAMETERS, forward_head, loss_backward and backward_head; so does head_rbf.cuh, the paper's.
+#include "dense.cuh"
+
+constexpr int PARAMETERS = OUTPUT_BIAS + CLASSES;
+static_assert(PARAMETERS == 60850, "trainable parameters of the whole network");
+
+// The scores of the ten digits before softmax (logits): a[j] = bias[j] + sum over i of weight[j, i] * x[i]
+__device__ inline void forward_head(const float* __restrict__ parameters, Memory& m) {
+    forward_dense<F6_UNITS, CLASSES, false>(parameters + OUTPUT_WEIGHT, parameters + OUTPUT_BIAS, m.f6, m.output);
+}
+
+// Softmax and cross-entropy, E = -mean over the batch of (sum over j of wanted[j] log p[j]):
+//   p[j] = exp(a[j]) / sum over k of exp(a[k])            d[j] = (p[j] - wanted[j]) / batch
+// Wanted is 1 for the label and 0 for the other classes; of an image that is not a digit, 1/10 for each class.
+//
+// Ten threads, each of which goes through all ten outputs: cheaper than exchanging sums.
+__device__ inline float wanted(int j, int label) {
+    return label == NOT_A_DIGIT ? 1.0f / CLASSES : (j == label ? 1.0f : 0.0f);
+}
+
+__device__ inline void loss_backward(int /* of one loss */, int label, float one_over_batch, Memory& m) {
+    const int j = threadIdx.x;
+    if (j >= CLASSES) return;
+    float largest = m.output[0];
+    int answer = 0;
+    for (int k = 1; k < CLASSES; ++k)
+        if (m.output[k] > largest) {
+            largest = m.output[k];
+            answer = k;
+        }
+    float total = 0.0f, wanted_output = 0.0f;  // sum over k of wanted[k] * (a[k] - largest)
+    for (int k = 0; k < CLASSES; ++k) {
+        total += expf(m.output[k] - largest);
+        wanted_output += wanted(k, label) * (m.output[k] - largest);
+    }
+    const float p = expf(m.output[j] - largest) / total;
+    m.d_output[j] = (p - wanted(j, label)) * one_over_batch;
+    if (j == 0) {
+        m.loss = logf(total) - wanted_output;
+        m.correct = answer == label ? 1.0f : 0.0f;
+    }
+}
+
+// Back to F6 and through its squashing: dE/da[i] = f'(a[i]) * sum over j of weight[j, i] * d[j]
+__device__ inline void backward_head(const float* __restrict__ parameters, Memory& m) {
+    constexpr int OUTPUT_SLICES = 10;
+    backward_dense<F6_UNITS, CLASSES, OUTPUT_SLICES>(parameters + OUTPUT_WEIGHT, m.d_output, m.scratch);
+    __syncthreads();
+    if (threadIdx.x < F6_UNITS)
+        m.d_f6[threadIdx.x] =
+            sum_of_slices<F6_UNITS, OUTPUT_SLICES>(m.scratch, threadIdx.x) * squash_slope(m.f6[threadIdx.x]);
+}

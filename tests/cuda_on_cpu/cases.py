@@ -1,0 +1,86 @@
+"""Real digits, parameters at which there is something to see, and training steps of the kernels with both."""
+
+from __future__ import annotations
+
+import functools
+from pathlib import Path
+
+import numpy as np
+
+from lenet_gpu.augment import STANDARD
+from lenet_gpu.datasets import load_dataset
+from lenet_gpu.engine import cuda_source
+from lenet_gpu.lenet5 import VARIANTS, LeNet5
+from lenet_gpu.paper import CODES, NOT_A_DIGIT, SQUASH_A, SQUASH_S
+
+from . import harness
+from .steps import KERNELS, Steps
+
+DATA = Path(__file__).parents[2] / "data" / "mnist"
+
+
+@functools.cache
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    data = load_dataset("mnist", data_dir=DATA, download=False)
+    return np.ascontiguousarray(data.train.images[:640]), np.ascontiguousarray(data.train.labels[:640])
+
+
+def with_no_digits(labels: np.ndarray) -> np.ndarray:
+    """The labels, every fifth of which now says that the image shows no digit."""
+    labels = labels.copy()
+    labels[::5] = NOT_A_DIGIT
+    return labels
+
+
+@functools.cache
+def library(variant: str = "modern") -> Path:
+    return harness.build(cuda_source.source(variant), KERNELS)
+
+
+@functools.cache
+def trained_parameters(variant: str = "modern") -> np.ndarray:
+    """Parameters at which every layer's gradient is of a healthy size, as early initial ones are not.
+
+    Those of "paper" draw something between a 6 and a 8: by loss (9) it is one of the two, or no digit.
+    """
+    network = LeNet5(variant, seed=3)
+    flat = network.initial_parameters(3)
+    flat += np.random.default_rng(3).normal(0, 0.05, flat.shape)
+    if variant == "paper":
+        views = network.views_of(flat)
+        views["f6.weight"] *= 0.25
+        drawing = 0.5 * (np.array(CODES[6]) + np.array(CODES[8]))
+        views["f6.bias"][...] = np.arctanh(drawing / SQUASH_A) / SQUASH_S
+    return flat.astype(np.float32)
+
+
+def variant_of(loss: str) -> str:
+    return next(name for name, variant in VARIANTS.items() if loss in variant.losses)
+
+
+def oracle_of(loss: str, dtype: str = "float64") -> LeNet5:
+    """The readable network at `trained_parameters`."""
+    variant = variant_of(loss)
+    network = LeNet5(variant, dtype=dtype)
+    network.set_parameters(trained_parameters(variant))
+    network.loss = loss
+    return network
+
+
+def make_steps(order: np.ndarray, batch_size: int, loss: str = "cross_entropy", **options: object) -> Steps:
+    images, labels = digits()
+    variant = variant_of(loss)
+    rates = np.linspace(0.08, 0.04, -(-len(order) // batch_size)).astype(np.float32)
+    start = trained_parameters(variant).copy()
+    return Steps(
+        library(variant), images, labels, order.astype(np.int32), batch_size, start, rates, loss=loss, **options
+    )
+
+
+def everything(order: np.ndarray) -> dict[str, object]:
+    """Options of steps with all there is: distortions, Nesterov's momentum, weight decay and average."""
+    return {"distortions": STANDARD.draw(7, 1, len(order)), "nesterov": (0.9, 0.01, 0.8)}
+
+
+def permutation(n: int) -> np.ndarray:
+    return np.random.default_rng(5).permutation(len(digits()[0]))[:n]
