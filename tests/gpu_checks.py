@@ -3,22 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
+from cuda_on_cpu.cases import oracle_of, trained_parameters
 
 from lenet_gpu import distort, seeds
-from lenet_gpu.augment import STANDARD
+from lenet_gpu.augment import PAPER, STANDARD
 from lenet_gpu.backend import NumpyBackend
 from lenet_gpu.engine import cuda, cuda_plan
 from lenet_gpu.engine.cuda import CudaEngine
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.lenet5 import LeNet5
 from lenet_gpu.optim import GradientDescent, Nesterov
-from lenet_gpu.paper import NOT_A_DIGIT
-
-
-def trained_parameters():
-    """Parameters at which every layer's gradient is of a healthy size."""
-    flat = LeNet5(seed=3).initial_parameters(3)
-    return (flat + np.random.default_rng(3).normal(0, 0.05, flat.shape)).astype(np.float32)
+from lenet_gpu.paper import NOT_A_DIGIT, SDLM_RATES
+from lenet_gpu.sdlm import SDLM
 
 
 def make(backend, images, labels, seed=0):
@@ -54,7 +50,7 @@ def gradients(engine, order, distortions=None):
         buffers.start(order, np.array([-1.0]), distortions)
         train_images, update = engine.arguments(buffers)
         rest = update[1 + len(cuda_plan.plain_rule(buffers)) :]
-        blocks = (len(order),), (cuda_plan.UPDATE_BLOCKS,)
+        blocks = (len(order),), (cuda_plan.update_blocks(network.parameters.size),)
         kernels, shared = engine._kernels, cuda_plan.SHARED_BYTES
         kernels.train_images(blocks[0], (cuda_plan.THREADS,), train_images, shared_mem=shared)
         kernels.update(blocks[1], (cuda_plan.UPDATE_THREADS,), (found, *cuda_plan.plain_rule(buffers), *rest))
@@ -74,6 +70,50 @@ def check_gradients(backend, images, labels, batch_size, tolerance=5e-6):
     for name, gradient in expected.items():
         error = np.abs(found[name] - gradient).max() / np.abs(gradient).max()
         assert error < tolerance, f"{name}: {error}"
+
+
+def check_gradients_of_the_paper(backend, images, labels, loss, batch_size, tolerance=5e-6):
+    """Loss, every gradient and the outputs of the paper's network agree with the readable layers in float64."""
+    order = seeds.epoch_order(0, 1, len(images))[:batch_size]
+    oracle = oracle_of(loss)
+    expected_loss = oracle.loss_backward(images[order], with_no_digits(labels)[order])
+    network = LeNet5("paper", backend)
+    network.loss = loss
+    network.set_parameters(trained_parameters("paper"))
+    engine = CudaEngine(network, GradientDescent())
+    engine.load(images, with_no_digits(labels))
+    found_loss, found = gradients(engine, order)
+    assert abs(found_loss - expected_loss) <= tolerance * expected_loss
+    for name, gradient in oracle.gradient_views.items():
+        error = np.abs(found[name] - gradient).max() / np.abs(gradient).max()
+        assert error < tolerance, f"{name}: {error}"
+    np.testing.assert_allclose(engine.outputs(images[order]), oracle.outputs(images[order]), rtol=tolerance)
+
+
+def by_the_paper(engine_class, backend, images, labels, loss, epochs=2):
+    """Epochs as the recipe `paper` runs them, one image a step, distorted as in 1998; the losses and the engine."""
+    network = LeNet5("paper", backend, initialisation="sqrt")
+    network.loss, optimizer = loss, SDLM()
+    optimizer.prepare(network)
+    engine, n, losses = engine_class(network, optimizer), len(images), []
+    engine.load(images, with_no_digits(labels))
+    for epoch in range(1, epochs + 1):
+        optimizer.before_epoch(network, images, with_no_digits(labels), 0, epoch)
+        order, distortions = seeds.epoch_order(0, epoch, n), PAPER.draw(0, epoch, n)
+        losses.append(engine.train(order, 1, np.full(n, SDLM_RATES[0]), distortions=distortions))
+    return np.concatenate(losses), engine
+
+
+def check_paper(backend, images, labels, loss, losses, distance):
+    """Epochs of the paper's training agree with the readable layers on the CPU, and can be repeated bit by bit."""
+    found, engine = by_the_paper(CudaEngine, backend, images, labels, loss)
+    expected, readable = by_the_paper(LayeredEngine, NumpyBackend(), images, labels, loss)
+    np.testing.assert_allclose(found, expected, rtol=losses, atol=losses)
+    a, b = engine.network.host_parameters(), readable.network.host_parameters()
+    assert np.linalg.norm(a - b) <= distance * np.linalg.norm(b)
+    again, other = by_the_paper(CudaEngine, backend, images, labels, loss)
+    assert np.array_equal(again, found)
+    assert np.array_equal(other.network.host_parameters(), a)
 
 
 def check_gradients_of_distorted_images(backend, images, labels, batch_size, tolerance=1e-5):

@@ -43,6 +43,9 @@ def test_dry_run_writes_json_and_chart(tmp_path):
         assert 0 < row["min_us"] <= row["median_us"] <= row["max_us"]
         assert row["n"] == 2
         assert row["images_per_second"] == pytest.approx(row["batch_size"] / row["median_us"] * 1e6)
+    assert report["paper_step"]["engine"] == "cpu_plan"
+    assert report["paper_step"]["n"] == 2
+    assert report["paper_step"]["median_us"] > 0
     assert (tmp_path / "new" / "folder" / "gpu.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -34,6 +34,19 @@ def test_gradients_of_distorted_images(arguments):
         gpu_checks.check_gradients_of_distorted_images(*arguments, batch_size=5, tolerance=1e-9)
 
 
+@pytest.mark.parametrize("loss", ["rbf", "map"])
+def test_gradients_of_the_paper(arguments, loss):
+    gpu_checks.check_gradients_of_the_paper(*arguments, loss, batch_size=5)
+    with pytest.raises(AssertionError):
+        gpu_checks.check_gradients_of_the_paper(*arguments, loss, batch_size=5, tolerance=1e-9)
+
+
+def test_paper(arguments):
+    gpu_checks.check_paper(*arguments, "map", losses=1e-5, distance=1e-5)
+    with pytest.raises(AssertionError):
+        gpu_checks.check_paper(*arguments, "map", losses=1e-5, distance=1e-12)
+
+
 def test_everything(arguments):
     gpu_checks.check_everything(*arguments, 16, losses=1e-5, distance=1e-5)
     with pytest.raises(AssertionError):

@@ -4,8 +4,9 @@
 
 It first checks that all contestants compute the same losses, then times them in turns (a slow minute hits all), by
 the host's clock around bursts that end when the device has finished. benchmark/gpu.json and benchmark/gpu.png get
-the medians and spreads of each contestant at each batch size, and, by CUDA events, what a launch, a graph node, a
-grid barrier, a copy and each kernel cost here. Frameworks that are not installed are left out and named.
+the medians and spreads of each contestant at each batch size, the time of a step of the recipe `paper`, and, by CUDA
+events, what a launch, a graph node, a grid barrier, a copy and each kernel cost here. Frameworks that are not
+installed are left out and named.
 
 With --dry-run everything runs in small on the CPU, to try the program itself: its numbers mean nothing.
 """
@@ -36,6 +37,7 @@ from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.errors import LenetError
 from lenet_gpu.lenet5 import LeNet5
 from lenet_gpu.optim import GradientDescent
+from lenet_gpu.recipes import get_recipe
 
 LEARNING_RATE = 0.05
 NAMES = ("lenet-gpu", "readable", "torch", "torch-graph", "torch-compile", "jax", "jax-scan")
@@ -172,6 +174,27 @@ def measure(found, images, labels, options, deadline):
     return results
 
 
+def paper_step(backend, images, labels, repeats):
+    """A step of the recipe `paper`, one image: its time over a pass of at most 10,000 images."""
+    recipe = get_recipe("paper")
+    network = LeNet5(recipe.variant, backend, initialisation=recipe.initialisation)
+    network.loss, optimizer = recipe.loss, recipe.make_optimizer()
+    optimizer.prepare(network)
+    optimizer.before_epoch(network, images, labels, 0, 1)
+    order = np.arange(min(len(images), 10_000))
+    rates = recipe.learning_rates(1, len(order))
+    with make_engine(network, optimizer) as engine:
+        engine.load(images, labels)
+
+        def work():
+            engine.train(order, 1, rates)
+
+        timed(backend, work)  # compiles, loads, captures
+        row = {"engine": engine.name, **summary([timed(backend, work) for _ in range(repeats)], len(order))}
+    print(f"recipe paper, batch 1  {row['median_us']:.1f} us a step ({row['engine']})", flush=True)
+    return row
+
+
 def draw(report, path):
     """Bars: time of a training step and images a second of inference, by batch size."""
     import matplotlib
@@ -251,6 +274,7 @@ def main(argv=None):
         "loss_errors": errors,
         "left_out": left_out | dict.fromkeys(wrong, "computes another loss"),
         "results": measure(found, images, labels, options, deadline),
+        "paper_step": paper_step(backend, images, labels, options.repeats),
         "micro_costs_us": {} if options.dry_run else gpu_micro.costs(backend.xp),
     }
     options.out.mkdir(parents=True, exist_ok=True)

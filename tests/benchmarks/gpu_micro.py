@@ -9,7 +9,7 @@ import statistics
 
 import numpy as np
 
-from lenet_gpu.engine import cuda_plan
+from lenet_gpu.engine import cuda_plan, cuda_source
 from lenet_gpu.engine.cuda_device import Kernels
 
 REPEATS = 9
@@ -82,18 +82,18 @@ def _costs(xp, stream):
     return found | kernel_times(xp, stream)
 
 
-def kernel_times(xp, stream, batches=(32, 128, 1024, 4096)):
+def kernel_times(xp, stream, batches=(1, 32, 128, 1024, 4096)):
     """Each of the two training kernels alone, again and again on the same step."""
     kernels, found, times = Kernels(xp), {}, 50
-    parameters = xp.full(cuda_plan.PARAMETERS, 0.01, dtype="float32")
+    parameters = xp.full(cuda_source.sizes()["PARAMETERS"], 0.01, dtype="float32")
     for batch_size in batches:
         buffers = cuda_plan.EpochBuffers(xp, cuda_plan.Schedule(batch_size, batch_size))
         buffers.start(np.arange(batch_size), np.zeros(1))
         images, labels = xp.zeros((batch_size, 28, 28), dtype="uint8"), xp.zeros(batch_size, dtype="uint8")
         pixel = np.float32(-0.1), np.float32(0.005)
-        not_distorted = np.int32(0), buffers.nothing, buffers.nothing
+        loss, not_distorted = np.int32(0), (np.int32(0), buffers.nothing, buffers.nothing)
         arguments = (
-            parameters, images, labels, buffers.order, *pixel, *not_distorted, buffers.clock, buffers.records,
+            parameters, images, labels, buffers.order, loss, *pixel, *not_distorted, buffers.clock, buffers.records,
         )  # fmt: skip
         update = (
             parameters, *cuda_plan.plain_rule(buffers), buffers.records, buffers.learning_rates, buffers.clock,
@@ -107,7 +107,7 @@ def kernel_times(xp, stream, batches=(32, 128, 1024, 4096)):
 
         def updates(update=update):
             for _ in range(times):
-                kernels.update((cuda_plan.UPDATE_BLOCKS,), (cuda_plan.UPDATE_THREADS,), update)
+                kernels.update((cuda_plan.update_blocks(parameters.size),), (cuda_plan.UPDATE_THREADS,), update)
 
         found[f"train_images_{batch_size}"] = event_time(xp, stream, train_images) / times
         found[f"update_{batch_size}"] = event_time(xp, stream, updates) / times

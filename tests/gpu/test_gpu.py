@@ -16,6 +16,7 @@ import pytest
 from lenet_gpu import distort
 from lenet_gpu.augment import STANDARD
 from lenet_gpu.backend import NumpyBackend
+from lenet_gpu.engine import cuda_source
 from lenet_gpu.engine.base import make_engine
 from lenet_gpu.engine.cuda_device import Kernels, device_errors
 from lenet_gpu.errors import TrainingError
@@ -61,6 +62,19 @@ def test_distorted_epochs_by_nesterovs_rule_agree_with_the_cpu(gpu, digits):
     """Few images: rounding differences grow from step to step, and faster with momentum."""
     images, labels = (array[:3000] for array in digits)
     gpu_checks.check_everything(gpu, images, labels, 64, losses=1e-3, distance=1e-3)
+
+
+@pytest.mark.parametrize("batch_size", [1, 33])
+@pytest.mark.parametrize("loss", ["rbf", "map"])
+def test_loss_and_every_gradient_of_the_papers_network(gpu, digits, loss, batch_size):
+    gpu_checks.check_gradients_of_the_paper(gpu, *digits, loss, batch_size, tolerance=1e-5)
+
+
+@pytest.mark.parametrize("loss", ["rbf", "map"])
+def test_the_papers_training_agrees_with_the_cpu(gpu, digits, loss):
+    """Few images: the readable layers in float32 and in float64 end 1e-6 of their norm apart."""
+    images, labels = (array[:1000] for array in digits)
+    gpu_checks.check_paper(gpu, images, labels, loss, losses=1e-3, distance=1e-4)
 
 
 def test_readable_layers_distort_as_numpy_does(gpu, digits):
@@ -131,7 +145,7 @@ def test_hidden_devices_end_the_command_with_status_2(gpu):
 
 def test_compiled_kernels_stay_below_their_ceilings(gpu):
     """What the driver says of the kernels that it has loaded."""
-    kernels = Kernels(gpu.xp)
-    for kernel in (kernels.train_images, kernels.update, kernels.infer):
+    networks = [Kernels(gpu.xp, variant) for variant in cuda_source.HEADS]
+    for kernel in (kernel for k in networks for kernel in (k.train_images, k.update, k.infer)):
         assert kernel.local_size_bytes == 0, "registers were spilled"
         assert kernel.num_regs <= 128
