@@ -74,6 +74,7 @@ class CudaEngine(Engine):
         self._host_images: np.ndarray | None = None
         # x = background + scale * pixel
         self._pixel = (np.float32(network.background), np.float32((network.ink - network.background) / 255.0))
+        self._loss = np.int32(LOSSES[network.loss])
         self._kernels = Kernels(xp, network.variant)
         with device_errors(xp, "making a stream"):
             # Non-blocking: it doesn't wait for the default stream, as capturing a graph requires.
@@ -205,7 +206,7 @@ class CudaEngine(Engine):
             self._images,
             self._labels,
             buffers.order,
-            np.int32(LOSSES[self.network.loss]),
+            self._loss,
             *self._pixel,
             np.int32(buffers.schedule.distorted),
             buffers.distortions if buffers.schedule.distorted else buffers.nothing,

@@ -41,7 +41,6 @@ INFERENCE_IMAGES = 8192
 LOSSES = {"cross_entropy": 0, "rbf": 8, "map": 9}
 """Losses by the names of `losses.LOSSES`, as the kernels number them: those of the paper by their equations."""
 
-
 NESTEROV, RATES = 1, 2
 """Update rules as the kernels number them; 0 is plain gradient descent."""
 

@@ -2,6 +2,7 @@
 //
 // E is the loss of the batch, d stands for dE/da, the derivative by a unit's weighted sum a (before squashing).
 #include "dense.cuh"
+// What follows F6: head_softmax.cuh or head_rbf.cuh, as the network has it.
 #include "head.cuh"
 
 // S4, and C3's squashing. With z = sum of the 2x2 units of C3, a = coefficient * z + bias:

@@ -1,5 +1,6 @@
 // The forward pass of one image by one thread block: pixels to the ten scores, all in shared memory.
 #include "dense.cuh"
+// What follows F6: head_softmax.cuh or head_rbf.cuh, as the network has it.
 #include "head.cuh"
 
 // The weights of C1 to S4 come to shared memory once a block. C5, F6 and output are read where they lie (second-level

@@ -1,4 +1,5 @@
 // Second kernel of a training step: add up what the images left behind, and move the parameters.
+// PARAMETERS: from head_softmax.cuh or head_rbf.cuh, as the network has it.
 #include "head.cuh"
 
 constexpr int UPDATE_THREADS = 256, SLICES = UPDATE_THREADS / WARP;
