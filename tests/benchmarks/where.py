@@ -18,10 +18,11 @@ from pathlib import Path
 from statistics import median
 from typing import ClassVar
 
-from pool import ROOT, THREAD_VARIABLES, child_environment, machine_facts
+from pool import ROOT, THREAD_VARIABLES, UNWANTED_VARIABLES, child_environment, machine_facts
 
-for _name in THREAD_VARIABLES:
-    os.environ[_name] = "1"
+os.environ |= dict.fromkeys(THREAD_VARIABLES, "1")
+for _name in UNWANTED_VARIABLES:
+    os.environ.pop(_name, None)
 sys.path.insert(0, str(ROOT))
 
 import numpy as np  # noqa: E402
