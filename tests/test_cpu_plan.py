@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from lenet_gpu.engine import cpu_layout as layout
-from lenet_gpu.engine import cpu_places
+from lenet_gpu.engine import cpu_places, cpu_plan
 from lenet_gpu.engine.cpu_plan import CpuPlan
 from lenet_gpu.lenet5 import LeNet5
 from lenet_gpu.losses import cross_entropy
@@ -16,6 +16,13 @@ from lenet_gpu.optim import GradientDescent
 
 BATCHES = (1, 2, 31, 32, 33, 256, 1000)
 TOLERANCE = {"float32": 1e-4, "float64": 2e-12}
+
+
+@pytest.fixture(autouse=True, params=[False, True], ids=["narrow", "wide"])
+def wide(request, monkeypatch):
+    """Every test runs in both ways of computing, whatever the processor."""
+    monkeypatch.setattr(cpu_plan, "has_wide_vectors", lambda: request.param)
+    return request.param
 
 
 def network(dtype, **arguments):

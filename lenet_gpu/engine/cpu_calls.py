@@ -3,14 +3,12 @@
 Every method returns a list of calls, which compute when they are run, not when they are made. The formulas
 are those of layers.py, rewritten as follows:
 
-* f(a) = A tanh(S a) = A - 2A / (exp(2S a) + 1), since NumPy's exp is much quicker than its tanh. The factor
-  2S goes into the weights. C1 and C3 leave out the last pass, "A +": their outputs are only ever added up by
-  fours, so 4A goes into the bias of the subsampling that follows. Below, t stands for y - A. The derivative
-  needs the output alone: f'(a) = S/A (A^2 - y^2) = -S/A t (t + 2A).
+* f(a) = p + q t, where t is the part of the squashing function that is quickest to compute (cpu_squash.py).
+  Its argument's factor goes into the weights. C1 and C3 stop at t: their outputs are only ever added up by
+  fours, so 4p goes into the bias of the subsampling that follows, and q into its coefficient. The derivative
+  needs the output alone.
 * Pixels stay 0 ... 255. What input scaling does to them is done to C1's weights instead:
   sum of w (background + s v) = sum of (s w) v + background (sum of w).
-
-Products are `a.dot(b, out)`, which costs about 1 us less than `np.matmul(a, b, out)` but wants `out` in one piece.
 
 Names: a is a unit's weighted sum, y its output, delta = dE/da.
 """
@@ -24,6 +22,8 @@ import numpy as np
 from lenet_gpu.engine import cpu_layout as layout
 from lenet_gpu.engine.cpu_head import Call, Head
 from lenet_gpu.engine.cpu_layout import C1_LINE, C1_MAPS, C1_ONES, C1_TERMS, C3_HALF, C3_MAPS, C3_TERMS
+from lenet_gpu.engine.cpu_products import Products
+from lenet_gpu.engine.cpu_squash import Squash
 from lenet_gpu.engine.cpu_terms import Terms
 from lenet_gpu.layers import named_views
 from lenet_gpu.paper import SQUASH_A, SQUASH_S
@@ -37,6 +37,8 @@ class Calls:
         shapes: Shape of each parameter by name, in the order of the buffer.
         terms: The weight matrices made from it.
         head: The output layer.
+        squash: How squashing is computed.
+        products: How products are cut.
         capacity: Largest number of images.
         pixels: dtype of the images.
         training: Whether backward passes are wanted.
@@ -49,6 +51,8 @@ class Calls:
         shapes: Mapping[str, Sequence[int]],
         terms: Terms,
         head: Head,
+        squash: Squash,
+        products: Products,
         capacity: int,
         pixels: np.dtype,
         *,
@@ -57,6 +61,7 @@ class Calls:
     ) -> None:
         self.dtype = dtype = parameters.dtype
         self._shapes, self._terms, self._head = shapes, terms, head
+        self._squash, self._products = squash, products
         self._parameters = named_views(parameters, shapes)
         self._buffers = layout.Buffers(capacity, dtype, pixels, training, grid)
         self._training, self._grid = training, grid
@@ -81,6 +86,8 @@ class Calls:
             (b["c1_in"][C1_ONES].fill, (1,)),
             (b["c3_in"][0].fill, (1,)),
             (b["c3_in"][-1].fill, (1,)),
+            (b["s2_sum"][-1].fill, (1,)),
+            (b["s4_sum"][-1].fill, (1,)),
         ]
         if self._training:
             calls += [(b["fold_y"].fill, (0,)), (b["fold_x"].fill, (0,))]
@@ -102,40 +109,29 @@ class Calls:
 
     # ---- forward
 
-    def _squash(self, x: np.ndarray) -> list[Call]:
-        """2S a -> t = f(a) - A, in place."""
-        return [
-            (np.exp, (x, x)),
-            (np.add, (x, self._number(1.0), x)),
-            (np.divide, (self._number(-2.0 * SQUASH_A), x, x)),
-        ]
-
     def _subsample(self, name: str, x: np.ndarray, total: np.ndarray, y: np.ndarray) -> list[Call]:
-        """Add four phases, multiply by the coefficient, add the bias, squash.
+        """Add four phases, multiply by the coefficient and add the bias (one product), squash.
 
         Args:
             name: "s2" or "s4".
             x: t of the layer below, the phases along axis -2.
-            total: Receives the sums, (rows, columns).
+            total: Receives the sums, above a row of ones, (rows + 1, columns).
             y: Receives the layer's output, (rows, columns).
         """
-        factor, offset, _ = self._terms.subsampling[name]
-        sums = total.reshape(*x.shape[:-2], -1)
+        sums = total[:-1].reshape(*x.shape[:-2], -1)
         return [
             (np.add, (x[..., 0, :], x[..., 1, :], sums)),
             (np.add, (sums, x[..., 2, :], sums)),
             (np.add, (sums, x[..., 3, :], sums)),
-            (np.multiply, (total, factor, y)),
-            (np.add, (y, offset, y)),
-            *self._squash(y),
-            (np.add, (y, self._number(SQUASH_A), y)),
+            *self._products.by_rows(self._terms.subsampling[name], total, y),
+            *self._squash.output(y),
         ]
 
     def _dense(self, name: str, x: np.ndarray, y: np.ndarray) -> list[Call]:
         """A fully connected layer and its squashing, x (inputs, n) -> y (units, n)."""
         weight, bias = self._parameters[f"{name}.weight"], self._parameters[f"{name}.bias"]
         return [
-            (weight.reshape(len(bias), -1).dot, (x, y)),
+            *self._products.by_rows(weight.reshape(len(bias), -1), x, y),
             (np.add, (y, bias[:, None], y)),
             (np.multiply, (y, self._number(SQUASH_S), y)),
             (np.tanh, (y, y)),  # few values: here one call is quicker than three cheaper ones
@@ -148,14 +144,15 @@ class Calls:
         c1 = b["c1"].reshape(4, 4 * C1_MAPS, -1)  # line, (x, map), (tile, image)
         c3_in, windows = b["c3_in"][1:-1], layout.c3_windows(b["s2"], n)
         c3 = b["c3"].reshape(2, 2 * C3_MAPS, -1)  # line, (x, map), (tile, image)
+        rows, columns, line = self._products.by_rows, self._products.by_columns, layout.C3_TILES * n
         return [
-            *((self._terms.c1[k].dot, (layout.c1_line(b["c1_in"], k), c1[k])) for k in range(4)),
-            *self._squash(b["c1"]),
+            *(call for k in range(4) for call in rows(self._terms.c1[k], layout.c1_line(b["c1_in"], k), c1[k])),
+            *self._squash.unit(b["c1"]),
             *self._subsample("s2", c1.reshape(2, 4, -1), b["s2_sum"], b["s2"]),
             (np.copyto, (c3_in.reshape(windows.shape), windows)),
-            (self._terms.c3[: 2 * C3_MAPS, :C3_HALF].dot, (b["c3_in"][:C3_HALF], c3[0])),
-            (self._terms.c3[2 * C3_MAPS :, -C3_HALF:].dot, (b["c3_in"][-C3_HALF:], c3[1])),
-            *self._squash(b["c3"]),
+            *columns(self._terms.c3[: 2 * C3_MAPS, :C3_HALF], b["c3_in"][:C3_HALF], c3[0], line),
+            *columns(self._terms.c3[2 * C3_MAPS :, -C3_HALF:], b["c3_in"][-C3_HALF:], c3[1], line),
+            *self._squash.unit(b["c3"]),
             *self._subsample("s4", b["c3"].reshape(4, -1), b["s4_sum"], b["s4"]),
             *self._dense("c5", b["s4"].reshape(-1, n), b["c5"]),
             *self._dense("f6", b["c5"], b["f6"]),
@@ -165,7 +162,7 @@ class Calls:
     # ---- backward
 
     def _delta(self, y: np.ndarray, dy: np.ndarray, scale: float = 1.0) -> list[Call]:
-        """Turn dy = dE/dy / scale into delta = dE/dy f'(a), in place; y is used up."""
+        """Turn dy = dE/dy / scale into delta = dE/dy f'(a), in place; y is used up. f'(a) = S/A (A^2 - y^2)."""
         return [
             (np.multiply, (y, y, y)),
             (np.subtract, (y, self._number(SQUASH_A**2), y)),
@@ -196,7 +193,7 @@ class Calls:
             name: "s2" or "s4".
             x: t of the layer below, the phases along axis -2; becomes its delta.
             scratch: Of x's shape.
-            total: The sums of four t, (rows, columns).
+            total: The sums of four t, above a row of ones, (rows + 1, columns).
             y: The layer's output, (rows, columns); used up.
             dy: dE/dy / scale, (rows, columns); used up.
             scale: What dy still has to be multiplied by.
@@ -204,16 +201,15 @@ class Calls:
         """
         rows, columns = y.shape
         sums = np.zeros((2, rows), self.dtype)
-        back = self._terms.subsampling[name][2]
+        back = self._terms.subsampling_back[name]
         return [
             *self._delta(y, dy, scale),
-            (np.matmul, (dy[:, None, :], total[:, :, None], sums[0, :, None, None])),
+            (np.matmul, (dy[:, None, :], total[:-1, :, None], sums[0, :, None, None])),
             (dy.dot, (self._ones[:columns], sums[1])),
             (sums.reshape(-1).dot, (self._terms.subsampling_gradient[name], gradient)),
-            # the same dE/dy for each of the four phases below, times f' = -S/A t (t + 2A)
+            # the same dE/dy for each of the four phases below, times its f'
             (np.multiply, (dy, back, dy)),
-            (np.add, (x, self._number(2.0 * SQUASH_A), scratch)),
-            (np.multiply, (x, scratch, x)),
+            *self._squash.derivative(x, scratch),
             (np.multiply, (x, dy.reshape(*x.shape[:-2], 1, -1), x)),
         ]
 
@@ -230,7 +226,7 @@ class Calls:
             (0, first, upper), (0, second, both), (1, two, both), (2, first, both), (2, second, lower)
         ):  # fmt: skip
             weights = self._terms.c3[outputs, 1 + 2 * k * line : 1 + 2 * (k + 1) * line]
-            calls.append((np.matmul, (weights[:, rows].T, delta[outputs], thirds[k][rows])))
+            calls += self._products.by_rows(weights[:, rows].T, delta[outputs], thirds[k][rows])
         return calls
 
     def backward(self, n: int, labels: np.ndarray, flat: np.ndarray) -> list[Call]:
@@ -252,6 +248,7 @@ class Calls:
         fold_y, fold_x = b["fold_y"].reshape(3, -1), b["fold_x"].reshape(3, *b["s2"].shape)
         tall_flat = flat_scratch[: fold_y[0].size]
         dc1 = self._dc1_sums.reshape(C1_MAPS, -1)
+        rows = self._products.by_rows
         thirds, tall, wide = layout.fold_views(b["fold_y"], tall_flat, b["fold_x"], n)
         return [
             *self._head.loss_backward(n, labels, b["f6"], b["f6_delta"], gradients),
@@ -261,8 +258,8 @@ class Calls:
                 "s4", c3, flat_scratch[: c3.size].reshape(c3.shape), b["s4_sum"], b["s4"],
                 b["s4_delta"], 1.0, part["s4"],
             ),
-            (b["c3_in"][:C3_HALF].dot, (c3_lines[0].T, self._dc3[0])),
-            (b["c3_in"][-C3_HALF:].dot, (c3_lines[1].T, self._dc3[1])),
+            *rows(b["c3_in"][:C3_HALF], c3_lines[0].T, self._dc3[0], 1 + layout.C3_LINE),
+            *rows(b["c3_in"][-C3_HALF:], c3_lines[1].T, self._dc3[1], 1 + layout.C3_LINE),
             (self._dc3.take, (self._terms.c3_places, None, self._dc3_terms, "clip")),
             (self._ones[:4].dot, (self._dc3_terms, part["c3"])),
             *self._c3_back(b["c3"], thirds),
@@ -271,11 +268,11 @@ class Calls:
             (np.copyto, (wide, tall)),
             (np.add, (fold_x[0], fold_x[1], b["s2_delta"])),
             (np.add, (b["s2_delta"], fold_x[2], b["s2_delta"])),
-            # C3's weights hold a factor 2S, which goes out here.
+            # C3's weights hold the factor k, which goes out here.
             *self._subsample_back(
-                "s2", c1, scratch, b["s2_sum"], b["s2"], b["s2_delta"], 0.5 / SQUASH_S, part["s2"]
+                "s2", c1, scratch, b["s2_sum"], b["s2"], b["s2_delta"], 1.0 / self._squash.weight, part["s2"]
             ),
-            *((c1_lines[k].dot, (layout.c1_line(b["c1_in"], k).T, self._dc1[k])) for k in range(4)),
+            *(call for k in range(4) for call in rows(c1_lines[k], layout.c1_line(b["c1_in"], k).T, self._dc1[k], 8)),
             (self._dc1.take, (self._terms.c1_places, None, self._dc1_terms, "clip")),
             (self._ones[:16].dot, (self._dc1_terms, self._dc1_sums)),
             (dc1.dot, (self._terms.c1_gradient, gradients["c1.weight"].reshape(C1_MAPS, -1))),

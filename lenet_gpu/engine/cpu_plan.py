@@ -22,7 +22,10 @@ import numpy as np
 from lenet_gpu.engine.cpu_calls import Calls
 from lenet_gpu.engine.cpu_head import Call, Head, SoftmaxHead
 from lenet_gpu.engine.cpu_layout import GRID, PIXELS
+from lenet_gpu.engine.cpu_processor import has_wide_vectors
+from lenet_gpu.engine.cpu_products import Products
 from lenet_gpu.engine.cpu_single import SingleImage
+from lenet_gpu.engine.cpu_squash import ByExp, ByTanh
 from lenet_gpu.engine.cpu_terms import Terms
 from lenet_gpu.layers import named_views
 from lenet_gpu.losses import softmax
@@ -72,6 +75,7 @@ class CpuPlan:
         pixels: dtype of the images: uint8 (0 to 255), or float32 (0 to 1).
         grid: Images are whole input layers instead, margin included: 32x32 pixels, float32 from 0 to 255.
         head: What follows F6, made for this dtype and at least this capacity; softmax if None.
+        wide: Compute as suits a processor with AVX-512, or as suits others; as this one is if None.
     """
 
     def __init__(
@@ -86,20 +90,24 @@ class CpuPlan:
         pixels: str = "uint8",
         grid: bool = False,
         head: Head | None = None,
+        wide: bool | None = None,
     ) -> None:
+        wide = has_wide_vectors() if wide is None else wide
         self.capacity, self.dtype = capacity, parameters.dtype
         scale = (ink - background) / (255.0 if grid or pixels == "uint8" else 1.0)
         kind, self._pixels = (np.dtype(np.float32), GRID) if grid else (np.dtype(pixels), PIXELS)
         # A batch's first chunk writes its gradients to the target, later chunks here, to be added (index -1).
         self._targets = [*targets, np.zeros_like(parameters)] if targets else []
         self._labels = np.zeros(capacity, np.intp)
-        self._terms = Terms(parameters, shapes, background, scale)
+        squash = (ByTanh if wide else ByExp)(parameters.dtype)
+        self._terms = Terms(parameters, shapes, background, scale, squash)
         views = named_views(parameters, shapes)
         self._head = SoftmaxHead(views, capacity) if head is None else head
         self._calls = Calls(
-            parameters, shapes, self._terms, self._head, capacity, kind, training=bool(targets), grid=grid
-        )
-        self._single = SingleImage(views, self._terms) if head is None and kind == np.uint8 else None
+            parameters, shapes, self._terms, self._head, squash, Products(cut=wide), capacity, kind,
+            training=bool(targets), grid=grid,
+        )  # fmt: skip
+        self._single = SingleImage(views, self._terms, squash) if head is None and kind == np.uint8 else None
         self._single_is_ready = False
         self._programs: dict[tuple[int, int], _Program] = {}
         self._ready_for = 0

@@ -15,7 +15,7 @@ import numpy as np
 from lenet_gpu.engine import cpu_places
 from lenet_gpu.engine.cpu_head import Call
 from lenet_gpu.engine.cpu_layout import C1_LINE, C1_MAPS, C1_TERMS, C3_MAPS, C3_ROWS, C3_TERMS, K
-from lenet_gpu.paper import SQUASH_A, SQUASH_S
+from lenet_gpu.engine.cpu_squash import Squash
 
 
 class Terms:
@@ -26,12 +26,14 @@ class Terms:
         shapes: Shape of each parameter by name, in the order of the buffer.
         background: Input value of an empty pixel.
         pixel_scale: Input value of one step of a pixel.
+        squash: How squashing is computed, which says what factors the weights get (k, q and p below).
 
     Attributes:
-        c1: (4, 24, 41), times 2S and for raw pixels; see `cpu_places.c1_places`.
-        c3: (64, 218), times 2S; see `cpu_places.c3_places`.
-        subsampling: For "s2" and "s4" three columns, one number for each row of their arrays: what a sum of
-            four t is multiplied by, what is added then, and what delta is multiplied by on its way down.
+        c1: (4, 24, 41), times k and for raw pixels; see `cpu_places.c1_places`.
+        c3: (64, 218), times k; see `cpu_places.c3_places`.
+        subsampling: For "s2" and "s4" the matrix (rows, rows + 1) that multiplies the sums of four t and a row of
+            ones: coefficients on its diagonal, biases in its last column.
+        subsampling_back: For "s2" and "s4" what delta is multiplied by on its way down, (rows, 1).
         expand: The calls that fill these from the parameters.
         c1_places, c3_places: Where the gradients of the terms are in the gradients of the matrices.
         c1_gradient: (26, 25), turns the gradients of C1's terms into those of its kernels.
@@ -40,46 +42,53 @@ class Terms:
     """
 
     def __init__(
-        self, parameters: np.ndarray, shapes: Mapping[str, Sequence[int]], background: float, pixel_scale: float
+        self,
+        parameters: np.ndarray,
+        shapes: Mapping[str, Sequence[int]],
+        background: float,
+        pixel_scale: float,
+        squash: Squash,
     ) -> None:
         dtype = parameters.dtype
+        k, q, p = squash.weight, squash.factor, squash.offset
         self._bounds = self._find_parts(shapes)
         part = self.parts(parameters)
 
         terms1, terms3 = np.zeros(C1_TERMS + 1, dtype), np.zeros(C3_TERMS + 1, dtype)  # the last stays 0
         self.c1, self.c3 = np.zeros((4, 4 * C1_MAPS, C1_LINE), dtype), np.zeros((4 * C3_MAPS, C3_ROWS), dtype)
-        # A kernel of C1 to that for raw pixels and to what the background adds to the bias, times 2S.
+        # A kernel of C1 to that for raw pixels and to what the background adds to the bias, times k.
         for_pixels = np.column_stack([pixel_scale * np.eye(K * K), np.full(K * K, background)])  # (25, 26)
         self.c1_gradient = for_pixels.T.astype(dtype)
-        for_pixels = (2.0 * SQUASH_S * for_pixels).astype(dtype)
+        for_pixels = (k * for_pixels).astype(dtype)
         c1, c1_biases = terms1[:-1].reshape(C1_MAPS, -1), np.zeros(C1_MAPS, dtype)  # (6, 26), (6,)
         c1_terms, self.c1_places = cpu_places.c1_places()
         c3_terms, self.c3_places = cpu_places.c3_places()
         self.expand: list[Call] = [
             (part["c1"][:-C1_MAPS].reshape(C1_MAPS, -1).dot, (for_pixels, c1)),
-            (np.multiply, (part["c1"][-C1_MAPS:], np.array(2.0 * SQUASH_S, dtype), c1_biases)),
+            (np.multiply, (part["c1"][-C1_MAPS:], np.array(k, dtype), c1_biases)),
             (np.add, (c1[:, -1], c1_biases, c1[:, -1])),
             (terms1.take, (c1_terms, None, self.c1, "clip")),
-            (np.multiply, (part["c3"], np.array(2.0 * SQUASH_S, dtype), terms3[:-1])),
+            (np.multiply, (part["c3"], np.array(k, dtype), terms3[:-1])),
             (terms3.take, (c3_terms, None, self.c3, "clip")),
         ]
-        self.subsampling: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
+        self.subsampling: dict[str, np.ndarray] = {}
+        self.subsampling_back: dict[str, np.ndarray] = {}
         self.subsampling_gradient: dict[str, np.ndarray] = {}
         for name, maps, repeats in (("s2", C1_MAPS, 4), ("s4", C3_MAPS, 1)):
             each = np.tile(np.eye(maps), (repeats, 1))  # (rows, maps): the map of each row
-            none = np.zeros_like(each)
-            columns = np.block(
-                [
-                    [2.0 * SQUASH_S * each, none],
-                    [2.0 * SQUASH_S * 4.0 * SQUASH_A * each, 2.0 * SQUASH_S * each],
-                    [-SQUASH_S / SQUASH_A * each, none],
-                ]
-            ).astype(dtype)  # (3 rows, 2 maps)
-            values = np.zeros(len(columns), dtype)
-            self.expand.append((columns.dot, (part[name], values)))
-            factor, offset, back = values.reshape(3, -1, 1)
-            self.subsampling[name] = factor, offset, back
-            gradient = np.block([[each, none], [4.0 * SQUASH_A * each, each]])
+            rows, none = len(each), np.zeros_like(each)
+            # How the matrix follows from the coefficients c and the biases b: k q c on its diagonal, k (4p c + b)
+            # in its last column; and below it what goes down, slope c.
+            of_parameters = np.zeros((rows * (rows + 1) + rows, 2 * maps))
+            matrix = of_parameters[:-rows].reshape(rows, rows + 1, 2 * maps)
+            matrix[np.arange(rows), np.arange(rows), :maps] = k * q * each
+            matrix[:, rows] = np.hstack([k * 4.0 * p * each, k * each])
+            of_parameters[-rows:, :maps] = squash.slope * each
+            values = np.zeros(len(of_parameters), dtype)
+            self.expand.append((of_parameters.astype(dtype).dot, (part[name], values)))
+            self.subsampling[name] = values[:-rows].reshape(rows, rows + 1)
+            self.subsampling_back[name] = values[-rows:, None]
+            gradient = np.block([[q * each, none], [4.0 * p * each, each]])
             self.subsampling_gradient[name] = gradient.astype(dtype)
 
     @staticmethod

@@ -1,0 +1,99 @@
+"""How the CPU plan follows the processor: products in pieces, and two ways of squashing."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from lenet_gpu.engine import cpu_processor
+from lenet_gpu.engine.cpu_products import SMALL, Products, bounds
+from lenet_gpu.engine.cpu_squash import ByExp, ByTanh
+from lenet_gpu.paper import SQUASH_A, SQUASH_S
+
+
+def run(calls):
+    for function, arguments in calls:
+        function(*arguments)
+
+
+@pytest.mark.parametrize(("size", "parts"), [(7, 1), (7, 3), (3, 7), (1, 1), (181, 5)])
+def test_parts_cover_everything_once_and_are_about_equal(size, parts):
+    found = bounds(size, parts)
+    assert [i for start, stop in found for i in range(start, stop)] == list(range(size))
+    assert len(found) == min(size, parts)
+    assert max(b - a for a, b in found) - min(b - a for a, b in found) <= 1
+
+
+@pytest.mark.parametrize("strided", [False, True])
+@pytest.mark.parametrize("kind", ["rows", "few rows", "columns"])
+@pytest.mark.parametrize("shape", [(32, 181, 800), (5, 3, 8), (24, 1568, 40)])
+def test_pieces_are_small_and_make_the_product(rng, shape, kind, strided):
+    m, k, n = shape
+    a, b = rng.standard_normal((m, k)), rng.standard_normal((k, n))
+    counts = {}
+    for cut in (False, True):
+        out = np.full((m, 2 * n), np.nan)[:, :n] if strided else np.full((m, n), np.nan)
+        products = Products(cut)
+        calls = {
+            "rows": lambda: products.by_rows(a, b, out),  # noqa: B023 (called at once)
+            "few rows": lambda: products.by_rows(a, b, out, 3),  # noqa: B023
+            "columns": lambda: products.by_columns(a, b, out, 8),  # noqa: B023
+        }[kind]()
+        run(calls)
+        np.testing.assert_allclose(out, a @ b, atol=1e-10)
+        counts[cut] = len(calls)
+    assert counts[False] == 1
+    rows = m // counts[True] if kind != "columns" else m
+    columns = n // counts[True] if kind == "columns" else n
+    assert rows * k * columns <= SMALL * 1.1  # parts are about equal
+    if kind == "few rows":
+        assert rows <= 3
+
+
+@pytest.mark.parametrize("way", [ByExp, ByTanh])
+def test_both_ways_compute_the_squashing_function(way):
+    a = np.linspace(-8.0, 8.0, 321)
+    expected = SQUASH_A * np.tanh(SQUASH_S * a)
+    squash = way(np.dtype("float64"))
+    t = squash.weight * a
+    run(squash.unit(t))
+    np.testing.assert_allclose(squash.offset + squash.factor * t, expected, atol=1e-14)
+    run(squash.derivative(t, np.empty_like(t)))
+    np.testing.assert_allclose(squash.slope * t, SQUASH_S * (SQUASH_A - expected**2 / SQUASH_A), atol=1e-14)
+    y = squash.weight * a
+    run(squash.output(y))
+    np.testing.assert_allclose(y, expected, atol=1e-14)
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [(["AVX512_SKX"], True), (["X86_V4"], True), (["X86_V3"], False), (["FMA3__AVX2"], False), (["ASIMD"], False),
+     ([], False)],
+)  # fmt: skip
+def test_the_processor_is_known_by_what_numpy_runs(monkeypatch, names, expected):
+    from numpy.lib import introspect
+
+    kinds = {"tanh": {name: {"current": name, "available": f"{name} baseline"} for name in names}}
+    monkeypatch.setattr(introspect, "opt_func_info", lambda func_name, signature: kinds)
+    cpu_processor.has_wide_vectors.cache_clear()
+    assert cpu_processor.has_wide_vectors() is expected
+    monkeypatch.undo()
+    cpu_processor.has_wide_vectors.cache_clear()
+
+
+def test_a_real_numpy_says_what_it_runs():
+    """In a process that is told not to use AVX-512, where there is any, the answer is no."""
+    from numpy._core._multiarray_umath import __cpu_features__ as features
+
+    code = "from lenet_gpu.engine.cpu_processor import has_wide_vectors; print(has_wide_vectors())"
+    wide = features.get("AVX512_SKX", False)
+    for disabled, expected in (("", bool(wide)), *([("AVX512_SKX X86_V4", False)] if wide else [])):
+        names = " ".join(name for name in disabled.split() if name in features)
+        ended = subprocess.run(
+            [sys.executable, "-W", "ignore", "-c", code],
+            env={**os.environ, "NPY_DISABLE_CPU_FEATURES": names},
+            capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        assert ended.stdout.strip() == str(expected)
