@@ -144,14 +144,14 @@ class Calls:
         c1 = b["c1"].reshape(4, 4 * C1_MAPS, -1)  # line, (x, map), (tile, image)
         c3_in, windows = b["c3_in"][1:-1], layout.c3_windows(b["s2"], n)
         c3 = b["c3"].reshape(2, 2 * C3_MAPS, -1)  # line, (x, map), (tile, image)
-        rows, columns, line = self._products.by_rows, self._products.by_columns, layout.C3_TILES * n
+        rows, columns = self._products.by_rows, self._products.by_columns
         return [
             *(call for k in range(4) for call in rows(self._terms.c1[k], layout.c1_line(b["c1_in"], k), c1[k])),
             *self._squash.unit(b["c1"]),
             *self._subsample("s2", c1.reshape(2, 4, -1), b["s2_sum"], b["s2"]),
             (np.copyto, (c3_in.reshape(windows.shape), windows)),
-            *columns(self._terms.c3[: 2 * C3_MAPS, :C3_HALF], b["c3_in"][:C3_HALF], c3[0], line),
-            *columns(self._terms.c3[2 * C3_MAPS :, -C3_HALF:], b["c3_in"][-C3_HALF:], c3[1], line),
+            *columns(self._terms.c3[: 2 * C3_MAPS, :C3_HALF], b["c3_in"][:C3_HALF], c3[0], n),
+            *columns(self._terms.c3[2 * C3_MAPS :, -C3_HALF:], b["c3_in"][-C3_HALF:], c3[1], n),
             *self._squash.unit(b["c3"]),
             *self._subsample("s4", b["c3"].reshape(4, -1), b["s4_sum"], b["s4"]),
             *self._dense("c5", b["s4"].reshape(-1, n), b["c5"]),

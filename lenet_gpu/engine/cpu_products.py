@@ -66,5 +66,7 @@ class Products:
             out: (m, n).
             unit: Pieces have multiples of so many columns.
         """
-        pieces = bounds(b.shape[1] // unit, self._parts(a, b))
+        units = b.shape[1] // unit
+        most = max(1, SMALL // (a.size * unit)) if self._cut else units
+        pieces = bounds(units, -(-units // most))
         return [product(a, b[:, unit * i : unit * j], out[:, unit * i : unit * j]) for i, j in pieces]
