@@ -86,8 +86,6 @@ class Calls:
             (b["c1_in"][C1_ONES].fill, (1,)),
             (b["c3_in"][0].fill, (1,)),
             (b["c3_in"][-1].fill, (1,)),
-            (b["s2_sum"][-1].fill, (1,)),
-            (b["s4_sum"][-1].fill, (1,)),
         ]
         if self._training:
             calls += [(b["fold_y"].fill, (0,)), (b["fold_x"].fill, (0,))]
@@ -110,20 +108,22 @@ class Calls:
     # ---- forward
 
     def _subsample(self, name: str, x: np.ndarray, total: np.ndarray, y: np.ndarray) -> list[Call]:
-        """Add four phases, multiply by the coefficient and add the bias (one product), squash.
+        """Add four phases, multiply by the coefficient, add the bias, squash.
 
         Args:
             name: "s2" or "s4".
             x: t of the layer below, the phases along axis -2.
-            total: Receives the sums, above a row of ones, (rows + 1, columns).
+            total: Receives the sums, (rows, columns).
             y: Receives the layer's output, (rows, columns).
         """
-        sums = total[:-1].reshape(*x.shape[:-2], -1)
+        factor, offset, _ = self._terms.subsampling[name]
+        sums = total.reshape(*x.shape[:-2], -1)
         return [
             (np.add, (x[..., 0, :], x[..., 1, :], sums)),
             (np.add, (sums, x[..., 2, :], sums)),
             (np.add, (sums, x[..., 3, :], sums)),
-            *self._products.by_rows(self._terms.subsampling[name], total, y),
+            (np.multiply, (total, factor, y)),
+            (np.add, (y, offset, y)),
             *self._squash.output(y),
         ]
 
@@ -193,7 +193,7 @@ class Calls:
             name: "s2" or "s4".
             x: t of the layer below, the phases along axis -2; becomes its delta.
             scratch: Of x's shape.
-            total: The sums of four t, above a row of ones, (rows + 1, columns).
+            total: The sums of four t, (rows, columns).
             y: The layer's output, (rows, columns); used up.
             dy: dE/dy / scale, (rows, columns); used up.
             scale: What dy still has to be multiplied by.
@@ -201,10 +201,10 @@ class Calls:
         """
         rows, columns = y.shape
         sums = np.zeros((2, rows), self.dtype)
-        back = self._terms.subsampling_back[name]
+        back = self._terms.subsampling[name][2]
         return [
             *self._delta(y, dy, scale),
-            (np.matmul, (dy[:, None, :], total[:-1, :, None], sums[0, :, None, None])),
+            (np.matmul, (dy[:, None, :], total[:, :, None], sums[0, :, None, None])),
             (dy.dot, (self._ones[:columns], sums[1])),
             (sums.reshape(-1).dot, (self._terms.subsampling_gradient[name], gradient)),
             # the same dE/dy for each of the four phases below, times its f'

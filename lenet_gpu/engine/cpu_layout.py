@@ -25,19 +25,16 @@ The first half of the network for n images (sizes are rows x columns; o is a row
        |  which are window lines k to k + 4 and, somewhere among them, o
     c1     4 x 24 x 49n    rows line x (x%2, x//2, map)  =  2 x phase x 12 S2 rows
        |  squash; add the four phases (the 2x2 cells that S2 adds)
-    s2_sum      25 x 49n   rows (y%2, x%2, map) | o  columns (y//2, x//2, image)      6 maps of 14x14
-       |  product with (24 x 25): coefficient and bias; squash
-    s2          24 x 49n   likewise
-       |  gather: a 6x6 window at each of the 5x5 tiles
+    s2          24 x 49n   rows (y%2, x%2, map)      columns (y//2, x//2, image)      6 maps of 14x14
+       |  coefficient, bias, squash; gather: a 6x6 window at each of the 5x5 tiles
     c3_in      218 x 25n   o | rows (y, x, map) of 6x6x6 | o    columns (tile y, tile x, image)
        |           rows   0-180: o, window lines 0-4  -->  output line 0 of the tile
        |           rows 37-217: window lines 1-5, o   -->  output line 1
        |  two products, each with half of the (64 x 218) weights (which in one piece serve the way back)
     c3          64 x 25n   rows (phase, map), phase (line, x)
        |  squash; add the four phases
-    s4_sum      17 x 25n   rows (map) | o            columns (y, x, image)            16 maps of 5x5
-       |  product with (16 x 17): coefficient and bias; squash
-    s4          16 x 25n   the same memory seen as 400 x n
+    s4          16 x 25n   rows (map)                columns (y, x, image)            16 maps of 5x5
+       |  coefficient, bias, squash; the same memory seen as 400 x n
     c5, f6, output         (120, 84, 10) x n: plain products with the parameters as they lie
 """
 
@@ -110,11 +107,11 @@ class Buffers:
             "images": (16, 64, pixels),
             "c1_in": (1 + C1_WINDOW**2, C1_TILES**2, dtype),
             "c1": (16 * C1_MAPS, C1_TILES**2, dtype),
-            "s2_sum": (1 + 4 * C1_MAPS, C1_TILES**2, dtype),
+            "s2_sum": s2,
             "s2": s2,
             "c3_in": (C3_ROWS, C3_TILES**2, dtype),
             "c3": (4 * C3_MAPS, C3_TILES**2, dtype),
-            "s4_sum": (1 + C3_MAPS, C3_TILES**2, dtype),
+            "s4_sum": s4,
             "s4": s4,
             "c5": (C5_MAPS, 1, dtype),
             "f6": (F6_UNITS, 1, dtype),

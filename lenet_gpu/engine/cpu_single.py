@@ -149,11 +149,11 @@ class SingleImage:
             outputs, ones = self._w1[:, line * 24 : (line + 1) * 24], C1_ONES - line * C1_WINDOW
             outputs[48] = matrix[:, ones]
             outputs[line * 8 : line * 8 + 40] = np.delete(matrix, ones, axis=1).T
-        s2, s4 = self._terms.subsampling["s2"], self._terms.subsampling["s4"]
-        self._w2[...], self._b2[...] = np.tile(s2[:PHASE, :PHASE], (4, 1)), s2[:PHASE, -1]
+        (c2, b2, _), (c4, b4, _) = self._terms.subsampling["s2"], self._terms.subsampling["s4"]
+        self._w2[...], self._b2[...] = np.tile(np.diag(c2[:PHASE, 0]), (4, 1)), b2[:PHASE, 0]
         w3, b3 = self._terms.c3[:32, 1:181], self._terms.c3[:32, 0]  # (32, 180), (32,)
         self._w3[:180], self._w3[180] = q * w3.T, b3 + p * w3.sum(axis=1)
-        self._w4[...], self._b4[...] = np.tile(s4[:, :-1], (4, 1)), s4[:, -1]
+        self._w4[...], self._b4[...] = np.tile(np.diag(c4[:, 0]), (4, 1)), b4[:, 0]
         w5 = weights["c5.weight"].transpose(0, 2, 3, 1).reshape(C5_MAPS, -1)  # (120, 5 x 5 x 16)
         b5 = weights["c5.bias"] + p * w5.sum(axis=1)
         for folded, weight, bias, before, after in (

@@ -31,9 +31,8 @@ class Terms:
     Attributes:
         c1: (4, 24, 41), times k and for raw pixels; see `cpu_places.c1_places`.
         c3: (64, 218), times k; see `cpu_places.c3_places`.
-        subsampling: For "s2" and "s4" the matrix (rows, rows + 1) that multiplies the sums of four t and a row of
-            ones: coefficients on its diagonal, biases in its last column.
-        subsampling_back: For "s2" and "s4" what delta is multiplied by on its way down, (rows, 1).
+        subsampling: For "s2" and "s4" three columns, one number for each row of their arrays: what a sum of
+            four t is multiplied by, what is added then, and what delta is multiplied by on its way down.
         expand: The calls that fill these from the parameters.
         c1_places, c3_places: Where the gradients of the terms are in the gradients of the matrices.
         c1_gradient: (26, 25), turns the gradients of C1's terms into those of its kernels.
@@ -71,23 +70,22 @@ class Terms:
             (np.multiply, (part["c3"], np.array(k, dtype), terms3[:-1])),
             (terms3.take, (c3_terms, None, self.c3, "clip")),
         ]
-        self.subsampling: dict[str, np.ndarray] = {}
-        self.subsampling_back: dict[str, np.ndarray] = {}
+        self.subsampling: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
         self.subsampling_gradient: dict[str, np.ndarray] = {}
         for name, maps, repeats in (("s2", C1_MAPS, 4), ("s4", C3_MAPS, 1)):
             each = np.tile(np.eye(maps), (repeats, 1))  # (rows, maps): the map of each row
-            rows, none = len(each), np.zeros_like(each)
-            # How the matrix follows from the coefficients c and the biases b: k q c on its diagonal, k (4p c + b)
-            # in its last column; and below it what goes down, slope c.
-            of_parameters = np.zeros((rows * (rows + 1) + rows, 2 * maps))
-            matrix = of_parameters[:-rows].reshape(rows, rows + 1, 2 * maps)
-            matrix[np.arange(rows), np.arange(rows), :maps] = k * q * each
-            matrix[:, rows] = np.hstack([k * 4.0 * p * each, k * each])
-            of_parameters[-rows:, :maps] = squash.slope * each
-            values = np.zeros(len(of_parameters), dtype)
-            self.expand.append((of_parameters.astype(dtype).dot, (part[name], values)))
-            self.subsampling[name] = values[:-rows].reshape(rows, rows + 1)
-            self.subsampling_back[name] = values[-rows:, None]
+            none = np.zeros_like(each)
+            columns = np.block(
+                [
+                    [k * q * each, none],
+                    [k * 4.0 * p * each, k * each],
+                    [squash.slope * each, none],
+                ]
+            ).astype(dtype)  # (3 rows, 2 maps)
+            values = np.zeros(len(columns), dtype)
+            self.expand.append((columns.dot, (part[name], values)))
+            factor, offset, back = values.reshape(3, -1, 1)
+            self.subsampling[name] = factor, offset, back
             gradient = np.block([[q * each, none], [4.0 * p * each, each]])
             self.subsampling_gradient[name] = gradient.astype(dtype)
 

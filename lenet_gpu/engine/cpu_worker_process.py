@@ -21,6 +21,11 @@ import numpy as np
 
 from lenet_gpu.engine.cpu_worker import CoordinatorLost, Worker
 
+BUFFER = 256
+"""Where an operation's arrays are not one long run, NumPy collects runs in buffers of so many numbers before it
+computes. That is slower for runs as long as those of S2 and S4 (25 numbers for each image and more), which are
+computed where they lie when they don't fit, and quicker for those of C5 and F6 (one number for each image)."""
+
 LOOK_SECONDS = 1.0
 """How often an idle worker looks whether its coordinator is still there."""
 
@@ -51,9 +56,7 @@ def main(rank: int, parent: int, files: dict[str, int]) -> None:
         files: Descriptors of the shared files by name.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the coordinator, which stops us in order
-    # Where an operation's arrays are not one long run, NumPy collects runs in buffers before it computes. With
-    # the smallest buffers it computes run by run, which is quicker for runs as long as ours.
-    np.setbufsize(16)
+    np.setbufsize(BUFFER)
     answers = os.dup(1)
     os.dup2(2, 1)  # whatever anybody prints must not end up among the answers
     worker: Worker | None = None
