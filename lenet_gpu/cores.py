@@ -30,3 +30,19 @@ def workers_possible() -> bool:
 def default_workers() -> int:
     """Number of workers when nobody says otherwise."""
     return min(available_cores(), MOST_WORKERS) if workers_possible() else 1
+
+
+def keep_to_core(rank: int, workers: int) -> None:
+    """Have this process run on one core alone if there is a worker for every core, else leave it to the system.
+
+    Without, a stranger that keeps a core busy can drive two workers onto another one for seconds: the system sees
+    nothing unfair in that, but the two get half of what the cores have left.
+
+    Args:
+        rank: Number of this worker.
+        workers: Number of workers.
+    """
+    if hasattr(os, "sched_setaffinity"):
+        cores = sorted(os.sched_getaffinity(0))
+        if len(cores) == workers > 1:
+            os.sched_setaffinity(0, {cores[rank]})

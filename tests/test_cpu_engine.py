@@ -397,3 +397,25 @@ def test_a_team_follows_whoever_is_furthest():
     teams[2].set_version(5, changing=True)  # finished 5, on the way to 6
     assert teams[0].leader() == (2, 11)
     assert teams[0].version(2) % 2 == 1
+
+
+@pytest.mark.parametrize(("workers", "apart"), [("all", True), (1, False), ("more", False)])
+def test_workers_keep_to_their_cores_only_where_there_is_one_for_each(workers, apart):
+    cores = sorted(os.sched_getaffinity(0))
+    assert len(cores) > 1, "this test needs two cores"
+    count = {"all": len(cores), "more": len(cores) + 1}.get(workers, workers)
+    code = "import os, sys; from lenet_gpu.cores import keep_to_core; keep_to_core(1, int(sys.argv[1]))"
+    code += "; print(*os.sched_getaffinity(0))"
+    ended = subprocess.run([sys.executable, "-c", code, str(count)], capture_output=True, text=True, check=True)
+    assert sorted(map(int, ended.stdout.split())) == ([cores[1]] if apart else cores)
+
+
+def test_a_part_is_as_old_as_its_last_beginning():
+    words = np.zeros(2 * block_words(2), np.int64)
+    teams = [Team(words, rank, 2, 2) for rank in range(2)]
+    teams[0].begin(0, 1)
+    time.sleep(0.05)
+    assert teams[1].seconds_since(0, 1) >= 0.05
+    teams[1].begin(0, 1)
+    assert teams[0].seconds_since(0, 1) < 0.05
+    assert teams[0].seconds_since(1, 1) > 1e3  # nobody has begun it in that step

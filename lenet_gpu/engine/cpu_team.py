@@ -18,6 +18,7 @@ reading its words again.
     begun[part]     the step for which this worker has begun the part
     done[0, part]   the step for which the gradient of the part is complete in this worker's even slots,
     done[1, part]   and in its odd ones: a step's gradients stay readable during the whole step after it
+    since[part]     when this worker has begun the part, in ns of the clock that all processes share
 
 Steps are counted from 1 in these words; 0 is never.
 
@@ -49,7 +50,7 @@ PORTION = 128
 
 def block_words(parts: int) -> int:
     """Number of words in a worker's block."""
-    return -(-(BEGUN + 3 * parts) // LINE) * LINE
+    return -(-(BEGUN + 4 * parts) // LINE) * LINE
 
 
 def _lock_fence() -> None:
@@ -110,6 +111,7 @@ class Team:
     def begin(self, step: int, part: int) -> None:
         """Say that this worker is about to overwrite its slot for a part."""
         self._words[self._done(self._mine, step, part)] = 0
+        self._words[self._since(self._mine, part)] = time.monotonic_ns()
         self._words[self._mine + BEGUN + part] = step + 1
         fence()
 
@@ -122,6 +124,9 @@ class Team:
 
     def _done(self, base: int, step: int, part: int) -> int:
         return base + BEGUN + (1 + step % 2) * self._parts + part
+
+    def _since(self, base: int, part: int) -> int:
+        return base + BEGUN + 3 * self._parts + part
 
     def source(self, step: int, part: int) -> int | None:
         """A worker that has the gradient of a part, or None."""
@@ -161,6 +166,12 @@ class Team:
             if self.source(step, part) is None:
                 return part
         return None
+
+    def seconds_since(self, step: int, part: int) -> float:
+        """How long ago the worker that was last to begin a part began it."""
+        words = self._words
+        since = [words[self._since(base, part)] for base in self._bases if words[base + BEGUN + part] == step + 1]
+        return 1e-9 * (time.monotonic_ns() - max(since, default=0))
 
     def leader(self) -> tuple[int, int]:
         """The worker that has finished the most steps, and its version."""

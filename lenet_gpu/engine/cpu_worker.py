@@ -16,11 +16,11 @@ from lenet_gpu.engine.cpu_rbf_head import head_of
 from lenet_gpu.engine.cpu_shared import SharedArrays
 from lenet_gpu.engine.cpu_team import PORTION, Team, offer_core
 
-PATIENCE = 0.3
-"""How long a worker that has nothing to do waits for the others' parts before it computes them once more, as
-a part of the time that its own last part took."""
+PATIENCE = 1.3
+"""How long after its beginning a part of another worker is waited for, before a worker that has nothing else to do
+computes it once more; in terms of the time that a part takes here."""
 
-LOOKS = 20
+LOOKS = 100
 """Looks at the others' words (about 1 us each) between two offers of the core."""
 
 
@@ -155,16 +155,17 @@ class Worker:
         """Compute, wait, sum, update.
 
         Returns:
-            Whether the step is done; False if the others have gone on so far that it can't be.
+            Whether the step is done; False if the others have gone on so far that it can't be, or if the run is
+            to end.
         """
         while (sources := team.sources(step)) is None:
+            if (self._control[0] or team.leader()[1] // 2 > step) and team.sources(step) is None:
+                return False
             part = team.free_part(step)
             if part is None:
                 part = self._await_parts(team, step)
             if part is not None:
                 self._compute(team, step, part)
-            elif (team.leader()[1] // 2 > step or self._control[0]) and team.sources(step) is None:
-                return False
         slots = [self._gradients[worker, step % 2, part] for part, worker in enumerate(sources)]
         total = slots[0]  # of a single part; the update may use it up
         for slot in slots[1:]:
@@ -189,7 +190,8 @@ class Worker:
         slot = step % 2 * self._parts + part
         self._losses[part, step] = self._training_plan.gradients(images, self._labels, share, 1.0 / m, slot)
         team.finish(step, part)
-        self._part_seconds = time.perf_counter() - started
+        # The least of late: whoever is put to sleep in mid-part must not think that parts take so long.
+        self._part_seconds = min(1.02 * self._part_seconds, time.perf_counter() - started)
 
     def _await_parts(self, team: Team, step: int) -> int | None:
         """Wait until others have finished what they have begun.
@@ -197,7 +199,6 @@ class Worker:
         Returns:
             None if that has come, or if it does not matter any more; a part that they take too long for.
         """
-        give_up = time.perf_counter() + PATIENCE * self._part_seconds
         looks = 0
         while (part := team.missing_part(step)) is not None:
             looks += 1
@@ -205,9 +206,9 @@ class Worker:
                 self.check()
                 if self._control[0] or team.leader()[1] // 2 > step:
                     return None
-                if time.perf_counter() > give_up:
-                    return part
                 offer_core()
+            if team.seconds_since(step, part) > PATIENCE * self._part_seconds:
+                return part
         return None
 
     def _catch_up(self, team: Team, leader: int, step: int) -> int:
