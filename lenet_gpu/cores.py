@@ -32,17 +32,21 @@ def default_workers() -> int:
     return min(available_cores(), MOST_WORKERS) if workers_possible() else 1
 
 
-def keep_to_core(rank: int, workers: int) -> None:
-    """Have this process run on one core alone if there is a worker for every core, else leave it to the system.
+def own_cores() -> list[int]:
+    """Numbers of the cores that this process may use; empty where the system does not tell."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
+def keep_to_core(rank: int, workers: int, cores: list[int]) -> None:
+    """Have this process run on one core alone if a worker computes for every core, else on any.
 
     Without, a stranger that keeps a core busy can drive two workers onto another one for seconds: the system sees
     nothing unfair in that, but the two get half of what the cores have left.
 
     Args:
         rank: Number of this worker.
-        workers: Number of workers.
+        workers: Number of workers that compute.
+        cores: What `own_cores` said when the process started.
     """
-    if hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))
-        if len(cores) == workers > 1:
-            os.sched_setaffinity(0, {cores[rank]})
+    if cores:
+        os.sched_setaffinity(0, [cores[rank]] if len(cores) == workers > 1 else cores)

@@ -13,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lenet_gpu.cores import keep_to_core
 from lenet_gpu.engine import cpu_engine
 from lenet_gpu.engine.cpu_engine import CpuEngine
 from lenet_gpu.engine.cpu_team import Team, block_words
+from lenet_gpu.engine.cpu_worker import Worker
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.errors import TrainingError
 from lenet_gpu.lenet5 import LeNet5
@@ -399,15 +401,42 @@ def test_a_team_follows_whoever_is_furthest():
     assert teams[0].version(2) % 2 == 1
 
 
-@pytest.mark.parametrize(("workers", "apart"), [("all", True), (1, False), ("more", False)])
-def test_workers_keep_to_their_cores_only_where_there_is_one_for_each(workers, apart):
+@pytest.mark.parametrize(
+    ("cores", "workers", "expected"),
+    [([2, 5, 7], 3, [5]), ([2, 5, 7], 2, [2, 5, 7]), ([2, 5, 7], 4, [2, 5, 7]), ([2], 1, [2]), ([], 2, None)],
+)
+def test_workers_keep_to_their_cores_only_where_there_is_one_for_each(monkeypatch, cores, workers, expected):
+    calls = []
+    monkeypatch.setattr(os, "sched_setaffinity", lambda pid, given: calls.append((pid, given)))
+    keep_to_core(min(1, workers - 1), workers, cores)
+    assert calls == ([] if expected is None else [(0, expected)])
+
+
+def test_workers_share_the_cores_only_while_they_share_the_work(mnist, rng):
+    """Steps of one image are taken by one worker: two such runs must be free to use two cores."""
     cores = sorted(os.sched_getaffinity(0))
     assert len(cores) > 1, "this test needs two cores"
-    count = {"all": len(cores), "more": len(cores) + 1}.get(workers, workers)
-    code = "import os, sys; from lenet_gpu.cores import keep_to_core; keep_to_core(1, int(sys.argv[1]))"
-    code += "; print(*os.sched_getaffinity(0))"
-    ended = subprocess.run([sys.executable, "-c", code, str(count)], capture_output=True, text=True, check=True)
-    assert sorted(map(int, ended.stdout.split())) == ([cores[1]] if apart else cores)
+    with CpuEngine(LeNet5("paper", seed=1), GradientDescent(), threads=len(cores)) as engine:
+        engine.load(mnist.train.images, mnist.train.labels)
+        first = None
+        for batch_size, expected in ((64, {cores[0]}), (1, set(cores)), (64, {cores[0]})):
+            engine.train(rng.permutation(60000)[:128], batch_size, np.full(128 // batch_size, 1e-4))
+            first = first or engine._pool.processes[0].pid
+            assert os.sched_getaffinity(first) == expected
+
+
+def test_a_worker_leaves_a_step_that_is_over_for_all_others():
+    """It must not compute parts of it once more: nobody wants them."""
+    words = np.zeros(2 * block_words(2), np.int64)
+    ahead, behind = (Team(words, rank, 2, 2) for rank in range(2))
+    for step in range(3):
+        for part in range(2):
+            ahead.begin(step, part)
+            ahead.finish(step, part)
+        ahead.set_version(step + 1)
+    worker = Worker.__new__(Worker)
+    worker._control = np.zeros(1, np.int64)  # and nothing else that a computation needs
+    assert worker._take_step(behind, 0, 0.1) is False
 
 
 def test_a_part_is_as_old_as_its_last_beginning():

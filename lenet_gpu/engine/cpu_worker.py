@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from lenet_gpu.cores import keep_to_core, own_cores
 from lenet_gpu.engine.cpu_online_training import OnlineTraining, covers_step
 from lenet_gpu.engine.cpu_plan import CpuPlan
 from lenet_gpu.engine.cpu_rbf_head import head_of
@@ -53,6 +54,7 @@ class Worker:
         self._optimizer = getattr(importlib.import_module(module), kind)(**arguments)
         self._optimizer.state = {name: array for name, array in self._own.items() if name != "parameters"}
         self._total = np.empty_like(self._own["parameters"])
+        self._cores = own_cores()
         self._training_for: object = None
         self._plan = self._make_plan([])
 
@@ -88,8 +90,10 @@ class Worker:
         arrays = self._files["run"].attach(run)
         network = self._settings["variant"], self._settings["loss"]
         if covers_step(*network, self._optimizer, batch_size, self._labels):
+            keep_to_core(self.rank, 1, self._cores)
             self._train_online(arrays, distorted)
             return
+        keep_to_core(self.rank, parties, self._cores)
         if (slots, distorted) != self._training_for:
             self._gradients = self._files["slots"].attach(slots)["gradients"]  # (worker, parity, part, parameter)
             targets = list(self._gradients[self.rank].reshape(-1, self._total.size))

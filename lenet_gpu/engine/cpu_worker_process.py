@@ -19,7 +19,6 @@ from typing import Any
 
 import numpy as np
 
-from lenet_gpu.cores import keep_to_core
 from lenet_gpu.engine.cpu_worker import CoordinatorLost, Worker
 
 BUFFER = 256
@@ -72,7 +71,6 @@ def main(rank: int, parent: int, files: dict[str, int]) -> None:
             name, answer = command.pop("command"), {"serial": command.pop("serial")}
             try:
                 if name == "start":
-                    keep_to_core(rank, command["workers"])
                     worker = Worker(rank, parent, command, files)
                 elif name != "ping":
                     getattr(worker, name)(**command)
