@@ -83,11 +83,14 @@ def _cpu() -> dict[str, Any]:
 def _numpy() -> dict[str, Any]:
     import numpy as np
 
+    from lenet_gpu.engine.cpu_processor import has_wide_vectors
+
     table = np.arange(9, dtype=np.float32).reshape(3, 3)  # 0 1 2 / 3 4 5 / 6 7 8
     right = [[15.0, 18.0, 21.0], [42.0, 54.0, 66.0], [69.0, 90.0, 111.0]]
     return {
         "version": np.__version__,
         "works": (table @ table).tolist() == right,
+        "wide_vectors": has_wide_vectors(),
         "blas": _attempt(_blas),
         "threads": {name: os.environ.get(name) for name in BLAS_VARIABLES},
     }
@@ -189,6 +192,10 @@ def _engine_text(engine: Mapping[str, Any]) -> str:
     return f'engine "{engine["name"]}" with {engine["workers"]} worker{"" if engine["workers"] == 1 else "s"}'
 
 
+def _vectors_text(numpy: Mapping[str, Any]) -> str:
+    return ", on AVX-512" if numpy.get("wide_vectors") else ""
+
+
 def _system_rows(report: Mapping[str, Any]) -> Rows:
     cpu, numpy = report["cpu"], report["numpy"]
     rows = [
@@ -201,7 +208,7 @@ def _system_rows(report: Mapping[str, Any]) -> Rows:
     else:
         blas = numpy["blas"]
         rows += [
-            ("NumPy", numpy["version"] + ("" if numpy["works"] else ", WRONG RESULTS")),
+            ("NumPy", numpy["version"] + _vectors_text(numpy) + ("" if numpy["works"] else ", WRONG RESULTS")),
             ("BLAS", blas.get("error") or f"{blas['name']} {blas['version']}"),
             ("BLAS threads", ", ".join(f"{k}={v or 'unset'}" for k, v in numpy["threads"].items())),
         ]

@@ -9,6 +9,7 @@ from stand_in import fake_cupy
 
 from lenet_gpu import doctor
 from lenet_gpu._version import __version__
+from lenet_gpu.engine import cpu_processor
 
 each_failure = pytest.mark.parametrize(
     "scenario", [*fake_cupy.BROKEN, fake_cupy.CRASHING], ids=lambda scenario: scenario.name
@@ -85,6 +86,14 @@ def test_the_report_of_this_machine():
     assert set(report["numpy"]["threads"]) == set(doctor.BLAS_VARIABLES)
     assert report["engines"] == doctor.engines()
     assert report["verdict"]["training"] in ("cpu", "gpu")
+
+
+@pytest.mark.parametrize(("wide", "text"), [(True, ", on AVX-512"), (False, "")])
+def test_wide_vectors_are_named(monkeypatch, wide, text):
+    monkeypatch.setattr(cpu_processor, "has_wide_vectors", lambda: wide)
+    report = doctor.collect()
+    assert report["numpy"]["wide_vectors"] is wide
+    assert dict(doctor._system_rows(report))["NumPy"] == report["numpy"]["version"] + text
 
 
 def test_blas_threads_come_from_the_environment(monkeypatch):
