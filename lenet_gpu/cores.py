@@ -9,11 +9,14 @@ MOST_WORKERS = 16
 """Workers started on machines with more cores, unless asked for."""
 
 
+def own_cores() -> list[int]:
+    """Numbers of the cores that this process may use; empty where the system does not tell."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+
+
 def available_cores() -> int:
     """Number of cores that this process may use (a container or taskset can allow fewer than there are)."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return len(own_cores()) or os.cpu_count() or 1
 
 
 def workers_possible() -> bool:
@@ -30,11 +33,6 @@ def workers_possible() -> bool:
 def default_workers() -> int:
     """Number of workers when nobody says otherwise."""
     return min(available_cores(), MOST_WORKERS) if workers_possible() else 1
-
-
-def own_cores() -> list[int]:
-    """Numbers of the cores that this process may use; empty where the system does not tell."""
-    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
 def keep_to_core(rank: int, workers: int, cores: list[int]) -> None:

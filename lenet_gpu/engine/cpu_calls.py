@@ -28,6 +28,10 @@ from lenet_gpu.engine.cpu_terms import Terms
 from lenet_gpu.layers import named_views
 from lenet_gpu.paper import SQUASH_A, SQUASH_S
 
+C1_PIECE, C3_PIECE = 8, 37
+"""Rows of a piece of the products that give C1's and C3's gradients: quickest of those tried, and as many as make a
+result small enough (cpu_products.py)."""
+
 
 class Calls:
     """Makes the calls for any number of images up to the capacity; all of them share the same arrays.
@@ -258,8 +262,8 @@ class Calls:
                 "s4", c3, flat_scratch[: c3.size].reshape(c3.shape), b["s4_sum"], b["s4"],
                 b["s4_delta"], 1.0, part["s4"],
             ),
-            *rows(b["c3_in"][:C3_HALF], c3_lines[0].T, self._dc3[0], 1 + layout.C3_LINE),
-            *rows(b["c3_in"][-C3_HALF:], c3_lines[1].T, self._dc3[1], 1 + layout.C3_LINE),
+            *rows(b["c3_in"][:C3_HALF], c3_lines[0].T, self._dc3[0], C3_PIECE),
+            *rows(b["c3_in"][-C3_HALF:], c3_lines[1].T, self._dc3[1], C3_PIECE),
             (self._dc3.take, (self._terms.c3_places, None, self._dc3_terms, "clip")),
             (self._ones[:4].dot, (self._dc3_terms, part["c3"])),
             *self._c3_back(b["c3"], thirds),
@@ -272,7 +276,11 @@ class Calls:
             *self._subsample_back(
                 "s2", c1, scratch, b["s2_sum"], b["s2"], b["s2_delta"], 1.0 / self._squash.weight, part["s2"]
             ),
-            *(call for k in range(4) for call in rows(c1_lines[k], layout.c1_line(b["c1_in"], k).T, self._dc1[k], 8)),
+            *(
+                call
+                for k in range(4)
+                for call in rows(c1_lines[k], layout.c1_line(b["c1_in"], k).T, self._dc1[k], C1_PIECE)
+            ),
             (self._dc1.take, (self._terms.c1_places, None, self._dc1_terms, "clip")),
             (self._ones[:16].dot, (self._dc1_terms, self._dc1_sums)),
             (dc1.dot, (self._terms.c1_gradient, gradients["c1.weight"].reshape(C1_MAPS, -1))),

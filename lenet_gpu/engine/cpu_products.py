@@ -15,7 +15,8 @@ import numpy as np
 from lenet_gpu.engine.cpu_head import Call
 
 SMALL = 10**6
-"""Multiplications up to which a product needs no copies."""
+"""Multiplications up to which a product needs no copies. A product with a transposed second factor must also have a
+result of at most 1,200 numbers."""
 
 
 def bounds(size: int, parts: int) -> list[tuple[int, int]]:
