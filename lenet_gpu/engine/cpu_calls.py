@@ -20,7 +20,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from lenet_gpu.engine import cpu_layout as layout
-from lenet_gpu.engine.cpu_head import Call, Head
+from lenet_gpu.engine.cpu_head import Call, Head, constant
 from lenet_gpu.engine.cpu_layout import C1_LINE, C1_MAPS, C1_ONES, C1_TERMS, C3_HALF, C3_MAPS, C3_TERMS
 from lenet_gpu.engine.cpu_products import Products
 from lenet_gpu.engine.cpu_squash import Squash
@@ -105,10 +105,6 @@ class Calls:
             (np.copyto, (places, windows)),
         ]
 
-    def _number(self, value: float) -> np.ndarray:
-        """A constant as an array, which a call takes without any conversion."""
-        return np.array(value, self.dtype)
-
     # ---- forward
 
     def _subsample(self, name: str, x: np.ndarray, total: np.ndarray, y: np.ndarray) -> list[Call]:
@@ -137,9 +133,9 @@ class Calls:
         return [
             *self._products.by_rows(weight.reshape(len(bias), -1), x, y),
             (np.add, (y, bias[:, None], y)),
-            (np.multiply, (y, self._number(SQUASH_S), y)),
+            (np.multiply, (y, constant(SQUASH_S, self.dtype), y)),
             (np.tanh, (y, y)),  # few values: here one call is quicker than three cheaper ones
-            (np.multiply, (y, self._number(SQUASH_A), y)),
+            (np.multiply, (y, constant(SQUASH_A, self.dtype), y)),
         ]
 
     def forward(self, n: int) -> list[Call]:
@@ -169,9 +165,9 @@ class Calls:
         """Turn dy = dE/dy / scale into delta = dE/dy f'(a), in place; y is used up. f'(a) = S/A (A^2 - y^2)."""
         return [
             (np.multiply, (y, y, y)),
-            (np.subtract, (y, self._number(SQUASH_A**2), y)),
+            (np.subtract, (y, constant(SQUASH_A**2, self.dtype), y)),
             (np.multiply, (dy, y, dy)),
-            (np.multiply, (dy, self._number(scale * -SQUASH_S / SQUASH_A), dy)),
+            (np.multiply, (dy, constant(scale * -SQUASH_S / SQUASH_A, self.dtype), dy)),
         ]
 
     def _dense_back(

@@ -13,6 +13,11 @@ Call = tuple[Callable[..., Any], tuple[Any, ...]]
 """A prepared operation: a NumPy function and its arguments, the output array among them."""
 
 
+def constant(value: float, dtype: np.dtype) -> np.ndarray:
+    """A number as an array, which a call takes without any conversion."""
+    return np.array(value, dtype)
+
+
 class Head(Protocol):
     """What the plan asks of its output layer, and when: see SoftmaxHead.
 

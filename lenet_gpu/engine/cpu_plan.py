@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -23,7 +22,7 @@ from lenet_gpu.engine.cpu_calls import Calls
 from lenet_gpu.engine.cpu_head import Call, Head, SoftmaxHead
 from lenet_gpu.engine.cpu_layout import GRID, PIXELS
 from lenet_gpu.engine.cpu_processor import has_wide_vectors
-from lenet_gpu.engine.cpu_products import Products
+from lenet_gpu.engine.cpu_products import Products, bounds
 from lenet_gpu.engine.cpu_single import SingleImage
 from lenet_gpu.engine.cpu_squash import ByExp, ByTanh
 from lenet_gpu.engine.cpu_terms import Terms
@@ -75,7 +74,6 @@ class CpuPlan:
         pixels: dtype of the images: uint8 (0 to 255), or float32 (0 to 1).
         grid: Images are whole input layers instead, margin included: 32x32 pixels, float32 from 0 to 255.
         head: What follows F6, made for this dtype and at least this capacity; softmax if None.
-        wide: Compute as suits a processor with AVX-512, or as suits others; as this one is if None.
     """
 
     def __init__(
@@ -90,16 +88,15 @@ class CpuPlan:
         pixels: str = "uint8",
         grid: bool = False,
         head: Head | None = None,
-        wide: bool | None = None,
     ) -> None:
-        wide = has_wide_vectors() if wide is None else wide
+        wide = has_wide_vectors()
         self.capacity, self.dtype = capacity, parameters.dtype
         scale = (ink - background) / (255.0 if grid or pixels == "uint8" else 1.0)
         kind, self._pixels = (np.dtype(np.float32), GRID) if grid else (np.dtype(pixels), PIXELS)
         # A batch's first chunk writes its gradients to the target, later chunks here, to be added (index -1).
         self._targets = [*targets, np.zeros_like(parameters)] if targets else []
         self._labels = np.zeros(capacity, np.intp)
-        squash = (ByTanh if wide else ByExp)(parameters.dtype)
+        squash = ByTanh() if wide else ByExp()
         self._terms = Terms(parameters, shapes, background, scale, squash)
         views = named_views(parameters, shapes)
         self._head = SoftmaxHead(views, capacity) if head is None else head
@@ -220,9 +217,7 @@ class CpuPlan:
         """(start, size) of the chunks of n images, as equal as can be: two sizes at most."""
         if 0 < n <= self.capacity:
             return [(0, n)]
-        count = -(-n // self.capacity)
-        bounds = [n * i // count for i in range(count + 1)] if count else []
-        return [(a, b - a) for a, b in pairwise(bounds)]
+        return [(a, b - a) for a, b in bounds(n, -(-n // self.capacity))] if n else []
 
     def _program(self, n: int, target: int) -> _Program:
         """What is needed for n images and one target, prepared when it is wanted for the first time."""

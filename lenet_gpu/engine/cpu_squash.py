@@ -18,15 +18,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from lenet_gpu.engine.cpu_head import Call
+from lenet_gpu.engine.cpu_head import Call, constant
 from lenet_gpu.paper import SQUASH_A, SQUASH_S
 
 
 class Squash:
     """A way to compute the squashing function.
-
-    Args:
-        dtype: Of the arrays that it is for.
 
     Attributes:
         weight: k.
@@ -39,13 +36,6 @@ class Squash:
     factor: float
     offset: float
     slope: float
-
-    def __init__(self, dtype: np.dtype) -> None:
-        self._dtype = dtype
-
-    def _number(self, value: float) -> np.ndarray:
-        """A constant as an array, which a call takes without any conversion."""
-        return np.array(value, self._dtype)
 
     def unit(self, x: np.ndarray) -> list[Call]:
         """U -> t, in place."""
@@ -74,17 +64,17 @@ class ByExp(Squash):
         """U -> t, in place."""
         return [
             (np.exp, (x, x)),
-            (np.add, (x, self._number(1.0), x)),
-            (np.divide, (self._number(-2.0 * SQUASH_A), x, x)),
+            (np.add, (x, constant(1.0, x.dtype), x)),
+            (np.divide, (constant(-2.0 * SQUASH_A, x.dtype), x, x)),
         ]
 
     def output(self, x: np.ndarray) -> list[Call]:
         """U -> f(a), in place."""
-        return [*self.unit(x), (np.add, (x, self._number(SQUASH_A), x))]
+        return [*self.unit(x), (np.add, (x, constant(SQUASH_A, x.dtype), x))]
 
     def derivative(self, x: np.ndarray, scratch: np.ndarray) -> list[Call]:
         """T -> t (t + 2A), in place."""
-        return [(np.add, (x, self._number(2.0 * SQUASH_A), scratch)), (np.multiply, (x, scratch, x))]
+        return [(np.add, (x, constant(2.0 * SQUASH_A, x.dtype), scratch)), (np.multiply, (x, scratch, x))]
 
 
 class ByTanh(Squash):
@@ -98,8 +88,8 @@ class ByTanh(Squash):
 
     def output(self, x: np.ndarray) -> list[Call]:
         """U -> f(a), in place."""
-        return [(np.tanh, (x, x)), (np.multiply, (x, self._number(SQUASH_A), x))]
+        return [(np.tanh, (x, x)), (np.multiply, (x, constant(SQUASH_A, x.dtype), x))]
 
     def derivative(self, x: np.ndarray, scratch: np.ndarray) -> list[Call]:
         """T -> 1 - t^2, in place."""
-        return [(np.multiply, (x, x, x)), (np.subtract, (self._number(1.0), x, x))]
+        return [(np.multiply, (x, x, x)), (np.subtract, (constant(1.0, x.dtype), x, x))]
