@@ -51,7 +51,6 @@ def test_dry_run_writes_json_and_chart(tmp_path):
 
 @pytest.mark.torch
 def test_pytorch_computes_the_same_losses(tmp_path):
-    pytest.importorskip("torch")
     done = run("--dry-run", "--only", "torch", "--out", tmp_path)
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "gpu.json").read_text())

@@ -41,8 +41,8 @@ def test_nesterov_by_its_formula(rng):
     np.testing.assert_allclose(parameters, w, rtol=1e-12, atol=1e-13)
 
 
-def test_nesterov_equals_pytorch_at_a_constant_rate(rng):
-    torch = pytest.importorskip("torch")
+@pytest.mark.torch
+def test_nesterov_equals_pytorch_at_a_constant_rate(torch, rng):
     start = rng.standard_normal(50)
     theirs = torch.tensor(start, requires_grad=True)
     witness = torch.optim.SGD([theirs], lr=0.1, momentum=0.9, nesterov=True)

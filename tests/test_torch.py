@@ -7,11 +7,10 @@ from lenet_gpu import LeNet5, paper
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.optim import GradientDescent
 
-torch = pytest.importorskip("torch", reason="torch is not installed: pip install torch")
 pytestmark = pytest.mark.torch
 
 
-def torch_loss(parameters, images, labels, loss="cross_entropy"):
+def torch_loss(torch, parameters, images, labels, loss="cross_entropy"):
     """LeNet-5 written with PyTorch's own operations, from the paper alone."""
     p = parameters
 
@@ -45,17 +44,17 @@ def torch_loss(parameters, images, labels, loss="cross_entropy"):
     return (right + torch.logsumexp(torch.cat([-penalties, rubbish], dim=1), dim=1)).mean()
 
 
-def leaves(model):
+def leaves(torch, model):
     return {name: torch.tensor(view, requires_grad=True) for name, view in model.views.items()}
 
 
-def test_loss_and_every_gradient_equal_autograd(mnist):
+def test_loss_and_every_gradient_equal_autograd(torch, mnist):
     """In float64, where only the formula can differ."""
     model = LeNet5(seed=4, dtype="float64")
     images, labels = mnist.train.images[:16], mnist.train.labels[:16].astype(np.int64)
     loss, gradients = model.loss_and_grads(images, labels)
-    p = leaves(model)
-    witness = torch_loss(p, torch.tensor(images, dtype=torch.float64), torch.tensor(labels))
+    p = leaves(torch, model)
+    witness = torch_loss(torch, p, torch.tensor(images, dtype=torch.float64), torch.tensor(labels))
     witness.backward()
     assert loss == pytest.approx(witness.item(), rel=1e-12)
     for name, gradient in gradients.items():
@@ -63,13 +62,13 @@ def test_loss_and_every_gradient_equal_autograd(mnist):
 
 
 @pytest.mark.parametrize("loss", ["rbf", "map"])
-def test_the_papers_network_and_its_losses_equal_autograd(loss, mnist):
+def test_the_papers_network_and_its_losses_equal_autograd(torch, loss, mnist):
     model = LeNet5("paper", seed=4, dtype="float64", initialisation="sqrt")
     model.loss = loss
     images, labels = mnist.train.images[:8], mnist.train.labels[:8].astype(np.int64)
     found, gradients = model.loss_and_grads(images, labels)
-    p = leaves(model)
-    witness = torch_loss(p, torch.tensor(images, dtype=torch.float64), torch.tensor(labels), loss)
+    p = leaves(torch, model)
+    witness = torch_loss(torch, p, torch.tensor(images, dtype=torch.float64), torch.tensor(labels), loss)
     witness.backward()
     assert found == pytest.approx(witness.item(), rel=1e-11)
     for name, gradient in gradients.items():
@@ -77,9 +76,9 @@ def test_the_papers_network_and_its_losses_equal_autograd(loss, mnist):
         np.testing.assert_allclose(gradient, expected, atol=1e-10 * np.abs(expected).max(), err_msg=name)
 
 
-def test_twenty_steps_equal_torchs_optimiser(mnist):
+def test_twenty_steps_equal_torchs_optimiser(torch, mnist):
     model = LeNet5(seed=4, dtype="float64")
-    p = leaves(model)
+    p = leaves(torch, model)
     optimiser = torch.optim.SGD(p.values(), lr=0.05)
     engine = LayeredEngine(model, GradientDescent())
     engine.load(mnist.train.images[:640], mnist.train.labels[:640])
@@ -88,7 +87,7 @@ def test_twenty_steps_equal_torchs_optimiser(mnist):
         part = slice(32 * step, 32 * step + 32)
         optimiser.zero_grad()
         images = torch.tensor(mnist.train.images[part], dtype=torch.float64)
-        loss = torch_loss(p, images, torch.tensor(mnist.train.labels[part].astype(np.int64)))
+        loss = torch_loss(torch, p, images, torch.tensor(mnist.train.labels[part].astype(np.int64)))
         loss.backward()
         optimiser.step()
         assert losses[step] == pytest.approx(loss.item(), rel=1e-6)
