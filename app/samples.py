@@ -17,9 +17,9 @@ import numpy as np
 
 from app.user_folder import BROKEN, make_folder, remove
 from lenet_gpu.errors import InputError
-from lenet_gpu.files import write_atomically
 from lenet_gpu.paper import CLASSES
 from lenet_gpu.preprocess import strokes_to_mnist
+from lenet_gpu.storage.atomic import write_atomically
 
 FILE = "samples.jsonl"
 MAX_POINTS = 20_000

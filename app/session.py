@@ -20,8 +20,8 @@ from app.settings import Settings
 from app.tune import Fit, Tuner
 from app.user_folder import set_aside
 from lenet_gpu.errors import LenetError, ModelFileError
-from lenet_gpu.files import write_atomically
 from lenet_gpu.inference import Prediction, Recognizer, model_path, shipped_models
+from lenet_gpu.storage.atomic import write_atomically
 
 FINAL_REASONS = ("blank", "speck", "bars", "noise")
 """Reasons of the recognizer for which there is no number to look for."""

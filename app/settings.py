@@ -10,7 +10,7 @@ from typing import Any
 
 from app.strings import LANGUAGES
 from app.user_folder import make_folder, set_aside
-from lenet_gpu.files import write_atomically
+from lenet_gpu.storage.atomic import write_atomically
 
 FILE = "settings.json"
 PEN_WIDTHS = (1.0, 4.0)

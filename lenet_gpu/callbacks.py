@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lenet_gpu.checkpoint import CHECKPOINT_FILE, CURVES_FILE, LOG_FILE, MODEL_FILE
-from lenet_gpu.files import write_atomically
+from lenet_gpu.storage.atomic import write_atomically
 
 if TYPE_CHECKING:
     from lenet_gpu.datasets import Dataset

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from lenet_gpu import modelfile
 from lenet_gpu.errors import InputError, ModelFileError
 from lenet_gpu.recipes import Recipe, from_dict
+from lenet_gpu.storage import model_file as modelfile
 
 CHECKPOINT_FILE = "checkpoint.npz"
 MODEL_FILE = "model.npz"

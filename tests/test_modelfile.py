@@ -8,9 +8,10 @@ import zipfile
 import numpy as np
 import pytest
 
-from lenet_gpu import LeNet5, modelfile
+from lenet_gpu import LeNet5
 from lenet_gpu.checkpoint import Checkpoint
 from lenet_gpu.errors import InputError, ModelFileError
+from lenet_gpu.storage import model_file as modelfile
 
 
 @pytest.fixture

@@ -6,10 +6,11 @@ import os
 import numpy as np
 import pytest
 
-from lenet_gpu import LeNet5, load_dataset, shared_memory
+from lenet_gpu import LeNet5, load_dataset
 from lenet_gpu.engine.cpu_engine import CpuEngine
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.optim import GradientDescent
+from lenet_gpu.storage import shared_memory
 
 N = 3000
 

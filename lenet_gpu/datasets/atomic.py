@@ -8,9 +8,9 @@ import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from lenet_gpu import files
 from lenet_gpu.datasets.lock import exclusive
 from lenet_gpu.errors import DataError
+from lenet_gpu.storage import atomic as files
 
 LOCK_NAME = ".download.lock"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)

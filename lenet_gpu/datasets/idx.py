@@ -18,9 +18,9 @@ from typing import BinaryIO, Literal
 
 import numpy as np
 
-from lenet_gpu import shared_memory
 from lenet_gpu.datasets.dataset import SIDE, Bytes, check_labels
 from lenet_gpu.errors import DataError
+from lenet_gpu.storage import shared_memory
 
 Kind = Literal["images", "labels"]
 

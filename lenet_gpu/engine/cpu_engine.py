@@ -15,7 +15,7 @@ from lenet_gpu.engine.cpu_team import PORTION, VERSION, block_words
 from lenet_gpu.engine.cpu_workers import WorkerPool
 from lenet_gpu.lenet5 import VARIANTS
 from lenet_gpu.paper import CLASSES
-from lenet_gpu.shared_memory import file_behind
+from lenet_gpu.storage.shared_memory import file_behind
 
 if TYPE_CHECKING:
     from lenet_gpu.lenet5 import LeNet5

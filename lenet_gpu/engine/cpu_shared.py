@@ -10,7 +10,7 @@ from math import prod
 import numpy as np
 
 from lenet_gpu.errors import TrainingError
-from lenet_gpu.shared_memory import create_file, grow
+from lenet_gpu.storage.shared_memory import create_file, grow
 
 Specification = Sequence[tuple[str, str, Sequence[int]]]
 """Name, dtype and shape of each array, in the order in which they lie in the file."""

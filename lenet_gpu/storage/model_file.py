@@ -17,7 +17,7 @@ import numpy as np
 
 from lenet_gpu._version import __version__
 from lenet_gpu.errors import ModelFileError
-from lenet_gpu.files import write_atomically
+from lenet_gpu.storage.atomic import write_atomically
 
 VERSION = 1
 """Version of the file format; raised when an older program could not read a newer file."""
