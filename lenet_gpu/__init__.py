@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from lenet_gpu._version import __version__
 
 if TYPE_CHECKING:
-    from lenet_gpu.backend import select_backend
+    from lenet_gpu.backend.backend import select_backend
     from lenet_gpu.datasets import load_dataset
     from lenet_gpu.inference import Recognizer
     from lenet_gpu.lenet5 import LeNet5
@@ -26,7 +26,7 @@ _HOME = {
     "Recognizer": "lenet_gpu.inference",
     "Trainer": "lenet_gpu.trainer",
     "load_dataset": "lenet_gpu.datasets",
-    "select_backend": "lenet_gpu.backend",
+    "select_backend": "lenet_gpu.backend.backend",
 }
 
 

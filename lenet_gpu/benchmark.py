@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lenet_gpu import seeds
-from lenet_gpu.backend import Backend, select_backend
+from lenet_gpu.backend.backend import Backend, select_backend
 from lenet_gpu.engine.base import Engine, make_engine
 from lenet_gpu.engine.names import FAST_ENGINE
 from lenet_gpu.inference import Recognizer

@@ -75,7 +75,7 @@ def _attempt(gather: Any) -> dict[str, Any]:
 
 
 def _cpu() -> dict[str, Any]:
-    from lenet_gpu.backend import cpu_name
+    from lenet_gpu.backend.backend import cpu_name
 
     return {"name": cpu_name(), "usable": available_cores(), "count": os.cpu_count()}
 
@@ -109,7 +109,7 @@ def _blas() -> dict[str, Any]:
 
 
 def _gpu() -> dict[str, Any]:
-    from lenet_gpu.isolated_probe import probe_isolated
+    from lenet_gpu.backend.isolated_probe import probe_isolated
 
     return probe_isolated().to_dict()
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lenet_gpu.backend import select_backend
+from lenet_gpu.backend.backend import select_backend
 from lenet_gpu.engine.cpu_plan import CpuPlan
 from lenet_gpu.engine.cpu_rbf_head import head_of
 from lenet_gpu.errors import ModelFileError

@@ -18,7 +18,7 @@ from lenet_gpu.rbf import RadialBasis
 from lenet_gpu.storage import model_file as modelfile
 
 if TYPE_CHECKING:
-    from lenet_gpu.backend import Backend
+    from lenet_gpu.backend.backend import Backend
 
 Array = Any
 
@@ -137,7 +137,7 @@ class LeNet5:
         if not 0 <= seed <= seeds.MAX_SEED:
             raise InputError("seed", found=str(seed), expected=f"0 to {seeds.MAX_SEED}")
         if backend is None:
-            from lenet_gpu.backend import select_backend
+            from lenet_gpu.backend.backend import select_backend
 
             backend = select_backend("cpu")
         self.variant, self.backend, self.dtype, self.seed = variant, backend, dtype, seed

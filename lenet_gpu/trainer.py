@@ -22,7 +22,7 @@ from lenet_gpu.recipes import DEFAULT, Recipe, get_recipe
 from lenet_gpu.rejection import TEMPERATURE, Rejection
 
 if TYPE_CHECKING:
-    from lenet_gpu.backend import Backend
+    from lenet_gpu.backend.backend import Backend
     from lenet_gpu.datasets import Dataset, Split
 
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from stand_in import fake_cupy
 
-import lenet_gpu.probe
-from lenet_gpu.backend import Backend, CupyBackend, NumpyBackend, cpu_name, select_backend
+import lenet_gpu.backend.probe
+from lenet_gpu.backend.backend import Backend, CupyBackend, NumpyBackend, cpu_name, select_backend
+from lenet_gpu.backend.probe import ProbeResult, StageResult
 from lenet_gpu.errors import BackendError, InputError, LenetError
-from lenet_gpu.probe import ProbeResult, StageResult
 
 each_failure = pytest.mark.parametrize("scenario", fake_cupy.BROKEN, ids=lambda scenario: scenario.name)
 
@@ -63,7 +63,7 @@ def test_an_unknown_name_is_refused(name):
 
 def pretend(monkeypatch, *stages, **facts):
     result = ProbeResult(stages, facts)
-    monkeypatch.setattr(lenet_gpu.probe, "cached_probe", lambda: result)
+    monkeypatch.setattr(lenet_gpu.backend.probe, "cached_probe", lambda: result)
 
 
 def test_the_line_goes_to_whoever_announces(monkeypatch, capsys):
@@ -138,16 +138,16 @@ def test_memory_used_on_the_cpu_is_that_of_the_process_in_bytes():
 
 
 def test_memory_used_without_proc_is_the_peak(monkeypatch, tmp_path):
-    monkeypatch.setattr("lenet_gpu.backend._STATM", tmp_path / "none")
+    monkeypatch.setattr("lenet_gpu.backend.backend._STATM", tmp_path / "none")
     assert 5_000_000 < NumpyBackend().memory_used() < 1 << 40
 
 
 def test_the_processor_is_named_from_cpuinfo_else_by_its_architecture(monkeypatch, tmp_path):
     file = tmp_path / "cpuinfo"
     file.write_text("processor\t: 0\nmodel name\t: Grand  CPU  9000\n")
-    monkeypatch.setattr("lenet_gpu.backend._CPUINFO", file)
+    monkeypatch.setattr("lenet_gpu.backend.backend._CPUINFO", file)
     assert cpu_name.__wrapped__() == "Grand CPU 9000"
-    monkeypatch.setattr("lenet_gpu.backend._CPUINFO", tmp_path / "none")
+    monkeypatch.setattr("lenet_gpu.backend.backend._CPUINFO", tmp_path / "none")
     monkeypatch.setattr("platform.processor", lambda: "")
     monkeypatch.setattr("platform.machine", lambda: "riscv64")
     assert cpu_name.__wrapped__() == "riscv64"

@@ -9,7 +9,7 @@ from stand_in.cuda_cupy import CudaBackend, world
 
 from lenet_gpu import distort
 from lenet_gpu.augment import STANDARD
-from lenet_gpu.backend import NumpyBackend
+from lenet_gpu.backend.backend import NumpyBackend
 from lenet_gpu.engine import cuda, cuda_plan
 from lenet_gpu.engine.cuda import CudaEngine, covers
 from lenet_gpu.engine.layered import LayeredEngine

@@ -22,7 +22,7 @@ from stand_in.cuda_cupy import CudaBackend, world
 
 from lenet_gpu import Trainer, distort, recipes
 from lenet_gpu.augment import PAPER
-from lenet_gpu.backend import NumpyBackend
+from lenet_gpu.backend.backend import NumpyBackend
 from lenet_gpu.datasets import Dataset, Split
 from lenet_gpu.engine import cuda, cuda_plan, cuda_source
 from lenet_gpu.engine.base import make_engine

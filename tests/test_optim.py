@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lenet_gpu.backend import select_backend
+from lenet_gpu.backend.backend import select_backend
 from lenet_gpu.engine.cpu_engine import CpuEngine
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.lenet5 import LeNet5

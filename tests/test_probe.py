@@ -8,8 +8,17 @@ import time
 import pytest
 from stand_in import fake_cupy
 
-from lenet_gpu import isolated_probe, probe, remedies
-from lenet_gpu.probe import ProbeResult, Stage, StageFailure, StageResult, Work, describe, one_line, run_stages
+from lenet_gpu.backend import isolated_probe, probe, remedies
+from lenet_gpu.backend.probe import (
+    ProbeResult,
+    Stage,
+    StageFailure,
+    StageResult,
+    Work,
+    describe,
+    one_line,
+    run_stages,
+)
 
 
 class Unprintable(Exception):

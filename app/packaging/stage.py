@@ -22,9 +22,9 @@ MARK = ".staged"
 """File by which a folder is known to be of our making, so that it may be made anew."""
 
 LEFT_OUT = (
-    "lenet_gpu.probe",
-    "lenet_gpu.remedies",
-    "lenet_gpu.isolated_probe",
+    "lenet_gpu.backend.probe",
+    "lenet_gpu.backend.remedies",
+    "lenet_gpu.backend.isolated_probe",
     "lenet_gpu.pictures",
     "lenet_gpu.plots",
     "lenet_gpu.datasets",

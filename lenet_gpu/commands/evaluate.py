@@ -45,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     """Evaluate; see the parser for the options."""
     import numpy as np
 
-    from lenet_gpu.backend import select_backend
+    from lenet_gpu.backend.backend import select_backend
     from lenet_gpu.datasets import load_dataset
     from lenet_gpu.engine.base import make_engine
     from lenet_gpu.ensemble import combined_outputs, views

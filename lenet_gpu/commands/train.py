@@ -65,7 +65,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train; see the parser for the options."""
-    from lenet_gpu.backend import select_backend
+    from lenet_gpu.backend.backend import select_backend
     from lenet_gpu.callbacks import ProgressBar, RunFolder
     from lenet_gpu.checkpoint import Checkpoint
     from lenet_gpu.datasets import load_dataset

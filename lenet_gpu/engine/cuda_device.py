@@ -6,16 +6,16 @@ import contextlib
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from lenet_gpu.backend.remedies import remedy_for
 from lenet_gpu.engine import cuda_source
 from lenet_gpu.engine.cuda_plan import BLOCKS_A_MULTIPROCESSOR, SHARED_BYTES
 from lenet_gpu.errors import BackendError, TrainingError
 from lenet_gpu.lenet5 import VARIANTS
 from lenet_gpu.optim import GradientDescent, Nesterov
-from lenet_gpu.remedies import remedy_for
 from lenet_gpu.sdlm import SDLM
 
 if TYPE_CHECKING:
-    from lenet_gpu.backend import Backend
+    from lenet_gpu.backend.backend import Backend
     from lenet_gpu.lenet5 import LeNet5
 
 

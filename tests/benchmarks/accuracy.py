@@ -23,7 +23,7 @@ sys.path[:0] = [str(HERE.parents[1])]
 import numpy as np  # noqa: E402
 
 from lenet_gpu import LeNet5, Recognizer, load_dataset, seeds  # noqa: E402
-from lenet_gpu.backend import select_backend  # noqa: E402
+from lenet_gpu.backend.backend import select_backend  # noqa: E402
 from lenet_gpu.engine.base import make_engine  # noqa: E402
 from lenet_gpu.ensemble import combined_outputs, views  # noqa: E402
 from lenet_gpu.errors import DataError  # noqa: E402

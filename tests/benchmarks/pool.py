@@ -163,7 +163,7 @@ def cpu_seconds(session: int) -> tuple[float, float] | None:
 
 def machine_facts() -> dict:
     """What a figure must be read with: processor, cores, memory, system, commit."""
-    from lenet_gpu.backend import cpu_name
+    from lenet_gpu.backend.backend import cpu_name
 
     def git(*arguments: str) -> str:
         ended = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=False)

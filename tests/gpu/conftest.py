@@ -2,8 +2,8 @@
 
 import pytest
 
-from lenet_gpu.backend import select_backend
-from lenet_gpu.probe import cached_probe
+from lenet_gpu.backend.backend import select_backend
+from lenet_gpu.backend.probe import cached_probe
 
 
 @pytest.fixture(scope="session")

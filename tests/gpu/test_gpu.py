@@ -15,7 +15,7 @@ import pytest
 
 from lenet_gpu import distort
 from lenet_gpu.augment import STANDARD
-from lenet_gpu.backend import NumpyBackend
+from lenet_gpu.backend.backend import NumpyBackend
 from lenet_gpu.engine import cuda_source
 from lenet_gpu.engine.base import make_engine
 from lenet_gpu.engine.cuda_device import Kernels, device_errors

@@ -8,7 +8,7 @@ import json
 import sys
 from pathlib import Path
 
-from lenet_gpu.backend import select_backend
+from lenet_gpu.backend.backend import select_backend
 from lenet_gpu.errors import LenetError
 
 
@@ -27,7 +27,7 @@ def work(name):
         "host": type(result).__module__,
         "memory_used": backend.memory_used(),
         "cupy_imported": "cupy" in sys.modules,
-        "probe_imported": "lenet_gpu.probe" in sys.modules,
+        "probe_imported": "lenet_gpu.backend.probe" in sys.modules,
     }
     print(json.dumps(answer))
 
@@ -35,7 +35,7 @@ def work(name):
 def main(actions):
     """Run the actions and return the exit status."""
     if actions != ["cpu"]:
-        from lenet_gpu import probe
+        from lenet_gpu.backend import probe
 
         # Whether the machine that runs the tests has an NVIDIA driver must not matter.
         probe.DRIVER_FILE = Path("no such file")

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from lenet_gpu.backend import Backend
+from lenet_gpu.backend.backend import Backend
 
 from .strict_names import (
     CONSTANTS,

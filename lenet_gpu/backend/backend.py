@@ -21,7 +21,7 @@ import numpy as np
 from lenet_gpu.errors import BackendError, InputError
 
 if TYPE_CHECKING:
-    from lenet_gpu.probe import ProbeResult
+    from lenet_gpu.backend.probe import ProbeResult
 
 Array = Any
 """An array of the backend's array module: numpy.ndarray or cupy.ndarray."""
@@ -200,7 +200,7 @@ def select_backend(name: str = "auto", *, announce: Callable[[str], object] = to
     if name == "cpu":
         return NumpyBackend()
     # Not at the top: the touch app runs on this module and has no use for the probe.
-    from lenet_gpu.probe import cached_probe
+    from lenet_gpu.backend.probe import cached_probe
 
     found = cached_probe()
     if found.usable:

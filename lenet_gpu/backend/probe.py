@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lenet_gpu.remedies import HANG, remedy_for
+from lenet_gpu.backend.remedies import HANG, remedy_for
 
 OK, FAILED, NOT_REACHED = "ok", "failed", "not reached"
 

@@ -14,7 +14,7 @@ import sys
 from dataclasses import asdict
 from typing import Any
 
-from lenet_gpu.probe import (
+from lenet_gpu.backend.probe import (
     FAILED,
     OK,
     STAGES,
@@ -25,13 +25,13 @@ from lenet_gpu.probe import (
     run_stages,
     stage_timeout,
 )
-from lenet_gpu.remedies import CRASH, HANG
+from lenet_gpu.backend.remedies import CRASH, HANG
 
 _MARK = "lenet-gpu-probe "  # Tells our lines from what libraries print.
 _CHILD = """
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
-from lenet_gpu.isolated_probe import main
+from lenet_gpu.backend.isolated_probe import main
 main()
 """
 _FREE_STAGES = 2  # The first stages only look at files: no need of a process where they fail.

@@ -1,0 +1,7 @@
+"""Where arrays live: the array module as a value, and whether there is a GPU, and if not why."""
+
+from __future__ import annotations
+
+from lenet_gpu.backend.backend import Backend, select_backend
+
+__all__ = ["Backend", "select_backend"]
