@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lenet_gpu import seeds
-from lenet_gpu.augment import stroke_width_variants
-from lenet_gpu.distort import IDENTITY
+from lenet_gpu.augment.augmentation import stroke_width_variants
+from lenet_gpu.augment.distort import IDENTITY
 
 if TYPE_CHECKING:
     from lenet_gpu.datasets import Split

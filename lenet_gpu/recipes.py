@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lenet_gpu import augment
-from lenet_gpu.augment import Augmentation
+from lenet_gpu.augment import augmentation as augment
+from lenet_gpu.augment.augmentation import Augmentation
 from lenet_gpu.errors import InputError
 from lenet_gpu.lenet5 import INITIALISATIONS, VARIANTS
 from lenet_gpu.losses import LOSSES

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from cuda_on_cpu.cases import oracle_of, trained_parameters
 
-from lenet_gpu import distort, seeds
-from lenet_gpu.augment import PAPER, STANDARD
+from lenet_gpu import seeds
+from lenet_gpu.augment import distort
+from lenet_gpu.augment.augmentation import PAPER, STANDARD
 from lenet_gpu.backend.backend import NumpyBackend
 from lenet_gpu.engine import cuda, cuda_plan
 from lenet_gpu.engine.cuda import CudaEngine

@@ -10,8 +10,15 @@ import pytest
 from stand_in import strict_cupy
 
 from lenet_gpu import seeds
-from lenet_gpu.augment import PAPER, STANDARD, Augmentation, from_dict, stroke_width_variants, varied_samples
-from lenet_gpu.distort import CHUNK, FIELDS, IDENTITY, Distorter, distort_reference, elastic_fields
+from lenet_gpu.augment.augmentation import (
+    PAPER,
+    STANDARD,
+    Augmentation,
+    from_dict,
+    stroke_width_variants,
+    varied_samples,
+)
+from lenet_gpu.augment.distort import CHUNK, FIELDS, IDENTITY, Distorter, distort_reference, elastic_fields
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.errors import InputError
 from lenet_gpu.lenet5 import LeNet5

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lenet_gpu.augment import PAPER
+from lenet_gpu.augment.augmentation import PAPER
 from lenet_gpu.engine.cpu_engine import CpuEngine
 from lenet_gpu.engine.cpu_online import OnlinePlan
 from lenet_gpu.engine.cpu_online_layout import OWN_SIZE, places

@@ -7,8 +7,8 @@ import pytest
 from stand_in import cuda_cupy
 from stand_in.cuda_cupy import CudaBackend, world
 
-from lenet_gpu import distort
-from lenet_gpu.augment import STANDARD
+from lenet_gpu.augment import distort
+from lenet_gpu.augment.augmentation import STANDARD
 from lenet_gpu.backend.backend import NumpyBackend
 from lenet_gpu.engine import cuda, cuda_plan
 from lenet_gpu.engine.cuda import CudaEngine, covers

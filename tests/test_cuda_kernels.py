@@ -16,8 +16,8 @@ from cuda_on_cpu import harness
 from cuda_on_cpu.cases import digits, everything, make_steps, permutation, trained_parameters
 from cuda_on_cpu.steps import KERNELS, SHARED, Steps
 
-from lenet_gpu import distort
-from lenet_gpu.augment import STANDARD
+from lenet_gpu.augment import distort
+from lenet_gpu.augment.augmentation import STANDARD
 from lenet_gpu.engine import cuda_source
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.lenet5 import LeNet5

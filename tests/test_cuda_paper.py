@@ -20,8 +20,9 @@ from cuda_on_cpu.steps import KERNELS
 from stand_in import cuda_cupy
 from stand_in.cuda_cupy import CudaBackend, world
 
-from lenet_gpu import Trainer, distort, recipes
-from lenet_gpu.augment import PAPER
+from lenet_gpu import Trainer, recipes
+from lenet_gpu.augment import distort
+from lenet_gpu.augment.augmentation import PAPER
 from lenet_gpu.backend.backend import NumpyBackend
 from lenet_gpu.datasets import Dataset, Split
 from lenet_gpu.engine import cuda, cuda_plan, cuda_source

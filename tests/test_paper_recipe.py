@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lenet_gpu import LeNet5, Trainer, paper
-from lenet_gpu.augment import PAPER
+from lenet_gpu.augment.augmentation import PAPER
 from lenet_gpu.callbacks import Callback, RunFolder
 from lenet_gpu.datasets import Dataset, Split
 from lenet_gpu.errors import InputError

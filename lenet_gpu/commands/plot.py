@@ -58,7 +58,7 @@ def run(options: argparse.Namespace) -> int:
 def _draw_augmentation(options: argparse.Namespace) -> int:
     import numpy as np
 
-    from lenet_gpu.augment import STANDARD, varied_samples
+    from lenet_gpu.augment.augmentation import STANDARD, varied_samples
     from lenet_gpu.datasets import load_dataset
     from lenet_gpu.errors import InputError
     from lenet_gpu.plots import save_augmentation

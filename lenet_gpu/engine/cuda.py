@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lenet_gpu import distort
+from lenet_gpu.augment import distort
 from lenet_gpu.engine.base import Engine, Progress
 from lenet_gpu.engine.cuda_device import Kernels, covers, device_errors
 from lenet_gpu.engine.cuda_plan import (

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lenet_gpu import distort
+from lenet_gpu.augment import distort
 from lenet_gpu.engine import cuda_source
 from lenet_gpu.optim import Nesterov
 from lenet_gpu.sdlm import SDLM

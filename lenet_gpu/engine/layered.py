@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lenet_gpu.distort import distort_reference, elastic_fields
+from lenet_gpu.augment.distort import distort_reference, elastic_fields
 from lenet_gpu.engine.base import Engine, Progress
 
 PROGRESS_SECONDS = 0.2

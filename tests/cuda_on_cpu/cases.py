@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lenet_gpu.augment import STANDARD
+from lenet_gpu.augment.augmentation import STANDARD
 from lenet_gpu.datasets import load_dataset
 from lenet_gpu.engine import cuda_source
 from lenet_gpu.lenet5 import VARIANTS, LeNet5

@@ -18,7 +18,7 @@ if __name__ == "__main__":
 
 from cuda_on_cpu.harness import Kernel
 
-from lenet_gpu.distort import elastic_fields
+from lenet_gpu.augment.distort import elastic_fields
 from lenet_gpu.engine import cuda_plan, cuda_source
 from lenet_gpu.lenet5 import VARIANTS
 

@@ -13,8 +13,8 @@ import gpu_checks
 import numpy as np
 import pytest
 
-from lenet_gpu import distort
-from lenet_gpu.augment import STANDARD
+from lenet_gpu.augment import distort
+from lenet_gpu.augment.augmentation import STANDARD
 from lenet_gpu.backend.backend import NumpyBackend
 from lenet_gpu.engine import cuda_source
 from lenet_gpu.engine.base import make_engine

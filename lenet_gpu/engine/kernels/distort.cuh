@@ -1,4 +1,4 @@
-// A distorted image, sampled by one thread block while it loads it (lenet_gpu/distort.py says what a distortion is).
+// A distorted image, sampled by one thread block while it loads it (lenet_gpu/augment/distort.py says what a distortion is).
 #include "lenet5.cuh"
 
 constexpr int DISTORTION = 8;  // numbers that describe the distortion of an image

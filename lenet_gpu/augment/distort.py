@@ -1,6 +1,6 @@
 """Distorting training images: one bilinear resampling of a 28x28 image onto the 32x32 grid of the input layer.
 
-An image's distortion is a row of eight float32 parameters (see `lenet_gpu.augment`, which draws them):
+An image's distortion is a row of eight float32 parameters (see `lenet_gpu.augment.augmentation`, which draws them):
 
     columns 0-2    x = p0 * u + p1 * v + p2 + p7 * field[p6, 0, row, column]
     columns 3-5    y = p3 * u + p4 * v + p5 + p7 * field[p6, 1, row, column]

@@ -1,7 +1,7 @@
 """What may happen to a training image: distortions and stroke widths, as data and as random draws.
 
 Which image is distorted how is drawn on the host for a whole epoch (the same on every backend); how a distortion
-is carried out is the business of `lenet_gpu.distort` and of the engines.
+is carried out is the business of `lenet_gpu.augment.distort` and of the engines.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lenet_gpu import seeds
-from lenet_gpu.distort import FIELDS, GRID, IDENTITY, PARAMETERS, Distorter
+from lenet_gpu.augment.distort import FIELDS, GRID, IDENTITY, PARAMETERS, Distorter
 from lenet_gpu.errors import InputError
 from lenet_gpu.paper import INPUT_SIZE
 
@@ -62,7 +62,7 @@ class Augmentation:
             n: Images of the epoch.
 
         Returns:
-            (n, 8) float32, laid out as `lenet_gpu.distort` describes. Draws do not depend on the amounts: half the
+            (n, 8) float32, laid out as `lenet_gpu.augment.distort` describes. Draws do not depend on the amounts: half the
             strength turns an image half as far, in the same direction.
         """
         rng = seeds.generator(seed, epoch, seeds.DISTORTIONS)

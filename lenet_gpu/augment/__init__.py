@@ -1,0 +1,1 @@
+"""How training images are varied: distortions, and thinner and thicker strokes."""
