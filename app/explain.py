@@ -1,6 +1,6 @@
 """Looking inside the network while it reads a digit: what every unit answers, and why.
 
-The readable layers of `lenet_gpu.layers` do the work. They remember their inputs for a backward pass, so they
+The readable layers of `lenet_gpu.nn.layers` do the work. They remember their inputs for a backward pass, so they
 run as copies here that share the parameters: looking at a network changes nothing in it.
 """
 
@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from lenet_gpu.checks import check_images
 from lenet_gpu.errors import InputError
-from lenet_gpu.layers import Convolution, Dense, Layer, ScaledTanh, Subsampling
-from lenet_gpu.lenet5 import LeNet5
+from lenet_gpu.nn.checks import check_images
+from lenet_gpu.nn.layers import Convolution, Dense, Layer, ScaledTanh, Subsampling
+from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.paper import KERNEL_SIZE
 
 STRONGEST = 10

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from lenet_gpu.losses import softmax
+from lenet_gpu.nn.losses import softmax
 
 SHIFTS = tuple((y, x) for y in (-1, 0, 1) for x in (-1, 0, 1))
 """The nine views of an image: moved by at most a pixel along each axis. Whole pixels, so nothing is blurred."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lenet_gpu.losses import log_softmax
+from lenet_gpu.nn.losses import log_softmax
 from lenet_gpu.paper import CLASSES
 
 ROWS = 2000

@@ -10,12 +10,12 @@ import numpy as np
 from lenet_gpu.augment import augmentation as augment
 from lenet_gpu.augment.augmentation import Augmentation
 from lenet_gpu.errors import InputError
-from lenet_gpu.lenet5 import INITIALISATIONS, VARIANTS
-from lenet_gpu.losses import LOSSES
-from lenet_gpu.optim import GradientDescent, Nesterov
+from lenet_gpu.nn.lenet5 import INITIALISATIONS, VARIANTS
+from lenet_gpu.nn.losses import LOSSES
+from lenet_gpu.nn.optim import GradientDescent, Nesterov
+from lenet_gpu.nn.schedules import step_decay, warm_up_cosine
+from lenet_gpu.nn.sdlm import SDLM
 from lenet_gpu.paper import BACKGROUND, INK, SDLM_MU, SDLM_RATES, SDLM_SAMPLES
-from lenet_gpu.schedules import step_decay, warm_up_cosine
-from lenet_gpu.sdlm import SDLM
 
 MNIST_MEAN, MNIST_DEVIATION = 0.1307, 0.3081
 """Mean and standard deviation of MNIST's training pixels / 255."""

@@ -17,7 +17,7 @@ import numpy as np
 from lenet_gpu.paper import CLASSES, SQUASH_A
 
 if TYPE_CHECKING:
-    from lenet_gpu.lenet5 import LeNet5
+    from lenet_gpu.nn.lenet5 import LeNet5
 
 UNITS = 84
 """Units of F6."""

@@ -15,8 +15,8 @@ from lenet_gpu.callbacks import Callback
 from lenet_gpu.checkpoint import Checkpoint
 from lenet_gpu.engine.base import Engine, make_engine
 from lenet_gpu.errors import DataError, InputError, ModelFileError, TrainingError
-from lenet_gpu.lenet5 import LeNet5
 from lenet_gpu.metrics import evaluate_outputs
+from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.patterns import Patterns
 from lenet_gpu.recipes import DEFAULT, Recipe, get_recipe
 from lenet_gpu.rejection import TEMPERATURE, Rejection

@@ -12,10 +12,10 @@ from lenet_gpu.backend.backend import NumpyBackend
 from lenet_gpu.engine import cuda, cuda_plan
 from lenet_gpu.engine.cuda import CudaEngine
 from lenet_gpu.engine.layered import LayeredEngine
-from lenet_gpu.lenet5 import LeNet5
-from lenet_gpu.optim import GradientDescent, Nesterov
+from lenet_gpu.nn.lenet5 import LeNet5
+from lenet_gpu.nn.optim import GradientDescent, Nesterov
+from lenet_gpu.nn.sdlm import SDLM
 from lenet_gpu.paper import NOT_A_DIGIT, SDLM_RATES
-from lenet_gpu.sdlm import SDLM
 
 
 def make(backend, images, labels, seed=0):

@@ -21,8 +21,8 @@ from lenet_gpu.augment.augmentation import (
 from lenet_gpu.augment.distort import CHUNK, FIELDS, IDENTITY, Distorter, distort_reference, elastic_fields
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.errors import InputError
-from lenet_gpu.lenet5 import LeNet5
-from lenet_gpu.optim import GradientDescent
+from lenet_gpu.nn.lenet5 import LeNet5
+from lenet_gpu.nn.optim import GradientDescent
 
 
 @pytest.fixture

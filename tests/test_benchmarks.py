@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from lenet_gpu import LeNet5, benchmark, cli, paper
-from lenet_gpu.losses import softmax
+from lenet_gpu.nn.losses import softmax
 
 BENCHMARKS = Path(__file__).parent / "benchmarks"
 sys.path.append(str(BENCHMARKS))

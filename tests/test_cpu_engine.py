@@ -20,8 +20,8 @@ from lenet_gpu.engine.cpu_team import Team, block_words
 from lenet_gpu.engine.cpu_worker import Worker
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.errors import TrainingError
-from lenet_gpu.lenet5 import LeNet5
-from lenet_gpu.optim import GradientDescent
+from lenet_gpu.nn.lenet5 import LeNet5
+from lenet_gpu.nn.optim import GradientDescent
 
 
 def rates(order, batch_size):
@@ -226,8 +226,8 @@ def start_training(tmp_path, *, epochs=1000):
             import numpy as np
             from lenet_gpu import load_dataset
             from lenet_gpu.engine.cpu_engine import CpuEngine
-            from lenet_gpu.lenet5 import LeNet5
-            from lenet_gpu.optim import GradientDescent
+            from lenet_gpu.nn.lenet5 import LeNet5
+            from lenet_gpu.nn.optim import GradientDescent
 
             data = load_dataset("mnist", download=False, progress=False)
             net = LeNet5(seed=11)
@@ -315,8 +315,8 @@ def test_workers_need_no_main_guard_and_one_blas_thread_each(tmp_path):
             import numpy as np
             from pathlib import Path
             from lenet_gpu.engine.cpu_engine import CpuEngine
-            from lenet_gpu.lenet5 import LeNet5
-            from lenet_gpu.optim import GradientDescent
+            from lenet_gpu.nn.lenet5 import LeNet5
+            from lenet_gpu.nn.optim import GradientDescent
             engine = CpuEngine(LeNet5(), GradientDescent(), threads=2)
             engine.load(np.zeros((64, 28, 28), np.uint8), np.zeros(64, int))
             engine.train(np.arange(64), 32, np.full(2, 0.1))

@@ -8,10 +8,10 @@ from lenet_gpu.engine.cpu_engine import CpuEngine
 from lenet_gpu.engine.cpu_online import OnlinePlan
 from lenet_gpu.engine.cpu_online_layout import OWN_SIZE, places
 from lenet_gpu.engine.layered import LayeredEngine
-from lenet_gpu.lenet5 import LeNet5
-from lenet_gpu.optim import GradientDescent
+from lenet_gpu.nn.lenet5 import LeNet5
+from lenet_gpu.nn.optim import GradientDescent
+from lenet_gpu.nn.sdlm import SDLM
 from lenet_gpu.paper import NOT_A_DIGIT
-from lenet_gpu.sdlm import SDLM
 
 TOLERANCE = {"float32": 3e-6, "float64": 1e-13}
 

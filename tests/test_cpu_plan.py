@@ -10,9 +10,9 @@ import pytest
 from lenet_gpu.engine import cpu_layout as layout
 from lenet_gpu.engine import cpu_places, cpu_plan
 from lenet_gpu.engine.cpu_plan import CpuPlan
-from lenet_gpu.lenet5 import LeNet5
-from lenet_gpu.losses import cross_entropy
-from lenet_gpu.optim import GradientDescent
+from lenet_gpu.nn.lenet5 import LeNet5
+from lenet_gpu.nn.losses import cross_entropy
+from lenet_gpu.nn.optim import GradientDescent
 
 BATCHES = (1, 2, 31, 32, 33, 256, 1000)
 TOLERANCE = {"float32": 1e-4, "float64": 2e-12}

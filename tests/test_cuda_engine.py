@@ -14,10 +14,10 @@ from lenet_gpu.engine import cuda, cuda_plan
 from lenet_gpu.engine.cuda import CudaEngine, covers
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.errors import BackendError, InputError, TrainingError
-from lenet_gpu.lenet5 import LeNet5
-from lenet_gpu.optim import GradientDescent, Nesterov
+from lenet_gpu.nn.lenet5 import LeNet5
+from lenet_gpu.nn.optim import GradientDescent, Nesterov
+from lenet_gpu.nn.sdlm import SDLM
 from lenet_gpu.paper import NOT_A_DIGIT
-from lenet_gpu.sdlm import SDLM
 
 N, STEPS = 67, 4
 

@@ -20,8 +20,8 @@ from lenet_gpu.augment import distort
 from lenet_gpu.augment.augmentation import STANDARD
 from lenet_gpu.engine import cuda_source
 from lenet_gpu.engine.layered import LayeredEngine
-from lenet_gpu.lenet5 import LeNet5
-from lenet_gpu.optim import GradientDescent, Nesterov
+from lenet_gpu.nn.lenet5 import LeNet5
+from lenet_gpu.nn.optim import GradientDescent, Nesterov
 from lenet_gpu.paper import C3_TABLE, NOT_A_DIGIT
 
 HARNESS = Path(harness.__file__).parent

@@ -29,10 +29,10 @@ from lenet_gpu.engine import cuda, cuda_plan, cuda_source
 from lenet_gpu.engine.base import make_engine
 from lenet_gpu.engine.cuda import CudaEngine
 from lenet_gpu.engine.layered import LayeredEngine
-from lenet_gpu.lenet5 import LeNet5
-from lenet_gpu.optim import GradientDescent, Nesterov
+from lenet_gpu.nn.lenet5 import LeNet5
+from lenet_gpu.nn.optim import GradientDescent, Nesterov
+from lenet_gpu.nn.sdlm import SDLM
 from lenet_gpu.paper import CODES, NOT_A_DIGIT, RUBBISH_PENALTY
-from lenet_gpu.sdlm import SDLM
 
 LOSSES = ("rbf", "map")
 STEPS = 4

@@ -221,16 +221,16 @@ def test_relative_imports_of_a_package_start_at_itself():
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("lenet_gpu.layers", "from lenet_gpu.trainer import Trainer"),
-        ("lenet_gpu.layers", "from lenet_gpu import trainer"),
-        ("lenet_gpu.losses", "import lenet_gpu.cli"),
+        ("lenet_gpu.nn.layers", "from lenet_gpu.trainer import Trainer"),
+        ("lenet_gpu.nn.layers", "from lenet_gpu import trainer"),
+        ("lenet_gpu.nn.losses", "import lenet_gpu.cli"),
         ("lenet_gpu.paper", "def f():\n    from .datasets import Split"),
-        ("lenet_gpu.lenet5", "import app.touch"),
+        ("lenet_gpu.nn.lenet5", "import app.touch"),
         ("lenet_gpu.engine.cuda", "from lenet_gpu.datasets import load_dataset"),
         ("lenet_gpu.engine.cpu_plan", "from ..trainer import Trainer"),
         ("lenet_gpu.inference", "def f():\n    import matplotlib.pyplot"),
         ("lenet_gpu.preprocess", "from tqdm import tqdm"),
-        ("lenet_gpu.backend.backend", "from lenet_gpu.lenet5 import LeNet5"),
+        ("lenet_gpu.backend.backend", "from lenet_gpu.nn.lenet5 import LeNet5"),
         ("lenet_gpu.anything", "def f():\n    from kivy.app import App"),
         ("lenet_gpu.anything", "import torch"),
     ],
@@ -242,10 +242,10 @@ def test_the_checker_finds_a_forbidden_import(module, source):
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("lenet_gpu.lenet5", "from lenet_gpu.layers import Layer"),
+        ("lenet_gpu.nn.lenet5", "from lenet_gpu.nn.layers import Layer"),
         ("lenet_gpu.trainer", "from lenet_gpu.datasets import Dataset"),
         ("lenet_gpu.inference", "from lenet_gpu.preprocess import from_image"),
-        ("lenet_gpu.layers", "from lenet_gpu.trainers_of_another_name import x"),
+        ("lenet_gpu.nn.layers", "from lenet_gpu.trainers_of_another_name import x"),
     ],
 )
 def test_the_checker_lets_the_right_direction_pass(module, source):
@@ -261,8 +261,8 @@ def test_the_checker_lets_the_right_direction_pass(module, source):
         ("lenet_gpu.backend.backend", "import cupy", False),
         ("lenet_gpu.engine.cuda", "try:\n    import cupyx.profiler\nexcept ImportError: pass", False),
         ("lenet_gpu.engine.layered", "def f():\n    import cupy", False),
-        ("lenet_gpu.layers", "if TYPE_CHECKING:\n    import cupy", False),
-        ("lenet_gpu.layers", "def f():\n    return importlib.import_module('cupy')", False),
+        ("lenet_gpu.nn.layers", "if TYPE_CHECKING:\n    import cupy", False),
+        ("lenet_gpu.nn.layers", "def f():\n    return importlib.import_module('cupy')", False),
     ],
 )
 def test_the_checker_knows_where_cupy_belongs(module, source, fine):

@@ -9,7 +9,7 @@ from lenet_gpu import LeNet5, Recognizer
 from lenet_gpu.errors import ModelFileError
 from lenet_gpu.handwriting import KINDS, draw_nondigits
 from lenet_gpu.inference import WEIGHTS_FOLDER, Number, NumberDigit, shipped_models
-from lenet_gpu.losses import softmax
+from lenet_gpu.nn.losses import softmax
 from lenet_gpu.rejection import TEMPERATURE
 from lenet_gpu.seeds import generator
 from lenet_gpu.sources import noises

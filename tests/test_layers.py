@@ -12,8 +12,8 @@ import pytest
 from stand_in.strict_cupy import StrictBackend
 
 from lenet_gpu import paper, select_backend
-from lenet_gpu.layers import Convolution, Dense, Flatten, ScaledTanh, Subsampling
-from lenet_gpu.losses import cross_entropy, log_softmax, softmax
+from lenet_gpu.nn.layers import Convolution, Dense, Flatten, ScaledTanh, Subsampling
+from lenet_gpu.nn.losses import cross_entropy, log_softmax, softmax
 
 STEP = 1e-6
 TABLE = ((0, 2), (1,), (0, 1, 2), (2,))

@@ -7,7 +7,7 @@ from stand_in.strict_cupy import StrictBackend
 from lenet_gpu import LeNet5
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.errors import InputError
-from lenet_gpu.optim import GradientDescent
+from lenet_gpu.nn.optim import GradientDescent
 from lenet_gpu.paper import MODERN_PARAMETERS
 from lenet_gpu.seeds import epoch_order
 

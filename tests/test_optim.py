@@ -6,10 +6,10 @@ import pytest
 from lenet_gpu.backend.backend import select_backend
 from lenet_gpu.engine.cpu_engine import CpuEngine
 from lenet_gpu.engine.layered import LayeredEngine
-from lenet_gpu.lenet5 import LeNet5
-from lenet_gpu.optim import BLOCK, Nesterov
+from lenet_gpu.nn.lenet5 import LeNet5
+from lenet_gpu.nn.optim import BLOCK, Nesterov
+from lenet_gpu.nn.schedules import step_decay, warm_up_cosine
 from lenet_gpu.paper import NOT_A_DIGIT
-from lenet_gpu.schedules import step_decay, warm_up_cosine
 
 
 class Parameters:

@@ -14,10 +14,10 @@ import pytest
 from stand_in.strict_cupy import StrictBackend
 
 from lenet_gpu import LeNet5, paper
-from lenet_gpu.layers import Convolution, Dense, Flatten, ScaledTanh, Subsampling
-from lenet_gpu.losses import LOSSES
-from lenet_gpu.rbf import RadialBasis
-from lenet_gpu.sdlm import SDLM, curvature
+from lenet_gpu.nn.layers import Convolution, Dense, Flatten, ScaledTanh, Subsampling
+from lenet_gpu.nn.losses import LOSSES
+from lenet_gpu.nn.rbf import RadialBasis
+from lenet_gpu.nn.sdlm import SDLM, curvature
 
 TABLE = ((0,), (0, 1), (1,))
 A, S = 1.7159, 2 / 3

@@ -9,7 +9,7 @@ import pytest
 from lenet_gpu import LeNet5, load_dataset
 from lenet_gpu.engine.cpu_engine import CpuEngine
 from lenet_gpu.engine.layered import LayeredEngine
-from lenet_gpu.optim import GradientDescent
+from lenet_gpu.nn.optim import GradientDescent
 from lenet_gpu.storage import shared_memory
 
 N = 3000

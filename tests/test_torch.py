@@ -5,7 +5,7 @@ import pytest
 
 from lenet_gpu import LeNet5, paper
 from lenet_gpu.engine.layered import LayeredEngine
-from lenet_gpu.optim import GradientDescent
+from lenet_gpu.nn.optim import GradientDescent
 
 pytestmark = pytest.mark.torch
 

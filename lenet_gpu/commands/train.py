@@ -17,7 +17,7 @@ from lenet_gpu.commands.options import (
 )
 from lenet_gpu.engine.names import ENGINES
 from lenet_gpu.errors import InputError
-from lenet_gpu.losses import LOSSES
+from lenet_gpu.nn.losses import LOSSES
 from lenet_gpu.recipes import DEFAULT, RECIPES, get_recipe, with_distortions, with_loss
 
 EXAMPLES = """\
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
     from lenet_gpu.callbacks import ProgressBar, RunFolder
     from lenet_gpu.checkpoint import Checkpoint
     from lenet_gpu.datasets import load_dataset
-    from lenet_gpu.lenet5 import LeNet5
+    from lenet_gpu.nn.lenet5 import LeNet5
     from lenet_gpu.trainer import Trainer
 
     # Everything the user can get wrong comes first; then the backend, and the new folder last.

@@ -14,8 +14,8 @@ from lenet_gpu.engine.names import ENGINES, FAST_ENGINE
 from lenet_gpu.errors import BackendError, InputError
 
 if TYPE_CHECKING:
-    from lenet_gpu.lenet5 import LeNet5
-    from lenet_gpu.optim import GradientDescent
+    from lenet_gpu.nn.lenet5 import LeNet5
+    from lenet_gpu.nn.optim import GradientDescent
 
 Progress = Callable[[int, np.ndarray], None]
 """Called now and then with the number of finished steps (or images) and the losses of the finished steps."""

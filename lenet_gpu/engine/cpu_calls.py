@@ -25,7 +25,7 @@ from lenet_gpu.engine.cpu_layout import C1_LINE, C1_MAPS, C1_ONES, C1_TERMS, C3_
 from lenet_gpu.engine.cpu_products import Products
 from lenet_gpu.engine.cpu_squash import Squash
 from lenet_gpu.engine.cpu_terms import Terms
-from lenet_gpu.layers import named_views
+from lenet_gpu.nn.layers import named_views
 from lenet_gpu.paper import SQUASH_A, SQUASH_S
 
 C1_PIECE, C3_PIECE = 8, 37

@@ -13,13 +13,13 @@ from lenet_gpu.engine.cpu_layout import PIXELS
 from lenet_gpu.engine.cpu_plan import CHUNK
 from lenet_gpu.engine.cpu_team import PORTION, VERSION, block_words
 from lenet_gpu.engine.cpu_workers import WorkerPool
-from lenet_gpu.lenet5 import VARIANTS
+from lenet_gpu.nn.lenet5 import VARIANTS
 from lenet_gpu.paper import CLASSES
 from lenet_gpu.storage.shared_memory import file_behind
 
 if TYPE_CHECKING:
-    from lenet_gpu.lenet5 import LeNet5
-    from lenet_gpu.optim import GradientDescent
+    from lenet_gpu.nn.lenet5 import LeNet5
+    from lenet_gpu.nn.optim import GradientDescent
 
 MOST_PARTS = 4
 """Parts of a large batch for each worker: one that is held up can be helped with the others."""

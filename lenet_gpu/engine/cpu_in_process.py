@@ -13,8 +13,8 @@ from lenet_gpu.engine.cpu_plan import CHUNK, CpuPlan, Fill
 from lenet_gpu.engine.cpu_rbf_head import head_of
 
 if TYPE_CHECKING:
-    from lenet_gpu.lenet5 import LeNet5
-    from lenet_gpu.optim import GradientDescent
+    from lenet_gpu.nn.lenet5 import LeNet5
+    from lenet_gpu.nn.optim import GradientDescent
 
 
 class InProcess(Engine):

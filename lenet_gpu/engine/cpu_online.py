@@ -40,7 +40,7 @@ from lenet_gpu.engine.cpu_online_layout import (
     places,
     spread_c3,
 )
-from lenet_gpu.layers import named_views
+from lenet_gpu.nn.layers import named_views
 from lenet_gpu.paper import CLASSES, IMAGE_SIZE, INPUT_SIZE, SQUASH_A
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from lenet_gpu.engine.cpu_online import OnlinePlan
-from lenet_gpu.optim import GradientDescent
+from lenet_gpu.nn.optim import GradientDescent
+from lenet_gpu.nn.sdlm import SDLM
 from lenet_gpu.paper import CLASSES, IMAGE_SIZE, INPUT_SIZE
-from lenet_gpu.sdlm import SDLM
 
 CHUNK = 64
 """Steps between two looks at the world, and images distorted at once."""

@@ -26,8 +26,8 @@ from lenet_gpu.engine.cpu_products import Products, bounds
 from lenet_gpu.engine.cpu_single import SingleImage
 from lenet_gpu.engine.cpu_squash import ByExp, ByTanh
 from lenet_gpu.engine.cpu_terms import Terms
-from lenet_gpu.layers import named_views
-from lenet_gpu.losses import softmax
+from lenet_gpu.nn.layers import named_views
+from lenet_gpu.nn.losses import softmax
 from lenet_gpu.paper import BACKGROUND, INK, INPUT_SIZE
 
 CHUNK = 32

@@ -30,12 +30,12 @@ from lenet_gpu.engine.cuda_plan import (
     update_blocks,
 )
 from lenet_gpu.errors import InputError
-from lenet_gpu.lenet5 import check_images, check_labels
+from lenet_gpu.nn.lenet5 import check_images, check_labels
 from lenet_gpu.paper import NOT_A_DIGIT
 
 if TYPE_CHECKING:
-    from lenet_gpu.lenet5 import LeNet5
-    from lenet_gpu.optim import GradientDescent
+    from lenet_gpu.nn.lenet5 import LeNet5
+    from lenet_gpu.nn.optim import GradientDescent
 
 PROGRESS_SECONDS = 0.2
 """How often losses are read back for the progress bar; reading waits for the device."""

@@ -10,13 +10,13 @@ from lenet_gpu.backend.remedies import remedy_for
 from lenet_gpu.engine import cuda_source
 from lenet_gpu.engine.cuda_plan import BLOCKS_A_MULTIPROCESSOR, SHARED_BYTES
 from lenet_gpu.errors import BackendError, TrainingError
-from lenet_gpu.lenet5 import VARIANTS
-from lenet_gpu.optim import GradientDescent, Nesterov
-from lenet_gpu.sdlm import SDLM
+from lenet_gpu.nn.lenet5 import VARIANTS
+from lenet_gpu.nn.optim import GradientDescent, Nesterov
+from lenet_gpu.nn.sdlm import SDLM
 
 if TYPE_CHECKING:
     from lenet_gpu.backend.backend import Backend
-    from lenet_gpu.lenet5 import LeNet5
+    from lenet_gpu.nn.lenet5 import LeNet5
 
 
 def covers(network: LeNet5, backend: Backend, optimizer: GradientDescent | None = None) -> str | None:

@@ -10,11 +10,11 @@ import numpy as np
 
 from lenet_gpu.augment import distort
 from lenet_gpu.engine import cuda_source
-from lenet_gpu.optim import Nesterov
-from lenet_gpu.sdlm import SDLM
+from lenet_gpu.nn.optim import Nesterov
+from lenet_gpu.nn.sdlm import SDLM
 
 if TYPE_CHECKING:
-    from lenet_gpu.optim import GradientDescent
+    from lenet_gpu.nn.optim import GradientDescent
 
 Array = Any
 

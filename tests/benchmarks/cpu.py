@@ -121,7 +121,7 @@ def check(children: list[Child], options: argparse.Namespace, folder: Path) -> l
 
     from lenet_gpu import LeNet5, load_dataset
     from lenet_gpu.engine.layered import LayeredEngine
-    from lenet_gpu.optim import GradientDescent
+    from lenet_gpu.nn.optim import GradientDescent
     from lenet_gpu.seeds import epoch_order
 
     data = load_dataset("mnist", download=False, progress=False)

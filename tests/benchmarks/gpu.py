@@ -35,8 +35,8 @@ from lenet_gpu import __version__, load_dataset, select_backend
 from lenet_gpu.engine.base import make_engine
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.errors import LenetError
-from lenet_gpu.lenet5 import LeNet5
-from lenet_gpu.optim import GradientDescent
+from lenet_gpu.nn.lenet5 import LeNet5
+from lenet_gpu.nn.optim import GradientDescent
 from lenet_gpu.recipes import get_recipe
 
 LEARNING_RATE = 0.05

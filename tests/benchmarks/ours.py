@@ -7,8 +7,8 @@ import numpy as np
 from contender import LEARNING_RATE, Contender
 
 from lenet_gpu import LeNet5, __version__
-from lenet_gpu.losses import softmax
-from lenet_gpu.optim import GradientDescent
+from lenet_gpu.nn.losses import softmax
+from lenet_gpu.nn.optim import GradientDescent
 
 
 class Ours(Contender):

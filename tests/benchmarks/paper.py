@@ -31,8 +31,8 @@ import paper_runs  # noqa: E402
 
 from lenet_gpu import LeNet5, load_dataset, seeds  # noqa: E402
 from lenet_gpu.augment.distort import IDENTITY, distort_reference  # noqa: E402
-from lenet_gpu.layers import Subsampling  # noqa: E402
-from lenet_gpu.losses import softmax  # noqa: E402
+from lenet_gpu.nn.layers import Subsampling  # noqa: E402
+from lenet_gpu.nn.losses import softmax  # noqa: E402
 from lenet_gpu.paper import C3_TABLE, CODES, HIDDEN_LAYERS, RBF_OUTPUT  # noqa: E402
 from lenet_gpu.recipes import PAPER_COPIES, RECIPES  # noqa: E402
 

@@ -20,7 +20,7 @@ from cuda_on_cpu.harness import Kernel
 
 from lenet_gpu.augment.distort import elastic_fields
 from lenet_gpu.engine import cuda_plan, cuda_source
-from lenet_gpu.lenet5 import VARIANTS
+from lenet_gpu.nn.lenet5 import VARIANTS
 
 RECORD = cuda_source.sizes()["RECORD"]
 SHARED = cuda_source.sizes()["sizeof(Memory)"]

@@ -20,8 +20,8 @@ from lenet_gpu.engine import cuda_source
 from lenet_gpu.engine.base import make_engine
 from lenet_gpu.engine.cuda_device import Kernels, device_errors
 from lenet_gpu.errors import TrainingError
-from lenet_gpu.lenet5 import LeNet5
-from lenet_gpu.optim import GradientDescent
+from lenet_gpu.nn.lenet5 import LeNet5
+from lenet_gpu.nn.optim import GradientDescent
 
 pytestmark = pytest.mark.gpu
 

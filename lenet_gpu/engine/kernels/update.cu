@@ -34,7 +34,7 @@ static_assert(C5_WEIGHT % 4 == 0 && C5_BIAS % 4 == 0 && F6_WEIGHT % 4 == 0 && F6
               OUTPUT_WEIGHT % 4 == 0 && OUTPUT_BIAS % 4 == 0, "no group of four lies in two fields");
 
 // Plain gradient descent, w <- w - r dE/dw, r the learning rate (equation 2). With a rate for each parameter on top,
-// estimated from the curvature of the loss before every pass (lenet_gpu/sdlm.py, equation 18): w <- w - r (rate dE/dw).
+// estimated from the curvature of the loss before every pass (lenet_gpu/nn/sdlm.py, equation 18): w <- w - r (rate dE/dw).
 __device__ inline float descended(float parameter, float gradient, float learning_rate) {
     return parameter - learning_rate * gradient;
 }
@@ -42,7 +42,7 @@ __device__ inline float descended(float parameter, float gradient, float learnin
 // The rules by number.
 constexpr int NESTEROV = 1, RATES = 2;  // 0: plain gradient descent
 
-// Nesterov's momentum, weight decay, and a running average of the weights (lenet_gpu/optim.py):
+// Nesterov's momentum, weight decay, and a running average of the weights (lenet_gpu/nn/optim.py):
 //   v <- momentum v - r dE/dw
 //   w <- (1 - r weight_decay) w + momentum v - r dE/dw
 //   average <- average + share (w - average)

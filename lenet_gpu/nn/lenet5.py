@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lenet_gpu import seeds
-from lenet_gpu.checks import check_images, check_labels
 from lenet_gpu.errors import InputError, ModelFileError
-from lenet_gpu.layers import Convolution, Dense, Flatten, Layer, ScaledTanh, Shape, Subsampling, named_views
-from lenet_gpu.losses import LOSSES, softmax
+from lenet_gpu.nn.checks import check_images, check_labels
+from lenet_gpu.nn.layers import Convolution, Dense, Flatten, Layer, ScaledTanh, Shape, Subsampling, named_views
+from lenet_gpu.nn.losses import LOSSES, softmax
+from lenet_gpu.nn.rbf import RadialBasis
 from lenet_gpu.paper import BACKGROUND, C3_TABLE, CLASSES, IMAGE_SIZE, INITIAL_WEIGHT, INK, INPUT_SIZE
-from lenet_gpu.rbf import RadialBasis
 from lenet_gpu.storage import model_file as modelfile
 
 if TYPE_CHECKING:

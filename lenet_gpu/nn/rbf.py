@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lenet_gpu.layers import Array, Layer
+from lenet_gpu.nn.layers import Array, Layer
 from lenet_gpu.paper import CODES
 
 

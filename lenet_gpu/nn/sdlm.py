@@ -18,12 +18,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lenet_gpu import seeds
-from lenet_gpu.losses import LOSSES
-from lenet_gpu.optim import GradientDescent
+from lenet_gpu.nn.losses import LOSSES
+from lenet_gpu.nn.optim import GradientDescent
 from lenet_gpu.paper import SDLM_MU, SDLM_SAMPLES
 
 if TYPE_CHECKING:
-    from lenet_gpu.lenet5 import LeNet5
+    from lenet_gpu.nn.lenet5 import LeNet5
 
 Array = Any
 

@@ -1,0 +1,1 @@
+"""What is computed: layers, losses, networks, optimisers."""
