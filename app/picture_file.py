@@ -23,7 +23,7 @@ def load_greyscale(path: str) -> np.ndarray:
         InputError: Not a picture, or no such file.
     """
     try:
-        from lenet_gpu.pictures import read_greyscale
+        from lenet_gpu.ink.image_files import read_greyscale
 
         return read_greyscale(path)
     except ImportError:

@@ -14,10 +14,10 @@ from lenet_gpu.backend.backend import select_backend
 from lenet_gpu.engine.cpu_plan import CpuPlan
 from lenet_gpu.engine.cpu_rbf_head import head_of
 from lenet_gpu.errors import ModelFileError
+from lenet_gpu.ink.preprocess import check_strokes, drawings_to_mnist, flatten, image_to_mnist, strokes_to_mnist
+from lenet_gpu.ink.segmentation import is_bar, split
 from lenet_gpu.nn.lenet5 import LeNet5
-from lenet_gpu.numbers import is_bar, split
 from lenet_gpu.paper import IMAGE_SIZE
-from lenet_gpu.preprocess import check_strokes, drawings_to_mnist, flatten, image_to_mnist, strokes_to_mnist
 from lenet_gpu.rejection import GRAIN, TEMPERATURE, UNDECIDED_BETWEEN, Rejection, decide, features, grain
 
 WEIGHTS_FOLDER = Path(__file__).parent / "weights"

@@ -13,8 +13,8 @@ import numpy as np
 from lenet_gpu import seeds
 from lenet_gpu.datasets import load_dataset
 from lenet_gpu.handwriting import KINDS, TURNED, draw_digits, draw_nondigits
+from lenet_gpu.ink.preprocess import BOX, drawings_to_mnist
 from lenet_gpu.paper import CLASSES, IMAGE_SIZE, NOT_A_DIGIT
-from lenet_gpu.preprocess import BOX, drawings_to_mnist
 
 if TYPE_CHECKING:
     from lenet_gpu.datasets import Split

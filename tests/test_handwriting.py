@@ -17,7 +17,7 @@ from lenet_gpu.handwriting.scribbles import spiral
 from lenet_gpu.handwriting.signs import LETTERS, SIGNS
 from lenet_gpu.handwriting.templates import read_templates, spline
 from lenet_gpu.handwriting.variation import write
-from lenet_gpu.preprocess import drawings_to_mnist
+from lenet_gpu.ink.preprocess import drawings_to_mnist
 
 ALL_STYLES = [style for styles in STYLES.values() for style in styles]
 

@@ -17,7 +17,7 @@ from lenet_gpu.datasets.mirrors import Archive
 from lenet_gpu.datasets.pendigits import Published, load_pendigits
 from lenet_gpu.datasets.unipen import read_unipen
 from lenet_gpu.errors import DataError, InputError
-from lenet_gpu.preprocess import strokes_to_mnist
+from lenet_gpu.ink.preprocess import strokes_to_mnist
 
 HEADER = ' .INCLUDE dene.doc\n.LEXICON "0" "1" "2" "3" "4" "5" "6" "7" "8" "9"\n.HIERARCHY DIGIT\n\n'
 

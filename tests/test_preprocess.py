@@ -7,7 +7,7 @@ from PIL import Image
 from lenet_gpu import LeNet5
 from lenet_gpu.errors import InputError
 from lenet_gpu.inference import WEIGHTS_FOLDER
-from lenet_gpu.preprocess import BOX, image_to_mnist
+from lenet_gpu.ink.preprocess import BOX, image_to_mnist
 
 SAMPLE = slice(0, 400)
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from lenet_gpu.errors import InputError
-from lenet_gpu.preprocess import BOX, check_strokes, drawings_to_mnist, flatten, image_to_mnist, strokes_to_mnist
-from lenet_gpu.raster import PIECE, Pen
+from lenet_gpu.ink.preprocess import BOX, check_strokes, drawings_to_mnist, flatten, image_to_mnist, strokes_to_mnist
+from lenet_gpu.ink.raster import PIECE, Pen
 
 TURNS = np.linspace(0.0, 2.0 * np.pi, 40)
 ZERO = [np.stack([30.0 + 18.0 * np.sin(TURNS), 50.0 - 31.0 * np.cos(TURNS)], 1)]

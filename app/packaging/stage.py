@@ -25,7 +25,7 @@ LEFT_OUT = (
     "lenet_gpu.backend.probe",
     "lenet_gpu.backend.remedies",
     "lenet_gpu.backend.isolated_probe",
-    "lenet_gpu.pictures",
+    "lenet_gpu.ink.image_files",
     "lenet_gpu.plots",
     "lenet_gpu.datasets",
     "lenet_gpu.trainer",

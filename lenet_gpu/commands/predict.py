@@ -35,7 +35,7 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Predict; every file is read before the first answer, so that bad input prints nothing else."""
     from lenet_gpu.inference import Recognizer
-    from lenet_gpu.pictures import read_greyscale
+    from lenet_gpu.ink.image_files import read_greyscale
 
     recognizer = Recognizer(options.model)
     answers: list[Prediction | Number] = []
@@ -62,7 +62,7 @@ def read_strokes(path: Path) -> list[Any]:
         InputError: It can't be read, or is something else.
     """
     from lenet_gpu.errors import InputError
-    from lenet_gpu.preprocess import STROKES, check_strokes
+    from lenet_gpu.ink.preprocess import STROKES, check_strokes
 
     try:
         if path.stat().st_size > MOST_BYTES:

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from lenet_gpu.errors import DataError
-from lenet_gpu.raster import Drawings
+from lenet_gpu.ink.raster import Drawings
 
 SIDE = 28  # pixels along each side of an MNIST image
 CLASSES = 10

@@ -2,7 +2,7 @@
 
 A picture of 28x28 pixels is taken as it is, apart from its polarity: where the outermost ring of pixels is
 bright the ground must be, so it is inverted (MNIST has bright ink on black; none of its images has such a
-ring). A picture of another size goes through `lenet_gpu.preprocess`, which finds the digit in it.
+ring). A picture of another size goes through `lenet_gpu.ink.preprocess`, which finds the digit in it.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ def read_image(path: Path) -> Bytes:
     """
     grey = _read_grey(path)  # (height, width)
     if grey.shape != (SIDE, SIDE):
-        from lenet_gpu.preprocess import image_to_mnist
+        from lenet_gpu.ink.preprocess import image_to_mnist
 
         return image_to_mnist(grey)
     ring = np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])

@@ -27,8 +27,8 @@ from lenet_gpu.datasets.mirrors import TIMEOUT, Archive
 from lenet_gpu.datasets.places import search_places
 from lenet_gpu.datasets.unipen import Digits, read_unipen
 from lenet_gpu.errors import DataError, InputError
-from lenet_gpu.preprocess import drawings_to_mnist
-from lenet_gpu.raster import Drawings
+from lenet_gpu.ink.preprocess import drawings_to_mnist
+from lenet_gpu.ink.raster import Drawings
 
 NAME = "pendigits"
 MOST_BYTES = 64 << 20  # of one file, unpacked; the real ones have 2.6 and 1.2 million

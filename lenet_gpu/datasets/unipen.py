@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lenet_gpu.errors import DataError
-from lenet_gpu.raster import Drawings
+from lenet_gpu.ink.raster import Drawings
 
 SEGMENT = re.compile(r'\.SEGMENT\s+DIGIT\s+(\d+)(?:-(\d+))?\s+\S+\s+"([0-9])"')
 HEADER = (".INCLUDE", ".LEXICON", ".HIERARCHY", ".VERSION", ".COORD", ".DT")

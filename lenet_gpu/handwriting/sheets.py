@@ -8,8 +8,8 @@ import numpy as np
 
 from lenet_gpu.errors import InputError
 from lenet_gpu.handwriting.variation import Drawing
+from lenet_gpu.ink.preprocess import drawings_to_mnist
 from lenet_gpu.paper import IMAGE_SIZE
-from lenet_gpu.preprocess import drawings_to_mnist
 
 GAP = 2
 """Blank pixels between neighbours."""

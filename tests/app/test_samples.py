@@ -13,7 +13,7 @@ from app.samples import FILE, SampleStore
 from app.texts import TEXTS
 from lenet_gpu.datasets import load_dataset
 from lenet_gpu.errors import InputError
-from lenet_gpu.preprocess import strokes_to_mnist
+from lenet_gpu.ink.preprocess import strokes_to_mnist
 
 SEVEN = [[[10, 10], [30.25, 10], [18, 44.1234567]], [[14, 27], [26, 27]]]
 ONE = [[[5, 0], [5.5, 30]]]

@@ -24,7 +24,7 @@ def circle(n):
 
 def scene(app):
     from app.explain import maps
-    from lenet_gpu.preprocess import strokes_to_mnist
+    from lenet_gpu.ink.preprocess import strokes_to_mnist
 
     desk, page, session, found = app.desk, app.desk.page, app.session, {}
     yield 0.3

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from lenet_gpu.errors import InputError
-from lenet_gpu.ground import find_ink
+from lenet_gpu.ink.find_ink import find_ink
+from lenet_gpu.ink.raster import Drawings, Pen, draw
 from lenet_gpu.paper import IMAGE_SIZE
-from lenet_gpu.raster import Drawings, Pen, draw
 
 BOX = 20
 """Longer side of the digit in output pixels (section III.A)."""
