@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from lenet_gpu.inference import NOT_READ, Prediction, number_text
-from lenet_gpu.rejection import UNDECIDED_BETWEEN
+from lenet_gpu.recognition.recognizer import NOT_READ, Prediction, number_text
+from lenet_gpu.recognition.rejection import UNDECIDED_BETWEEN
 
 SURE = 0.85
 """Probability from which an answer needs no word of doubt."""

@@ -20,7 +20,7 @@ from app.settings import Settings
 from app.tune import Fit, Tuner
 from app.user_folder import set_aside
 from lenet_gpu.errors import LenetError, ModelFileError
-from lenet_gpu.inference import Prediction, Recognizer, model_path, shipped_models
+from lenet_gpu.recognition.recognizer import Prediction, Recognizer, model_path, shipped_models
 from lenet_gpu.storage.atomic import write_atomically
 
 FINAL_REASONS = ("blank", "speck", "bars", "noise")

@@ -23,11 +23,11 @@ from app.explain import features
 from app.samples import Sample
 from app.user_folder import make_folder, remove, set_aside
 from lenet_gpu.errors import LenetError
-from lenet_gpu.inference import Recognizer
 from lenet_gpu.ink.preprocess import drawings_to_mnist
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.losses import softmax
 from lenet_gpu.paper import CLASSES
+from lenet_gpu.recognition.recognizer import Recognizer
 
 FILE = "tuned.npz"
 OUTDATED = ".outdated"

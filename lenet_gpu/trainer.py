@@ -19,7 +19,7 @@ from lenet_gpu.metrics import evaluate_outputs
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.patterns import Patterns
 from lenet_gpu.recipes import DEFAULT, Recipe, get_recipe
-from lenet_gpu.rejection import TEMPERATURE, Rejection
+from lenet_gpu.recognition.rejection import TEMPERATURE, Rejection
 
 if TYPE_CHECKING:
     from lenet_gpu.backend.backend import Backend

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from lenet_gpu.ensemble import SHIFTS, combined_outputs, views
 from lenet_gpu.nn.losses import softmax
+from lenet_gpu.recognition.ensemble import SHIFTS, combined_outputs, views
 
 
 def test_views_move_the_image_by_whole_pixels(rng):

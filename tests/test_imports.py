@@ -228,7 +228,7 @@ def test_relative_imports_of_a_package_start_at_itself():
         ("lenet_gpu.nn.lenet5", "import app.touch"),
         ("lenet_gpu.engine.cuda", "from lenet_gpu.datasets import load_dataset"),
         ("lenet_gpu.engine.cpu_plan", "from ..trainer import Trainer"),
-        ("lenet_gpu.inference", "def f():\n    import matplotlib.pyplot"),
+        ("lenet_gpu.recognition.recognizer", "def f():\n    import matplotlib.pyplot"),
         ("lenet_gpu.ink.preprocess", "from tqdm import tqdm"),
         ("lenet_gpu.backend.backend", "from lenet_gpu.nn.lenet5 import LeNet5"),
         ("lenet_gpu.anything", "def f():\n    from kivy.app import App"),
@@ -244,7 +244,7 @@ def test_the_checker_finds_a_forbidden_import(module, source):
     [
         ("lenet_gpu.nn.lenet5", "from lenet_gpu.nn.layers import Layer"),
         ("lenet_gpu.trainer", "from lenet_gpu.datasets import Dataset"),
-        ("lenet_gpu.inference", "from lenet_gpu.ink.preprocess import from_image"),
+        ("lenet_gpu.recognition.recognizer", "from lenet_gpu.ink.preprocess import from_image"),
         ("lenet_gpu.nn.layers", "from lenet_gpu.trainers_of_another_name import x"),
     ],
 )

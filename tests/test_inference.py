@@ -8,9 +8,9 @@ import pytest
 from lenet_gpu import LeNet5, Recognizer
 from lenet_gpu.errors import ModelFileError
 from lenet_gpu.handwriting import KINDS, draw_nondigits
-from lenet_gpu.inference import WEIGHTS_FOLDER, Number, NumberDigit, shipped_models
 from lenet_gpu.nn.losses import softmax
-from lenet_gpu.rejection import TEMPERATURE
+from lenet_gpu.recognition.recognizer import WEIGHTS_FOLDER, Number, NumberDigit, shipped_models
+from lenet_gpu.recognition.rejection import TEMPERATURE
 from lenet_gpu.seeds import generator
 from lenet_gpu.sources import noises
 

@@ -5,7 +5,7 @@ import pytest
 
 from lenet_gpu import LeNet5, Trainer
 from lenet_gpu.datasets import Dataset, Split
-from lenet_gpu.rejection import REFUSED, Rejection, decide, features, grain
+from lenet_gpu.recognition.rejection import REFUSED, Rejection, decide, features, grain
 
 
 @pytest.fixture(scope="module")

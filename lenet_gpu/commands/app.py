@@ -36,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
             remedy='pip install "lenet-gpu[app]" (Python below 3.14)',
         )
     if options.model is not None:
-        from lenet_gpu.inference import model_path
+        from lenet_gpu.recognition.recognizer import model_path
 
         options.model = model_path(options.model)  # a wrong one is named before a window opens
     from app.main import run as run_app

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lenet_gpu.commands.options import add_command
 
 if TYPE_CHECKING:
-    from lenet_gpu.inference import Number, Prediction
+    from lenet_gpu.recognition.recognizer import Number, Prediction
 
 MOST_BYTES = 50_000_000  # of a file of strokes
 
@@ -34,8 +34,8 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Predict; every file is read before the first answer, so that bad input prints nothing else."""
-    from lenet_gpu.inference import Recognizer
     from lenet_gpu.ink.image_files import read_greyscale
+    from lenet_gpu.recognition.recognizer import Recognizer
 
     recognizer = Recognizer(options.model)
     answers: list[Prediction | Number] = []
@@ -83,7 +83,7 @@ def read_strokes(path: Path) -> list[Any]:
 
 def _report(answer: Prediction | Number) -> dict[str, Any]:
     """What is printed as JSON."""
-    from lenet_gpu.inference import Number
+    from lenet_gpu.recognition.recognizer import Number
 
     if isinstance(answer, Number):
         digits = [
@@ -101,7 +101,7 @@ def _report(answer: Prediction | Number) -> dict[str, Any]:
 
 def _words(name: str, answer: Prediction | Number) -> list[str]:
     """What is printed for people."""
-    from lenet_gpu.inference import Number
+    from lenet_gpu.recognition.recognizer import Number
 
     if isinstance(answer, Number):
         if not answer.digits:

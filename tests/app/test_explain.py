@@ -5,9 +5,9 @@ import pytest
 
 from app.explain import Explanation, explain_unit, features, maps
 from lenet_gpu.errors import InputError
-from lenet_gpu.inference import Recognizer
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.paper import C3_TABLE, SQUASH_A, SQUASH_S
+from lenet_gpu.recognition.recognizer import Recognizer
 
 SHAPES = {"c1": (6, 28, 28), "s2": (6, 14, 14), "c3": (16, 10, 10), "s4": (16, 5, 5), "c5": (120,), "f6": (84,)}
 UNITS = [

@@ -166,7 +166,7 @@ def test_it_holds_what_reading_needs_and_no_more(staged):
         "app/lenet.kv",
         "app/check_set.npz",
         "app/translations/he.py",
-        "lenet_gpu/inference.py",
+        "lenet_gpu/recognition/recognizer.py",
         "lenet_gpu/engine/cpu_plan.py",
         "lenet_gpu/weights/mnist.npz",
     } <= files
@@ -210,7 +210,7 @@ def test_the_staged_app_runs_with_numpy_and_kivy_alone(report):
 
 def test_the_modules_loaded_are_known(report):
     ours = {name for name in report["after"] if name.split(".")[0] in ("app", "lenet_gpu")}
-    assert ours >= {"app.main", "app.session", "lenet_gpu.inference", "lenet_gpu.ink.raster"}
+    assert ours >= {"app.main", "app.session", "lenet_gpu.recognition.recognizer", "lenet_gpu.ink.raster"}
     others = {name.split(".")[0] for name in report["after"]} - set(sys.stdlib_module_names)
     others = {name for name in others if not name.startswith(("_", "encodings"))}
     assert others & LEFT_OUT == set()

@@ -8,7 +8,7 @@ from app.texts import TEXTS
 from app.view import View
 from lenet_gpu.errors import ModelFileError
 from lenet_gpu.handwriting import draw_digits
-from lenet_gpu.inference import Recognizer
+from lenet_gpu.recognition.recognizer import Recognizer
 from lenet_gpu.seeds import generator
 
 BOX = View.fit(0, 0, 400, 400, None).box

@@ -18,9 +18,9 @@ from lenet_gpu.ink.preprocess import check_strokes, drawings_to_mnist, flatten, 
 from lenet_gpu.ink.segmentation import is_bar, split
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.paper import IMAGE_SIZE
-from lenet_gpu.rejection import GRAIN, TEMPERATURE, UNDECIDED_BETWEEN, Rejection, decide, features, grain
+from lenet_gpu.recognition.rejection import GRAIN, TEMPERATURE, UNDECIDED_BETWEEN, Rejection, decide, features, grain
 
-WEIGHTS_FOLDER = Path(__file__).parent / "weights"
+WEIGHTS_FOLDER = Path(__file__).resolve().parents[1] / "weights"
 """Where the shipped models lie."""
 
 PREFERRED = ("touch", "mnist")
