@@ -121,6 +121,6 @@ class RunFolder(Callback):
     def on_end(self, trainer: Trainer) -> None:
         """Write the model with what was learnt about it at the end; draw the curves."""
         trainer.model.save(self.folder / MODEL_FILE)
-        from lenet_gpu.plots import save_curves
+        from lenet_gpu.report.plots import save_curves
 
         save_curves(trainer.history, self.folder / CURVES_FILE)

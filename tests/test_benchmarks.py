@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lenet_gpu import LeNet5, benchmark, cli, paper
+from lenet_gpu import LeNet5, cli, paper
 from lenet_gpu.nn.losses import softmax
+from lenet_gpu.report import benchmark
 
 BENCHMARKS = Path(__file__).parent / "benchmarks"
 sys.path.append(str(BENCHMARKS))

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from stand_in import fake_cupy
 
-from lenet_gpu import doctor
 from lenet_gpu._version import __version__
 from lenet_gpu.engine import cpu_processor
+from lenet_gpu.report import doctor
 
 each_failure = pytest.mark.parametrize(
     "scenario", [*fake_cupy.BROKEN, fake_cupy.CRASHING], ids=lambda scenario: scenario.name

@@ -26,7 +26,7 @@ LEFT_OUT = (
     "lenet_gpu.backend.remedies",
     "lenet_gpu.backend.isolated_probe",
     "lenet_gpu.ink.image_files",
-    "lenet_gpu.plots",
+    "lenet_gpu.report.plots",
     "lenet_gpu.datasets",
     "lenet_gpu.trainer",
     "lenet_gpu.commands",

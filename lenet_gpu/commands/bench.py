@@ -39,9 +39,9 @@ def run(options: argparse.Namespace) -> int:
     """Measure; see the parser for the options."""
     from tqdm import tqdm
 
-    from lenet_gpu import benchmark
     from lenet_gpu._version import __version__
     from lenet_gpu.datasets import load_dataset
+    from lenet_gpu.report import benchmark
 
     data = load_dataset(options.dataset or "mnist", data_dir=options.data_dir, download=not options.no_download)
     with tqdm(

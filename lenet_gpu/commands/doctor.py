@@ -23,6 +23,6 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Examine; see the parser for the options."""
-    from lenet_gpu import doctor
+    from lenet_gpu.report import doctor
 
     return doctor.run(as_json=options.json)

@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
     evaluation = evaluate_outputs(outputs, split.labels)
     picture = None
     if not options.no_picture:
-        from lenet_gpu.plots import save_evaluation
+        from lenet_gpu.report.plots import save_evaluation
 
         picture = options.out or Path("evaluation.png")
         confidences = softmax(np, outputs).max(axis=1)

@@ -10,7 +10,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import summary
 
-from lenet_gpu.plots import BLUE, GREY, ORANGE
+from lenet_gpu.report.plots import BLUE, GREY, ORANGE
 
 BARS = (
     ("lenet-gpu", ("cpu_plan", "plan"), BLUE),

@@ -41,7 +41,7 @@ def main(actions):
         probe.DRIVER_FILE = Path("no such file")
     for action in actions:
         if action == "doctor":
-            from lenet_gpu import doctor
+            from lenet_gpu.report import doctor
 
             return doctor.run(as_json=True)
         try:

@@ -25,7 +25,7 @@ BLAS_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
 PACKAGES = ("numpy", "matplotlib", "tqdm", "platformdirs", "Pillow")
 """Distributions the program needs; NumPy alone is enough to train and to recognise."""
 
-WEIGHTS = Path(__file__).resolve().parent / "weights"
+WEIGHTS = Path(__file__).resolve().parents[1] / "weights"
 
 _MARKS = {"ok": "ok", "failed": "FAILED", "not reached": "-"}
 _LABEL = 14  # Width of the column of labels.

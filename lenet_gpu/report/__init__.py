@@ -1,0 +1,1 @@
+"""What people look at: plots, benchmarks, and what the machine has."""
