@@ -17,14 +17,14 @@ if TYPE_CHECKING:
     from lenet_gpu.datasets import load_dataset
     from lenet_gpu.nn.lenet5 import LeNet5
     from lenet_gpu.recognition.recognizer import Recognizer
-    from lenet_gpu.trainer import Trainer
+    from lenet_gpu.training.trainer import Trainer
 
 __all__ = ["LeNet5", "Recognizer", "Trainer", "__version__", "load_dataset", "select_backend"]
 
 _HOME = {
     "LeNet5": "lenet_gpu.nn.lenet5",
     "Recognizer": "lenet_gpu.recognition.recognizer",
-    "Trainer": "lenet_gpu.trainer",
+    "Trainer": "lenet_gpu.training.trainer",
     "load_dataset": "lenet_gpu.datasets",
     "select_backend": "lenet_gpu.backend.backend",
 }

@@ -20,7 +20,7 @@ from cuda_on_cpu.steps import KERNELS
 from stand_in import cuda_cupy
 from stand_in.cuda_cupy import CudaBackend, world
 
-from lenet_gpu import Trainer, recipes
+from lenet_gpu import Trainer
 from lenet_gpu.augment import distort
 from lenet_gpu.augment.augmentation import PAPER
 from lenet_gpu.backend.backend import NumpyBackend
@@ -33,6 +33,7 @@ from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.optim import GradientDescent, Nesterov
 from lenet_gpu.nn.sdlm import SDLM
 from lenet_gpu.paper import CODES, NOT_A_DIGIT, RUBBISH_PENALTY
+from lenet_gpu.training import recipes
 
 LOSSES = ("rbf", "map")
 STEPS = 4

@@ -221,7 +221,7 @@ def test_relative_imports_of_a_package_start_at_itself():
 @pytest.mark.parametrize(
     ("module", "source"),
     [
-        ("lenet_gpu.nn.layers", "from lenet_gpu.trainer import Trainer"),
+        ("lenet_gpu.nn.layers", "from lenet_gpu.training.trainer import Trainer"),
         ("lenet_gpu.nn.layers", "from lenet_gpu import trainer"),
         ("lenet_gpu.nn.losses", "import lenet_gpu.cli"),
         ("lenet_gpu.paper", "def f():\n    from .datasets import Split"),
@@ -243,7 +243,7 @@ def test_the_checker_finds_a_forbidden_import(module, source):
     ("module", "source"),
     [
         ("lenet_gpu.nn.lenet5", "from lenet_gpu.nn.layers import Layer"),
-        ("lenet_gpu.trainer", "from lenet_gpu.datasets import Dataset"),
+        ("lenet_gpu.training.trainer", "from lenet_gpu.datasets import Dataset"),
         ("lenet_gpu.recognition.recognizer", "from lenet_gpu.ink.preprocess import from_image"),
         ("lenet_gpu.nn.layers", "from lenet_gpu.trainers_of_another_name import x"),
     ],

@@ -12,7 +12,7 @@ from lenet_gpu.nn.losses import softmax
 from lenet_gpu.recognition.recognizer import WEIGHTS_FOLDER, Number, NumberDigit, shipped_models
 from lenet_gpu.recognition.rejection import TEMPERATURE
 from lenet_gpu.seeds import generator
-from lenet_gpu.sources import noises
+from lenet_gpu.training.sources import noises
 
 
 @pytest.fixture(scope="module", params=shipped_models())

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from lenet_gpu import LeNet5
-from lenet_gpu.checkpoint import Checkpoint
 from lenet_gpu.errors import InputError, ModelFileError
 from lenet_gpu.storage import model_file as modelfile
+from lenet_gpu.training.checkpoint import Checkpoint
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from lenet_gpu import LeNet5, Trainer
-from lenet_gpu.callbacks import RunFolder
-from lenet_gpu.checkpoint import Checkpoint
 from lenet_gpu.datasets import Dataset, Split
-from lenet_gpu.recipes import RECIPES
+from lenet_gpu.training.callbacks import RunFolder
+from lenet_gpu.training.checkpoint import Checkpoint
+from lenet_gpu.training.recipes import RECIPES
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "benchmarks"))

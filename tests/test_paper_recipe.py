@@ -5,10 +5,10 @@ import pytest
 
 from lenet_gpu import LeNet5, Trainer, paper
 from lenet_gpu.augment.augmentation import PAPER
-from lenet_gpu.callbacks import Callback, RunFolder
 from lenet_gpu.datasets import Dataset, Split
 from lenet_gpu.errors import InputError
-from lenet_gpu.recipes import RECIPES
+from lenet_gpu.training.callbacks import Callback, RunFolder
+from lenet_gpu.training.recipes import RECIPES
 
 RECIPE = RECIPES["paper"].with_changes(epochs=3, samples=60)
 

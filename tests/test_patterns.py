@@ -6,9 +6,9 @@ import pytest
 from lenet_gpu.augment.augmentation import PAPER, STANDARD, Augmentation
 from lenet_gpu.augment.distort import IDENTITY
 from lenet_gpu.datasets import Split
-from lenet_gpu.patterns import Patterns
-from lenet_gpu.recipes import RECIPES
 from lenet_gpu.seeds import epoch_order
+from lenet_gpu.training.epochs import Patterns
+from lenet_gpu.training.recipes import RECIPES
 
 
 @pytest.fixture

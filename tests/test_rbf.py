@@ -9,9 +9,9 @@ from stand_in.strict_cupy import StrictBackend
 
 from lenet_gpu import LeNet5, paper, select_backend
 from lenet_gpu.engine.cpu_rbf_head import RbfHead
-from lenet_gpu.metrics import evaluate_outputs
 from lenet_gpu.nn.losses import LOSSES, rubbish_softmax
 from lenet_gpu.nn.rbf import RadialBasis
+from lenet_gpu.training.metrics import evaluate_outputs
 
 # A second transcription of figure 3: a row a byte, the leftmost of seven cells in the highest bit.
 HEX = {

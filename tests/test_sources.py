@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from lenet_gpu import seeds, sources
+from lenet_gpu import seeds
 from lenet_gpu.datasets import Split
 from lenet_gpu.handwriting import TURNED
 from lenet_gpu.paper import NOT_A_DIGIT
+from lenet_gpu.training import sources
 
 
 @pytest.fixture

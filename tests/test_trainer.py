@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from lenet_gpu import LeNet5, Trainer
-from lenet_gpu.callbacks import Callback, RunFolder
 from lenet_gpu.datasets import Dataset, Split
 from lenet_gpu.errors import DataError, InputError, TrainingError
-from lenet_gpu.recipes import RECIPES, Recipe, from_dict
+from lenet_gpu.training.callbacks import Callback, RunFolder
+from lenet_gpu.training.recipes import RECIPES, Recipe, from_dict
 
 QUICK = RECIPES["classic"].with_changes(epochs=4)
 MOMENTUM = Recipe(

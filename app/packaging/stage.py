@@ -28,7 +28,7 @@ LEFT_OUT = (
     "lenet_gpu.ink.image_files",
     "lenet_gpu.report.plots",
     "lenet_gpu.datasets",
-    "lenet_gpu.trainer",
+    "lenet_gpu.training.trainer",
     "lenet_gpu.commands",
     "lenet_gpu.cli",
 )

@@ -48,12 +48,12 @@ def run(options: argparse.Namespace) -> int:
     from lenet_gpu.backend.backend import select_backend
     from lenet_gpu.datasets import load_dataset
     from lenet_gpu.engine.base import make_engine
-    from lenet_gpu.metrics import evaluate_outputs
     from lenet_gpu.nn.lenet5 import LeNet5
     from lenet_gpu.nn.losses import softmax
     from lenet_gpu.nn.optim import GradientDescent
     from lenet_gpu.recognition.ensemble import combined_outputs, views
     from lenet_gpu.recognition.recognizer import model_path
+    from lenet_gpu.training.metrics import evaluate_outputs
 
     paths = [model_path(model) for model in options.models]
     for path in paths:

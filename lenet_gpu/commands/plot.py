@@ -45,8 +45,8 @@ def run(options: argparse.Namespace) -> int:
     if options.recipe is not None:
         raise InputError("--recipe", found="no --augment", remedy="the curves know their recipe: leave it out")
 
-    from lenet_gpu.checkpoint import CURVES_FILE, Checkpoint
     from lenet_gpu.report.plots import save_curves
+    from lenet_gpu.training.checkpoint import CURVES_FILE, Checkpoint
 
     checkpoint = Checkpoint.load(options.folder)
     picture = options.out or options.folder / CURVES_FILE
@@ -61,8 +61,8 @@ def _draw_augmentation(options: argparse.Namespace) -> int:
     from lenet_gpu.augment.augmentation import STANDARD, varied_samples
     from lenet_gpu.datasets import load_dataset
     from lenet_gpu.errors import InputError
-    from lenet_gpu.recipes import get_recipe
     from lenet_gpu.report.plots import save_augmentation
+    from lenet_gpu.training.recipes import get_recipe
 
     if options.folder is not None:
         raise InputError("plot --augment", found=f"the folder {options.folder}", expected="none")

@@ -18,7 +18,7 @@ from lenet_gpu.commands.options import (
 from lenet_gpu.engine.names import ENGINES
 from lenet_gpu.errors import InputError
 from lenet_gpu.nn.losses import LOSSES
-from lenet_gpu.recipes import DEFAULT, RECIPES, get_recipe, with_distortions, with_loss
+from lenet_gpu.training.recipes import DEFAULT, RECIPES, get_recipe, with_distortions, with_loss
 
 EXAMPLES = """\
   lenet-gpu train                                 MNIST by the default recipe, on the GPU if there is one
@@ -66,11 +66,11 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Train; see the parser for the options."""
     from lenet_gpu.backend.backend import select_backend
-    from lenet_gpu.callbacks import ProgressBar, RunFolder
-    from lenet_gpu.checkpoint import Checkpoint
     from lenet_gpu.datasets import load_dataset
     from lenet_gpu.nn.lenet5 import LeNet5
-    from lenet_gpu.trainer import Trainer
+    from lenet_gpu.training.callbacks import ProgressBar, RunFolder
+    from lenet_gpu.training.checkpoint import Checkpoint
+    from lenet_gpu.training.trainer import Trainer
 
     # Everything the user can get wrong comes first; then the backend, and the new folder last.
     if options.resume:

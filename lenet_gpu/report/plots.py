@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from lenet_gpu.metrics import Evaluation
+    from lenet_gpu.training.metrics import Evaluation
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#666666"
 """Colours that stay apart for colour-blind eyes (Okabe and Ito's palette)."""

@@ -32,7 +32,7 @@ from lenet_gpu.nn.losses import softmax  # noqa: E402
 from lenet_gpu.nn.optim import GradientDescent  # noqa: E402
 from lenet_gpu.recognition.ensemble import combined_outputs, views  # noqa: E402
 from lenet_gpu.recognition.recognizer import model_path  # noqa: E402
-from lenet_gpu.sources import noises, overlaps  # noqa: E402
+from lenet_gpu.training.sources import noises, overlaps  # noqa: E402
 
 SEED = 20_260
 """All chance in here comes from it; no training uses it."""

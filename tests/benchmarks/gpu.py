@@ -37,7 +37,7 @@ from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.errors import LenetError
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.optim import GradientDescent
-from lenet_gpu.recipes import get_recipe
+from lenet_gpu.training.recipes import get_recipe
 
 LEARNING_RATE = 0.05
 NAMES = ("lenet-gpu", "readable", "torch", "torch-graph", "torch-compile", "jax", "jax-scan")

@@ -34,7 +34,7 @@ from lenet_gpu.augment.distort import IDENTITY, distort_reference  # noqa: E402
 from lenet_gpu.nn.layers import Subsampling  # noqa: E402
 from lenet_gpu.nn.losses import softmax  # noqa: E402
 from lenet_gpu.paper import C3_TABLE, CODES, HIDDEN_LAYERS, RBF_OUTPUT  # noqa: E402
-from lenet_gpu.recipes import PAPER_COPIES, RECIPES  # noqa: E402
+from lenet_gpu.training.recipes import PAPER_COPIES, RECIPES  # noqa: E402
 
 REJECTED = (0.0, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
 """Shares of the test set, in %, that are set aside."""

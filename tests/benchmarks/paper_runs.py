@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lenet_gpu.checkpoint import Checkpoint
+from lenet_gpu.training.checkpoint import Checkpoint
 
 ROOT = Path(__file__).resolve().parents[2]
 SEEDS = (0, 1, 2)

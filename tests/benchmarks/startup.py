@@ -58,7 +58,8 @@ print(json.dumps(marks))
 
 OUR_JOB = """
 import json, sys, time
-from lenet_gpu import __main__, callbacks
+from lenet_gpu import __main__
+from lenet_gpu.training import callbacks
 first = []
 shown = callbacks.ProgressBar.on_progress
 def on_progress(self, epoch, done, total, losses):

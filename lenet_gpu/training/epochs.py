@@ -13,7 +13,7 @@ from lenet_gpu.augment.distort import IDENTITY
 
 if TYPE_CHECKING:
     from lenet_gpu.datasets import Split
-    from lenet_gpu.recipes import Recipe
+    from lenet_gpu.training.recipes import Recipe
 
 
 CALM = 0.25
@@ -41,7 +41,7 @@ class Patterns:
         self._recipe, self._seed = recipe, seed
         images, labels = split.images, split.labels
         if recipe.sources:
-            from lenet_gpu.sources import add_sources
+            from lenet_gpu.training.sources import add_sources
 
             images, labels = add_sources(split, recipe.sources, seed)
         self._different = len(labels)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lenet_gpu.checkpoint import CHECKPOINT_FILE, CURVES_FILE, LOG_FILE, MODEL_FILE
 from lenet_gpu.storage.atomic import write_atomically
+from lenet_gpu.training.checkpoint import CHECKPOINT_FILE, CURVES_FILE, LOG_FILE, MODEL_FILE
 
 if TYPE_CHECKING:
     from lenet_gpu.datasets import Dataset
-    from lenet_gpu.trainer import Trainer
+    from lenet_gpu.training.trainer import Trainer
 
 LOSS_WINDOW = 100
 """The progress bar shows the mean loss of this many steps."""

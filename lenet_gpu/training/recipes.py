@@ -332,7 +332,7 @@ def validated(recipe: Recipe) -> Recipe:
         fitting = " or ".join(VARIANTS[recipe.variant].losses)
         raise InputError(f"loss of the network {recipe.variant}", found=recipe.loss, expected=fitting)
     if recipe.sources:
-        from lenet_gpu.sources import SOURCES  # hundreds of templates, which only such recipes need
+        from lenet_gpu.training.sources import SOURCES  # hundreds of templates, which only such recipes need
 
         unknown = set(recipe.sources) - set(SOURCES)
         if unknown:

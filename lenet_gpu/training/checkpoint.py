@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 
 from lenet_gpu.errors import InputError, ModelFileError
-from lenet_gpu.recipes import Recipe, from_dict
 from lenet_gpu.storage import model_file as modelfile
+from lenet_gpu.training.recipes import Recipe, from_dict
 
 CHECKPOINT_FILE = "checkpoint.npz"
 MODEL_FILE = "model.npz"

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lenet_gpu.callbacks import Callback
-from lenet_gpu.checkpoint import Checkpoint
 from lenet_gpu.engine.base import Engine, make_engine
 from lenet_gpu.errors import DataError, InputError, ModelFileError, TrainingError
-from lenet_gpu.metrics import evaluate_outputs
 from lenet_gpu.nn.lenet5 import LeNet5
-from lenet_gpu.patterns import Patterns
-from lenet_gpu.recipes import DEFAULT, Recipe, get_recipe
 from lenet_gpu.recognition.rejection import TEMPERATURE, Rejection
+from lenet_gpu.training.callbacks import Callback
+from lenet_gpu.training.checkpoint import Checkpoint
+from lenet_gpu.training.epochs import Patterns
+from lenet_gpu.training.metrics import evaluate_outputs
+from lenet_gpu.training.recipes import DEFAULT, Recipe, get_recipe
 
 if TYPE_CHECKING:
     from lenet_gpu.backend.backend import Backend
@@ -53,7 +53,7 @@ class Trainer:
         seed: Seed of the order of the images; the model's own seed if None.
         engine: "auto", or the name of the engine to use.
         threads: Number of workers of the CPU engine; one a core if None.
-        callbacks: Told of progress and epochs; see `lenet_gpu.callbacks`.
+        callbacks: Told of progress and epochs; see `lenet_gpu.training.callbacks`.
 
     Raises:
         InputError: Unknown recipe or engine, or a value that makes no sense.
