@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lenet_gpu.cores import keep_to_core
-from lenet_gpu.engine import cpu_engine
-from lenet_gpu.engine.cpu_engine import CpuEngine
-from lenet_gpu.engine.cpu_team import Team, block_words
-from lenet_gpu.engine.cpu_worker import Worker
+from lenet_gpu.engine.cpu import engine as cpu_engine
+from lenet_gpu.engine.cpu.engine import CpuEngine
+from lenet_gpu.engine.cpu.workers.cores import keep_to_core
+from lenet_gpu.engine.cpu.workers.team import Team, block_words
+from lenet_gpu.engine.cpu.workers.worker import Worker
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.errors import TrainingError
 from lenet_gpu.nn.lenet5 import LeNet5
@@ -225,7 +225,7 @@ def start_training(tmp_path, *, epochs=1000):
         textwrap.dedent(f"""
             import numpy as np
             from lenet_gpu import load_dataset
-            from lenet_gpu.engine.cpu_engine import CpuEngine
+            from lenet_gpu.engine.cpu.engine import CpuEngine
             from lenet_gpu.nn.lenet5 import LeNet5
             from lenet_gpu.nn.optim import GradientDescent
 
@@ -314,7 +314,7 @@ def test_workers_need_no_main_guard_and_one_blas_thread_each(tmp_path):
             sys.path.pop(0)
             import numpy as np
             from pathlib import Path
-            from lenet_gpu.engine.cpu_engine import CpuEngine
+            from lenet_gpu.engine.cpu.engine import CpuEngine
             from lenet_gpu.nn.lenet5 import LeNet5
             from lenet_gpu.nn.optim import GradientDescent
             engine = CpuEngine(LeNet5(), GradientDescent(), threads=2)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from lenet_gpu.augment.augmentation import PAPER
-from lenet_gpu.engine.cpu_engine import CpuEngine
-from lenet_gpu.engine.cpu_online import OnlinePlan
-from lenet_gpu.engine.cpu_online_layout import OWN_SIZE, places
+from lenet_gpu.engine.cpu.engine import CpuEngine
+from lenet_gpu.engine.cpu.online.layout import OWN_SIZE, places
+from lenet_gpu.engine.cpu.online.plan import OnlinePlan
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.optim import GradientDescent
@@ -237,7 +237,7 @@ def test_an_interrupted_epoch_leaves_whole_steps(mnist):
 
 def test_without_worker_processes(mnist, monkeypatch):
     expected = trained(CpuEngine, "rbf", 1, SDLM(samples=50), mnist)
-    monkeypatch.setattr("lenet_gpu.engine.cpu_engine.workers_possible", lambda: False)
+    monkeypatch.setattr("lenet_gpu.engine.cpu.engine.workers_possible", lambda: False)
     found = trained(CpuEngine, "rbf", 1, SDLM(samples=50), mnist)
     np.testing.assert_array_equal(found[0], expected[0])
     np.testing.assert_array_equal(found[1], expected[1])

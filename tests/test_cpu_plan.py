@@ -7,9 +7,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from lenet_gpu.engine import cpu_layout as layout
-from lenet_gpu.engine import cpu_places, cpu_plan
-from lenet_gpu.engine.cpu_plan import CpuPlan
+from lenet_gpu.engine.cpu import index_maps as cpu_places
+from lenet_gpu.engine.cpu import layout
+from lenet_gpu.engine.cpu import plan as cpu_plan
+from lenet_gpu.engine.cpu.plan import CpuPlan
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.losses import cross_entropy
 from lenet_gpu.nn.optim import GradientDescent

@@ -7,9 +7,9 @@ import sys
 import numpy as np
 import pytest
 
-from lenet_gpu.engine import cpu_processor
-from lenet_gpu.engine.cpu_products import SMALL, Products, bounds
-from lenet_gpu.engine.cpu_squash import ByExp, ByTanh
+from lenet_gpu.engine.cpu import processor as cpu_processor
+from lenet_gpu.engine.cpu.ops import SMALL, Products, bounds
+from lenet_gpu.engine.cpu.squash import ByExp, ByTanh
 from lenet_gpu.paper import SQUASH_A, SQUASH_S
 
 
@@ -87,7 +87,7 @@ def test_a_real_numpy_says_what_it_runs():
     """In a process that is told not to use AVX-512, where there is any, the answer is no."""
     from numpy._core._multiarray_umath import __cpu_features__ as features
 
-    code = "from lenet_gpu.engine.cpu_processor import has_wide_vectors; print(has_wide_vectors())"
+    code = "from lenet_gpu.engine.cpu.processor import has_wide_vectors; print(has_wide_vectors())"
     wide = features.get("AVX512_SKX", False)
     for disabled, expected in (("", bool(wide)), *([("AVX512_SKX X86_V4", False)] if wide else [])):
         names = " ".join(name for name in disabled.split() if name in features)

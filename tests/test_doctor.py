@@ -8,7 +8,7 @@ import pytest
 from stand_in import fake_cupy
 
 from lenet_gpu._version import __version__
-from lenet_gpu.engine import cpu_processor
+from lenet_gpu.engine.cpu import processor as cpu_processor
 from lenet_gpu.report import doctor
 
 each_failure = pytest.mark.parametrize(

@@ -227,7 +227,7 @@ def test_relative_imports_of_a_package_start_at_itself():
         ("lenet_gpu.paper", "def f():\n    from .datasets import Split"),
         ("lenet_gpu.nn.lenet5", "import app.touch"),
         ("lenet_gpu.engine.cuda", "from lenet_gpu.datasets import load_dataset"),
-        ("lenet_gpu.engine.cpu_plan", "from ..trainer import Trainer"),
+        ("lenet_gpu.engine.cpu.plan", "from ..trainer import Trainer"),
         ("lenet_gpu.recognition.recognizer", "def f():\n    import matplotlib.pyplot"),
         ("lenet_gpu.ink.preprocess", "from tqdm import tqdm"),
         ("lenet_gpu.backend.backend", "from lenet_gpu.nn.lenet5 import LeNet5"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lenet_gpu.backend.backend import select_backend
-from lenet_gpu.engine.cpu_engine import CpuEngine
+from lenet_gpu.engine.cpu.engine import CpuEngine
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.optim import BLOCK, Nesterov

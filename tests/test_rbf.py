@@ -8,7 +8,7 @@ import pytest
 from stand_in.strict_cupy import StrictBackend
 
 from lenet_gpu import LeNet5, paper, select_backend
-from lenet_gpu.engine.cpu_rbf_head import RbfHead
+from lenet_gpu.engine.cpu.rbf_head import RbfHead
 from lenet_gpu.nn.losses import LOSSES, rubbish_softmax
 from lenet_gpu.nn.rbf import RadialBasis
 from lenet_gpu.training.metrics import evaluate_outputs

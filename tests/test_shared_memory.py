@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from lenet_gpu import LeNet5, load_dataset
-from lenet_gpu.engine.cpu_engine import CpuEngine
+from lenet_gpu.engine.cpu.engine import CpuEngine
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.nn.optim import GradientDescent
 from lenet_gpu.storage import shared_memory

@@ -203,7 +203,7 @@ def test_an_engine_of_the_other_backend_is_refused(digits):
 
 
 def test_a_network_that_the_fast_engine_does_not_cover_falls_back_visibly(digits, monkeypatch, capsys):
-    from lenet_gpu.engine.cpu_engine import CpuEngine
+    from lenet_gpu.engine.cpu.engine import CpuEngine
 
     monkeypatch.setattr(CpuEngine, "covers", staticmethod(lambda network: "a network of another kind"))
     run = Trainer(LeNet5(), QUICK.with_changes(epochs=1)).fit(digits)

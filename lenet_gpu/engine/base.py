@@ -154,7 +154,7 @@ def _fast_engine(name: str, network: LeNet5, optimizer: GradientDescent, threads
 
         reason = covers(network, network.backend, optimizer)
     else:
-        from lenet_gpu.engine.cpu_engine import CpuEngine
+        from lenet_gpu.engine.cpu.engine import CpuEngine
 
         reason = CpuEngine.covers(network)
     if reason is not None:

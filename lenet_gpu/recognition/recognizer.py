@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 
 from lenet_gpu.backend.backend import select_backend
-from lenet_gpu.engine.cpu_plan import CpuPlan
-from lenet_gpu.engine.cpu_rbf_head import head_of
+from lenet_gpu.engine.cpu.plan import CpuPlan
+from lenet_gpu.engine.cpu.rbf_head import head_of
 from lenet_gpu.errors import ModelFileError
 from lenet_gpu.ink.preprocess import check_strokes, drawings_to_mnist, flatten, image_to_mnist, strokes_to_mnist
 from lenet_gpu.ink.segmentation import is_bar, split

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from lenet_gpu._version import __version__
-from lenet_gpu.cores import available_cores, default_workers
+from lenet_gpu.engine.cpu.workers.cores import available_cores, default_workers
 from lenet_gpu.engine.names import FAST_ENGINE
 
 BLAS_VARIABLES = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
@@ -83,7 +83,7 @@ def _cpu() -> dict[str, Any]:
 def _numpy() -> dict[str, Any]:
     import numpy as np
 
-    from lenet_gpu.engine.cpu_processor import has_wide_vectors
+    from lenet_gpu.engine.cpu.processor import has_wide_vectors
 
     table = np.arange(9, dtype=np.float32).reshape(3, 3)  # 0 1 2 / 3 4 5 / 6 7 8
     right = [[15.0, 18.0, 21.0], [42.0, 54.0, 66.0], [69.0, 90.0, 111.0]]

@@ -167,7 +167,7 @@ def test_it_holds_what_reading_needs_and_no_more(staged):
         "app/check_set.npz",
         "app/translations/he.py",
         "lenet_gpu/recognition/recognizer.py",
-        "lenet_gpu/engine/cpu_plan.py",
+        "lenet_gpu/engine/cpu/plan.py",
         "lenet_gpu/weights/mnist.npz",
     } <= files
     unwanted = ("packaging", "trainer", "datasets", "probe", "cuda", "plots", "commands", "cli.py", "pictures")

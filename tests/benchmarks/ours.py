@@ -57,7 +57,7 @@ class Ours(Contender):
 
     def ready_inference(self, sizes: tuple[int, ...]) -> None:
         if self._implementation == "plan":
-            from lenet_gpu.engine.cpu_plan import CpuPlan
+            from lenet_gpu.engine.cpu.plan import CpuPlan
 
             self._plan = CpuPlan(self._model.parameters, None, self._model.shapes)
             self._plan.outputs(np.zeros((1, 28, 28), np.uint8))  # takes in the parameters, once

@@ -28,8 +28,8 @@ sys.path.insert(0, str(ROOT))
 import numpy as np  # noqa: E402
 
 from lenet_gpu import LeNet5, load_dataset  # noqa: E402
-from lenet_gpu.engine import cpu_layout as layout  # noqa: E402
-from lenet_gpu.engine.cpu_plan import CHUNK, CpuPlan  # noqa: E402
+from lenet_gpu.engine.cpu import layout  # noqa: E402
+from lenet_gpu.engine.cpu.plan import CHUNK, CpuPlan  # noqa: E402
 
 FORWARD_MACS = {"C1": 6 * 25 * 784, "C3": 60 * 25 * 100, "C5": 400 * 120, "F6": 120 * 84, "output": 84 * 10}
 """Multiplications and additions of an image, Table I exploited; subsampling is no product."""
@@ -112,7 +112,7 @@ def layer_of(name: str) -> str:
 
 def profile(steps: int) -> dict:
     """Time of every call of a one-worker step over one full chunk, by layer and by kind."""
-    import lenet_gpu.engine.cpu_plan as module
+    import lenet_gpu.engine.cpu.plan as module
 
     data = load_dataset("mnist", download=False, progress=False)
     images = np.ascontiguousarray(data.train.images.reshape(len(data.train.images), -1))

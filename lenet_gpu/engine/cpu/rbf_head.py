@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lenet_gpu.engine.cpu_head import Call
+from lenet_gpu.engine.cpu.heads import Call
 from lenet_gpu.paper import CLASSES, CODES, RUBBISH_PENALTY
 
 

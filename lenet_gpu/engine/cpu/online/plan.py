@@ -2,7 +2,7 @@
 
 Stochastic gradient descent takes a step after every image, so nothing can be shared among images, and each
 NumPy call works on little: the number of calls counts as much as the arithmetic. This plan therefore differs
-from cpu_plan.py, which lives on long runs over many images:
+from plan.py, which lives on long runs over many images:
 
 * The parameters are kept in a buffer of the plan's own, in which every layer's bias is one more column of its
   weight matrix, and C3's matrix has zeros where Table I has no connection. So each layer is one product
@@ -16,7 +16,7 @@ from cpu_plan.py, which lives on long runs over many images:
 * Runs are what costs: a call that works on 80 runs of 10 numbers takes five times as long as one on 800 numbers
   in a row. So the columns of C1's windows stand phase by phase (the four units of an S2 cell in four separate
   rows), S4 sums by a product with a matrix of zeros and ones, and C3's deltas go back through maps that are
-  padded to the width of S2's, where a shift of a whole map is one run (cpu_online_layout.py).
+  padded to the width of S2's, where a shift of a whole map is one run (layout.py).
 
 Names: t is a unit's output before the factor A, delta = dE/du, both layer by layer.
 """
@@ -27,9 +27,9 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from lenet_gpu.engine import cpu_online_output
-from lenet_gpu.engine.cpu_head import Call
-from lenet_gpu.engine.cpu_online_layout import (
+from lenet_gpu.engine.cpu.heads import Call
+from lenet_gpu.engine.cpu.online import loss as cpu_online_output
+from lenet_gpu.engine.cpu.online.layout import (
     C5_ROW,
     F6_ROW,
     OWN_SHAPES,

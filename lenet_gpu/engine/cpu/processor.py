@@ -1,6 +1,6 @@
 """What the CPU plan asks of the processor: whether NumPy and its BLAS compute with vectors of 16 numbers.
 
-The answer changes how the plan computes, never what: see cpu_squash.py and cpu_products.py. It depends on the
+The answer changes how the plan computes, never what: see squash.py and ops.py. It depends on the
 processor and on NumPy alone, so that the same machine gives the same bytes.
 """
 

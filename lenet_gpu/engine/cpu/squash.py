@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lenet_gpu.engine.cpu_head import Call, constant
+from lenet_gpu.engine.cpu.heads import Call, constant
 from lenet_gpu.paper import SQUASH_A, SQUASH_S
 
 

@@ -1,4 +1,4 @@
-"""What a worker process of the CPU engine can be told to do; cpu_worker_process.py is how it is told."""
+"""What a worker process of the CPU engine can be told to do; main.py is how it is told."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from lenet_gpu.cores import keep_to_core, own_cores
-from lenet_gpu.engine.cpu_online_training import OnlineTraining, covers_step
-from lenet_gpu.engine.cpu_plan import CpuPlan
-from lenet_gpu.engine.cpu_rbf_head import head_of
-from lenet_gpu.engine.cpu_shared import SharedArrays
-from lenet_gpu.engine.cpu_team import PORTION, Team, offer_core
+from lenet_gpu.engine.cpu.online.training import OnlineTraining, covers_step
+from lenet_gpu.engine.cpu.plan import CpuPlan
+from lenet_gpu.engine.cpu.rbf_head import head_of
+from lenet_gpu.engine.cpu.workers.cores import keep_to_core, own_cores
+from lenet_gpu.engine.cpu.workers.shared import SharedArrays
+from lenet_gpu.engine.cpu.workers.team import PORTION, Team, offer_core
 
 PATIENCE = 1.3
 """How long after its beginning a part of another worker is waited for, before a worker that has nothing else to do
@@ -84,7 +84,7 @@ class Worker:
         self._images, self._labels = arrays["images"], arrays["labels"]
 
     def train(self, run: list, slots: list, batch_size: int, parties: int, distorted: bool) -> None:
-        """Walk all steps together with the other workers; see cpu_team.py."""
+        """Walk all steps together with the other workers; see team.py."""
         if self.rank >= parties:
             return
         arrays = self._files["run"].attach(run)
@@ -102,7 +102,7 @@ class Worker:
         self._distortions = arrays["distortions"]
         self._distorter = None
         if distorted:
-            from lenet_gpu.engine.cpu_distort import BatchDistorter
+            from lenet_gpu.engine.cpu.distort import BatchDistorter
 
             self._distorter = BatchDistorter(self._images, self._training_plan.capacity)
         self._order, self._losses, self._batch_size = arrays["order"], arrays["losses"], batch_size

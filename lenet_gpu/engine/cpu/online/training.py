@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
-from lenet_gpu.engine.cpu_online import OnlinePlan
+from lenet_gpu.engine.cpu.online.plan import OnlinePlan
 from lenet_gpu.nn.optim import GradientDescent
 from lenet_gpu.nn.sdlm import SDLM
 from lenet_gpu.paper import CLASSES, IMAGE_SIZE, INPUT_SIZE
@@ -87,7 +87,7 @@ class OnlineTraining:
         plan.set_rates(self._optimizer.state.get("rates", 1.0), 0.0)
         pixels, source = images.reshape(-1, IMAGE_SIZE, IMAGE_SIZE), None
         if distortions is not None:
-            from lenet_gpu.engine.cpu_distort import BatchDistorter
+            from lenet_gpu.engine.cpu.distort import BatchDistorter
 
             distorter = BatchDistorter(images, CHUNK)
             source = distorter.source(order, distortions)

@@ -16,7 +16,7 @@ import weakref
 from collections.abc import Callable
 from typing import IO, Any, NoReturn
 
-from lenet_gpu.engine.cpu_shared import SharedArrays
+from lenet_gpu.engine.cpu.workers.shared import SharedArrays
 from lenet_gpu.errors import TrainingError
 
 POLL_SECONDS = 0.05
@@ -26,7 +26,7 @@ FILES = ("model", "data", "run", "slots", "evaluation")
 
 _START = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
-    "from lenet_gpu.engine.cpu_worker_process import main; "
+    "from lenet_gpu.engine.cpu.workers.main import main; "
     "main(int(sys.argv[2]), int(sys.argv[3]), json.loads(sys.argv[4]))"
 )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lenet_gpu.augment.distort import Distorter
-from lenet_gpu.engine.cpu_plan import Fill
+from lenet_gpu.engine.cpu.plan import Fill
 
 
 class BatchDistorter:

@@ -1,7 +1,7 @@
 """What follows F6 in the plan for single images: the RBF units and the two losses of the paper, in few calls.
 
 Everything is in terms of t, F6's output without the factor A of the squashing function, and of c_i, the digits'
-codes without it. A loss is asked for dE/dt without the factor 2 A^2, which the learning rates have (cpu_online.py).
+codes without it. A loss is asked for dE/dt without the factor 2 A^2, which the learning rates have (plan.py).
 """
 
 from __future__ import annotations

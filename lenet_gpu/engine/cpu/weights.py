@@ -12,10 +12,10 @@ from math import prod
 
 import numpy as np
 
-from lenet_gpu.engine import cpu_places
-from lenet_gpu.engine.cpu_head import Call
-from lenet_gpu.engine.cpu_layout import C1_LINE, C1_MAPS, C1_TERMS, C3_MAPS, C3_ROWS, C3_TERMS, K
-from lenet_gpu.engine.cpu_squash import Squash
+from lenet_gpu.engine.cpu import index_maps as cpu_places
+from lenet_gpu.engine.cpu.heads import Call
+from lenet_gpu.engine.cpu.layout import C1_LINE, C1_MAPS, C1_TERMS, C3_MAPS, C3_ROWS, C3_TERMS, K
+from lenet_gpu.engine.cpu.squash import Squash
 
 
 class Terms:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lenet_gpu.engine.base import Engine, Progress
-from lenet_gpu.engine.cpu_layout import PIXELS
-from lenet_gpu.engine.cpu_online_training import OnlineTraining, covers_step
-from lenet_gpu.engine.cpu_plan import CHUNK, CpuPlan, Fill
-from lenet_gpu.engine.cpu_rbf_head import head_of
+from lenet_gpu.engine.cpu.layout import PIXELS
+from lenet_gpu.engine.cpu.online.training import OnlineTraining, covers_step
+from lenet_gpu.engine.cpu.plan import CHUNK, CpuPlan, Fill
+from lenet_gpu.engine.cpu.rbf_head import head_of
 
 if TYPE_CHECKING:
     from lenet_gpu.nn.lenet5 import LeNet5
@@ -68,7 +68,7 @@ class InProcess(Engine):
         plan = self._plan(grid=distortions is not None)
         distorter = None
         if distortions is not None:
-            from lenet_gpu.engine.cpu_distort import BatchDistorter
+            from lenet_gpu.engine.cpu.distort import BatchDistorter
 
             distorter = BatchDistorter(self._images, CHUNK)
         losses = np.zeros(len(learning_rates), np.float32)

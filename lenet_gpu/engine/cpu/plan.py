@@ -2,11 +2,11 @@
 
 The same numbers as layers.py, run differently. Every array is allocated once and every operation is prepared
 once, as a NumPy function with its arguments, its output array among them. A training step walks the lists; it
-allocates nothing and decides nothing. How the arrays lie in memory is drawn in cpu_layout.py, what is computed
-is in cpu_calls.py.
+allocates nothing and decides nothing. How the arrays lie in memory is drawn in layout.py, what is computed
+is in passes.py.
 
 The parameters stay what they are: whatever the calls need of them (Toeplitz matrices, folded constants) is
-made anew before a step, and its gradients are turned into the parameters' gradients after it (cpu_terms.py).
+made anew before a step, and its gradients are turned into the parameters' gradients after it (weights.py).
 So any optimiser can work on the parameters themselves.
 """
 
@@ -18,14 +18,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lenet_gpu.engine.cpu_calls import Calls
-from lenet_gpu.engine.cpu_head import Call, Head, SoftmaxHead
-from lenet_gpu.engine.cpu_layout import GRID, PIXELS
-from lenet_gpu.engine.cpu_processor import has_wide_vectors
-from lenet_gpu.engine.cpu_products import Products, bounds
-from lenet_gpu.engine.cpu_single import SingleImage
-from lenet_gpu.engine.cpu_squash import ByExp, ByTanh
-from lenet_gpu.engine.cpu_terms import Terms
+from lenet_gpu.engine.cpu.heads import Call, Head, SoftmaxHead
+from lenet_gpu.engine.cpu.layout import GRID, PIXELS
+from lenet_gpu.engine.cpu.ops import Products, bounds
+from lenet_gpu.engine.cpu.passes import Calls
+from lenet_gpu.engine.cpu.processor import has_wide_vectors
+from lenet_gpu.engine.cpu.single import SingleImage
+from lenet_gpu.engine.cpu.squash import ByExp, ByTanh
+from lenet_gpu.engine.cpu.weights import Terms
 from lenet_gpu.nn.layers import named_views
 from lenet_gpu.nn.losses import softmax
 from lenet_gpu.paper import BACKGROUND, INK, INPUT_SIZE
@@ -142,7 +142,7 @@ class CpuPlan:
     def probabilities(self, images: np.ndarray, *, refresh: bool = True) -> np.ndarray:
         """Softmax probabilities of the classes, (n, 10); arguments as for `outputs`.
 
-        One image with `refresh=False` takes the shortest way, see cpu_single.py.
+        One image with `refresh=False` takes the shortest way, see single.py.
         """
         if not refresh and len(images) == 1 and (single := self._for_one()):
             np.copyto(single.grid, images)

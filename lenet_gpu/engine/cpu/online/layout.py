@@ -1,4 +1,4 @@
-"""How the plan for single images (cpu_online.py) lays out parameters and windows.
+"""How the plan for single images (plan.py) lays out parameters and windows.
 
 The gathers go through a half-way array that holds a map's rows shifted by 0 ... 4 columns: all windows' pixels
 of one place in the window are then one long run of it. That takes 5 or 6 copies of short runs instead of 25.
@@ -12,7 +12,7 @@ from math import prod
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from lenet_gpu.engine.cpu_head import Call
+from lenet_gpu.engine.cpu.heads import Call
 from lenet_gpu.nn.layers import named_views
 from lenet_gpu.paper import C3_TABLE, KERNEL_SIZE, SQUASH_A, SQUASH_S
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from lenet_gpu.engine.cpu_head import Call
+from lenet_gpu.engine.cpu.heads import Call
 
 SMALL = 10**6
 """Multiplications up to which a product needs no copies. A product with a transposed second factor must also have a

@@ -1,4 +1,4 @@
-"""The fast CPU engine: prepared plans (cpu_plan.py) in one worker process for each core."""
+"""The fast CPU engine: prepared plans (plan.py) in one worker process for each core."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lenet_gpu.cores import default_workers, workers_possible
 from lenet_gpu.engine.base import Engine, Progress
-from lenet_gpu.engine.cpu_in_process import InProcess
-from lenet_gpu.engine.cpu_layout import PIXELS
-from lenet_gpu.engine.cpu_plan import CHUNK
-from lenet_gpu.engine.cpu_team import PORTION, VERSION, block_words
-from lenet_gpu.engine.cpu_workers import WorkerPool
+from lenet_gpu.engine.cpu.layout import PIXELS
+from lenet_gpu.engine.cpu.local import InProcess
+from lenet_gpu.engine.cpu.plan import CHUNK
+from lenet_gpu.engine.cpu.workers.cores import default_workers, workers_possible
+from lenet_gpu.engine.cpu.workers.pool import WorkerPool
+from lenet_gpu.engine.cpu.workers.team import PORTION, VERSION, block_words
 from lenet_gpu.nn.lenet5 import VARIANTS
 from lenet_gpu.paper import CLASSES
 from lenet_gpu.storage.shared_memory import file_behind
@@ -32,7 +32,7 @@ class CpuEngine(Engine):
     """Trains and evaluates the networks on all cores, or, where every image is a step of its own, on one.
 
     The user's process computes nothing: it hands over an epoch and sleeps. The workers walk the steps on their
-    own (cpu_team.py). With the same number of workers a run gives the same bytes again.
+    own (workers/team.py). With the same number of workers a run gives the same bytes again.
 
     Args:
         network: The network, on the CPU.

@@ -3,7 +3,7 @@
 With one image the overhead of a call is as long as what it computes. So this path has the fewest calls, and
 everything that depends on weights alone is computed once, when the parameters change:
 
-* f(a) = p + q t (cpu_squash.py). Only t is computed; p and q are in the weights and biases of the layer that
+* f(a) = p + q t (squash.py). Only t is computed; p and q are in the weights and biases of the layer that
   follows. C5 and F6, with few values, take tanh itself.
 * A bias is a weight whose input is always 1. Only those of S2 and S4 are added by calls of their own.
 * Subsampling's sums and coefficients are a product with a matrix that is mostly zeros.
@@ -35,10 +35,10 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lenet_gpu.engine.cpu_head import Call
-from lenet_gpu.engine.cpu_layout import C1_MAPS, C1_ONES, C1_WINDOW, C3_MAPS, C5_MAPS, F6_UNITS, aligned
-from lenet_gpu.engine.cpu_squash import Squash
-from lenet_gpu.engine.cpu_terms import Terms
+from lenet_gpu.engine.cpu.heads import Call
+from lenet_gpu.engine.cpu.layout import C1_MAPS, C1_ONES, C1_WINDOW, C3_MAPS, C5_MAPS, F6_UNITS, aligned
+from lenet_gpu.engine.cpu.squash import Squash
+from lenet_gpu.engine.cpu.weights import Terms
 from lenet_gpu.paper import CLASSES, IMAGE_SIZE, INPUT_SIZE, SQUASH_A, SQUASH_S
 
 QUAD = 4
@@ -144,7 +144,7 @@ class SingleImage:
     def fold(self) -> None:
         """Take in the parameters; the terms must be up to date. Decides whether they are `safe`."""
         weights, q, p = self._parameters, self._squash.factor, self._squash.offset
-        # The matrices of cpu_layout.py hold those of this path: two lines of C1's tile see 6 lines of pixels.
+        # The matrices of layout.py hold those of this path: two lines of C1's tile see 6 lines of pixels.
         for line, matrix in enumerate(self._terms.c1[:2]):
             outputs, ones = self._w1[:, line * 24 : (line + 1) * 24], C1_ONES - line * C1_WINDOW
             outputs[48] = matrix[:, ones]

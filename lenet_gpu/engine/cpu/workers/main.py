@@ -1,7 +1,7 @@
 """A worker process of the CPU engine: does what its coordinator writes into its standard input.
 
 A command is one line of JSON with a serial number; the answer, one line on standard output, repeats the
-number and names the error if there was one. Everything else travels through shared memory (cpu_shared.py).
+number and names the error if there was one. Everything else travels through shared memory (shared.py).
 The worker ends when its coordinator does, however that ends: its standard input closes, and it looks at its
 parent's process id while it computes.
 """
@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from lenet_gpu.engine.cpu_worker import CoordinatorLost, Worker
+from lenet_gpu.engine.cpu.workers.worker import CoordinatorLost, Worker
 
 BUFFER = 256
 """Where an operation's arrays are not one long run, NumPy collects runs in buffers of so many numbers before it

@@ -3,7 +3,7 @@
 Every method returns a list of calls, which compute when they are run, not when they are made. The formulas
 are those of layers.py, rewritten as follows:
 
-* f(a) = p + q t, where t is the part of the squashing function that is quickest to compute (cpu_squash.py).
+* f(a) = p + q t, where t is the part of the squashing function that is quickest to compute (squash.py).
   Its argument's factor goes into the weights. C1 and C3 stop at t: their outputs are only ever added up by
   fours, so 4p goes into the bias of the subsampling that follows, and q into its coefficient. The derivative
   needs the output alone.
@@ -19,18 +19,18 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from lenet_gpu.engine import cpu_layout as layout
-from lenet_gpu.engine.cpu_head import Call, Head, constant
-from lenet_gpu.engine.cpu_layout import C1_LINE, C1_MAPS, C1_ONES, C1_TERMS, C3_HALF, C3_MAPS, C3_TERMS
-from lenet_gpu.engine.cpu_products import Products
-from lenet_gpu.engine.cpu_squash import Squash
-from lenet_gpu.engine.cpu_terms import Terms
+from lenet_gpu.engine.cpu import layout
+from lenet_gpu.engine.cpu.heads import Call, Head, constant
+from lenet_gpu.engine.cpu.layout import C1_LINE, C1_MAPS, C1_ONES, C1_TERMS, C3_HALF, C3_MAPS, C3_TERMS
+from lenet_gpu.engine.cpu.ops import Products
+from lenet_gpu.engine.cpu.squash import Squash
+from lenet_gpu.engine.cpu.weights import Terms
 from lenet_gpu.nn.layers import named_views
 from lenet_gpu.paper import SQUASH_A, SQUASH_S
 
 C1_PIECE, C3_PIECE = 8, 37
 """Rows of a piece of the products that give C1's and C3's gradients: quickest of those tried, and as many as make a
-result small enough (cpu_products.py)."""
+result small enough (ops.py)."""
 
 
 class Calls:

@@ -1,4 +1,4 @@
-"""Which parameter stands where in the weight matrices of the CPU plan's tiles (drawn in cpu_layout.py).
+"""Which parameter stands where in the weight matrices of the CPU plan's tiles (drawn in layout.py).
 
 A layer's parameters are its "terms". A matrix is filled with one `take`, from the terms and a zero behind them;
 its gradient is collected with one `take` and a sum over a tile's outputs.
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lenet_gpu.engine.cpu_layout import (
+from lenet_gpu.engine.cpu.layout import (
     C1_LINE,
     C1_MAPS,
     C1_ONES,

@@ -1,0 +1,1 @@
+"""The paper's network at full speed one image at a time."""

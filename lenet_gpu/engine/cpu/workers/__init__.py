@@ -1,0 +1,1 @@
+"""The processes that share a training step, and how they do without locks."""
