@@ -9,8 +9,9 @@ from lenet_gpu import seeds
 from lenet_gpu.augment import distort
 from lenet_gpu.augment.augmentation import PAPER, STANDARD
 from lenet_gpu.backend.backend import NumpyBackend
-from lenet_gpu.engine import cuda, cuda_plan
-from lenet_gpu.engine.cuda import CudaEngine
+from lenet_gpu.engine.cuda import buffers as cuda_plan
+from lenet_gpu.engine.cuda import engine as cuda
+from lenet_gpu.engine.cuda.engine import CudaEngine
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.optim import GradientDescent, Nesterov

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from cuda_on_cpu import nvrtc
 
-from lenet_gpu.engine import cuda_source
+from lenet_gpu.engine.cuda import source as cuda_source
 
 HERE = Path(__file__).parent
 CEILINGS = json.loads((HERE / "cuda_ceilings.json").read_text())

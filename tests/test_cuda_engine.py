@@ -10,8 +10,9 @@ from stand_in.cuda_cupy import CudaBackend, world
 from lenet_gpu.augment import distort
 from lenet_gpu.augment.augmentation import STANDARD
 from lenet_gpu.backend.backend import NumpyBackend
-from lenet_gpu.engine import cuda, cuda_plan
-from lenet_gpu.engine.cuda import CudaEngine, covers
+from lenet_gpu.engine.cuda import buffers as cuda_plan
+from lenet_gpu.engine.cuda import engine as cuda
+from lenet_gpu.engine.cuda.engine import CudaEngine, covers
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.errors import BackendError, InputError, TrainingError
 from lenet_gpu.nn.lenet5 import LeNet5

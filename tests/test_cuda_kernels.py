@@ -18,7 +18,7 @@ from cuda_on_cpu.steps import KERNELS, SHARED, Steps
 
 from lenet_gpu.augment import distort
 from lenet_gpu.augment.augmentation import STANDARD
-from lenet_gpu.engine import cuda_source
+from lenet_gpu.engine.cuda import source as cuda_source
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.optim import GradientDescent, Nesterov

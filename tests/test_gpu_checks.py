@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from stand_in import cuda_cupy
 
-from lenet_gpu.engine import cuda, cuda_plan
+from lenet_gpu.engine.cuda import buffers as cuda_plan
+from lenet_gpu.engine.cuda import engine as cuda
 
 
 @pytest.fixture(autouse=True)

@@ -125,7 +125,7 @@ def wrong_directions(module, imports, rules=DIRECTIONS):
 
 def misplaced_cupy(module, imports):
     """The imports of cupy outside the modules, or the functions, where they belong."""
-    belongs = module in MAY_IMPORT_CUPY or module.startswith("lenet_gpu.engine.cuda")
+    belongs = module in MAY_IMPORT_CUPY or module.startswith("lenet_gpu.engine.cuda.engine")
     found = [i for i in imports if under(i.name, ("cupy", "cupyx"))]
     return [i for i in found if not belongs or (i.at_load and not i.for_types)]
 
@@ -226,7 +226,7 @@ def test_relative_imports_of_a_package_start_at_itself():
         ("lenet_gpu.nn.losses", "import lenet_gpu.cli"),
         ("lenet_gpu.paper", "def f():\n    from .datasets import Split"),
         ("lenet_gpu.nn.lenet5", "import app.touch"),
-        ("lenet_gpu.engine.cuda", "from lenet_gpu.datasets import load_dataset"),
+        ("lenet_gpu.engine.cuda.engine", "from lenet_gpu.datasets import load_dataset"),
         ("lenet_gpu.engine.cpu.plan", "from ..trainer import Trainer"),
         ("lenet_gpu.recognition.recognizer", "def f():\n    import matplotlib.pyplot"),
         ("lenet_gpu.ink.preprocess", "from tqdm import tqdm"),
@@ -257,9 +257,9 @@ def test_the_checker_lets_the_right_direction_pass(module, source):
     [
         ("lenet_gpu.backend.backend", "def f():\n    import cupy", True),
         ("lenet_gpu.engine.cuda_graph", "def f():\n    from cupy.cuda import Stream", True),
-        ("lenet_gpu.engine.cuda", "if TYPE_CHECKING:\n    import cupy", True),
+        ("lenet_gpu.engine.cuda.engine", "if TYPE_CHECKING:\n    import cupy", True),
         ("lenet_gpu.backend.backend", "import cupy", False),
-        ("lenet_gpu.engine.cuda", "try:\n    import cupyx.profiler\nexcept ImportError: pass", False),
+        ("lenet_gpu.engine.cuda.engine", "try:\n    import cupyx.profiler\nexcept ImportError: pass", False),
         ("lenet_gpu.engine.layered", "def f():\n    import cupy", False),
         ("lenet_gpu.nn.layers", "if TYPE_CHECKING:\n    import cupy", False),
         ("lenet_gpu.nn.layers", "def f():\n    return importlib.import_module('cupy')", False),

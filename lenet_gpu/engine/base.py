@@ -150,7 +150,7 @@ def make_engine(
 def _fast_engine(name: str, network: LeNet5, optimizer: GradientDescent, threads: int | None) -> Engine:
     """A fast engine by name; InputError if it does not cover the network, BackendError if it can't start."""
     if name == "cuda":
-        from lenet_gpu.engine.cuda import CudaEngine, covers
+        from lenet_gpu.engine.cuda.engine import CudaEngine, covers
 
         reason = covers(network, network.backend, optimizer)
     else:

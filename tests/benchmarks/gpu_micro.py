@@ -9,8 +9,9 @@ import statistics
 
 import numpy as np
 
-from lenet_gpu.engine import cuda_plan, cuda_source
-from lenet_gpu.engine.cuda_device import Kernels
+from lenet_gpu.engine.cuda import buffers as cuda_plan
+from lenet_gpu.engine.cuda import source as cuda_source
+from lenet_gpu.engine.cuda.device import Kernels
 
 REPEATS = 9
 

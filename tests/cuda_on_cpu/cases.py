@@ -9,7 +9,7 @@ import numpy as np
 
 from lenet_gpu.augment.augmentation import STANDARD
 from lenet_gpu.datasets import load_dataset
-from lenet_gpu.engine import cuda_source
+from lenet_gpu.engine.cuda import source as cuda_source
 from lenet_gpu.nn.lenet5 import VARIANTS, LeNet5
 from lenet_gpu.paper import CODES, NOT_A_DIGIT, SQUASH_A, SQUASH_S
 

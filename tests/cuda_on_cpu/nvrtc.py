@@ -112,7 +112,7 @@ def machine_code(cubin: bytes) -> dict[str, list[str]]:
 def main(variant: str, *architectures: str) -> None:
     """Compile a network's kernels for the architectures and print what they take."""
     sys.path.insert(0, str(Path(__file__).parents[2]))
-    from lenet_gpu.engine import cuda_source
+    from lenet_gpu.engine.cuda import source as cuda_source
 
     source, options = cuda_source.source(variant), (*cuda_source.OPTIONS, *CUPY_OPTIONS)
     for number in architectures:

@@ -19,7 +19,8 @@ if __name__ == "__main__":
 from cuda_on_cpu.harness import Kernel
 
 from lenet_gpu.augment.distort import elastic_fields
-from lenet_gpu.engine import cuda_plan, cuda_source
+from lenet_gpu.engine.cuda import buffers as cuda_plan
+from lenet_gpu.engine.cuda import source as cuda_source
 from lenet_gpu.nn.lenet5 import VARIANTS
 
 RECORD = cuda_source.sizes()["RECORD"]

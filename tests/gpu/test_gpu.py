@@ -16,9 +16,9 @@ import pytest
 from lenet_gpu.augment import distort
 from lenet_gpu.augment.augmentation import STANDARD
 from lenet_gpu.backend.backend import NumpyBackend
-from lenet_gpu.engine import cuda_source
 from lenet_gpu.engine.base import make_engine
-from lenet_gpu.engine.cuda_device import Kernels, device_errors
+from lenet_gpu.engine.cuda import source as cuda_source
+from lenet_gpu.engine.cuda.device import Kernels, device_errors
 from lenet_gpu.errors import TrainingError
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.optim import GradientDescent

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lenet_gpu.augment import distort
-from lenet_gpu.engine import cuda_source
+from lenet_gpu.engine.cuda import source as cuda_source
 from lenet_gpu.nn.optim import Nesterov
 from lenet_gpu.nn.sdlm import SDLM
 

@@ -16,8 +16,7 @@ import numpy as np
 
 from lenet_gpu.augment import distort
 from lenet_gpu.engine.base import Engine, Progress
-from lenet_gpu.engine.cuda_device import Kernels, covers, device_errors
-from lenet_gpu.engine.cuda_plan import (
+from lenet_gpu.engine.cuda.buffers import (
     GRAPH_STEPS,
     INFERENCE_IMAGES,
     LOSSES,
@@ -29,6 +28,7 @@ from lenet_gpu.engine.cuda_plan import (
     rule_of,
     update_blocks,
 )
+from lenet_gpu.engine.cuda.device import Kernels, covers, device_errors
 from lenet_gpu.errors import InputError
 from lenet_gpu.nn.lenet5 import check_images, check_labels
 from lenet_gpu.paper import NOT_A_DIGIT

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from lenet_gpu.backend.remedies import remedy_for
-from lenet_gpu.engine import cuda_source
-from lenet_gpu.engine.cuda_plan import BLOCKS_A_MULTIPROCESSOR, SHARED_BYTES
+from lenet_gpu.engine.cuda import source as cuda_source
+from lenet_gpu.engine.cuda.buffers import BLOCKS_A_MULTIPROCESSOR, SHARED_BYTES
 from lenet_gpu.errors import BackendError, TrainingError
 from lenet_gpu.nn.lenet5 import VARIANTS
 from lenet_gpu.nn.optim import GradientDescent, Nesterov
