@@ -91,41 +91,104 @@ def ours(*names):
     return tuple(f"lenet_gpu.{name}" for name in names)
 
 
-COMMANDS = ours("cli", "__main__", "commands", "doctor")
-UPPER = (*ours("trainer", "datasets", "plots", "recipes", "callbacks", "checkpoint"), *COMMANDS, "app")
-
-DIRECTIONS = (
-    # (these modules, never import these)
-    (ours("layers", "losses", "optim", "paper", "seeds"), (*UPPER, *ours("lenet5", "engine", "inference"))),
-    (ours("lenet5", "modelfile"), (*UPPER, *ours("inference"))),
-    (ours("engine"), (*UPPER, *ours("inference"))),
-    (
-        ours("backend", "probe", "remedies", "isolated_probe", "errors", "_version"),
-        (*UPPER, *ours("lenet5", "layers", "losses", "optim", "engine", "inference")),
+ABOVE = {
+    # wing or module: what it may import beside itself and what those may import
+    "paper": (),
+    "errors": (),
+    "seeds": (),
+    "_version": (),
+    "storage": ("errors", "_version"),
+    "backend": ("errors", "_version"),
+    "augment": ("paper", "seeds", "errors"),
+    "nn": ("backend", "augment", "storage", "paper", "seeds", "errors"),
+    "ink": ("paper", "errors"),
+    "engine": ("nn", "backend", "augment", "storage", "paper", "errors"),
+    "datasets": ("ink", "storage", "paper", "errors", "_version"),
+    "handwriting": ("ink", "paper", "seeds", "errors"),
+    "recognition": ("engine", "ink", "nn", "backend", "paper", "errors"),
+    "training": (
+        *("recognition", "datasets", "handwriting", "engine", "nn", "backend", "augment", "ink", "storage"),
+        *("paper", "seeds", "errors", "_version"),
     ),
-    (ours("inference", "preprocess"), (*UPPER, "matplotlib", "tqdm")),
-    (ours("datasets", "augment"), (*COMMANDS, *ours("trainer", "engine", "lenet5"), "app")),
-    (ours("trainer", "callbacks", "checkpoint"), (*COMMANDS, "app")),
-    (("lenet_gpu",), ("kivy", *FRAMEWORKS)),
-)
+    "report": (
+        *("training", "recognition", "datasets", "handwriting", "engine", "nn", "backend", "augment", "ink"),
+        *("storage", "paper", "seeds", "errors", "_version"),
+    ),
+    "commands": (
+        *("report", "training", "recognition", "datasets", "handwriting", "engine", "nn", "backend", "augment"),
+        *("ink", "storage", "paper", "errors", "_version", "app"),
+    ),
+    "cli": ("commands", "errors", "_version"),
+    "__main__": ("cli",),
+}
+"""The house's arrows, by wing. A wing that is not named here does not belong to the house."""
 
-MAY_IMPORT_CUPY = ours("backend", "probe")
+
+ON_A_PHONE = ("recognition", "ink", "engine", "nn", "backend", "storage", "augment")
+"""Wings that run where there are only NumPy and Kivy."""
 
 
-def wrong_directions(module, imports, rules=DIRECTIONS):
-    """The imports of a module that a rule forbids, those for type checkers included."""
-    return [
-        f"{module}:{found.line} imports {found.name}"
-        for modules, forbidden in rules
-        if under(module, modules)
-        for found in imports
-        if under(found.name, forbidden)
-    ]
+def wing_of(name):
+    """The wing, or the module of the top level, that a dotted name of ours lies in; "" for the package itself."""
+    return name.removeprefix("lenet_gpu").lstrip(".").split(".")[0]
+
+
+MAY_IMPORT_CUPY = ours("backend.backend", "backend.probe", "engine.cuda")
+
+
+def wrong_directions(module, imports):
+    """The imports of a module that the house has no arrow for, those for type checkers included."""
+    wing = wing_of(module)
+    wrong = []
+    for found in imports:
+        if under(found.name, ("kivy", *FRAMEWORKS, *(("matplotlib", "tqdm") if wing in ON_A_PHONE else ()))):
+            wrong.append(f"{module}:{found.line} imports {found.name}")
+            continue
+        target = (
+            "app"
+            if under(found.name, ("app",))
+            else wing_of(found.name)
+            if under(found.name, ("lenet_gpu",))
+            else wing
+        )
+        # What the package itself offers (`from lenet_gpu import LeNet5`) is for its users: ours name the wing.
+        if target != wing and (wing in ABOVE and target not in ABOVE[wing]):
+            wrong.append(f"{module}:{found.line} imports {found.name}")
+    return wrong
+
+
+def circles(arrows):
+    """The groups of names that import one another, by Tarjan's algorithm.
+
+    Args:
+        arrows: What each name imports.
+    """
+    number, lowest, stack, found = {}, {}, [], []
+
+    def visit(name):
+        number[name] = lowest[name] = len(number)
+        stack.append(name)
+        for target in arrows.get(name, ()):
+            if target not in number:
+                visit(target)
+            if target in stack:
+                lowest[name] = min(lowest[name], lowest[target])
+        if lowest[name] == number[name]:
+            group = []
+            while not group or group[-1] != name:
+                group.append(stack.pop())
+            if len(group) > 1:
+                found.append(sorted(group))
+
+    for name in arrows:
+        if name not in number:
+            visit(name)
+    return found
 
 
 def misplaced_cupy(module, imports):
     """The imports of cupy outside the modules, or the functions, where they belong."""
-    belongs = module in MAY_IMPORT_CUPY or module.startswith("lenet_gpu.engine.cuda.engine")
+    belongs = under(module, MAY_IMPORT_CUPY)
     found = [i for i in imports if under(i.name, ("cupy", "cupyx"))]
     return [i for i in found if not belongs or (i.at_load and not i.for_types)]
 
@@ -145,6 +208,28 @@ each_source = pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path
 @each_source
 def test_imports_run_one_way(path):
     assert wrong_directions(name_of(path), read(path)) == []
+
+
+def test_every_module_lies_in_a_wing():
+    assert {wing_of(name_of(path)) for path in SOURCES} - {""} <= set(ABOVE)
+
+
+def test_the_arrows_between_wings_have_no_circle():
+    assert circles({wing: [t for t in targets if t in ABOVE] for wing, targets in ABOVE.items()}) == []
+
+
+def test_no_modules_import_one_another():
+    """Circles of modules, by what runs when they are loaded and by what functions import later; types apart."""
+    modules = {name_of(path) for path in SOURCES}
+    arrows = {}
+    for path in SOURCES:
+        targets = set()
+        for found in read(path):
+            if not found.for_types:
+                name = found.name if found.name in modules else found.name.rpartition(".")[0]
+                targets |= {name} & modules - {name_of(path)}
+        arrows[name_of(path)] = sorted(targets)
+    assert circles(arrows) == []
 
 
 @each_source
@@ -222,12 +307,14 @@ def test_relative_imports_of_a_package_start_at_itself():
     ("module", "source"),
     [
         ("lenet_gpu.nn.layers", "from lenet_gpu.training.trainer import Trainer"),
-        ("lenet_gpu.nn.layers", "from lenet_gpu import trainer"),
+        ("lenet_gpu.nn.layers", "from lenet_gpu import training"),
         ("lenet_gpu.nn.losses", "import lenet_gpu.cli"),
         ("lenet_gpu.paper", "def f():\n    from .datasets import Split"),
         ("lenet_gpu.nn.lenet5", "import app.touch"),
+        ("lenet_gpu.augment.distort", "from lenet_gpu.nn.layers import Layer"),
         ("lenet_gpu.engine.cuda.engine", "from lenet_gpu.datasets import load_dataset"),
-        ("lenet_gpu.engine.cpu.plan", "from ..trainer import Trainer"),
+        ("lenet_gpu.engine.cpu.plan", "from ...training.trainer import Trainer"),
+        ("lenet_gpu.recognition.recognizer", "if TYPE_CHECKING:\n    from lenet_gpu.datasets import Split"),
         ("lenet_gpu.recognition.recognizer", "def f():\n    import matplotlib.pyplot"),
         ("lenet_gpu.ink.preprocess", "from tqdm import tqdm"),
         ("lenet_gpu.backend.backend", "from lenet_gpu.nn.lenet5 import LeNet5"),
@@ -245,18 +332,24 @@ def test_the_checker_finds_a_forbidden_import(module, source):
         ("lenet_gpu.nn.lenet5", "from lenet_gpu.nn.layers import Layer"),
         ("lenet_gpu.training.trainer", "from lenet_gpu.datasets import Dataset"),
         ("lenet_gpu.recognition.recognizer", "from lenet_gpu.ink.preprocess import from_image"),
-        ("lenet_gpu.nn.layers", "from lenet_gpu.trainers_of_another_name import x"),
+        ("lenet_gpu.engine.cpu.plan", "from ...nn.layers import Layer"),
     ],
 )
 def test_the_checker_lets_the_right_direction_pass(module, source):
     assert wrong_directions(module, imports_of(source, module)) == []
 
 
+def test_the_checker_finds_circles():
+    arrows = {"a": ["b"], "b": ["c"], "c": ["b", "d"], "d": [], "e": ["f", "a"], "f": ["e"]}
+    assert sorted(circles(arrows)) == [["b", "c"], ["e", "f"]]
+    assert circles({"a": ["b"], "b": []}) == []
+
+
 @pytest.mark.parametrize(
     ("module", "source", "fine"),
     [
         ("lenet_gpu.backend.backend", "def f():\n    import cupy", True),
-        ("lenet_gpu.engine.cuda_graph", "def f():\n    from cupy.cuda import Stream", True),
+        ("lenet_gpu.engine.cuda.graph", "def f():\n    from cupy.cuda import Stream", True),
         ("lenet_gpu.engine.cuda.engine", "if TYPE_CHECKING:\n    import cupy", True),
         ("lenet_gpu.backend.backend", "import cupy", False),
         ("lenet_gpu.engine.cuda.engine", "try:\n    import cupyx.profiler\nexcept ImportError: pass", False),

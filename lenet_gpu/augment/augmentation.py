@@ -62,8 +62,8 @@ class Augmentation:
             n: Images of the epoch.
 
         Returns:
-            (n, 8) float32, laid out as `lenet_gpu.augment.distort` describes. Draws do not depend on the amounts: half the
-            strength turns an image half as far, in the same direction.
+            (n, 8) float32, laid out as distort.py describes. Draws do not depend on the amounts: half the strength
+            turns an image half as far, in the same direction.
         """
         rng = seeds.generator(seed, epoch, seeds.DISTORTIONS)
         turn, wide, high, zoom, squeeze, shear, right, down = rng.uniform(-self.strength, self.strength, (8, n))

@@ -47,7 +47,7 @@ def run(options: argparse.Namespace) -> int:
 
     from lenet_gpu.backend.backend import select_backend
     from lenet_gpu.datasets import load_dataset
-    from lenet_gpu.engine.base import make_engine
+    from lenet_gpu.engine.select import make_engine
     from lenet_gpu.nn.lenet5 import LeNet5
     from lenet_gpu.nn.losses import softmax
     from lenet_gpu.nn.optim import GradientDescent

@@ -68,6 +68,7 @@ def run(options: argparse.Namespace) -> int:
     from lenet_gpu.backend.backend import select_backend
     from lenet_gpu.datasets import load_dataset
     from lenet_gpu.nn.lenet5 import LeNet5
+    from lenet_gpu.report.plots import Curves
     from lenet_gpu.training.callbacks import ProgressBar, RunFolder
     from lenet_gpu.training.checkpoint import Checkpoint
     from lenet_gpu.training.trainer import Trainer
@@ -99,7 +100,7 @@ def run(options: argparse.Namespace) -> int:
     bar = ProgressBar()
     if trainer.epochs_done >= trainer.recipe.epochs:
         print(f"all {trainer.epochs_done} epochs of {folder} are done; train on with --epochs N")
-    trainer.callbacks = [bar, RunFolder(folder)]
+    trainer.callbacks = [bar, RunFolder(folder), Curves(folder)]
     try:
         trainer.fit(data)
     except KeyboardInterrupt:

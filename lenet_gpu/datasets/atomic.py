@@ -10,7 +10,7 @@ from pathlib import Path
 
 from lenet_gpu.datasets.lock import exclusive
 from lenet_gpu.errors import DataError
-from lenet_gpu.storage import atomic as files
+from lenet_gpu.storage import atomic
 
 LOCK_NAME = ".download.lock"
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -54,7 +54,7 @@ def publish(part: Path, target: Path) -> None:
         DataError: If the system refuses; `part` is removed then.
     """
     try:
-        files.publish(part, target)
+        atomic.publish(part, target)
     except OSError as error:
         part.unlink(missing_ok=True)
         raise folder_error(target.parent, error) from error

@@ -15,7 +15,7 @@ from lenet_gpu.nn.layers import Convolution, Dense, Flatten, Layer, ScaledTanh, 
 from lenet_gpu.nn.losses import LOSSES, softmax
 from lenet_gpu.nn.rbf import RadialBasis
 from lenet_gpu.paper import BACKGROUND, C3_TABLE, CLASSES, IMAGE_SIZE, INITIAL_WEIGHT, INK, INPUT_SIZE
-from lenet_gpu.storage import model_file as modelfile
+from lenet_gpu.storage import model_file
 
 if TYPE_CHECKING:
     from lenet_gpu.backend.backend import Backend
@@ -373,7 +373,7 @@ class LeNet5:
         """
         arrays = {name: np.asarray(view) for name, view in self.views_of(self.host_parameters()).items()}
         meta = {"architecture": self.architecture, "record": self.record}
-        modelfile.write(path, "model", meta, {**arrays, **self.extras})
+        model_file.write(path, "model", meta, {**arrays, **self.extras})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], backend: Backend | None = None) -> LeNet5:
@@ -389,15 +389,15 @@ class LeNet5:
         Raises:
             ModelFileError: Missing, damaged, of another version, or not a model file.
         """
-        meta, arrays = modelfile.read(path, "model")
+        meta, arrays = model_file.read(path, "model")
         model = cls.from_architecture(meta.get("architecture"), backend, path)
         flat = np.empty(model.parameters.size, dtype=model.dtype)
         for name, view in model.views_of(flat).items():
-            view[...] = modelfile.take(path, arrays, name, view.shape, model.dtype)
+            view[...] = model_file.take(path, arrays, name, view.shape, model.dtype)
         model.set_parameters(flat)
         model.record = dict(meta.get("record") or {})
         model.extras = {
-            name: modelfile.take(path, arrays, name, array.shape, str(array.dtype))
+            name: model_file.take(path, arrays, name, array.shape, str(array.dtype))
             for name, array in arrays.items()
             if name not in model.shapes
         }

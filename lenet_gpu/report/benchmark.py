@@ -17,8 +17,9 @@ import numpy as np
 
 from lenet_gpu import seeds
 from lenet_gpu.backend.backend import Backend, select_backend
-from lenet_gpu.engine.base import Engine, make_engine
+from lenet_gpu.engine.base import Engine
 from lenet_gpu.engine.names import FAST_ENGINE
+from lenet_gpu.engine.select import make_engine
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.optim import GradientDescent
 from lenet_gpu.recognition.recognizer import Recognizer

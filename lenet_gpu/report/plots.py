@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lenet_gpu.storage.atomic import write_atomically
+from lenet_gpu.training.callbacks import Callback
+from lenet_gpu.training.checkpoint import CURVES_FILE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
     from lenet_gpu.training.metrics import Evaluation
+    from lenet_gpu.training.trainer import Trainer
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#666666"
 """Colours that stay apart for colour-blind eyes (Okabe and Ito's palette)."""
@@ -32,6 +36,21 @@ def _figure(width: float, height: float) -> Figure:
 def _save(figure: Figure, path: str | os.PathLike[str]) -> None:
     # No date or version inside: equal results give equal pictures.
     write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=120, metadata={"Software": None}))
+
+
+class Curves(Callback):
+    """Draws the curves of a run into its folder when the run ends.
+
+    Args:
+        folder: An existing folder.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def on_end(self, trainer: Trainer) -> None:
+        """Draw the curves."""
+        save_curves(trainer.history, self.folder / CURVES_FILE)
 
 
 def save_curves(history: Sequence[dict[str, Any]], path: str | os.PathLike[str]) -> None:

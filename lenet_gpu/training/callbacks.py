@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lenet_gpu.storage.atomic import write_atomically
-from lenet_gpu.training.checkpoint import CHECKPOINT_FILE, CURVES_FILE, LOG_FILE, MODEL_FILE
+from lenet_gpu.training.checkpoint import CHECKPOINT_FILE, LOG_FILE, MODEL_FILE
 
 if TYPE_CHECKING:
     from lenet_gpu.datasets import Dataset
@@ -99,7 +99,7 @@ class ProgressBar(Callback):
 
 
 class RunFolder(Callback):
-    """Keeps a run's folder up to date: log, model and checkpoint after every epoch, model and curves at the end.
+    """Keeps a run's folder up to date: log, model and checkpoint after every epoch, the model at the end.
 
     Each file is replaced as a whole. The checkpoint comes last: whatever interrupts the writing, resuming
     from it writes the same files again.
@@ -119,8 +119,5 @@ class RunFolder(Callback):
         trainer.checkpoint().save(self.folder / CHECKPOINT_FILE)
 
     def on_end(self, trainer: Trainer) -> None:
-        """Write the model with what was learnt about it at the end; draw the curves."""
+        """Write the model with what was learnt about it at the end."""
         trainer.model.save(self.folder / MODEL_FILE)
-        from lenet_gpu.report.plots import save_curves
-
-        save_curves(trainer.history, self.folder / CURVES_FILE)

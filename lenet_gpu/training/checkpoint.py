@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from lenet_gpu.errors import InputError, ModelFileError
-from lenet_gpu.storage import model_file as modelfile
+from lenet_gpu.storage import model_file
 from lenet_gpu.training.recipes import Recipe, from_dict
 
 CHECKPOINT_FILE = "checkpoint.npz"
@@ -68,7 +68,7 @@ class Checkpoint:
             "history": self.history,
         }
         state = {f"state.{name}": array for name, array in self.state.items()}
-        modelfile.write(path, "checkpoint", meta, {"parameters": self.parameters, **state})
+        model_file.write(path, "checkpoint", meta, {"parameters": self.parameters, **state})
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Checkpoint:
@@ -83,7 +83,7 @@ class Checkpoint:
         path = Path(path)
         if path.is_dir():
             path = path / CHECKPOINT_FILE
-        meta, arrays = modelfile.read(path, "checkpoint")
+        meta, arrays = model_file.read(path, "checkpoint")
         try:
             fields: dict[str, Any] = {
                 key: kind(meta[key])
@@ -106,9 +106,11 @@ class Checkpoint:
                 expected="a whole checkpoint",
                 remedy="train again",
             ) from None
-        parameters = modelfile.take(path, arrays, "parameters", (flat.size,), fields["architecture"].get("dtype", ""))
+        parameters = model_file.take(
+            path, arrays, "parameters", (flat.size,), fields["architecture"].get("dtype", "")
+        )
         state = {
-            name[6:]: modelfile.take(path, arrays, name, array.shape, str(array.dtype))
+            name[6:]: model_file.take(path, arrays, name, array.shape, str(array.dtype))
             for name, array in arrays.items()
             if name.startswith("state.")
         }

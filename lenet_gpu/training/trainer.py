@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lenet_gpu.engine.base import Engine, make_engine
+from lenet_gpu.engine.base import Engine
+from lenet_gpu.engine.select import make_engine
 from lenet_gpu.errors import DataError, InputError, ModelFileError, TrainingError
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.recognition.rejection import TEMPERATURE, Rejection

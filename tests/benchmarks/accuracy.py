@@ -24,7 +24,7 @@ import numpy as np  # noqa: E402
 
 from lenet_gpu import LeNet5, Recognizer, load_dataset, seeds  # noqa: E402
 from lenet_gpu.backend.backend import select_backend  # noqa: E402
-from lenet_gpu.engine.base import make_engine  # noqa: E402
+from lenet_gpu.engine.select import make_engine  # noqa: E402
 from lenet_gpu.errors import DataError  # noqa: E402
 from lenet_gpu.handwriting import HELD_OUT_KINDS, KINDS, TURNED, draw_nondigits  # noqa: E402
 from lenet_gpu.ink.preprocess import drawings_to_mnist, image_to_mnist  # noqa: E402

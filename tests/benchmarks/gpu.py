@@ -32,8 +32,8 @@ import gpu_micro
 import gpu_peers
 
 from lenet_gpu import __version__, load_dataset, select_backend
-from lenet_gpu.engine.base import make_engine
 from lenet_gpu.engine.layered import LayeredEngine
+from lenet_gpu.engine.select import make_engine
 from lenet_gpu.errors import LenetError
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.optim import GradientDescent

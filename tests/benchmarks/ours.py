@@ -34,7 +34,7 @@ class Ours(Contender):
 
     def _ready(self):
         if self._engine is None:
-            from lenet_gpu.engine.base import make_engine
+            from lenet_gpu.engine.select import make_engine
 
             self._engine = make_engine(self._model, GradientDescent(), self._implementation, self.threads)
             if self._engine.name != self._implementation or self._engine.workers != self.threads:

@@ -2,7 +2,7 @@
 
     pytest -m gpu
 
-The checks themselves are in tests/gpu_checks.py, where tests/test_gpu_checks.py tries them on the stand-in.
+The checks themselves are in tests/gpu_checks.py; tests/engine/cuda/test_gpu_checks.py tries them on the stand-in.
 """
 
 import os
@@ -16,9 +16,9 @@ import pytest
 from lenet_gpu.augment import distort
 from lenet_gpu.augment.augmentation import STANDARD
 from lenet_gpu.backend.backend import NumpyBackend
-from lenet_gpu.engine.base import make_engine
 from lenet_gpu.engine.cuda import source as cuda_source
 from lenet_gpu.engine.cuda.device import Kernels, device_errors
+from lenet_gpu.engine.select import make_engine
 from lenet_gpu.errors import TrainingError
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.optim import GradientDescent

@@ -25,12 +25,12 @@ from lenet_gpu.augment import distort
 from lenet_gpu.augment.augmentation import PAPER
 from lenet_gpu.backend.backend import NumpyBackend
 from lenet_gpu.datasets import Dataset, Split
-from lenet_gpu.engine.base import make_engine
 from lenet_gpu.engine.cuda import buffers as cuda_plan
 from lenet_gpu.engine.cuda import engine as cuda
 from lenet_gpu.engine.cuda import source as cuda_source
 from lenet_gpu.engine.cuda.engine import CudaEngine
 from lenet_gpu.engine.layered import LayeredEngine
+from lenet_gpu.engine.select import make_engine
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.optim import GradientDescent, Nesterov
 from lenet_gpu.nn.sdlm import SDLM

@@ -10,7 +10,7 @@ import pytest
 
 from lenet_gpu import LeNet5
 from lenet_gpu.errors import InputError, ModelFileError
-from lenet_gpu.storage import model_file as modelfile
+from lenet_gpu.storage import model_file
 from lenet_gpu.training.checkpoint import Checkpoint
 
 
@@ -33,7 +33,7 @@ def rewrite(path, **changes):
 
 
 def change_meta(path, **changes):
-    meta, _ = modelfile.read(path, "model")
+    meta, _ = model_file.read(path, "model")
     rewrite(path, meta=np.frombuffer(json.dumps({**meta, **changes}).encode(), dtype=np.uint8))
 
 
@@ -132,7 +132,7 @@ def test_missing_file(tmp_path):
 
 
 def test_damaged_checkpoint_is_named(tmp_path):
-    modelfile.write(tmp_path / "checkpoint.npz", "checkpoint", {"seed": 1}, {})
+    model_file.write(tmp_path / "checkpoint.npz", "checkpoint", {"seed": 1}, {})
     with pytest.raises(ModelFileError, match="incomplete contents"):
         Checkpoint.load(tmp_path)
 

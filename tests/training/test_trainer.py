@@ -9,6 +9,7 @@ import pytest
 from lenet_gpu import LeNet5, Trainer
 from lenet_gpu.datasets import Dataset, Split
 from lenet_gpu.errors import DataError, InputError, TrainingError
+from lenet_gpu.report.plots import Curves
 from lenet_gpu.training.callbacks import Callback, RunFolder
 from lenet_gpu.training.recipes import RECIPES, Recipe, from_dict
 
@@ -34,7 +35,7 @@ def digits(mnist):
 
 def trained(folder, data, recipe=QUICK, callbacks=(), **arguments):
     folder.mkdir(exist_ok=True)
-    trainer = Trainer(LeNet5(seed=3), recipe, callbacks=[RunFolder(folder), *callbacks], **arguments)
+    trainer = Trainer(LeNet5(seed=3), recipe, callbacks=[RunFolder(folder), Curves(folder), *callbacks], **arguments)
     return trainer.fit(data)
 
 

@@ -19,7 +19,8 @@ from cuda_on_cpu import nvrtc
 from lenet_gpu.engine.cuda import source as cuda_source
 
 HERE = Path(__file__).parent
-CEILINGS = json.loads((HERE / "cuda_ceilings.json").read_text())
+TESTS = HERE.parents[1]
+CEILINGS = json.loads((HERE / "ceilings.json").read_text())
 VARIANTS = tuple(cuda_source.HEADS)
 ARCHITECTURES = list(CEILINGS["modern"])
 
@@ -27,7 +28,7 @@ ARCHITECTURES = list(CEILINGS["modern"])
 @functools.cache
 def compiled() -> dict[str, dict[str, dict[str, dict[str, int]]]]:
     """What the kernels take, by network and architecture: a network a process, side by side."""
-    tool = [sys.executable, str(HERE / "cuda_on_cpu" / "nvrtc.py")]
+    tool = [sys.executable, str(TESTS / "cuda_on_cpu" / "nvrtc.py")]
     running = {
         variant: subprocess.Popen(
             [*tool, variant, *ARCHITECTURES], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -71,7 +72,7 @@ def test_registers_leave_room_for_a_whole_block() -> None:
 
 
 def test_the_documented_figures_are_the_measured_ones() -> None:
-    text = (HERE.parent / "docs" / "gpu.md").read_text()
+    text = (TESTS.parent / "docs" / "gpu.md").read_text()
     for architecture in ARCHITECTURES:
         figures = (
             CEILINGS[variant][architecture][kernel]
@@ -103,10 +104,10 @@ def test_an_error_names_the_file_and_line_of_the_source_as_it_is() -> None:
 
 
 def record() -> None:
-    """Write the ceilings anew from what this compiler makes of the kernels: python tests/test_cuda_compile.py."""
+    """Write the ceilings anew from what this compiler makes of the kernels, when this file is run as a program."""
     note = f"measured with {nvrtc.DISTRIBUTION} {nvrtc.importlib.metadata.version(nvrtc.DISTRIBUTION)}"
     new = {"note": note, **compiled()}
-    path = HERE / "cuda_ceilings.json"
+    path = HERE / "ceilings.json"
     path.with_suffix(".tmp").write_text(json.dumps(new, indent=1) + "\n")
     os.replace(path.with_suffix(".tmp"), path)
 

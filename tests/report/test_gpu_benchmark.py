@@ -12,7 +12,7 @@ import pytest
 from cuda_on_cpu import nvrtc
 from stand_in import cuda_cupy
 
-BENCHMARKS = Path(__file__).parent / "benchmarks"
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
 @pytest.fixture

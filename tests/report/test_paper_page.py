@@ -14,7 +14,7 @@ from lenet_gpu.training.callbacks import RunFolder
 from lenet_gpu.training.checkpoint import Checkpoint
 from lenet_gpu.training.recipes import RECIPES
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 sys.path.insert(0, str(HERE / "benchmarks"))
 
 import paper as measuring  # noqa: E402

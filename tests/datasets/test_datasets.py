@@ -29,7 +29,7 @@ from lenet_gpu.datasets.mirrors import EMNIST_DIGITS, MNIST, Archive
 from lenet_gpu.datasets.named import load_collection
 from lenet_gpu.errors import DataError, InputError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = ROOT / "data/mnist"
 NAMES = {part: member.name for part, member in MNIST.members.items()}
 EMNIST_NAMES = {part: member.name for part, member in EMNIST_DIGITS.members.items()}

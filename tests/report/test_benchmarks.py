@@ -14,7 +14,7 @@ from lenet_gpu import LeNet5, cli, paper
 from lenet_gpu.nn.losses import softmax
 from lenet_gpu.report import benchmark
 
-BENCHMARKS = Path(__file__).parent / "benchmarks"
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.append(str(BENCHMARKS))
 
 import chart  # noqa: E402

@@ -30,7 +30,7 @@ from lenet_gpu.datasets.mirrors import COLLECTIONS, MNIST, Collection, Member
 from lenet_gpu.datasets.named import load_collection
 from lenet_gpu.errors import DataError
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 NAMES = {part: member.name for part, member in MNIST.members.items()}
 CHILD = """
 import json, sys

@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 sys.path.insert(0, str(HERE / "benchmarks"))
 
 import accuracy_page  # noqa: E402
