@@ -83,7 +83,7 @@ class LayeredEngine(Engine):
 
     def outputs(self, images: np.ndarray, progress: Progress | None = None) -> np.ndarray:
         """Values of the output layer before softmax, in batches."""
-        out = np.empty((len(images), 10), dtype=self.network.dtype)
+        out = np.empty((len(images), self.network.classes), dtype=self.network.dtype)
         for start in range(0, len(images), EVALUATION_BATCH):
             part = slice(start, start + EVALUATION_BATCH)
             out[part] = self.network.outputs(images[part], EVALUATION_BATCH)

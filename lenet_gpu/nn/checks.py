@@ -46,12 +46,13 @@ def check_images(images: Any) -> np.ndarray:
     return array
 
 
-def check_labels(labels: Any, n: int) -> np.ndarray:
+def check_labels(labels: Any, n: int, classes: int = CLASSES) -> np.ndarray:
     """Bring labels into one form.
 
     Args:
-        labels: n integers 0..9.
+        labels: n integers from 0 to below `classes`.
         n: Expected number.
+        classes: Number of classes.
 
     Returns:
         (n,) int64.
@@ -62,6 +63,6 @@ def check_labels(labels: Any, n: int) -> np.ndarray:
     array = np.asarray(labels)
     if array.shape != (n,) or array.dtype.kind not in "iu":
         raise InputError("labels", found=f"{array.dtype} {array.shape}", expected=f"integers of shape ({n},)")
-    if n and not (array.min() >= 0 and array.max() < CLASSES):
-        raise InputError("labels", found=f"{array.min()} to {array.max()}", expected=f"0 to {CLASSES - 1}")
+    if n and not (array.min() >= 0 and array.max() < classes):
+        raise InputError("labels", found=f"{array.min()} to {array.max()}", expected=f"0 to {classes - 1}")
     return array.astype(np.int64)

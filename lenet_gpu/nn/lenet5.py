@@ -47,21 +47,21 @@ class Variant(NamedTuple):
     """What distinguishes the networks: what follows F6.
 
     Attributes:
-        output: Makes the output layer.
+        output: Makes the output layer for a number of classes.
         losses: Losses it can be trained with, of `losses.LOSSES`; the first unless another is asked for.
         sign: By what the output layer's values are multiplied to become scores, of which the largest wins.
     """
 
-    output: Callable[[], Layer]
+    output: Callable[[int], Layer]
     losses: tuple[str, ...]
     sign: float
 
 
 VARIANTS = {
     # A linear layer before softmax: 60,850 parameters.
-    "modern": Variant(lambda: Dense("output", 84, 10), ("cross_entropy",), 1.0),  # (n, 10)
+    "modern": Variant(lambda classes: Dense("output", 84, classes), ("cross_entropy",), 1.0),  # (n, classes)
     # The paper's distances from fixed codes, penalties of which the smallest wins: 60,000 parameters.
-    "paper": Variant(lambda: RadialBasis("output"), ("rbf", "map"), -1.0),  # (n, 10)
+    "paper": Variant(lambda classes: RadialBasis("output"), ("rbf", "map"), -1.0),  # (n, 10)
 }
 """The networks by name."""
 
@@ -101,6 +101,7 @@ class LeNet5:
         background: Input value of an empty pixel (paper, section II.B: -0.1).
         ink: Input value of a full pixel (paper: 1.175).
         initialisation: How the weights begin, one of `INITIALISATIONS` ("paper": LeCun et al. 1998, appendix A).
+        classes: Number of classes, from 2; the paper's output layer knows the ten digits alone.
 
     Attributes:
         loss: Name of the loss that training minimises, one of the variant's; its first to begin with.
@@ -129,11 +130,15 @@ class LeNet5:
         background: float = BACKGROUND,
         ink: float = INK,
         initialisation: str = "paper",
+        classes: int = CLASSES,
     ) -> None:
         if variant not in VARIANTS:
             raise InputError("network variant", found=repr(variant), expected=" or ".join(map(repr, VARIANTS)))
         if dtype not in ("float32", "float64"):
             raise InputError("dtype", found=repr(dtype), expected="'float32' or 'float64'")
+        if classes < 2 or (variant == "paper" and classes != CLASSES):
+            expected = "10, the digits" if variant == "paper" else "2 or more"
+            raise InputError("classes", found=str(classes), expected=expected)
         if not 0 <= seed <= seeds.MAX_SEED:
             raise InputError("seed", found=str(seed), expected=f"0 to {seeds.MAX_SEED}")
         if backend is None:
@@ -141,12 +146,13 @@ class LeNet5:
 
             backend = select_backend("cpu")
         self.variant, self.backend, self.dtype, self.seed = variant, backend, dtype, seed
+        self.classes = classes
         self.background, self.ink = float(background), float(ink)
         self.initialisation = initialisation
         self.record: dict[str, Any] = {}
         self.extras: dict[str, np.ndarray] = {}
         self.loss = VARIANTS[variant].losses[0]
-        self.layers = [*hidden_layers(), VARIANTS[variant].output()]
+        self.layers = [*hidden_layers(), VARIANTS[variant].output(classes)]
         self.layers[0].needs_input_gradient = False
         xp = backend.xp
         count = sum(layer.trainable for layer in self.layers)
@@ -241,6 +247,7 @@ class LeNet5:
             "dtype": self.dtype,
             "background": self.background,
             "ink": self.ink,
+            "classes": self.classes,
         }
 
     # ---- computing
@@ -316,7 +323,7 @@ class LeNet5:
             InputError: Images of another shape or dtype.
         """
         images = check_images(images)
-        out = np.empty((len(images), CLASSES), dtype=self.dtype)
+        out = np.empty((len(images), self.classes), dtype=self.dtype)
         for start in range(0, len(images), batch_size):
             batch = self.backend.asarray(images[start : start + batch_size])
             y = self.forward_layers(self.input_layer(batch))
@@ -355,7 +362,7 @@ class LeNet5:
             InputError: Images or labels of another shape, dtype or range.
         """
         images = check_images(images)
-        labels = check_labels(labels, len(images))
+        labels = check_labels(labels, len(images), self.classes)
         loss = self.loss_backward(self.backend.asarray(images), self.backend.asarray(labels))
         host = np.array(self.backend.to_host(self.gradients))
         return float(self.backend.to_host(loss)), self.views_of(host)
@@ -408,6 +415,7 @@ class LeNet5:
         """Build the network that a file's metadata describes; `path` is for the error message."""
         try:
             known = {key: architecture[key] for key in ("variant", "dtype", "background", "ink")}
+            known["classes"] = architecture.get("classes", CLASSES)  # older files say nothing: the digits
             return cls(known.pop("variant"), backend, **known)
         except (TypeError, KeyError, ValueError, InputError) as error:
             raise ModelFileError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from lenet_gpu.paper import NOT_A_DIGIT, RUBBISH_PENALTY
+from lenet_gpu.paper import RUBBISH_PENALTY
 
 Array = Any
 
@@ -41,26 +41,26 @@ def softmax(xp: Any, logits: Array) -> Array:
 
 
 def cross_entropy(xp: Any, logits: Array, labels: Array) -> tuple[Array, Array]:
-    """Softmax and categorical cross-entropy, E = -mean over the batch of sum over j of wanted[j] log p[j].
+    """Softmax and categorical cross-entropy, E = -mean over the batch of sum over j of target[j] log p[j].
 
-    For a digit `wanted` is its one-hot vector, so that E = -mean of log p[label]; for an image that is not a
-    digit every class is wanted alike, 1 / classes.
+    For an image of a class `target` is its one-hot vector, so that E = -mean of log p[label]; for one of no class
+    (the label `classes`: with digits, "not a digit") every class has the same target, 1 / classes.
 
     Args:
         xp: Array module of the two arrays.
         logits: (n, classes), float.
-        labels: (n,), integers 0 <= label < classes, or `paper.NOT_A_DIGIT`.
+        labels: (n,), integers 0 <= label < classes, or `classes`: none of them.
 
     Returns:
-        E, a 0-d array, and dE/dlogits = (p - wanted) / n, (n, classes).
+        E, a 0-d array, and dE/dlogits = (p - target) / n, (n, classes).
     """
     n, classes = logits.shape
     log_p = log_softmax(xp, logits)
     one_hot = (labels[:, None] == xp.arange(classes)).astype(logits.dtype)  # (n, classes)
-    no_digit = (labels == NOT_A_DIGIT).astype(logits.dtype)[:, None]  # (n, 1)
-    wanted = one_hot + no_digit * (1.0 / classes)
-    loss = -(log_p * wanted).sum() / n
-    return loss, (xp.exp(log_p) - wanted) / n
+    none = (labels == classes).astype(logits.dtype)[:, None]  # (n, 1)
+    target = one_hot + none * (1.0 / classes)
+    loss = -(log_p * target).sum() / n
+    return loss, (xp.exp(log_p) - target) / n
 
 
 def cross_entropy_curvature(xp: Any, logits: Array, labels: Array) -> Array:
@@ -69,7 +69,7 @@ def cross_entropy_curvature(xp: Any, logits: Array, labels: Array) -> Array:
     return p * (1.0 - p) / len(logits)
 
 
-def right_penalty(xp: Any, penalties: Array, labels: Array) -> tuple[Array, Array]:
+def target_penalty(xp: Any, penalties: Array, labels: Array) -> tuple[Array, Array]:
     """The penalty of the right class, E = mean over the batch of y[label].
 
     LeCun et al. 1998, section II.C, equation 8. It only ever pulls: with codes that were trained, too, all
@@ -88,8 +88,8 @@ def right_penalty(xp: Any, penalties: Array, labels: Array) -> tuple[Array, Arra
     return (penalties * one_hot).sum() / n, one_hot / n
 
 
-def right_penalty_curvature(xp: Any, penalties: Array, labels: Array) -> Array:
-    """Second derivatives of `right_penalty` by the penalties: none, (n, classes) zeros."""
+def target_penalty_curvature(xp: Any, penalties: Array, labels: Array) -> Array:
+    """Second derivatives of `target_penalty` by the penalties: none, (n, classes) zeros."""
     return xp.zeros_like(penalties)
 
 
@@ -155,7 +155,7 @@ class Loss(NamedTuple):
 
 LOSSES = {
     "cross_entropy": Loss(cross_entropy, cross_entropy_curvature),
-    "rbf": Loss(right_penalty, right_penalty_curvature),
+    "rbf": Loss(target_penalty, target_penalty_curvature),
     "map": Loss(maximum_a_posteriori, maximum_a_posteriori_curvature),
 }
 """Losses by the names that recipes use."""

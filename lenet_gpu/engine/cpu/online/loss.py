@@ -17,7 +17,7 @@ Output = Callable[[int], float]
 """From an image's label to its loss; writes the derivative by t."""
 
 
-def right_penalty(t: np.ndarray, dt: np.ndarray) -> Output:
+def target_penalty(t: np.ndarray, dt: np.ndarray) -> Output:
     """Loss (8), the penalty of the right class: E = A^2 |t - c_label|^2.
 
     Args:

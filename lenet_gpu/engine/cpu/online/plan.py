@@ -70,7 +70,7 @@ class OnlinePlan:
         self._output = (
             cpu_online_output.maximum_a_posteriori(self._rows6, self._difference)
             if loss == "map"
-            else cpu_online_output.right_penalty(self._t6, self._difference)
+            else cpu_online_output.target_penalty(self._t6, self._difference)
         )
         self._forward = self._forward_calls()
         self._backward = self._backward_calls()
