@@ -23,9 +23,9 @@ def load_greyscale(path: str) -> np.ndarray:
         InputError: Not a picture, or no such file.
     """
     try:
-        from lenet_gpu.ink.image_files import read_greyscale
+        from lenet_gpu.ink.image_files import read_gray
 
-        return read_greyscale(path)
+        return read_gray(path)
     except ImportError:
         return load_with_kivy(path)
 

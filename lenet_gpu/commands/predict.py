@@ -34,7 +34,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Predict; every file is read before the first answer, so that bad input prints nothing else."""
-    from lenet_gpu.ink.image_files import read_greyscale
+    from lenet_gpu.ink.image_files import read_gray
     from lenet_gpu.recognition.recognizer import Recognizer
 
     recognizer = Recognizer(options.model)
@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
         if path.suffix.lower() == ".json":
             answers.append(recognizer.predict_number(read_strokes(path)))
         else:
-            answers.append(recognizer.predict_image(read_greyscale(path)))
+            answers.append(recognizer.predict_image(read_gray(path)))
     for path, answer in zip(options.files, answers, strict=True):
         if options.json:
             print(json.dumps({"file": str(path), **_report(answer)}))

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import sys
-import warnings
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from lenet_gpu.datasets.dataset import SIDE, Bytes
-from lenet_gpu.errors import DataError
+from lenet_gpu.errors import DataError, InputError
+from lenet_gpu.ink.image_files import read_gray
+from lenet_gpu.ink.preprocess import image_to_mnist
 
-MOST_PIXELS = 50_000_000  # a photograph; more is refused before it is decoded
 IGNORED = ("thumbs.db", "desktop.ini", "__macosx")  # what file managers leave behind
 
 
@@ -88,13 +87,16 @@ def read_image(path: Path) -> Bytes:
     Raises:
         DataError: If the file can't be read or is not a picture.
     """
-    grey = _read_grey(path)  # (height, width)
-    if grey.shape != (SIDE, SIDE):
-        from lenet_gpu.ink.preprocess import image_to_mnist
-
-        return image_to_mnist(grey)
-    ring = np.concatenate([grey[0], grey[-1], grey[1:-1, 0], grey[1:-1, -1]])
-    return 255 - grey if ring.mean() > 127.5 else grey
+    if path.is_dir():
+        raise DataError(path, found="a folder", expected="pictures only, in a class folder", remedy="move it away")
+    try:
+        gray = read_gray(path)  # (height, width)
+    except InputError as error:
+        raise DataError(path, found=error.found, expected=error.expected, remedy=error.remedy) from None
+    if gray.shape != (SIDE, SIDE):
+        return image_to_mnist(gray)
+    ring = np.concatenate([gray[0], gray[-1], gray[1:-1, 0], gray[1:-1, -1]])
+    return 255 - gray if ring.mean() > 127.5 else gray
 
 
 def _entries(folder: Path) -> list[Path]:
@@ -103,41 +105,3 @@ def _entries(folder: Path) -> list[Path]:
     except OSError as error:
         raise DataError(folder, found=(error.strerror or str(error)).lower(), expected="a folder") from error
     return [path for path in entries if not path.name.startswith(".") and path.name.lower() not in IGNORED]
-
-
-def _read_grey(path: Path) -> Bytes:
-    from PIL import Image, UnidentifiedImageError
-
-    if path.is_dir():
-        raise DataError(path, found="a folder", expected="pictures only, in a class folder", remedy="move it away")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Pillow's remarks on odd but readable files
-            with Image.open(path) as image:
-                width, height = image.size
-                if width * height > MOST_PIXELS:
-                    raise DataError(
-                        path, found=f"{width}x{height} pixels", expected=f"at most {MOST_PIXELS:,} in all"
-                    )
-                return _to_grey(image)
-    except UnidentifiedImageError as error:
-        raise DataError(path, found="not a picture", expected="PNG, JPEG or the like", remedy="remove it") from error
-    except OSError as error:  # Pillow's own "image file is truncated" too
-        raise DataError(path, found=(error.strerror or str(error)).lower(), expected="a whole picture") from error
-    except (SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise DataError(path, found=f"a damaged picture ({error})", expected="a whole one") from error
-
-
-def _to_grey(image: Any) -> Bytes:
-    """Convert a Pillow image to (height, width) uint8, upright, 16 bits scaled, transparency on white."""
-    from PIL import Image, ImageOps
-
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):  # 16 bits a pixel, which Pillow would clip, not scale
-        deep = np.asarray(image).astype(np.int64)
-        return (deep >> 8 if deep.max() > 255 else deep).clip(0, 255).astype(np.uint8)
-    if image.mode in ("LA", "PA", "RGBA", "La", "RGBa") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        white = Image.new("RGBA", image.size, "white")  # the paper under it, as viewers show it
-        image = Image.alpha_composite(white, image)
-    return np.array(image.convert("L"), dtype=np.uint8)

@@ -1,68 +1,201 @@
-"""Image files to arrays, through Pillow."""
+"""Image files to greyscale arrays: the one reader of pictures, for prediction and for data sets alike.
+
+Nothing a file claims is believed before it is compared with the limits: a small file that claims billions of
+pixels is refused before anything is allocated for them. Pillow and libtiff stay silent; whatever is wrong with a
+file is told in one line.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import ctypes
+import logging
 import os
+import re
+import stat
+import threading
 import warnings
+from collections.abc import Iterator
+from typing import IO
 
 import numpy as np
 
 from lenet_gpu.errors import InputError
+from lenet_gpu.ink.grayscale import to_gray
+from lenet_gpu.ink.preprocess import MAX_PIXELS
+
+MAX_BYTES = 4 * MAX_PIXELS
+"""Length of a file beyond which it is not even opened: four bytes for each pixel there may be."""
+
+FORMATS = (
+    *("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "AVIF", "JPEG2000", "ICO", "ICNS", "DIB"),
+    *("PCX", "DDS", "SGI", "PSD", "QOI", "IM", "MSP", "SPIDER", "XBM", "XPM", "TGA"),
+)
+"""Pillow's formats that are read, each where the installed Pillow has it. Not EPS and WMF, which are programs."""
+
+EXPECTED = "an image file (PNG, JPEG, TIFF, BMP, GIF, WebP ...)"
+AGAIN = "restore the file, or save the image again as PNG or JPEG"
+
+UNREADABLE: tuple[tuple[bytes, str, str], ...] = (
+    (rb"%PDF", "a PDF document", "export its page as PNG or JPEG"),
+    (rb"....ftyp(hei[cfmsx]|hev[cmsx]|mif1|msf1)", "a HEIC photograph", "save it as JPEG or PNG"),
+    (rb"....ftypavi[fs]", "an AVIF image, which this Pillow can't read", "save it as JPEG or PNG"),
+    (rb"(\xff\x0a|....JXL )", "a JPEG XL image", "save it as JPEG or PNG"),
+    (rb"(\xef\xbb\xbf)?\s*(<\?xml[^>]*>|<!--.*?-->|<!DOCTYPE[^>]*>|\s)*<svg", "an SVG drawing", "export it as PNG"),
+    (rb"(%!PS|\xc5\xd0\xd3\xc6)", "a PostScript file", "export it as PNG"),
+    (rb"....ftyp", "a video", "save one frame of it as PNG"),
+    (rb"PK\x03\x04", "a zip archive or an office document", "unpack it, or export the picture as PNG"),
+    (rb"\x1f\x8b", "gzip data", "unpack it"),
+)
+"""How files begin that people take for pictures, what they are, and what to do about them."""
+
+_one_at_a_time = threading.Lock()  # what Pillow's silence is made of is global to the process
 
 
-def read_greyscale(path: str | os.PathLike[str]) -> np.ndarray:
+def read_gray(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
     """Read an image file.
 
     Args:
-        path: PNG, JPEG, BMP or whatever else Pillow reads.
+        path: PNG, JPEG, TIFF, BMP, GIF, WebP or another of `FORMATS`; the first frame if it is animated.
+        max_pixels: Larger pictures are refused before they are decoded.
 
     Returns:
-        (h, w) uint8 greyscale, turned upright by its EXIF orientation; transparent parts become white, or
-        black where what is drawn is light.
+        (h, w) uint8 greyscale: turned upright by its EXIF orientation, transparent pixels on a ground that the
+        ink stands out from, more than 8 bits scaled by the range they use (see `lenet_gpu.ink.grayscale`).
 
     Raises:
-        InputError: No such file, or not an image.
+        InputError: No such file, not a picture, too large, or damaged.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
-    remedy = "name a PNG, JPEG or BMP file"
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as file:
-                image = ImageOps.exif_transpose(file)
-                if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-                    return _flatten(image.convert("LA"))
-                if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-                    return _from_wide(np.asarray(image, dtype=np.float64))
-                return np.asarray(image.convert("L"))
+        found = os.stat(path)
+        kind = _kind(found.st_mode)
+        if kind is not None:
+            raise InputError(path, found=kind, expected=EXPECTED, remedy="name an image file")
+        if found.st_size == 0:
+            raise InputError(path, found="an empty file", expected=EXPECTED, remedy=AGAIN)
+        if found.st_size > MAX_BYTES:
+            raise InputError(
+                path,
+                found=f"a file of {found.st_size:,} bytes",
+                expected=f"at most {MAX_BYTES:,}",
+                remedy="shrink the image, or save it as JPEG",
+            )
+        with open(path, "rb") as file:
+            return decode_gray(file, path, max_pixels=max_pixels)
     except FileNotFoundError:
-        raise InputError(path, found="no such file", expected="an image file", remedy="check the path") from None
-    except IsADirectoryError:
-        raise InputError(path, found="a folder", expected="an image file", remedy=remedy) from None
-    except UnidentifiedImageError:
-        raise InputError(path, found="not an image", expected="an image file", remedy=remedy) from None
+        raise InputError(path, found="no such file", expected=EXPECTED, remedy="check the path") from None
+    except (OSError, ValueError) as error:  # ValueError: a path with a zero byte in it
+        reason = (getattr(error, "strerror", None) or str(error)).lower()
+        raise InputError(path, found=reason, expected="a file that can be read", remedy="check the path") from None
+
+
+def decode_gray(file: IO[bytes], name: object, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
+    """Decode a picture from an open file (see `read_gray`).
+
+    Args:
+        file: A seekable binary file, at its start.
+        name: What to call it in messages.
+        max_pixels: Larger pictures are refused before they are decoded.
+
+    Returns:
+        (h, w) uint8.
+
+    Raises:
+        InputError: Not a picture, too large, or damaged.
+    """
+    from PIL import Image, UnidentifiedImageError
+
+    start = file.read(512)
+    file.seek(0)
+    try:
+        with _quiet(max_pixels):
+            Image.init()
+            with Image.open(file, formats=[known for known in FORMATS if known in Image.OPEN]) as image:
+                width, height = image.size
+                if width * height > max_pixels:
+                    raise Image.DecompressionBombError
+                return to_gray(image, name)
+    except InputError:
+        raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
         raise InputError(
-            path, found="too many pixels", expected="a picture of one digit", remedy="shrink it"
+            name,
+            found="too many pixels",
+            expected=f"at most {max_pixels:,}",
+            remedy="shrink it, or cut out the digit",
         ) from None
-    except (OSError, SyntaxError, ValueError, EOFError) as error:  # what Pillow raises on damaged files
-        raise InputError(path, found=f"a damaged image ({error})", expected="an image file", remedy=remedy) from None
+    except UnidentifiedImageError:
+        found, remedy = _what_it_is(start)
+        raise InputError(name, found=found, expected=EXPECTED, remedy=remedy) from None
+    except MemoryError:
+        raise InputError(
+            name, found="more pixels than fit the memory", expected="a smaller image", remedy="shrink it"
+        ) from None
+    except Exception as error:  # a damaged file fails in many ways: OSError, SyntaxError, struct.error, KeyError ...
+        reason = " ".join(str(error).split())[:100] or type(error).__name__
+        raise InputError(name, found=f"a damaged image ({reason})", expected="a whole one", remedy=AGAIN) from None
 
 
-def _flatten(image: object) -> np.ndarray:
-    """Put a drawing with transparency on the background it stands out from."""
-    grey, alpha = np.moveaxis(np.asarray(image, dtype=np.float32), 2, 0)  # (h, w) each
-    alpha /= 255.0
-    if alpha.mean() > 0.5:  # a sheet with holes or rounded corners, which are of its own colour
-        paper = float(np.median(grey[alpha > 0.5]))
-    else:
-        drawn = (grey * alpha).sum() / max(float(alpha.sum()), 1e-6)
-        paper = 255.0 if drawn < 128.0 else 0.0
-    return np.rint(grey * alpha + paper * (1.0 - alpha)).astype(np.uint8)
+def _kind(mode: int) -> str | None:
+    """Name what is no ordinary file; None if it is one. Opening a pipe could wait for ever."""
+    kinds = {
+        stat.S_IFDIR: "a folder",
+        stat.S_IFIFO: "a named pipe",
+        stat.S_IFCHR: "a device",
+        stat.S_IFBLK: "a device",
+        stat.S_IFSOCK: "a socket",
+    }
+    return None if stat.S_ISREG(mode) else kinds.get(stat.S_IFMT(mode), "no ordinary file")
 
 
-def _from_wide(values: np.ndarray) -> np.ndarray:
-    """Bring 16-bit and float pictures to 0..255 by their own range."""
-    low, high = float(values.min()), float(values.max())
-    return np.rint((values - low) * (255.0 / max(high - low, 1e-6))).astype(np.uint8)
+def _what_it_is(start: bytes) -> tuple[str, str]:
+    """Tell what a file is that is no picture, by its first bytes, and what to do about it."""
+    for pattern, found, remedy in UNREADABLE:
+        if re.match(pattern, start, re.DOTALL):
+            return found, remedy
+    return "not an image", "name an image file, or save it as PNG or JPEG"
+
+
+@contextlib.contextmanager
+def _quiet(max_pixels: int) -> Iterator[None]:
+    """Keep Pillow and libtiff off standard error, and bind even pictures inside files to the limit.
+
+    Some formats hold a whole picture of another size than the file's header says (ICO, ICNS): Pillow compares
+    those with its own limit, which is this one meanwhile.
+    """
+    from PIL import Image
+
+    logger, nowhere = logging.getLogger("PIL"), logging.NullHandler()
+    with _one_at_a_time, warnings.catch_warnings(), _silent_libtiff():
+        warnings.simplefilter("ignore")  # remarks on odd but readable files
+        warnings.simplefilter("error", Image.DecompressionBombWarning)
+        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, max_pixels
+        logger.addHandler(nowhere)  # without any handler Python prints on standard error
+        try:
+            yield
+        finally:
+            logger.removeHandler(nowhere)
+            Image.MAX_IMAGE_PIXELS = before
+
+
+@contextlib.contextmanager
+def _silent_libtiff() -> Iterator[None]:
+    """Take libtiff's error printer away; Pillow raises what is wrong anyway.
+
+    libtiff prints from C, past `sys.stderr`. Its function is looked up among the libraries that Pillow has loaded;
+    where it can't be found (Windows), libtiff prints.
+    """
+    from PIL import Image
+
+    try:
+        library = ctypes.CDLL(Image.core.__file__)
+        replace = library.TIFFSetErrorHandler
+        replace.restype, replace.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+    except (OSError, AttributeError):
+        yield
+        return
+    before = replace(None)
+    try:
+        yield
+    finally:
+        replace(before)
