@@ -15,14 +15,15 @@ from pathlib import Path
 
 import numpy as np
 
-from lenet_gpu.datasets.dataset import CLASSES, SIDE, Bytes
+from lenet_gpu.datasets.dataset import Bytes
 from lenet_gpu.errors import DataError
+from lenet_gpu.paper import CLASSES, IMAGE_SIZE
 
-COLUMNS = 1 + SIDE * SIDE
+COLUMNS = 1 + IMAGE_SIZE**2
 BLOCK = 2000  # rows parsed at a time
 LONGEST = 1 << 16  # bytes in a row; 785 numbers need under 8,000
 LABEL_NAMES = ("label", "labels", "class", "digit", "target", "y")
-LAYOUT = f"{COLUMNS} columns: the label, then {SIDE * SIDE} pixels"
+LAYOUT = f"{COLUMNS} columns: the label, then {IMAGE_SIZE**2} pixels"
 
 
 def read_csv(path: Path) -> tuple[Bytes, Bytes, str]:
@@ -50,7 +51,7 @@ def read_csv(path: Path) -> tuple[Bytes, Bytes, str]:
     if not blocks:
         raise DataError(path, found="no rows", expected=f"rows of {LAYOUT}")
     rows = np.concatenate(blocks)  # (n, 785)
-    images = np.ascontiguousarray(rows[:, 1:]).reshape(-1, SIDE, SIDE)  # (n, 784) -> (n, 28, 28)
+    images = np.ascontiguousarray(rows[:, 1:]).reshape(-1, IMAGE_SIZE, IMAGE_SIZE)  # (n, 784) -> (n, 28, 28)
     return images, rows[:, 0].copy(), sha256.hexdigest()
 
 

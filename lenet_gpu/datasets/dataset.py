@@ -1,7 +1,8 @@
-"""What a data set is: images and labels, checked once and trusted from then on."""
+"""Data sets: images and labels, checked once and trusted from then on."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -9,11 +10,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from lenet_gpu.array_checks import check_labels
+from lenet_gpu.datasets.arrays import Label, choose_share, convert_images, find_classes, number_labels, read_labels
 from lenet_gpu.errors import DataError
 from lenet_gpu.ink.raster import Drawings
+from lenet_gpu.paper import CLASSES, IMAGE_SIZE
 
-SIDE = 28  # pixels along each side of an MNIST image
-CLASSES = 10
 HOLD_OUT = 6  # every 6th sample of a class goes to the test split, near MNIST's 60,000 to 10,000
 
 Bytes = npt.NDArray[np.uint8]
@@ -25,9 +27,10 @@ class Split:
 
     Args:
         images: (n, 28, 28) uint8, C-contiguous; 0 is the ground, 255 is full ink. n is at least 1.
-        labels: (n,) uint8, each 0..9.
+        labels: (n,) uint8, each 0 to below `classes`.
         drawings: The pen strokes that the images were drawn from, if they were.
         writers: (n,) integers, who wrote each, if that is known.
+        classes: Number of classes.
 
     Raises:
         DataError: If dtype, shape, number or a label is not as above.
@@ -37,13 +40,14 @@ class Split:
     labels: Bytes
     drawings: Drawings | None = None
     writers: np.ndarray | None = None
+    classes: int = CLASSES
 
     def __post_init__(self) -> None:
         _demand(self.images, "images", ndim=3)
         _demand(self.labels, "labels", ndim=1)
-        if self.images.shape[1:] != (SIDE, SIDE):
+        if self.images.shape[1:] != (IMAGE_SIZE, IMAGE_SIZE):
             rows, columns = self.images.shape[1:]
-            raise DataError("images", found=f"{rows}x{columns} pixels each", expected=f"{SIDE}x{SIDE}")
+            raise DataError("images", found=f"{rows}x{columns} pixels each", expected=f"{IMAGE_SIZE}x{IMAGE_SIZE}")
         if len(self.images) != len(self.labels):
             raise DataError(
                 "images and labels",
@@ -52,7 +56,7 @@ class Split:
             )
         if len(self.images) == 0:
             raise DataError("images", found="none", expected="at least one labelled image")
-        check_labels(self.labels, "labels")
+        check_labels(self.labels, classes=self.classes, error=DataError)
         for thing, number in (
             ("drawings", None if self.drawings is None else len(self.drawings)),
             ("writers", None if self.writers is None else len(self.writers)),
@@ -69,7 +73,7 @@ class Split:
         return f"Split({len(self)} images)"
 
     def take(self, which: npt.NDArray[Any]) -> Split:
-        """Give a part of the samples, with all that belongs to them.
+        """Return a subset.
 
         Args:
             which: (n,) bool, or indices.
@@ -79,49 +83,120 @@ class Split:
             self.labels[which],
             None if self.drawings is None else self.drawings.take(which),
             None if self.writers is None else self.writers[which],
+            self.classes,
         )
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """A training and a test split, with digests that tell exactly which data they were.
+    """Images to train with, to validate with and to test with, and digests that tell exactly which they are.
 
     Args:
-        name: `"mnist"`, `"emnist-digits"`, `"pendigits"`, or the path as it was given to `load_dataset`.
+        name: `"mnist"`, `"emnist-digits"`, `"pendigits"`, `"arrays"`, or the path given to `load_dataset`.
         train: Samples to learn from.
-        test: Samples to measure with, never learnt from.
+        test: Samples to measure with, never learnt from; None if there are none.
         digests: SHA-256 (64 hexadecimal digits) by part. For idx data the parts are the four canonical
             file names and the digest is of the uncompressed file; for CSV and pendigits it is of each
-            uncompressed file, by its name; for an image folder of a set's pixels followed by its labels.
+            uncompressed file, by its name; for image folders and arrays of a split's pixels followed by its labels.
+        validation: Samples to choose with, for example when to stop, never learnt from; None if there are none.
+        class_labels: What the user calls each class, by its number: the digits, unless `from_arrays` met others.
+
+    Raises:
+        DataError: A split has another number of classes.
     """
 
     name: str
     train: Split
-    test: Split
+    test: Split | None
     digests: Mapping[str, str]
+    validation: Split | None = None
+    class_labels: tuple[Label, ...] = tuple(range(CLASSES))
 
     def __post_init__(self) -> None:
+        for thing, split in (("train", self.train), ("validation", self.validation), ("test", self.test)):
+            if split is not None and split.classes != self.classes:
+                raise DataError(
+                    thing, found=f"{split.classes} classes", expected=f"{self.classes}, as the data set has"
+                )
         object.__setattr__(self, "digests", dict(self.digests))  # nobody else holds this copy
 
+    @property
+    def classes(self) -> int:
+        """Number of classes: 10 for digits."""
+        return len(self.class_labels)
 
-def check_labels(labels: Bytes, thing: str) -> None:
-    """Refuse labels that are not digits.
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Name of each class, by its number: "0" to "9" for digits."""
+        return tuple(map(str, self.class_labels))
 
-    Args:
-        labels: (n,) uint8.
-        thing: What they came from, for the message.
+    @classmethod
+    def from_arrays(
+        cls,
+        images: Any,
+        labels: Any,
+        *,
+        validation: float | tuple[Any, Any] = 0.0,
+        test: tuple[Any, Any] | None = None,
+        name: str = "arrays",
+        seed: int = 0,
+    ) -> Dataset:
+        """Make a data set of arrays or lists.
 
-    Raises:
-        DataError: Naming the first label outside 0..9 and its position, counted from 0.
-    """
-    wrong = np.flatnonzero(labels >= CLASSES)
-    if wrong.size:
-        raise DataError(
-            thing,
-            found=f"label {int(labels[wrong[0]])} at position {int(wrong[0])}",
-            expected=f"labels 0..{CLASSES - 1}",
-            remedy="use data of the ten digits alone",
-        )
+        Labels may be any integers or strings, of 2 to 64 classes. Those among `labels` are numbered in ascending
+        order, 0 to below the number of classes; `class_labels` keeps what they were.
+
+        Args:
+            images: Images to train with: (n, 28, 28), (n, 784), (n, 28, 28, 1) or (n, 1, 28, 28); uint8 or other
+                integers in 0..255, floating-point in 0..1 (rounded to 256 levels), or bool. 0 is the ground.
+            labels: n integers or strings, one an image.
+            validation: Images kept from training to validate with: their share of each class, chosen by `seed`, or
+                a pair (images, labels).
+            test: A pair (images, labels) to test with.
+            name: Name of the data set.
+            seed: Seed of the choice.
+
+        Returns:
+            The data set.
+
+        Raises:
+            DataError: A wrong shape, dtype, range or number, NaN, too few or too many classes, or a label to validate
+                or test with that no training image has.
+        """
+        pixels = convert_images(images)
+        read = read_labels(labels, len(pixels))
+        known = find_classes(read)
+        train = Split(pixels, number_labels(read, known), classes=len(known))
+        held: Split | None
+        if isinstance(validation, (int, float, np.number)) and not isinstance(validation, bool):
+            held = None
+            if validation != 0:
+                out = choose_share(train.labels, float(validation), seed)
+                train, held = train.take(~out), train.take(out)
+        else:
+            held = _split_of_pair(validation, known, "validation")
+        tested = None if test is None else _split_of_pair(test, known, "test")
+        splits = {"train": train, "validation": held, "test": tested}
+        digests = {part: _sha256(split) for part, split in splits.items() if split is not None}
+        return cls(name, train, tested, digests, held, known)
+
+
+def _split_of_pair(pair: Any, known: tuple[Label, ...], part: str) -> Split:
+    """Make a split of a pair (images, labels) whose classes are known already."""
+    if isinstance(pair, Split):
+        pair = pair.images, pair.labels
+    if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        found = f"{len(pair)} values" if isinstance(pair, (tuple, list)) else type(pair).__name__
+        raise DataError(part, found=found, expected="a pair (images, labels)")
+    pixels = convert_images(pair[0], f"{part} images")
+    labels = read_labels(pair[1], len(pixels), f"{part} labels")
+    return Split(pixels, number_labels(labels, known, f"{part} labels"), classes=len(known))
+
+
+def _sha256(split: Split) -> str:
+    digest = hashlib.sha256(split.images.data)
+    digest.update(split.labels.data)
+    return digest.hexdigest()
 
 
 def hold_out(images: Bytes, labels: Bytes, thing: str) -> tuple[Split, Split]:

@@ -18,8 +18,10 @@ from typing import BinaryIO, Literal
 
 import numpy as np
 
-from lenet_gpu.datasets.dataset import SIDE, Bytes, check_labels
+from lenet_gpu.array_checks import check_labels
+from lenet_gpu.datasets.dataset import Bytes
 from lenet_gpu.errors import DataError
+from lenet_gpu.paper import IMAGE_SIZE
 from lenet_gpu.storage import shared_memory
 
 Kind = Literal["images", "labels"]
@@ -109,11 +111,13 @@ def _parse(stream: io.BufferedIOBase, name: str, kind: Kind, stored_size: int, *
             remedy=AGAIN,
         )
     count, pixels = dimensions[0], dimensions[1:]
-    if kind == "images" and pixels != (SIDE, SIDE):
-        raise DataError(name, found=f"images of {pixels[0]}x{pixels[1]} pixels", expected=f"{SIDE}x{SIDE}")
+    if kind == "images" and pixels != (IMAGE_SIZE, IMAGE_SIZE):
+        raise DataError(
+            name, found=f"images of {pixels[0]}x{pixels[1]} pixels", expected=f"{IMAGE_SIZE}x{IMAGE_SIZE}"
+        )
     if count == 0:
         raise DataError(name, found=f"no {kind} (its header says 0)", expected="at least one")
-    size = count * (SIDE * SIDE if kind == "images" else 1)
+    size = count * (IMAGE_SIZE**2 if kind == "images" else 1)
     _check_claim(name, kind, count, size, stored_size, len(header), gzipped=gzipped)
     try:
         # Safe now: the claim fits the file. Images lie where worker processes can get at them.
@@ -130,9 +134,9 @@ def _parse(stream: io.BufferedIOBase, name: str, kind: Kind, stored_size: int, *
     sha256 = hashlib.sha256(header)
     sha256.update(flat.data)
     if kind == "labels":
-        check_labels(flat, name)
+        check_labels(flat, thing=name, error=DataError)
         return flat, sha256.hexdigest()
-    return flat.reshape(count, SIDE, SIDE), sha256.hexdigest()  # (n, 28, 28)
+    return flat.reshape(count, IMAGE_SIZE, IMAGE_SIZE), sha256.hexdigest()  # (n, 28, 28)
 
 
 def _read_header(stream: io.BufferedIOBase, name: str, kind: Kind) -> tuple[int, tuple[int, ...], bytes]:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
-from lenet_gpu.datasets.dataset import SIDE, Bytes
+from lenet_gpu.datasets.dataset import Bytes
 from lenet_gpu.errors import DataError, InputError
 from lenet_gpu.ink.image_files import read_gray
 from lenet_gpu.ink.preprocess import image_to_mnist
+from lenet_gpu.paper import IMAGE_SIZE
 
 IGNORED = ("thumbs.db", "desktop.ini", "__macosx")  # what file managers leave behind
 
@@ -64,7 +65,7 @@ def read_image_folder(folder: Path, *, progress: bool = False) -> tuple[Bytes, B
     files = [(digit, path) for digit, place in folders.items() for path in _entries(place)]
     if not files:
         raise DataError(folder, found="class folders without a file in them", expected="pictures")
-    images = np.empty((len(files), SIDE, SIDE), dtype=np.uint8)
+    images = np.empty((len(files), IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
     labels = np.array([digit for digit, _ in files], dtype=np.uint8)
     for index, (_, path) in enumerate(
         tqdm(files, desc=folder.name, unit="image", delay=1, file=sys.stderr, disable=not progress)
@@ -93,7 +94,7 @@ def read_image(path: Path) -> Bytes:
         gray = read_gray(path)  # (height, width)
     except InputError as error:
         raise DataError(path, found=error.found, expected=error.expected, remedy=error.remedy) from None
-    if gray.shape != (SIDE, SIDE):
+    if gray.shape != (IMAGE_SIZE, IMAGE_SIZE):
         return image_to_mnist(gray)
     ring = np.concatenate([gray[0], gray[-1], gray[1:-1, 0], gray[1:-1, -1]])
     return 255 - gray if ring.mean() > 127.5 else gray

@@ -19,9 +19,10 @@ from pathlib import Path
 
 import numpy as np
 
+from lenet_gpu.array_checks import check_labels
 from lenet_gpu.datasets.archive import read_bytes
 from lenet_gpu.datasets.atomic import locked_folder
-from lenet_gpu.datasets.dataset import CLASSES, Dataset, Split, check_labels, held_out
+from lenet_gpu.datasets.dataset import Dataset, Split, held_out
 from lenet_gpu.datasets.lzw import uncompress
 from lenet_gpu.datasets.mirrors import TIMEOUT, Archive
 from lenet_gpu.datasets.places import search_places
@@ -29,6 +30,7 @@ from lenet_gpu.datasets.unipen import Digits, read_unipen
 from lenet_gpu.errors import DataError, InputError
 from lenet_gpu.ink.preprocess import drawings_to_mnist
 from lenet_gpu.ink.raster import Drawings
+from lenet_gpu.paper import CLASSES
 
 NAME = "pendigits"
 MOST_BYTES = 64 << 20  # of one file, unpacked; the real ones have 2.6 and 1.2 million
@@ -200,7 +202,7 @@ def read_npz(path: Path) -> tuple[Digits, str]:
     if not sound or not (labels.min() >= 0 and labels.max() <= 255):
         raise DataError(path, found="arrays that do not fit each other", expected="points, stroke, digit and label")
     drawings = Drawings(points.astype(np.float64), strokes.astype(np.int64), digits.astype(np.int64))
-    check_labels(labels.astype(np.uint8), str(path))
+    check_labels(labels, thing=str(path), error=DataError)
     return Digits(drawings, labels.astype(np.uint8), writers.astype(np.int64)), hashlib.sha256(content).hexdigest()
 
 

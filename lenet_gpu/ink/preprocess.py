@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from lenet_gpu.array_checks import check_gray_values
 from lenet_gpu.errors import InputError
 from lenet_gpu.ink.find_ink import find_ink
 from lenet_gpu.ink.raster import Drawings, Pen, draw
@@ -179,15 +180,9 @@ def _check(image: Any) -> np.ndarray:
         raise InputError("image", found=f"shape {array.shape}", expected="greyscale (height, width)")
     if array.size > MAX_PIXELS:
         raise InputError("image", found=f"{array.size:,} pixels", expected=f"at most {MAX_PIXELS:,}")
-    if array.dtype == np.uint8:
-        return array.astype(np.float32)
-    if array.dtype == bool:
-        return array.astype(np.float32) * 255.0
-    if array.dtype.kind != "f":
-        raise InputError("image", found=f"dtype {array.dtype}", expected="uint8, or float with 0..1")
-    if not (np.isfinite(array).all() and array.min() >= 0.0 and array.max() <= 1.0):
-        raise InputError("image", found="values outside 0..1", expected="uint8, or float with 0..1")
-    return array.astype(np.float32) * 255.0
+    if array.dtype != bool:
+        check_gray_values(array, "image")
+    return array.astype(np.float32) if array.dtype == np.uint8 else array.astype(np.float32) * 255.0
 
 
 def _without_surroundings(ink: np.ndarray) -> np.ndarray:

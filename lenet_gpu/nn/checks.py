@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from lenet_gpu import array_checks
 from lenet_gpu.errors import InputError
 from lenet_gpu.paper import CLASSES, IMAGE_SIZE
 
@@ -32,17 +33,7 @@ def check_images(images: Any) -> np.ndarray:
             expected=f"(n, {IMAGE_SIZE}, {IMAGE_SIZE})",
             remedy="use Recognizer.predict_image for pictures of other sizes",
         )
-    if array.dtype == np.uint8:
-        return array
-    if array.dtype.kind != "f":
-        raise InputError("images", found=f"dtype {array.dtype}", expected="uint8, or float with 0..1")
-    if array.size and not (array.min() >= 0.0 and array.max() <= 1.0):
-        raise InputError(
-            "images",
-            found=f"values {array.min():g} to {array.max():g}",
-            expected="float in 0 (background) to 1 (ink)",
-            remedy="divide by 255, or pass uint8",
-        )
+    array_checks.check_gray_values(array, "images")
     return array
 
 
@@ -60,9 +51,4 @@ def check_labels(labels: Any, n: int, classes: int = CLASSES) -> np.ndarray:
     Raises:
         InputError: Another shape, dtype or range.
     """
-    array = np.asarray(labels)
-    if array.shape != (n,) or array.dtype.kind not in "iu":
-        raise InputError("labels", found=f"{array.dtype} {array.shape}", expected=f"integers of shape ({n},)")
-    if n and not (array.min() >= 0 and array.max() < classes):
-        raise InputError("labels", found=f"{array.min()} to {array.max()}", expected=f"0 to {classes - 1}")
-    return array.astype(np.int64)
+    return array_checks.check_labels(labels, n, classes).astype(np.int64)

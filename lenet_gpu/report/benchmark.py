@@ -166,6 +166,7 @@ def _measurements_on(
         engines = [opened(fast, count) for count in worker_counts(engines[0].workers)[:-1]] + engines
     if engines[0].name != "layered":
         engines.append(opened("layered"))
+    assert data.test is not None  # MNIST has one
     many = data.test.images[:MANY]
     for engine in engines:
         engine.load(data.train.images, data.train.labels)

@@ -54,7 +54,8 @@ class ProgressBar(Callback):
         model, recipe, engine = trainer.model, trainer.recipe, trainer.engine
         assert engine is not None
         print(f"network   {model.variant}, {model.parameters.size:,} parameters, seed {trainer.seed}")
-        print(f"data      {data.name}, {len(data.train.labels):,} training and {len(data.test.labels):,} test images")
+        tested = 0 if data.test is None else len(data.test)
+        print(f"data      {data.name}, {len(data.train.labels):,} training and {tested:,} test images")
         print(f"recipe    {recipe.name}: {recipe.description}")
         print(f"backend   {model.backend.name}: {model.backend.device_name}")
         print(f"engine    {engine.description}", flush=True)

@@ -242,6 +242,8 @@ class Trainer:
         # A step can leave NaN or infinity behind that no loss has seen yet.
         if not np.isfinite(self.model.host_parameters()).all():
             raise self._diverged("a parameter became NaN or infinite", steps, epoch)
+        if data.test is None:
+            raise InputError("data", found="no test images", expected="images to measure with after every epoch")
         start = time.perf_counter()
         train = self._evaluate(engine, data.train, "training set")
         test = self._evaluate(engine, data.test, "test set")
