@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from lenet_gpu.errors import InputError
-from lenet_gpu.nn.checks import check_images
+from lenet_gpu.nn.inputs import check_images
 from lenet_gpu.nn.layers import Convolution, Dense, Layer, ScaledTanh, Subsampling
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.paper import KERNEL_SIZE

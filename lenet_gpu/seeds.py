@@ -17,6 +17,9 @@ MAX_SEED = 2**63 - 1
 ORDER, DISTORTIONS, STROKE_WIDTHS, SOURCES, CURVATURE = range(5)
 """What an epoch draws: each purpose has its own streams, so that none moves when another draws more or less."""
 
+LAYERS = 16
+"""Purpose of the first layer of a network, for what layers draw themselves (dropout); layer k has LAYERS + k."""
+
 
 def generator(seed: int, stream: int, purpose: int = ORDER) -> np.random.Generator:
     """A generator that depends on nothing but its arguments.

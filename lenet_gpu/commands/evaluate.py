@@ -50,10 +50,10 @@ def run(options: argparse.Namespace) -> int:
     from lenet_gpu.engine.select import make_engine
     from lenet_gpu.nn.lenet5 import LeNet5
     from lenet_gpu.nn.losses import softmax
-    from lenet_gpu.nn.optim import GradientDescent
+    from lenet_gpu.nn.metrics import evaluate_outputs
+    from lenet_gpu.nn.optim import SGD
     from lenet_gpu.recognition.ensemble import combined_outputs, views
     from lenet_gpu.recognition.recognizer import model_path
-    from lenet_gpu.training.metrics import evaluate_outputs
 
     paths = [model_path(model) for model in options.models]
     for path in paths:
@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
     split = getattr(data, options.split)
     each = []
     for path in paths:
-        with make_engine(LeNet5.load(path, backend), GradientDescent()) as engine:
+        with make_engine(LeNet5.load(path, backend), SGD()) as engine:
             each += [engine.outputs(view) for view in (views(split.images) if options.tta else [split.images])]
     outputs = combined_outputs(each)
     evaluation = evaluate_outputs(outputs, split.labels)

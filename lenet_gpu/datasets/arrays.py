@@ -146,6 +146,36 @@ def find_classes(labels: np.ndarray, thing: str = "labels") -> tuple[Label, ...]
     return tuple(classes)
 
 
+def match_classes(labels: np.ndarray, classes: int | tuple[Label, ...], thing: str = "labels") -> tuple[Label, ...]:
+    """Find what the classes are called where their number or their labels are known before.
+
+    Args:
+        labels: (n,) integers or strings.
+        classes: The labels of the classes; or their number k, where labels 0 to k - 1 are the numbers themselves.
+        thing: What to call them in messages.
+
+    Returns:
+        The label of each class, by its number.
+
+    Raises:
+        DataError: Labels that are neither 0 to k - 1 nor of k classes.
+    """
+    if isinstance(classes, tuple):
+        return classes
+    if labels.dtype.kind in "iu" and (not labels.size or (labels.min() >= 0 and labels.max() < classes)):
+        return tuple(range(classes))
+    found = np.unique(labels).tolist()
+    if len(found) != classes:
+        shown = ", ".join(map(str, found[:8])) + (", ..." if len(found) > 8 else "")
+        raise DataError(
+            thing,
+            found=f"{len(found)} classes ({shown})",
+            expected=f"{classes} classes, as the network has, or the numbers 0 to {classes - 1}",
+            remedy=f"make the network for {len(found)} classes",
+        )
+    return tuple(found)
+
+
 def number_labels(labels: np.ndarray, classes: tuple[Label, ...], thing: str = "labels") -> np.ndarray:
     """Replace labels by the numbers of their classes.
 

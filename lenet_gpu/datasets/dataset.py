@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from lenet_gpu.array_checks import check_labels
-from lenet_gpu.datasets.arrays import Label, choose_share, convert_images, find_classes, number_labels, read_labels
+from lenet_gpu.datasets.arrays import (
+    Label,
+    choose_share,
+    convert_images,
+    find_classes,
+    match_classes,
+    number_labels,
+    read_labels,
+)
 from lenet_gpu.errors import DataError
 from lenet_gpu.ink.raster import Drawings
 from lenet_gpu.paper import CLASSES, IMAGE_SIZE
@@ -140,6 +148,7 @@ class Dataset:
         test: tuple[Any, Any] | None = None,
         name: str = "arrays",
         seed: int = 0,
+        classes: int | tuple[Label, ...] | None = None,
     ) -> Dataset:
         """Make a data set of arrays or lists.
 
@@ -155,6 +164,8 @@ class Dataset:
             test: A pair (images, labels) to test with.
             name: Name of the data set.
             seed: Seed of the choice.
+            classes: The classes that there are, where that is known before: their labels; or their number n, of which
+                labels 0 to n - 1 are the numbers as they stand.
 
         Returns:
             The data set.
@@ -165,20 +176,40 @@ class Dataset:
         """
         pixels = convert_images(images)
         read = read_labels(labels, len(pixels))
-        known = find_classes(read)
-        train = Split(pixels, number_labels(read, known), classes=len(known))
-        held: Split | None
-        if isinstance(validation, (int, float, np.number)) and not isinstance(validation, bool):
-            held = None
-            if validation != 0:
-                out = choose_share(train.labels, float(validation), seed)
-                train, held = train.take(~out), train.take(out)
-        else:
-            held = _split_of_pair(validation, known, "validation")
+        known = find_classes(read) if classes is None else match_classes(read, classes)
+        train, held = _validated(
+            Split(pixels, number_labels(read, known), classes=len(known)), validation, known, seed
+        )
         tested = None if test is None else _split_of_pair(test, known, "test")
         splits = {"train": train, "validation": held, "test": tested}
         digests = {part: _sha256(split) for part, split in splits.items() if split is not None}
         return cls(name, train, tested, digests, held, known)
+
+    def with_validation(self, validation: float | tuple[Any, Any], seed: int = 0) -> Dataset:
+        """Return the data set with images to validate with.
+
+        Args:
+            validation: As for `from_arrays`.
+            seed: Seed of the choice.
+
+        Raises:
+            DataError: A share that leaves nothing, or a pair that does not fit.
+        """
+        train, held = _validated(self.train, validation, self.class_labels, seed)
+        digests = {**self.digests, **({} if held is None else {"validation": _sha256(held)})}
+        return replace(self, train=train, validation=held, digests=digests)
+
+
+def _validated(
+    train: Split, validation: float | tuple[Any, Any], known: tuple[Label, ...], seed: int
+) -> tuple[Split, Split | None]:
+    """Part a training set as `validation` asks: what is left to train with, and what to validate with."""
+    if isinstance(validation, (int, float, np.number)) and not isinstance(validation, bool):
+        if validation == 0:
+            return train, None
+        out = choose_share(train.labels, float(validation), seed)
+        return train.take(~out), train.take(out)
+    return train, _split_of_pair(validation, known, "validation")
 
 
 def _split_of_pair(pair: Any, known: tuple[Label, ...], part: str) -> Split:

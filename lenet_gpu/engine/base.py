@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 import numpy as np
 
+from lenet_gpu.errors import InputError
+
 if TYPE_CHECKING:
-    from lenet_gpu.nn.lenet5 import LeNet5
-    from lenet_gpu.nn.optim import GradientDescent
+    from lenet_gpu.nn.network import Network
+    from lenet_gpu.nn.optim import Optimizer
 
 Progress = Callable[[int, np.ndarray], None]
 """Called now and then with the number of finished steps (or images) and the losses of the finished steps."""
@@ -25,7 +27,7 @@ class Engine(ABC):
 
     Args:
         network: The network whose parameters are trained in place.
-        optimizer: The update rule.
+        optimizer: The update rule; None for inference alone.
 
     Attributes:
         name: Name for the command line.
@@ -35,7 +37,7 @@ class Engine(ABC):
     name = ""
     workers = 1
 
-    def __init__(self, network: LeNet5, optimizer: GradientDescent) -> None:
+    def __init__(self, network: Network, optimizer: Optimizer | None = None) -> None:
         self.network, self.optimizer = network, optimizer
 
     @property
@@ -49,7 +51,7 @@ class Engine(ABC):
 
         Args:
             images: (n, 28, 28) uint8 on the host; must not be changed afterwards.
-            labels: (n,) integers 0..9 on the host, or `paper.NOT_A_DIGIT`.
+            labels: (n,) integers from 0 to below the number of classes on the host, or that number: none of them.
         """
 
     @abstractmethod
@@ -78,7 +80,7 @@ class Engine(ABC):
 
     @abstractmethod
     def outputs(self, images: np.ndarray, progress: Progress | None = None) -> np.ndarray:
-        """Values of the output layer before softmax.
+        """Compute the scores of the classes before softmax; see `Network.outputs`.
 
         The very array that was loaded is not transferred again.
 
@@ -87,8 +89,30 @@ class Engine(ABC):
             progress: Called at progress-bar pace with the number of finished images.
 
         Returns:
-            (n, 10) float on the host.
+            (n, classes) float on the host.
         """
+
+    def activations(self, images: np.ndarray, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+        """Compute the outputs of layers by name; see `Network.activations`.
+
+        Args:
+            images: (n, 28, 28) uint8 on the host.
+            names: Which layers; all that have a name if None.
+
+        Returns:
+            (n, ...) host arrays.
+        """
+        return self.network.readable_activations(images, names)
+
+    def rule(self) -> Optimizer:
+        """Give the update rule.
+
+        Raises:
+            InputError: The engine was made for inference alone.
+        """
+        if self.optimizer is None:
+            raise InputError(f"engine {self.name}", found="no optimizer", expected="one to train with")
+        return self.optimizer
 
     def close(self) -> None:  # noqa: B027 (an engine that holds nothing has nothing to give back)
         """Give back processes, memory and devices. The engine can't be used afterwards."""

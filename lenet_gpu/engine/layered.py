@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ class LayeredEngine(Engine):
     """Runs a network layer by layer. A training step reads nothing back from the backend."""
 
     name = "layered"
+    _frozen: Sequence[str] = ()
 
     @property
     def description(self) -> str:
@@ -45,14 +47,19 @@ class LayeredEngine(Engine):
         Returns:
             The mean loss before the update, a 0-d array on the backend.
         """
-        network, xp = self.network, self.network.backend.xp
+        network, xp, rule = self.network, self.network.backend.xp, self.rule()
         images, labels = self._images[indices], self._labels[indices]
         if distortions is None:
             x = network.input_layer(images)
         else:
             x = network.grid_layer(distort_reference(xp, images, distortions, self._fields))
-        loss = network.input_loss_backward(x, labels)
-        self.optimizer.update(network.parameters, network.gradients, learning_rate)
+        loss = network.input_loss_backward(x, labels, training=True)
+        kept = {name: network.views[name].copy() for name in self._frozen}
+        for name in self._frozen:
+            network.gradient_views[name][...] = 0.0
+        rule.update(network.parameters, network.gradients, learning_rate)
+        for name, values in kept.items():  # weight decay, or a rule of the user's, moves them without a gradient
+            network.views[name][...] = values
         return loss
 
     def train(
@@ -65,6 +72,7 @@ class LayeredEngine(Engine):
     ) -> np.ndarray:
         """Take one step for every mini-batch of `order`."""
         backend = self.network.backend
+        self._frozen = self.network.frozen_parameters()
         device_order = backend.asarray(order)
         device_distortions = None if distortions is None else backend.asarray(distortions)
         if distortions is not None and self._fields is None:
@@ -82,11 +90,11 @@ class LayeredEngine(Engine):
         return np.array(backend.to_host(losses))
 
     def outputs(self, images: np.ndarray, progress: Progress | None = None) -> np.ndarray:
-        """Values of the output layer before softmax, in batches."""
+        """Compute the scores of the classes before softmax, in batches."""
         out = np.empty((len(images), self.network.classes), dtype=self.network.dtype)
         for start in range(0, len(images), EVALUATION_BATCH):
             part = slice(start, start + EVALUATION_BATCH)
-            out[part] = self.network.outputs(images[part], EVALUATION_BATCH)
+            out[part] = self.network.readable_outputs(images[part])
             if progress is not None:
                 progress(min(start + EVALUATION_BATCH, len(images)), out[:0])
         return out

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from typing import TYPE_CHECKING
 
 from lenet_gpu.engine.base import Engine
+from lenet_gpu.engine.cover import first_difference, unknown_optimizer, variant_of
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.engine.names import ENGINES, FAST_ENGINE
 from lenet_gpu.errors import BackendError, InputError
+from lenet_gpu.nn.network import Network
 
 if TYPE_CHECKING:
-    from lenet_gpu.nn.lenet5 import LeNet5
-    from lenet_gpu.nn.optim import GradientDescent
+    from lenet_gpu.nn.optim import Optimizer
+
+LOGGER = logging.getLogger("lenet_gpu")
 
 
 def make_engine(
-    network: LeNet5, optimizer: GradientDescent, name: str = "auto", threads: int | None = None
+    network: Network, optimizer: Optimizer | None = None, name: str = "auto", threads: int | None = None
 ) -> Engine:
     """Choose the fastest engine that covers the network on its backend.
 
     Args:
         network: The network to run.
-        optimizer: The update rule.
+        optimizer: The update rule; None for inference alone.
         name: "auto", or the engine to use, one of `ENGINES`.
         threads: Number of workers of the CPU engine; one a core if None.
 
     Returns:
-        The engine, ready for `load`.
+        The engine, ready for `load`. Where "auto" falls back to the readable layers, a warning of the logger
+        "lenet_gpu" says in one line what the fast engine does not cover.
 
     Raises:
         InputError: Unknown engine, or one that does not cover this network on this backend.
@@ -37,11 +41,12 @@ def make_engine(
         raise InputError("engine", found=repr(name), expected=" or ".join(("auto", *ENGINES)))
     fast = FAST_ENGINE[network.backend.name]
     if name not in ("auto", "layered", fast):
+        other = next(backend for backend, engine in FAST_ENGINE.items() if engine == name)
         raise InputError(
             f"engine {name}",
             found=f"the {network.backend.name} backend",
-            expected="the other one",
-            remedy="use --engine auto, or another --backend",
+            expected=f"the {other} backend",
+            remedy=f"take the engine auto, or the backend {other}",
         )
     if name == "layered":
         return LayeredEngine(network, optimizer)
@@ -50,22 +55,63 @@ def make_engine(
     except (InputError, BackendError) as error:
         if name != "auto":
             raise
-        print(f"lenet-gpu: using the readable layers ({error})", file=sys.stderr)
+        LOGGER.warning("running on the readable layers (%s)", error.found or error)
         return LayeredEngine(network, optimizer)
 
 
-def _fast_engine(name: str, network: LeNet5, optimizer: GradientDescent, threads: int | None) -> Engine:
-    """A fast engine by name; InputError if it does not cover the network, BackendError if it can't start."""
+def _fast_engine(name: str, network: Network, optimizer: Optimizer | None, threads: int | None) -> Engine:
+    """Make a fast engine by name; InputError if it does not cover the network, BackendError if it can't start."""
+    difference = first_difference(network)
     if name == "cuda":
-        from lenet_gpu.engine.cuda.engine import CudaEngine, covers
+        from lenet_gpu.engine.cuda.device import covers
+        from lenet_gpu.engine.cuda.engine import CudaEngine
 
-        reason = covers(network, network.backend, optimizer)
+        reason = difference or unknown_optimizer(optimizer) or covers(network, network.backend)
     else:
         from lenet_gpu.engine.cpu.engine import CpuEngine
 
-        reason = CpuEngine.covers(network)
+        reason = difference
     if reason is not None:
         raise InputError(
-            f"engine {name}", found=reason, expected="a network it covers", remedy="use --engine layered"
+            f"engine {name}",
+            found=reason,
+            expected="LeNet-5 as the engine knows it",
+            remedy="take the engine auto or layered",
         )
     return CudaEngine(network, optimizer) if name == "cuda" else CpuEngine(network, optimizer, threads)
+
+
+def find_reader(network: Network) -> Engine | None:
+    """Find the engine that answers for a network, as it is now, in `Network.outputs` and `Network.activations`.
+
+    Args:
+        network: Any network.
+
+    Returns:
+        An engine that stays with the network while layers, loss and input values stay; None where its own layers
+        answer.
+    """
+    if first_difference(network) is not None:
+        return None
+    facts = (variant_of(network), network.classes, network.background, network.ink, network.loss)
+    reader, known = network._reader or (None, None)
+    if reader is None or known != (*facts, id(network.parameters)):
+        try:
+            reader = _reading_engine(network)
+        except (InputError, BackendError) as error:
+            LOGGER.warning("reading by the readable layers (%s)", error.found or error)
+            reader = None
+        network._reader = reader, (*facts, id(network.parameters))
+    return reader
+
+
+def _reading_engine(network: Network) -> Engine:
+    """Make the engine for inference: in the user's own process, or on the GPU."""
+    if network.backend.name == "gpu":
+        return _fast_engine("cuda", network, None, None)
+    from lenet_gpu.engine.cpu.local import InProcess as LocalEngine
+
+    return LocalEngine(network)
+
+
+Network.find_reader = find_reader

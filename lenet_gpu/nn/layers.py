@@ -1,123 +1,29 @@
 """The layers of LeNet-5: what is computed, as plain array code.
 
-The same lines run on NumPy and on CuPy: every layer works on `xp`, the array module it is handed, keeps
-the dtype it is given (float32 to train, float64 for gradient checks) and never moves data to the host.
-These layers are what a reader learns from, the fallback for every network the fast engines do not cover,
-and the oracle all fast code is tested against.
+These layers are what a reader learns from, what every network runs on that the fast engines do not cover, and the
+oracle that all fast code is tested against. What a layer is, and how it is used, stands in layer.py.
 
-A layer is used in three moves::
-
-    y  = layer.forward(x)      # remembers what backward needs
-    dx = layer.backward(dy)    # dE/dy -> dE/dx; writes dE/dparameter into layer.gradients
-
-Shapes: n images, feature maps as (n, maps, height, width). E is the loss; dy stands for dE/dy.
-
-A fourth move serves the second-order learning rates of appendix C (sdlm.py)::
-
-    d2x = layer.curvature(d2y) # d2E/dy2 -> d2E/dx2, writes d2E/dparameter2 into layer.gradients
-
-It carries the diagonal of the Hessian back through the layers in the Gauss-Newton approximation (equations
-21 to 26): terms off the diagonal are neglected between any two layers, and so is the curvature of the
-squashing function. What is left looks like `backward` with every weight and every input squared, since a
+`curvature` carries the diagonal of the Hessian back through the layers in the Gauss-Newton approximation (LeCun et
+al. 1998, equations 21 to 26): terms off the diagonal are neglected between any two layers, and so is the curvature
+of the squashing function. What is left looks like `backward` with every weight and every input squared, since a
 connection a_i = ... + u_ij x_j has d2E/du_ij2 = d2E/da_i2 x_j^2 and adds u_ij^2 d2E/da_i2 to d2E/dx_j2. The
 second derivative by a shared parameter is the sum over all connections that share it.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lenet_gpu.paper import KERNEL_SIZE, SQUASH_A, SQUASH_S
-
-Array = Any
-"""An array of the layer's array module: numpy.ndarray or cupy.ndarray."""
-
-Shape = tuple[int, ...]
-
-
-def named_views(flat: Array, shapes: Mapping[str, Sequence[int]]) -> dict[str, Array]:
-    """Cut a flat buffer into named views.
-
-    Args:
-        flat: One-dimensional buffer.
-        shapes: Shape of each part, in the order in which the parts lie in the buffer.
-
-    Returns:
-        A view for each name.
-    """
-    views, start = {}, 0
-    for name, shape in shapes.items():
-        stop = start + math.prod(shape)
-        views[name] = flat[start:stop].reshape(shape)
-        start = stop
-    return views
-
-
-class Layer:
-    """A differentiable function with parameters that live in somebody else's buffer.
-
-    Attributes:
-        name: The paper's name, in lower case ("c1"); empty for layers without parameters.
-        shapes: Shape of each parameter by its name.
-        fan_in: Number of inputs of the units, parameter by parameter: a number or, where units differ, one
-            number for each entry along the first axis. A parameter that has no entry (biases, coefficients)
-            does not start at random.
-        parameters: Views of the network's flat parameter buffer by name (after `bind`).
-        gradients: Views of the flat gradient buffer by name (after `bind`).
-    """
-
-    name = ""
-
-    def __init__(self) -> None:
-        self.shapes: dict[str, Shape] = {}
-        self.fan_in: dict[str, int | Sequence[int]] = {}
-        self.parameters: Mapping[str, Array] = {}
-        self.gradients: Mapping[str, Array] = {}
-        self.needs_input_gradient = True
-        self.xp: Any = None
-
-    def bind(self, xp: Any, parameters: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
-        """Hand the layer its array module and its views of the flat buffers.
-
-        Args:
-            xp: numpy, cupy or a stand-in.
-            parameters: One view for each entry of `shapes`.
-            gradients: Likewise; `backward` overwrites them.
-        """
-        self.xp, self.parameters, self.gradients = xp, parameters, gradients
-
-    @property
-    def trainable(self) -> int:
-        """Number of trainable parameters."""
-        return sum(math.prod(shape) for shape in self.shapes.values())
-
-    def connections(self, height: int, width: int) -> int:
-        """Number of connections, biases included, for a map of outputs (height, width)."""
-        return self.trainable * height * width
-
-    def forward(self, x: Array) -> Array:
-        """Compute the layer's output and remember what `backward` needs."""
-        raise NotImplementedError
-
-    def backward(self, dy: Array) -> Array:
-        """Turn dE/dy into dE/dx and overwrite the parameters' gradients (summed over the batch)."""
-        raise NotImplementedError
-
-    def curvature(self, d2y: Array) -> Array:
-        """Turn d2E/dy2 into d2E/dx2; second derivatives by the parameters overwrite `gradients`.
-
-        Called after `forward` (and, in an output layer whose units are not linear, after `backward`).
-        LeCun et al. 1998, appendix C.
-        """
-        raise NotImplementedError
+from lenet_gpu.errors import InputError
+from lenet_gpu.nn.layer import Array, Layer
+from lenet_gpu.paper import CODES, KERNEL_SIZE, SQUASH_A, SQUASH_S
 
 
 class Convolution(Layer):
     """Convolution with a connection table (LeCun et al. 1998, section II.B, layers C1, C3 and C5).
 
-    Unit (o, r, s) of output map o sees a 5x5 neighbourhood of every input map that the table gives it::
+    Unit (o, r, s) of output map o sees a kxk neighbourhood of every input map that the table gives it (k = 5)::
 
         y[o, r, s] = bias[o] + sum over i in table[o], u, v of weight[o, i, u, v] * x[i, r + u, s + v]
 
@@ -128,17 +34,32 @@ class Convolution(Layer):
         in_maps: Number of input maps.
         out_maps: Number of output maps.
         table: For each output map the input maps that feed it (Table I for C3); None connects all.
+        kernel_size: k, the side of the neighbourhood.
 
     Parameters:
-        weight: (out_maps, in_maps, 5, 5) without a table; with one, (pairs, 5, 5): a kernel for each
+        weight: (out_maps, in_maps, k, k) without a table; with one, (pairs, k, k): a kernel for each
             connected pair, in order of output map, then input map.
         bias: (out_maps,).
+
+    Raises:
+        InputError: A table with another number of rows than output maps, or with input maps that do not exist.
     """
 
-    def __init__(self, name: str, in_maps: int, out_maps: int, table: Sequence[Sequence[int]] | None = None) -> None:
-        super().__init__()
-        self.name, self.in_maps, self.out_maps, self.table = name, in_maps, out_maps, table
-        k = KERNEL_SIZE
+    remembered = ("_windows", "_out_index", "_in_index")
+
+    def __init__(
+        self,
+        name: str,
+        in_maps: int,
+        out_maps: int,
+        table: Sequence[Sequence[int]] | None = None,
+        kernel_size: int = KERNEL_SIZE,
+    ) -> None:
+        super().__init__(name)
+        self.in_maps, self.out_maps, self.table, self.kernel_size = in_maps, out_maps, table, kernel_size
+        k = kernel_size
+        if table is not None:
+            _check_table(name, in_maps, out_maps, table)
         if table is None:
             self.shapes = {"weight": (out_maps, in_maps, k, k), "bias": (out_maps,)}
             self.fan_in = {"weight": in_maps * k * k}
@@ -155,11 +76,11 @@ class Convolution(Layer):
             self._in_index = xp.asarray([i for _, i in self._pairs])
 
     def dense_weight(self) -> Array:
-        """The kernels as (out_maps, in_maps, 5, 5), with zeros where the table has no connection."""
+        """Give the kernels as (out_maps, in_maps, k, k), with zeros where the table has no connection."""
         weight = self.parameters["weight"]
         if self.table is None:
             return weight
-        dense = self.xp.zeros((self.out_maps, self.in_maps, KERNEL_SIZE, KERNEL_SIZE), dtype=weight.dtype)
+        dense = self.xp.zeros((self.out_maps, self.in_maps, *weight.shape[1:]), dtype=weight.dtype)
         dense[self._out_index, self._in_index] = weight
         return dense
 
@@ -170,22 +91,22 @@ class Convolution(Layer):
             x: (n, in_maps, h, w).
 
         Returns:
-            (n, out_maps, h - 4, w - 4).
+            (n, out_maps, h - k + 1, w - k + 1).
         """
-        xp, k = self.xp, KERNEL_SIZE
+        xp, k = self.xp, self.kernel_size
         self._input_shape = x.shape
-        # Every 5x5 neighbourhood as a view, without a copy.
+        # Every kxk neighbourhood as a view, without a copy.
         self._windows = xp.lib.stride_tricks.sliding_window_view(x, (k, k), axis=(2, 3))
-        # (n, in_maps, h-4, w-4, 5, 5)
+        # (n, in_maps, h - k + 1, w - k + 1, k, k)
         y = xp.tensordot(self._windows, self.dense_weight(), axes=([1, 4, 5], [1, 2, 3]))
-        # (n, h-4, w-4, out_maps)
-        return (y + self.parameters["bias"]).transpose(0, 3, 1, 2)  # (n, out_maps, h-4, w-4)
+        # (n, h - k + 1, w - k + 1, out_maps)
+        return (y + self.parameters["bias"]).transpose(0, 3, 1, 2)  # (n, out_maps, h - k + 1, w - k + 1)
 
     def backward(self, dy: Array) -> Array:
         """Back-propagate.
 
         Args:
-            dy: (n, out_maps, h - 4, w - 4).
+            dy: (n, out_maps, h - k + 1, w - k + 1).
 
         Returns:
             dx, (n, in_maps, h, w); None in the first layer of a network, where nobody needs it.
@@ -201,22 +122,22 @@ class Convolution(Layer):
         """From each output to the connections that lead to it, for first or second derivatives.
 
         Args:
-            dy: (n, out_maps, h - 4, w - 4).
-            windows: What each connection has carried, (n, in_maps, h - 4, w - 4, 5, 5).
-            weight: By what each connection has multiplied it, (out_maps, in_maps, 5, 5).
+            dy: (n, out_maps, h - k + 1, w - k + 1).
+            windows: What each connection has carried, (n, in_maps, h - k + 1, w - k + 1, k, k).
+            weight: By what each connection has multiplied it, (out_maps, in_maps, k, k).
         """
-        xp, k = self.xp, KERNEL_SIZE
+        xp, k = self.xp, self.kernel_size
         dense_gradient = xp.tensordot(dy, windows, axes=([0, 2, 3], [0, 2, 3]))
-        # (out_maps, in_maps, 5, 5)
+        # (out_maps, in_maps, k, k)
         if self.table is not None:
-            dense_gradient = dense_gradient[self._out_index, self._in_index]  # (pairs, 5, 5)
+            dense_gradient = dense_gradient[self._out_index, self._in_index]  # (pairs, k, k)
         self.gradients["weight"][...] = dense_gradient
         self.gradients["bias"][...] = dy.sum(axis=(0, 2, 3))
         if not self.needs_input_gradient:
             return None
-        # Each output sends its dy back through the kernel to the 25 inputs it has seen.
+        # Each output sends its dy back through the kernel to the kxk inputs it has seen.
         dwindows = xp.tensordot(dy, weight, axes=([1], [0]))
-        # (n, h-4, w-4, in_maps, 5, 5)
+        # (n, h - k + 1, w - k + 1, in_maps, k, k)
         dx = xp.zeros(self._input_shape, dtype=dy.dtype)
         height, width = dy.shape[2:]
         for u in range(k):
@@ -241,9 +162,11 @@ class Subsampling(Layer):
         bias: (maps,).
     """
 
+    remembered = ("_x", "_sum")
+
     def __init__(self, name: str, maps: int) -> None:
-        super().__init__()
-        self.name, self.maps = name, maps
+        super().__init__(name)
+        self.maps = maps
         self.shapes = {"coefficient": (maps,), "bias": (maps,)}
 
     def connections(self, height: int, width: int) -> int:
@@ -305,40 +228,51 @@ class Subsampling(Layer):
 
 
 class ScaledTanh(Layer):
-    """The squashing function f(a) = 1.7159 tanh(2 a / 3) (LeCun et al. 1998, appendix A)."""
+    """The squashing function f(a) = A tanh(S a), 1.7159 tanh(2 a / 3) (LeCun et al. 1998, appendix A).
+
+    Args:
+        amplitude: A.
+        slope: S.
+    """
+
+    remembered = ("_y",)
+
+    def __init__(self, amplitude: float = SQUASH_A, slope: float = SQUASH_S) -> None:
+        super().__init__()
+        self.amplitude, self.slope = amplitude, slope
 
     def forward(self, x: Array) -> Array:
         """Squash; x and the result have any one shape."""
-        self._y = SQUASH_A * self.xp.tanh(SQUASH_S * x)
+        self._y = self.amplitude * self.xp.tanh(self.slope * x)
         return self._y
 
     def backward(self, dy: Array) -> Array:
         """Multiply by f'(a) = A S (1 - tanh(S a)^2), which needs only the output: S / A (A^2 - y^2)."""
-        return dy * self._slope()
+        return dy * self._derivative()
 
     def curvature(self, d2y: Array) -> Array:
         """Multiply by f'(a)^2; the term with f'' is neglected, which keeps the result from going below 0."""
-        slope = self._slope()
-        return d2y * slope * slope
+        derivative = self._derivative()
+        return d2y * derivative * derivative
 
-    def _slope(self) -> Array:
-        return SQUASH_S / SQUASH_A * (SQUASH_A**2 - self._y * self._y)
+    def _derivative(self) -> Array:
+        return self.slope / self.amplitude * (self.amplitude**2 - self._y * self._y)
 
 
 class Flatten(Layer):
     """C5's 120 maps of one unit each become a vector of 120 units."""
 
     def forward(self, x: Array) -> Array:
-        """(n, maps, h, w) -> (n, maps * h * w)."""
+        """Reshape (n, maps, h, w) to (n, maps * h * w)."""
         self._input_shape = x.shape
         return x.reshape(x.shape[0], -1)
 
     def backward(self, dy: Array) -> Array:
-        """(n, maps * h * w) -> (n, maps, h, w)."""
+        """Reshape (n, maps * h * w) to (n, maps, h, w)."""
         return dy.reshape(self._input_shape)
 
     def curvature(self, d2y: Array) -> Array:
-        """(n, maps * h * w) -> (n, maps, h, w)."""
+        """Reshape (n, maps * h * w) to (n, maps, h, w)."""
         return d2y.reshape(self._input_shape)
 
 
@@ -355,23 +289,25 @@ class Dense(Layer):
         bias: (units,).
     """
 
+    remembered = ("_x",)
+
     def __init__(self, name: str, inputs: int, units: int) -> None:
-        super().__init__()
-        self.name = name
+        super().__init__(name)
+        self.inputs, self.units = inputs, units
         self.shapes = {"weight": (units, inputs), "bias": (units,)}
         self.fan_in = {"weight": inputs}
 
     def forward(self, x: Array) -> Array:
-        """(n, inputs) -> (n, units)."""
+        """Compute x W^T + b, (n, inputs) -> (n, units)."""
         self._x = x
         return x @ self.parameters["weight"].T + self.parameters["bias"]
 
     def backward(self, dy: Array) -> Array:
-        """dE/dy (n, units) -> dE/dx (n, inputs)."""
+        """Carry dE/dy (n, units) back to dE/dx (n, inputs)."""
         return self._transposed(dy, self._x, self.parameters["weight"])
 
     def curvature(self, d2y: Array) -> Array:
-        """d2E/dy2 (n, units) -> d2E/dx2 (n, inputs)."""
+        """Carry d2E/dy2 (n, units) back to d2E/dx2 (n, inputs)."""
         weight = self.parameters["weight"]
         return self._transposed(d2y, self._x * self._x, weight * weight)
 
@@ -380,3 +316,62 @@ class Dense(Layer):
         self.gradients["weight"][...] = dy.T @ x  # (units, inputs)
         self.gradients["bias"][...] = dy.sum(axis=0)
         return dy @ weight
+
+
+class RadialBasis(Layer):
+    """The paper's output layer: squared distances from the codes of the ten digits.
+
+    LeCun et al. 1998, section II.B. F6 is made to draw a stylised picture of the digit with its 84 units; unit i of
+    the output says how far that drawing is from the picture of digit i::
+
+        y_i = sum over j of (x_j - w_ij)^2                                        (equation 7)
+
+    A small y is a good fit, so y is a penalty, and the smallest one names the digit. Unlike a softmax unit an RBF
+    unit is large for everything that is far from its centre, for pictures of no digit at all, too. The centres
+    are not trained: the layer has no parameters.
+
+    Args:
+        name: The paper's name in lower case.
+    """
+
+    sign = -1.0
+    remembered = ("_codes", "_difference", "_dy")
+
+    def bind(self, xp: Any, parameters: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
+        """Also put the codes, whole numbers +-1, beside the parameters."""
+        super().bind(xp, parameters, gradients)
+        self._codes = xp.asarray(CODES)  # (10, 84)
+
+    def connections(self, height: int, width: int) -> int:
+        """Count one for each component of each code."""
+        return len(CODES) * len(CODES[0]) * height * width
+
+    def forward(self, x: Array) -> Array:
+        """Compute the penalties, (n, 84) -> (n, 10)."""
+        # (n, 1, 84) - (10, 84)
+        self._difference = x[:, None, :] - self._codes.astype(x.dtype)  # (n, 10, 84)
+        return (self._difference * self._difference).sum(axis=2)
+
+    def backward(self, dy: Array) -> Array:
+        """Carry dE/dy (n, 10) back to dE/dx (n, 84): dy_i/dx_j = 2 (x_j - w_ij)."""
+        self._dy = dy
+        return 2.0 * (dy[:, :, None] * self._difference).sum(axis=1)
+
+    def curvature(self, d2y: Array) -> Array:
+        """Carry d2E/dy2 (n, 10) back to d2E/dx2 (n, 84), after `backward`.
+
+        d2E/dx_j2 = sum over i of d2E/dy_i2 (dy_i/dx_j)^2 + dE/dy_i d2y_i/dx_j2, where the last factor is 2. It
+        is this second term that makes up all of loss (8), whose first derivatives do not depend on y.
+        """
+        first = 4.0 * (d2y[:, :, None] * self._difference * self._difference).sum(axis=1)  # (n, 84)
+        return first + 2.0 * self._dy.sum(axis=1)[:, None]
+
+
+def _check_table(name: str, in_maps: int, out_maps: int, table: Sequence[Sequence[int]]) -> None:
+    """Refuse a connection table that does not fit the maps."""
+    expected = f"for each of {out_maps} output maps the input maps that feed it, 0 to {in_maps - 1}"
+    if len(table) != out_maps:
+        raise InputError(f"table of {name}", found=f"{len(table)} rows", expected=expected)
+    for row, inputs in enumerate(table):
+        if len(set(inputs)) != len(inputs) or not inputs or not all(0 <= i < in_maps for i in inputs):
+            raise InputError(f"table of {name}", found=f"{list(inputs)} in row {row}", expected=expected)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from lenet_gpu.errors import InputError
 from lenet_gpu.paper import RUBBISH_PENALTY
 
 Array = Any
@@ -146,11 +147,13 @@ class Loss(NamedTuple):
 
     Attributes:
         value: (xp, outputs, labels) to the mean loss, a 0-d array, and its first derivatives.
-        curvature: (xp, outputs, labels) to its second derivatives, those by one output twice alone.
+        curvature: (xp, outputs, labels) to its second derivatives, those by one output twice alone; only SDLM asks.
+        name: What files and messages call it; the function's own name if empty.
     """
 
     value: Callable[[Any, Array, Array], tuple[Array, Array]]
-    curvature: Callable[[Any, Array, Array], Array]
+    curvature: Callable[[Any, Array, Array], Array] | None = None
+    name: str = ""
 
 
 LOSSES = {
@@ -159,3 +162,30 @@ LOSSES = {
     "map": Loss(maximum_a_posteriori, maximum_a_posteriori_curvature),
 }
 """Losses by the names that recipes use."""
+
+
+def loss_named(loss: str | Loss | Callable[..., Any]) -> tuple[str, Loss]:
+    """Find a loss, and what it is called.
+
+    Args:
+        loss: A name of `LOSSES`, a loss, or its function `value`.
+
+    Returns:
+        Name and loss.
+
+    Raises:
+        InputError: An unknown name, or nothing that can be a loss.
+    """
+    if isinstance(loss, str):
+        if loss not in LOSSES:
+            expected = f"{' or '.join(map(repr, LOSSES))}, a function, or a lenet_gpu.nn.Loss"
+            raise InputError("loss", found=repr(loss), expected=expected)
+        return loss, LOSSES[loss]
+    if not isinstance(loss, Loss):
+        if not callable(loss):
+            raise InputError("loss", found=repr(loss), expected="a name, a function, or a lenet_gpu.nn.Loss")
+        loss = Loss(loss)
+    for name, known in LOSSES.items():
+        if loss is known:
+            return name, loss
+    return loss.name or getattr(loss.value, "__name__", type(loss.value).__name__), loss

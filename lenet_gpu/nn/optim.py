@@ -1,25 +1,40 @@
-"""Optimisers: one update of the flat parameter buffer from the flat gradient buffer."""
+"""Optimisers: one update of the flat parameter buffer from the flat gradient buffer.
+
+An optimiser of your own is a class with `update`, and with `prepare` if it keeps arrays::
+
+    class Momentum(Optimizer):
+        def prepare(self, network):
+            self.state = {"velocity": network.backend.xp.zeros_like(network.parameters)}
+
+        def update(self, parameters, gradients, learning_rate):
+            velocity = self.state["velocity"]
+            velocity *= 0.9
+            velocity -= learning_rate * gradients
+            parameters += velocity
+"""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from lenet_gpu.nn.network import Network
+
 Array = Any
-Network = Any
-"""A `lenet5.LeNet5`, which is built on top of this module."""
 
 BLOCK = 8192
 """Values that NumPy updates at once: what all arrays of an update hold of them stays in the cache."""
 
 
-class GradientDescent:
-    """Plain gradient descent, w <- w - learning_rate * dE/dw (LeCun et al. 1998, equation 2).
+class Optimizer:
+    """An update rule.
 
     Attributes:
         settings: The constructor's arguments, plain data.
-        state: Arrays by name that belong to the run like the parameters, (parameters,) each; none here.
+        state: Arrays by name that belong to the run like the parameters, on the network's backend. Engines and
+            checkpoints keep them; `update` changes them in place.
     """
 
     def __init__(self) -> None:
@@ -45,17 +60,25 @@ class GradientDescent:
 
         Args:
             parameters: The flat parameter buffer, float.
-            gradients: The gradient buffer; used up (overwritten) by the update.
+            gradients: The gradient buffer; may be used up (overwritten) by the update.
             learning_rate: Step size.
         """
-        gradients *= learning_rate
-        parameters -= gradients
+        raise NotImplementedError
 
     def swap_average(self, parameters: Array) -> None:
         """Exchange the parameters and their running average; nothing happens where none is kept."""
 
 
-class Nesterov(GradientDescent):
+class SGD(Optimizer):
+    """Plain gradient descent, w <- w - learning_rate * dE/dw (LeCun et al. 1998, equation 2)."""
+
+    def update(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
+        """Update in place; see `Optimizer.update`."""
+        gradients *= learning_rate
+        parameters -= gradients
+
+
+class Nesterov(Optimizer):
     """Gradient descent with Nesterov momentum, decoupled weight decay and averaged weights.
 
     With r the learning rate and g the mean gradient of the batch::
@@ -84,7 +107,7 @@ class Nesterov(GradientDescent):
         self.state = {"velocity": xp.zeros_like(network.parameters), "average": network.parameters.copy()}
 
     def update(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
-        """Update in place; see `GradientDescent.update`."""
+        """Update in place; see `Optimizer.update`."""
         velocity, average = self.state["velocity"], self.state["average"]
         # A device gains nothing from small pieces.
         block = BLOCK if isinstance(parameters, np.ndarray) else parameters.size
@@ -110,3 +133,6 @@ class Nesterov(GradientDescent):
         kept = parameters.copy()
         parameters[...] = average
         average[...] = kept
+
+
+GradientDescent = SGD

@@ -18,12 +18,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lenet_gpu import seeds
+from lenet_gpu.errors import InputError
+from lenet_gpu.nn.layer import Layer
 from lenet_gpu.nn.losses import LOSSES
-from lenet_gpu.nn.optim import GradientDescent
+from lenet_gpu.nn.optim import Optimizer
 from lenet_gpu.paper import SDLM_MU, SDLM_SAMPLES
 
 if TYPE_CHECKING:
-    from lenet_gpu.nn.lenet5 import LeNet5
+    from lenet_gpu.nn.network import Network
 
 Array = Any
 
@@ -36,8 +38,8 @@ penalties and takes nearly all curvature away from an image that is read well. R
 that the second pass undoes the first (an error of 6.7 %; docs/paper.md); those of loss (8) bound them."""
 
 
-def curvature(network: LeNet5, images: np.ndarray, labels: np.ndarray, loss: str | None = None) -> Array:
-    """Diagonal of the Hessian of the network's mean loss, in the Gauss-Newton approximation.
+def curvature(network: Network, images: np.ndarray, labels: np.ndarray, loss: str | None = None) -> Array:
+    """Estimate the diagonal of the Hessian of the network's mean loss, in the Gauss-Newton approximation.
 
     Args:
         network: The network; its gradient buffer is overwritten.
@@ -48,15 +50,22 @@ def curvature(network: LeNet5, images: np.ndarray, labels: np.ndarray, loss: str
     Returns:
         d2E/dw2, (parameters,) on the network's backend; never below 0.
     """
-    backend, minimised = network.backend, LOSSES[loss or network.loss]
+    backend, minimised = network.backend, LOSSES[loss] if loss else network.criterion
+    if minimised.curvature is None:
+        raise InputError(
+            f"loss {loss or network.loss}",
+            found="no curvature",
+            expected="one for SDLM, whose learning rates come from second derivatives",
+            remedy="give the Loss a curvature, or take another optimizer",
+        )
     total = backend.xp.zeros_like(network.parameters)
     for start in range(0, len(images), BATCH):
         part = slice(start, start + BATCH)
         x = network.input_layer(backend.asarray(np.ascontiguousarray(images[part])))
         y = network.forward_layers(x)
-        wanted = backend.asarray(np.ascontiguousarray(labels[part]))
-        _, dy = minimised.value(backend.xp, y, wanted)
-        d2y = minimised.curvature(backend.xp, y, wanted)
+        target = backend.asarray(np.ascontiguousarray(labels[part]))
+        _, dy = minimised.value(backend.xp, y, target)
+        d2y = minimised.curvature(backend.xp, y, target)
         network.layers[-1].backward(dy)  # the one layer whose curvature may depend on first derivatives
         for layer in reversed(network.layers):
             d2y = layer.curvature(d2y)
@@ -64,7 +73,7 @@ def curvature(network: LeNet5, images: np.ndarray, labels: np.ndarray, loss: str
     return total
 
 
-class SDLM(GradientDescent):
+class SDLM(Optimizer):
     """Stochastic diagonal Levenberg-Marquardt: w_k <- w_k - eta / (mu + h_kk) dE/dw_k.
 
     The learning rate that `update` is given is eta; the rest is the array `state["rates"]`.
@@ -79,11 +88,23 @@ class SDLM(GradientDescent):
         self.mu, self.samples = mu, samples
         self.settings = {"mu": mu, "samples": samples}
 
-    def prepare(self, network: LeNet5) -> None:
-        """Make room for the rates, which `before_epoch` fills."""
+    def prepare(self, network: Network) -> None:
+        """Make room for the rates, which `before_epoch` fills.
+
+        Raises:
+            InputError: A layer of the network has no curvature.
+        """
+        without = [layer for layer in network.layers if type(layer).curvature is Layer.curvature]
+        if without:
+            raise InputError(
+                f"layer {without[0]!r}",
+                found="no curvature",
+                expected="one for SDLM, whose learning rates come from second derivatives",
+                remedy="write the layer's curvature(d2y), or take another optimizer",
+            )
         self.state = {"rates": network.backend.xp.ones_like(network.parameters)}
 
-    def before_epoch(self, network: LeNet5, images: np.ndarray, labels: np.ndarray, seed: int, epoch: int) -> None:
+    def before_epoch(self, network: Network, images: np.ndarray, labels: np.ndarray, seed: int, epoch: int) -> None:
         """Estimate the curvatures, and from them the rates of a pass.
 
         Args:
@@ -98,7 +119,7 @@ class SDLM(GradientDescent):
         self.state["rates"][...] = 1.0 / (self.mu + curvature(network, images[chosen], labels[chosen], loss))
 
     def update(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
-        """Update in place; see `GradientDescent.update`."""
+        """Update in place; see `Optimizer.update`."""
         gradients *= self.state["rates"]
         gradients *= learning_rate
         parameters -= gradients

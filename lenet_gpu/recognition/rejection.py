@@ -1,4 +1,4 @@
-"""Saying "not a digit": how far an image's F6 units are from every digit's, and how sure the network is.
+"""Out-of-distribution rejection: how far an image's F6 units are from every digit's, and how sure the network is.
 
 The units of F6 of a class scatter about their mean. Their Mahalanobis distance to the nearest class' mean tells
 drawings unlike any digit of the training set, which a softmax alone may be sure about (Lee et al. 2018, "A simple
@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lenet_gpu.paper import CLASSES, SQUASH_A
+from lenet_gpu.paper import SQUASH_A
 
 if TYPE_CHECKING:
-    from lenet_gpu.nn.lenet5 import LeNet5
+    from lenet_gpu.nn.network import Network
+
+FEATURES = "f6"
+"""Name of the layer whose units are compared."""
 
 UNITS = 84
 """Units of F6."""
@@ -48,16 +51,16 @@ UNDECIDED_BETWEEN = "undecided between"
 TEMPERATURE = "calibration.temperature"
 """Name in a model file of what outputs are divided by before softmax, (1,) float32; see `Recipe.temperature`."""
 
-SHAPES = {"rejection.means": (CLASSES, UNITS), "rejection.precision": (UNITS, UNITS), "rejection.limit": (1,)}
-"""What a model file holds of it: names and shapes, float32."""
+ARRAYS = ("rejection.means", "rejection.precision", "rejection.limit")
+"""Names of what a model file holds of it, (classes, 84), (84, 84) and (1,) float32."""
 
 
 @dataclass(frozen=True)
 class Rejection:
-    """What a model file knows about digits that look like digits.
+    """The distribution of the F6 units of the training set.
 
     Attributes:
-        means: Mean F6 units of each class, (10, 84) float32, in units of A.
+        means: Mean F6 units of each class, (classes, 84) float32, in units of A.
         precision: Inverse of the scatter that all classes share, (84, 84) float32.
         limit: Largest squared distance of a digit.
     """
@@ -67,20 +70,20 @@ class Rejection:
     limit: float
 
     @classmethod
-    def fit(cls, network: LeNet5, images: np.ndarray, labels: np.ndarray) -> Rejection:
+    def fit(cls, network: Network, images: np.ndarray, labels: np.ndarray) -> Rejection:
         """Estimate means, scatter and limit from the first `SAMPLES` training digits.
 
         Args:
             network: The trained network.
             images: (n, 28, 28) uint8.
-            labels: (n,) integers 0..9.
+            labels: (n,) integers from 0 to below the number of classes.
         """
         images, labels = images[:SAMPLES], labels[:SAMPLES]
         f6 = features(network, images).astype(np.float64)
-        means = np.zeros((CLASSES, UNITS))
-        for digit in range(CLASSES):
-            if (labels == digit).any():
-                means[digit] = f6[labels == digit].mean(axis=0)
+        means = np.zeros((network.classes, UNITS))
+        for number in range(network.classes):
+            if (labels == number).any():
+                means[number] = f6[labels == number].mean(axis=0)
         deviations = f6 - means[labels]
         # A little of the identity, in case some unit never moves.
         scatter = deviations.T @ deviations / len(f6) + 1e-4 * np.eye(UNITS)
@@ -89,7 +92,7 @@ class Rejection:
         return cls(rejection.means, rejection.precision, limit)
 
     def distances(self, f6: np.ndarray) -> np.ndarray:
-        """Squared Mahalanobis distance to the nearest class' mean.
+        """Compute the squared Mahalanobis distance to the nearest class' mean.
 
         Args:
             f6: (n, 84) float32, in units of A.
@@ -100,12 +103,12 @@ class Rejection:
         found = np.empty(len(f6), dtype=np.float32)
         for start in range(0, len(f6), ROWS):
             part = slice(start, start + ROWS)
-            away = f6[part, None, :] - self.means  # (rows, 10, 84)
+            away = f6[part, None, :] - self.means  # (rows, classes, 84)
             found[part] = np.einsum("nki,nki->nk", away @ self.precision, away).min(axis=1)
         return found
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What a model file holds of it."""
+        """Give what a model file holds of it."""
         return {
             "rejection.means": self.means,
             "rejection.precision": self.precision,
@@ -114,36 +117,30 @@ class Rejection:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Rejection | None:
-        """The inverse of `arrays`; None for a model without."""
-        if not all(name in arrays and arrays[name].shape == shape for name, shape in SHAPES.items()):
+        """Read what `arrays` gave; None for a model without."""
+        if not all(name in arrays for name in ARRAYS):
             return None
-        return cls(arrays["rejection.means"], arrays["rejection.precision"], float(arrays["rejection.limit"][0]))
+        means, precision, limit = (arrays[name] for name in ARRAYS)
+        if means.ndim != 2 or means.shape[1] != UNITS or precision.shape != (UNITS, UNITS) or limit.shape != (1,):
+            return None
+        return cls(means, precision, float(limit[0]))
 
 
-def features(network: LeNet5, images: np.ndarray, batch_size: int = 100) -> np.ndarray:
-    """The units of F6, in units of the squashing function's A.
+def features(network: Network, images: np.ndarray) -> np.ndarray:
+    """Compute the units of F6, in units of the squashing function's A.
 
     Args:
-        network: The network.
+        network: A network with a layer "f6".
         images: (n, 28, 28), uint8 or float in 0..1, on the host.
-        batch_size: Images computed at a time.
 
     Returns:
         (n, 84) of the network's dtype, on the host.
     """
-    backend = network.backend
-    f6 = np.empty((len(images), UNITS), dtype=network.dtype)
-    for start in range(0, len(images), batch_size):
-        part = slice(start, start + batch_size)
-        x = network.input_layer(backend.asarray(np.ascontiguousarray(images[part])))
-        for layer in network.layers[:-1]:
-            x = layer.forward(x)
-        f6[part] = backend.to_host(x)
-    return f6 / np.dtype(network.dtype).type(SQUASH_A)
+    return network.activations(images, (FEATURES,))[FEATURES] / np.dtype(network.dtype).type(SQUASH_A)
 
 
 def grain(field: np.ndarray) -> int:
-    """Diagonal contacts: two pixels of ink that touch by their corners alone, as grains do and strokes do not.
+    """Count diagonal contacts: two pixels of ink that touch by their corners alone, as grains do and strokes do not.
 
     Args:
         field: (28, 28) uint8.
@@ -157,10 +154,10 @@ def grain(field: np.ndarray) -> int:
 
 
 def decide(probabilities: np.ndarray, distance: float | None, limit: float | None) -> str:
-    """Why an image is not a digit.
+    """Say why an image is not a digit.
 
     Args:
-        probabilities: (10,).
+        probabilities: (classes,).
         distance: Of its F6 units; None if unknown.
         limit: Largest distance of a digit; None if unknown.
 

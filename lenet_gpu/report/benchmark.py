@@ -21,7 +21,7 @@ from lenet_gpu.engine.base import Engine
 from lenet_gpu.engine.names import FAST_ENGINE
 from lenet_gpu.engine.select import make_engine
 from lenet_gpu.nn.lenet5 import LeNet5
-from lenet_gpu.nn.optim import GradientDescent
+from lenet_gpu.nn.optim import SGD
 from lenet_gpu.recognition.recognizer import Recognizer
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def _measurements_on(
     found: list[Measurement] = []
 
     def opened(name: str, workers: int | None = None) -> Engine:
-        return stack.enter_context(make_engine(LeNet5(backend=backend), GradientDescent(), name, workers))
+        return stack.enter_context(make_engine(LeNet5(backend=backend), SGD(), name, workers))
 
     fast = FAST_ENGINE[backend.name]
     engines = [opened("auto", threads)]

@@ -10,15 +10,14 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lenet_gpu.storage.atomic import write_atomically
-from lenet_gpu.training.callbacks import Callback
+from lenet_gpu.training.callbacks import Callback, TrainingRun
 from lenet_gpu.training.checkpoint import CURVES_FILE
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from lenet_gpu.training.metrics import Evaluation
-    from lenet_gpu.training.trainer import Trainer
+    from lenet_gpu.nn.metrics import Evaluation
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#666666"
 """Colours that stay apart for colour-blind eyes (Okabe and Ito's palette)."""
@@ -48,7 +47,7 @@ class Curves(Callback):
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def on_end(self, trainer: Trainer) -> None:
+    def on_end(self, trainer: TrainingRun) -> None:
         """Draw the curves."""
         save_curves(trainer.history, self.folder / CURVES_FILE)
 

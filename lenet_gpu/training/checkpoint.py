@@ -30,14 +30,15 @@ class Checkpoint:
     Attributes:
         parameters: Flat parameter buffer on the host.
         state: The optimiser's arrays by name.
-        architecture: What `LeNet5.from_architecture` needs.
+        architecture: What `Network.from_architecture` needs.
         recipe: The run's recipe.
         seed: The run's seed.
         dataset: Name of the data set as the user gave it.
         digests: SHA-256 of the data, by member.
         engine: Name of the engine that ran it.
         workers: Its number of workers.
-        history: One record for each finished epoch.
+        history: One log entry for each finished epoch.
+        own: Names of the optimizer and the schedule, where these are not the recipe's.
     """
 
     parameters: np.ndarray
@@ -50,6 +51,7 @@ class Checkpoint:
     engine: str
     workers: int
     history: list[dict[str, Any]]
+    own: dict[str, str]
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the checkpoint, whole or not at all.
@@ -66,6 +68,7 @@ class Checkpoint:
             "engine": self.engine,
             "workers": self.workers,
             "history": self.history,
+            "own": self.own,
         }
         state = {f"state.{name}": array for name, array in self.state.items()}
         model_file.write(path, "checkpoint", meta, {"parameters": self.parameters, **state})
@@ -114,4 +117,5 @@ class Checkpoint:
             for name, array in arrays.items()
             if name.startswith("state.")
         }
-        return cls(parameters=parameters, state=state, recipe=recipe, **fields)
+        own = {str(key): str(value) for key, value in dict(meta.get("own") or {}).items()}
+        return cls(parameters=parameters, state=state, recipe=recipe, own=own, **fields)

@@ -10,9 +10,10 @@ import numpy as np
 from lenet_gpu.augment import augmentation as augment
 from lenet_gpu.augment.augmentation import Augmentation
 from lenet_gpu.errors import InputError
-from lenet_gpu.nn.lenet5 import INITIALISATIONS, VARIANTS
+from lenet_gpu.nn.initialisation import INITIALISATIONS
+from lenet_gpu.nn.lenet5 import VARIANTS
 from lenet_gpu.nn.losses import LOSSES
-from lenet_gpu.nn.optim import GradientDescent, Nesterov
+from lenet_gpu.nn.optim import SGD, Nesterov, Optimizer
 from lenet_gpu.nn.schedules import step_decay, warm_up_cosine
 from lenet_gpu.nn.sdlm import SDLM
 from lenet_gpu.paper import BACKGROUND, INK, SDLM_MU, SDLM_RATES, SDLM_SAMPLES
@@ -25,8 +26,8 @@ STANDARD_INK = (1.0 - MNIST_MEAN) / MNIST_DEVIATION
 """Input values for which the input layer of MNIST has mean 0 and variance 1."""
 
 
-OPTIMIZERS: dict[str, type[GradientDescent]] = {
-    "gradient_descent": GradientDescent,
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "gradient_descent": SGD,
     "nesterov": Nesterov,
     "sdlm": SDLM,
 }
@@ -116,8 +117,8 @@ class Recipe:
             return np.full(steps, self.learning_rate * self.rates[min(epoch, len(self.rates)) - 1])
         return step_decay(self.learning_rate, self.decay, self.decay_every, epoch, steps)
 
-    def make_optimizer(self) -> GradientDescent:
-        """The optimiser, not yet prepared for a network."""
+    def make_optimizer(self) -> Optimizer:
+        """Make the optimizer, not yet prepared for a network."""
         kind = OPTIMIZERS[self.optimizer]
         return kind(**{name: getattr(self, name) for name in kind().settings})
 

@@ -5,26 +5,38 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lenet_gpu import seeds
+from lenet_gpu.datasets import Dataset
 from lenet_gpu.engine.base import Engine
 from lenet_gpu.engine.select import make_engine
 from lenet_gpu.errors import DataError, InputError, ModelFileError, TrainingError
-from lenet_gpu.nn.lenet5 import LeNet5
-from lenet_gpu.recognition.rejection import TEMPERATURE, Rejection
-from lenet_gpu.training.callbacks import Callback
+from lenet_gpu.nn.metrics import evaluate_outputs
+from lenet_gpu.nn.network import Network
+from lenet_gpu.nn.optim import Optimizer
+from lenet_gpu.paper import CLASSES
+from lenet_gpu.recognition.rejection import FEATURES, TEMPERATURE, Rejection
+from lenet_gpu.training.callbacks import Callback, EachEpoch, ProgressBar
 from lenet_gpu.training.checkpoint import Checkpoint
 from lenet_gpu.training.epochs import Patterns
-from lenet_gpu.training.metrics import evaluate_outputs
 from lenet_gpu.training.recipes import DEFAULT, Recipe, get_recipe
 
 if TYPE_CHECKING:
-    from lenet_gpu.backend.backend import Backend
-    from lenet_gpu.datasets import Dataset, Split
+    from lenet_gpu.backend import Backend
+    from lenet_gpu.datasets import Split
+    from lenet_gpu.nn.layer import Layer
+    from lenet_gpu.nn.losses import Loss
+
+Schedule = Callable[[int, int], Any]
+"""Learning rates: from the number of an epoch, counted from 1, and its steps to one rate, or one for each step."""
+
+AnyCallback = Callback | Callable[[dict[str, Any]], object]
+"""A callback, or a function of an epoch's log entry."""
 
 
 @dataclass(frozen=True)
@@ -34,12 +46,12 @@ class Run:
     Attributes:
         model: The trained network.
         history: One dict for each whole epoch: epoch, learning_rate, loss (mean over the epoch's batches,
-            before their updates), train_loss, train_accuracy, train_error, test_loss, test_accuracy,
-            test_error (shares 0..1, after the epoch), seconds, evaluation_seconds, images_per_second,
-            engine, workers.
+            before their updates), train_loss, train_accuracy, train_error, the same with test_ and validation_
+            where there are such sets (shares 0..1, after the epoch), seconds, evaluation_seconds,
+            images_per_second, engine, workers.
     """
 
-    model: LeNet5
+    model: Network
     history: list[dict[str, Any]]
 
 
@@ -48,13 +60,21 @@ class Trainer:
 
     Args:
         model: The network; its parameters are trained in place. A new one begins as the recipe wants it (initial
-            weights, input values of background and ink); one with other than its initial parameters is trained
-            on as it is.
+            weights, input values of background and ink, loss), save for what its constructor was told; one with
+            other than its initial parameters is trained on as it is.
         recipe: Name of a recipe, or a `Recipe`.
         seed: Seed of the order of the images; the model's own seed if None.
         engine: "auto", or the name of the engine to use.
         threads: Number of workers of the CPU engine; one a core if None.
-        callbacks: Told of progress and epochs; see `lenet_gpu.training.callbacks`.
+        callbacks: Told of progress and epochs; see `lenet_gpu.training.callbacks`. A function is called with the log
+            entry of each epoch.
+        epochs: Passes over the training set; the recipe's if None.
+        batch_size: Images a step; the recipe's if None.
+        learning_rate: The recipe's if None.
+        optimizer: An update rule instead of the recipe's.
+        schedule: Learning rates instead of the recipe's: a function of the epoch, counted from 1, and its number of
+            steps that returns one rate or an array (steps,).
+        progress: Whether to show a bar, and a line for each epoch.
 
     Raises:
         InputError: Unknown recipe or engine, or a value that makes no sense.
@@ -62,48 +82,73 @@ class Trainer:
 
     def __init__(
         self,
-        model: LeNet5,
+        model: Network,
         recipe: str | Recipe = DEFAULT,
         *,
         seed: int | None = None,
         engine: str = "auto",
         threads: int | None = None,
-        callbacks: Sequence[Callback] = (),
+        callbacks: Sequence[AnyCallback] = (),
+        epochs: int | None = None,
+        batch_size: int | None = None,
+        learning_rate: float | None = None,
+        optimizer: Optimizer | None = None,
+        schedule: Schedule | None = None,
+        progress: bool = True,
     ) -> None:
         self.model = model
-        self.recipe = get_recipe(recipe)
+        self.recipe = get_recipe(recipe).with_changes(
+            epochs=epochs, batch_size=batch_size, learning_rate=learning_rate
+        )
         self.seed = model.seed if seed is None else seed
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed <= seeds.MAX_SEED:
+            raise InputError("seed", found=repr(seed), expected=f"0 to {seeds.MAX_SEED}")
+        if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
+            raise InputError("threads", found=repr(threads), expected="a whole number from 1, or None")
         self.engine_name, self.threads = engine, threads
-        self.callbacks = list(callbacks)
+        self.callbacks = callbacks_of(callbacks, progress)
         self.history: list[dict[str, Any]] = []
         self.dataset = ""
         self.digests: dict[str, str] = {}
         self.engine: Engine | None = None
-        if model.is_new:
-            model.initialise(self.recipe.initialisation, self.recipe.background, self.recipe.ink)
-        if model.variant != self.recipe.variant:
-            raise InputError(
-                f"recipe {self.recipe.name}",
-                found=f"a network {model.variant}",
-                expected=f"a network {self.recipe.variant}",
-                remedy=f"make it with LeNet5(variant={self.recipe.variant!r})",
-            )
-        model.loss = self.recipe.loss
-        self.optimizer = self.recipe.make_optimizer()
+        self._stopping = False
+        _check_fit(model, self.recipe)
+        model.adopt(
+            initialisation=self.recipe.initialisation,
+            background=self.recipe.background,
+            ink=self.recipe.ink,
+            loss=self.recipe.loss,
+        )
+        if optimizer is not None and not isinstance(optimizer, Optimizer):
+            raise InputError("optimizer", found=repr(optimizer), expected="an object of lenet_gpu.nn.Optimizer")
+        if schedule is not None and not callable(schedule):
+            raise InputError("schedule", found=repr(schedule), expected="a function of epoch and steps")
+        self.own = {
+            key: name_of(value)
+            for key, value in (("optimizer", optimizer), ("schedule", schedule))
+            if value is not None
+        }
+        self.optimizer = self.recipe.make_optimizer() if optimizer is None else optimizer
+        self.schedule: Schedule = self.recipe.learning_rates if schedule is None else schedule
         self.optimizer.prepare(model)
 
     @classmethod
     def resume(
         cls,
         path: str | os.PathLike[str],
-        backend: Backend | None = None,
+        backend: str | Backend | None = None,
         *,
         epochs: int | None = None,
         engine: str | None = None,
         threads: int | None = None,
-        callbacks: Sequence[Callback] = (),
+        callbacks: Sequence[AnyCallback] = (),
+        optimizer: Optimizer | None = None,
+        schedule: Schedule | None = None,
+        layers: Sequence[type[Layer]] = (),
+        loss: Loss | Callable[..., Any] | None = None,
+        progress: bool = True,
     ) -> Trainer:
-        """A trainer that continues a run where its checkpoint ends; `fit` goes on with the next epoch.
+        """Make a trainer that continues a run where its checkpoint ends; `fit` goes on with the next epoch.
 
         With the engine and the number of workers of the interrupted run (the default), the outcome is bit
         for bit the one of a run that was never interrupted.
@@ -115,13 +160,26 @@ class Trainer:
             engine: Another engine than the interrupted run's.
             threads: Another number of workers.
             callbacks: As for the constructor.
+            optimizer: The update rule, where the run had one of its own.
+            schedule: The learning rates, where the run had its own.
+            layers: Classes of your own layers that the network has.
+            loss: The loss, where the run had one of its own.
+            progress: As for the constructor.
 
         Raises:
-            ModelFileError: No usable checkpoint.
+            ModelFileError: No usable checkpoint, or one that needs a layer, optimizer, schedule or loss of your own.
             InputError: Fewer epochs than are done, or an engine that can't be used here.
         """
         checkpoint = Checkpoint.load(path)
-        model = LeNet5.from_architecture(checkpoint.architecture, backend, path)
+        for key, value in (("optimizer", optimizer), ("schedule", schedule)):
+            if key in checkpoint.own and value is None:
+                raise ModelFileError(
+                    path,
+                    found=f"a run with a {key} of its own, {checkpoint.own[key]}",
+                    expected=f"that {key}",
+                    remedy=f"give it: Trainer.resume(path, {key}=...)",
+                )
+        model = Network.from_architecture(checkpoint.architecture, backend, path, layers=layers, loss=loss)
         if model.parameters.shape != checkpoint.parameters.shape:
             raise ModelFileError(
                 path,
@@ -141,13 +199,16 @@ class Trainer:
             engine=engine or checkpoint.engine,
             threads=threads or (checkpoint.workers if engine is None else None),
             callbacks=callbacks,
+            optimizer=optimizer,
+            schedule=schedule,
+            progress=progress,
         )
         for name, array in trainer.optimizer.state.items():
             saved = checkpoint.state.get(name)
             if saved is None or saved.shape != array.shape:
                 raise ModelFileError(
                     path,
-                    found=f"no {name} of the optimiser",
+                    found=f"no {name} of the optimizer",
                     expected="a whole checkpoint",
                     remedy="train again",
                 )
@@ -161,47 +222,60 @@ class Trainer:
         """Number of whole epochs so far."""
         return len(self.history)
 
-    def fit(self, data: Dataset) -> Run:
+    def stop(self) -> None:
+        """End the run after the epoch in hand; for callbacks."""
+        self._stopping = True
+
+    def fit(self, data: Any, labels: Any = None, *, validation: Any = None) -> Run:
         """Train until the recipe's number of epochs is done.
 
         Args:
-            data: Training and test set. The test set is only looked at, after each epoch.
+            data: A `Dataset`, whose test set is only looked at, after each epoch; or images, (n, 28, 28) uint8 or
+                float in 0..1, with `labels`.
+            labels: (n,) integers or texts: 0 to below the network's number of classes, or any others, which
+                become the network's `class_labels`.
+            validation: A set to watch the training by: a share of the images, 0 to below 1, that is held out, class
+                by class, or a pair of images and labels.
 
         Returns:
             The run.
 
         Raises:
+            InputError: Images or labels of another form, or more classes than the network has.
             DataError: Other data than the run began with.
             TrainingError: The loss or a parameter became NaN or infinite; the model is then in that state,
                 while files written by callbacks hold the last whole epoch.
             KeyboardInterrupt: Passed on; the history and files end with the last whole epoch.
         """
+        data = self._dataset(data, labels, validation)
         if self.digests and self.digests != data.digests:
             raise DataError(
                 f"data set {data.name}",
                 found="other digests than the checkpoint's",
                 expected="the data the run began with",
-                remedy="give the same --dataset and --data-dir, or start a new run",
+                remedy="give the same data, or start a new run",
             )
         self.dataset, self.digests = data.name, dict(data.digests)
+        self._stopping = False
         with make_engine(self.model, self.optimizer, self.engine_name, self.threads) as engine:
             self.engine = engine
             self._tell("on_start", self, data)
             if self.epochs_done < self.recipe.epochs:
                 patterns = Patterns(data.train, self.recipe, self.seed)
                 engine.load(patterns.images, patterns.labels)
-            while self.epochs_done < self.recipe.epochs:
-                record = self._epoch(engine, data, patterns)
-                self.history.append(record)
+            while self.epochs_done < self.recipe.epochs and not self._stopping:
+                log = self._epoch(engine, data, patterns)
+                self.history.append(log)
                 self._record()
-                self._tell("on_epoch", self, record)
+                self._tell("on_epoch", self, log)
         # The workers are gone by now: what follows needs memory of its own.
+        self._tell("on_trained", self)
         self._add_extras(data)
         self._tell("on_end", self)
         return Run(self.model, self.history)
 
     def checkpoint(self) -> Checkpoint:
-        """The run's state after its last whole epoch."""
+        """Give the run's state after its last whole epoch."""
         assert self.engine is not None
         return Checkpoint(
             parameters=self.model.host_parameters(),
@@ -214,13 +288,39 @@ class Trainer:
             engine=self.engine.name,
             workers=self.engine.workers,
             history=self.history,
+            own=self.own,
         )
+
+    def _dataset(self, data: Any, labels: Any, validation: Any) -> Dataset:
+        """Bring what `fit` was given into one form, and the network's class labels with it."""
+        model = self.model
+        if isinstance(data, Dataset):
+            if labels is not None:
+                raise InputError("labels", found="labels beside a data set", expected="a data set alone")
+            if validation is not None:
+                data = data.with_validation(validation, self.seed)
+        elif labels is None:
+            raise InputError("labels", found="none", expected="one for each image: fit(images, labels)")
+        else:
+            known = model.class_labels or model.classes
+            held = 0.0 if validation is None else validation
+            data = Dataset.from_arrays(data, labels, validation=held, classes=known, seed=self.seed)
+        if data.classes > model.classes:
+            raise InputError(
+                f"data set {data.name}",
+                found=f"{data.classes} classes",
+                expected=f"at most the {model.classes} of the network",
+                remedy=f"make the network for {data.classes} classes",
+            )
+        if data.class_labels != tuple(range(data.classes)):
+            model.class_labels = data.class_labels
+        return data
 
     def _epoch(self, engine: Engine, data: Dataset, patterns: Patterns) -> dict[str, Any]:
         epoch = self.epochs_done + 1
         n, batch_size = patterns.count, self.recipe.batch_size
         steps = math.ceil(n / batch_size)
-        rates = self.recipe.learning_rates(epoch, steps)
+        rates = self._rates(epoch, steps)
         start = time.perf_counter()
         order, distortions = patterns.epoch(epoch)
 
@@ -230,29 +330,30 @@ class Trainer:
 
         # A run that diverges overflows before its loss is NaN; it ends in our one line, not in NumPy's warnings.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            # Between epochs the model is its running average, where one is kept.
-            self.optimizer.swap_average(self.model.parameters)
+            self._swap_average()  # between epochs the model is its running average, where one is kept
             self.optimizer.before_epoch(self.model, patterns.images, patterns.labels, self.seed, epoch)
+            self.model.begin_epoch(self.seed, epoch)
             try:
                 losses = engine.train(order, batch_size, rates, progress, distortions)
             finally:
-                self.optimizer.swap_average(self.model.parameters)
+                self._swap_average()
         seconds = time.perf_counter() - start
         self._check_finite(losses, epoch)
         # A step can leave NaN or infinity behind that no loss has seen yet.
         if not np.isfinite(self.model.host_parameters()).all():
             raise self._diverged("a parameter became NaN or infinite", steps, epoch)
-        if data.test is None:
-            raise InputError("data", found="no test images", expected="images to measure with after every epoch")
         start = time.perf_counter()
-        train = self._evaluate(engine, data.train, "training set")
-        test = self._evaluate(engine, data.test, "test set")
+        evaluations = {
+            f"{name}_{key}": value
+            for name, split in (("train", data.train), ("validation", data.validation), ("test", data.test))
+            if split is not None
+            for key, value in self._evaluate(engine, split, "training" if name == "train" else name).items()
+        }
         return {
             "epoch": epoch,
             "learning_rate": float(rates.max()),
             "loss": float(losses.mean()),
-            **{f"train_{key}": value for key, value in train.items()},
-            **{f"test_{key}": value for key, value in test.items()},
+            **evaluations,
             "seconds": seconds,
             "evaluation_seconds": time.perf_counter() - start,
             "images_per_second": n / seconds,
@@ -260,9 +361,28 @@ class Trainer:
             "workers": engine.workers,
         }
 
+    def _rates(self, epoch: int, steps: int) -> np.ndarray:
+        """Ask the schedule for an epoch's learning rates, (steps,) float64."""
+        given = np.asarray(self.schedule(epoch, steps), dtype=np.float64)
+        if given.shape not in ((), (steps,)) or not np.isfinite(given).all() or (given < 0).any():
+            raise InputError(
+                f"schedule {self.own.get('schedule', self.recipe.schedule)}",
+                found=f"{given if given.ndim == 0 else f'an array {given.shape}'} for epoch {epoch}",
+                expected=f"a learning rate from 0, or an array ({steps},) of them",
+            )
+        return np.array(np.broadcast_to(given, steps))
+
+    def _swap_average(self) -> None:
+        """Exchange the parameters and their running average; frozen layers have none."""
+        model = self.model
+        kept = {name: model.views[name].copy() for name in model.frozen_parameters()}
+        self.optimizer.swap_average(model.parameters)
+        for name, values in kept.items():
+            model.views[name][...] = values
+
     def _evaluate(self, engine: Engine, split: Split, what: str) -> dict[str, float]:
         def progress(done: int, _: np.ndarray) -> None:
-            self._tell("on_evaluation", what, done, len(split.labels))
+            self._tell("on_evaluation", f"{what} set", done, len(split.labels))
 
         evaluation = evaluate_outputs(engine.outputs(split.images, progress), split.labels)
         return {
@@ -272,14 +392,15 @@ class Trainer:
         }
 
     def _add_extras(self, data: Dataset) -> None:
-        """What the Recognizer wants to know besides the parameters."""
+        """Add what the Recognizer wants to know besides the parameters."""
         self.model.extras = {TEMPERATURE: np.array([self.recipe.temperature], dtype=np.float32)}
-        if "nondigits" not in self.recipe.sources:  # a network that has learnt them says so itself
+        knows_itself = "nondigits" in self.recipe.sources  # a network that has learnt them says so itself
+        if not knows_itself and any(layer.name == FEATURES for layer in self.model.layers):
             rejection = Rejection.fit(self.model, data.train.images, data.train.labels)
             self.model.extras |= rejection.arrays()
 
     def _record(self) -> None:
-        """What model.npz says of its training; nothing that differs between two equal runs."""
+        """Write down what model.npz says of its training; nothing that differs between two equal runs."""
         last = self.history[-1]
         self.model.record = {
             "recipe": self.recipe.as_dict(),
@@ -289,8 +410,8 @@ class Trainer:
             "digests": self.digests,
             "engine": last["engine"],
             "workers": last["workers"],
-            "train_accuracy": last["train_accuracy"],
-            "test_accuracy": last["test_accuracy"],
+            **{key: value for key, value in last.items() if key.endswith("_accuracy")},
+            **({"own": self.own} if self.own else {}),
         }
 
     def _check_finite(self, losses: np.ndarray, epoch: int) -> None:
@@ -308,3 +429,46 @@ class Trainer:
     def _tell(self, hook: str, *arguments: Any) -> None:
         for callback in self.callbacks:
             getattr(callback, hook)(*arguments)
+
+
+def callbacks_of(callbacks: Sequence[AnyCallback], progress: bool) -> list[Callback]:
+    """Make callbacks of functions, and add a progress bar where one is wanted and there is none.
+
+    Raises:
+        InputError: Something that is neither.
+    """
+    made: list[Callback] = []
+    for callback in callbacks:
+        if isinstance(callback, type) or not (isinstance(callback, Callback) or callable(callback)):
+            expected = "a Callback object, or a function of an epoch's log entry"
+            raise InputError("callbacks", found=repr(callback), expected=expected)
+        made.append(callback if isinstance(callback, Callback) else EachEpoch(callback))
+    if progress and not any(isinstance(callback, ProgressBar) for callback in made):
+        made.insert(0, ProgressBar())
+    return made
+
+
+def name_of(value: object) -> str:
+    """Name a function, or the class of an object, with its module."""
+    named = value if hasattr(value, "__qualname__") else type(value)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+def _check_fit(model: Network, recipe: Recipe) -> None:
+    """Refuse a recipe that is for another network."""
+    penalties = model.sign < 0  # the paper's output layer, of which the smallest wins
+    if penalties != (recipe.variant == "paper"):
+        found, expected = ("penalties", "logits") if penalties else ("logits", "penalties")
+        raise InputError(
+            f"recipe {recipe.name}",
+            found=f"a network {getattr(model, 'variant', type(model).__name__)}, which returns {found}",
+            expected=f"a network {recipe.variant}, which returns {expected}",
+            remedy=f"make it with LeNet5(variant={recipe.variant!r}), or take another recipe",
+        )
+    if recipe.sources and model.classes != CLASSES:
+        raise InputError(
+            f"recipe {recipe.name}",
+            found=f"a network for {model.classes} classes",
+            expected=f"one for the ten digits, which the recipe adds ({', '.join(recipe.sources)})",
+            remedy="take another recipe",
+        )

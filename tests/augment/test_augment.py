@@ -22,7 +22,7 @@ from lenet_gpu.augment.distort import CHUNK, FIELDS, IDENTITY, Distorter, distor
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.errors import InputError
 from lenet_gpu.nn.lenet5 import LeNet5
-from lenet_gpu.nn.optim import GradientDescent
+from lenet_gpu.nn.optim import SGD
 
 
 @pytest.fixture
@@ -279,7 +279,7 @@ def test_stroke_widths_of_many_images_are_those_of_each(mnist):
 
 
 def trained(images, labels, backend=None, distortions=None):
-    engine = LayeredEngine(LeNet5(seed=1, backend=backend), GradientDescent())
+    engine = LayeredEngine(LeNet5(seed=1, backend=backend), SGD())
     engine.load(images, labels)
     losses = engine.train(np.arange(50), 16, np.full(4, 0.05), distortions=distortions)
     return losses, engine.network.host_parameters()

@@ -29,7 +29,7 @@ from lenet_gpu.errors import DataError  # noqa: E402
 from lenet_gpu.handwriting import HELD_OUT_KINDS, KINDS, TURNED, draw_nondigits  # noqa: E402
 from lenet_gpu.ink.preprocess import drawings_to_mnist, image_to_mnist  # noqa: E402
 from lenet_gpu.nn.losses import softmax  # noqa: E402
-from lenet_gpu.nn.optim import GradientDescent  # noqa: E402
+from lenet_gpu.nn.optim import SGD  # noqa: E402
 from lenet_gpu.recognition.ensemble import combined_outputs, views  # noqa: E402
 from lenet_gpu.recognition.recognizer import model_path  # noqa: E402
 from lenet_gpu.training.sources import noises, overlaps  # noqa: E402
@@ -47,7 +47,7 @@ LETTERS = "ABCDEFGHJKLMNPQRTUVWXYadefhkmnprtuvwxy"
 
 
 def outputs(model: LeNet5, images: np.ndarray) -> np.ndarray:
-    with make_engine(model, GradientDescent()) as engine:
+    with make_engine(model, SGD()) as engine:
         return engine.outputs(np.ascontiguousarray(images))
 
 

@@ -121,7 +121,7 @@ def check(children: list[Child], options: argparse.Namespace, folder: Path) -> l
 
     from lenet_gpu import LeNet5, load_dataset
     from lenet_gpu.engine.layered import LayeredEngine
-    from lenet_gpu.nn.optim import GradientDescent
+    from lenet_gpu.nn.optim import SGD
     from lenet_gpu.seeds import epoch_order
 
     data = load_dataset("mnist", download=False, progress=False)
@@ -129,7 +129,7 @@ def check(children: list[Child], options: argparse.Namespace, folder: Path) -> l
     for batch in options.batches if "train" in options.tasks else ():
         model = LeNet5()
         model.set_parameters(start_parameters(model))
-        engine = LayeredEngine(model, GradientDescent())
+        engine = LayeredEngine(model, SGD())
         engine.load(data.train.images, data.train.labels)
         order = epoch_order(0, 1, len(data.train.labels))[: CHECK_STEPS * batch]
         losses = engine.train(order, batch, np.full(CHECK_STEPS, 0.05))

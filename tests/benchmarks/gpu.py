@@ -36,7 +36,7 @@ from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.engine.select import make_engine
 from lenet_gpu.errors import LenetError
 from lenet_gpu.nn.lenet5 import LeNet5
-from lenet_gpu.nn.optim import GradientDescent
+from lenet_gpu.nn.optim import SGD
 from lenet_gpu.training.recipes import get_recipe
 
 LEARNING_RATE = 0.05
@@ -53,7 +53,7 @@ class Ours:
         network = LeNet5(backend=self.backend)
         for key, view in network.views.items():
             view[...] = self.backend.asarray(np.asarray(views[key], dtype=np.float32))
-        self.engine = make_engine(network, GradientDescent(), self.engine_name)
+        self.engine = make_engine(network, SGD(), self.engine_name)
         self.name = self.name or self.engine.name
         self.images, self.learning_rate = images, learning_rate
         self.engine.load(images, labels)
@@ -101,7 +101,7 @@ def check_losses(found, images, labels, batch_size):
     """Everybody's losses of three steps against the readable layers in float64: largest relative errors by name."""
     order = np.arange(3 * batch_size).reshape(3, batch_size) % len(images)  # (steps, batch)
     oracle = LeNet5(dtype="float64")
-    engine = LayeredEngine(oracle, GradientDescent())
+    engine = LayeredEngine(oracle, SGD())
     views = oracle.views_of(oracle.host_parameters().copy())
     engine.load(images, labels)
     expected = np.concatenate([engine.train(row, batch_size, np.array([LEARNING_RATE])) for row in order])

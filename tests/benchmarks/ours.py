@@ -8,7 +8,7 @@ from contender import LEARNING_RATE, Contender
 
 from lenet_gpu import LeNet5, __version__
 from lenet_gpu.nn.losses import softmax
-from lenet_gpu.nn.optim import GradientDescent
+from lenet_gpu.nn.optim import SGD
 
 
 class Ours(Contender):
@@ -36,7 +36,7 @@ class Ours(Contender):
         if self._engine is None:
             from lenet_gpu.engine.select import make_engine
 
-            self._engine = make_engine(self._model, GradientDescent(), self._implementation, self.threads)
+            self._engine = make_engine(self._model, SGD(), self._implementation, self.threads)
             if self._engine.name != self._implementation or self._engine.workers != self.threads:
                 raise RuntimeError(f"got {self._engine.description}")
             self._engine.load(self._images, self._labels)

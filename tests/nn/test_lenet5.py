@@ -7,7 +7,7 @@ from stand_in.strict_cupy import StrictBackend
 from lenet_gpu import LeNet5
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.errors import InputError
-from lenet_gpu.nn.optim import GradientDescent
+from lenet_gpu.nn.optim import SGD
 from lenet_gpu.paper import MODERN_PARAMETERS
 from lenet_gpu.seeds import epoch_order
 
@@ -96,7 +96,7 @@ def test_stand_in_and_numpy_agree_in_float32(mnist):
 
 def test_a_training_step_never_waits_for_the_device(mnist):
     backend = StrictBackend()
-    engine = LayeredEngine(LeNet5(backend=backend), GradientDescent())
+    engine = LayeredEngine(LeNet5(backend=backend), SGD())
     engine.load(mnist.train.images[:64], mnist.train.labels[:64])
     indices = backend.asarray(np.arange(32))
     with backend.counting() as counts:

@@ -14,9 +14,8 @@ import pytest
 from stand_in.strict_cupy import StrictBackend
 
 from lenet_gpu import LeNet5, paper
-from lenet_gpu.nn.layers import Convolution, Dense, Flatten, ScaledTanh, Subsampling
+from lenet_gpu.nn.layers import Convolution, Dense, Flatten, RadialBasis, ScaledTanh, Subsampling
 from lenet_gpu.nn.losses import LOSSES
-from lenet_gpu.nn.rbf import RadialBasis
 from lenet_gpu.nn.sdlm import SDLM, curvature
 
 TABLE = ((0,), (0, 1), (1,))

@@ -5,7 +5,7 @@ import pytest
 
 from lenet_gpu import LeNet5, paper
 from lenet_gpu.engine.layered import LayeredEngine
-from lenet_gpu.nn.optim import GradientDescent
+from lenet_gpu.nn.optim import SGD
 
 pytestmark = pytest.mark.torch
 
@@ -80,7 +80,7 @@ def test_twenty_steps_equal_torchs_optimiser(torch, mnist):
     model = LeNet5(seed=4, dtype="float64")
     p = leaves(torch, model)
     optimiser = torch.optim.SGD(p.values(), lr=0.05)
-    engine = LayeredEngine(model, GradientDescent())
+    engine = LayeredEngine(model, SGD())
     engine.load(mnist.train.images[:640], mnist.train.labels[:640])
     losses = engine.train(np.arange(640), 32, np.full(20, 0.05))
     for step in range(20):

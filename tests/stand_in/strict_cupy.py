@@ -562,7 +562,13 @@ def _fill_module():
     xp.lib = types.SimpleNamespace(
         stride_tricks=types.SimpleNamespace(sliding_window_view=sliding_window_view, as_strided=as_strided)
     )
-    xp.cuda = types.SimpleNamespace(Stream=Stream, Device=Device, get_current_stream=lambda: Stream.null)
+    # A card whose blocks get no shared memory: the engine of kernels does not cover it, array code does.
+    runtime = types.SimpleNamespace(
+        getDevice=lambda: 0, getDeviceProperties=lambda device: {"sharedMemPerBlockOptin": 0}
+    )
+    xp.cuda = types.SimpleNamespace(
+        Stream=Stream, Device=Device, get_current_stream=lambda: Stream.null, runtime=runtime
+    )
     xp.get_default_memory_pool = _Pool
 
 

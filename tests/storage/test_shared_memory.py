@@ -9,7 +9,7 @@ import pytest
 from lenet_gpu import LeNet5, load_dataset
 from lenet_gpu.engine.cpu.engine import CpuEngine
 from lenet_gpu.engine.layered import LayeredEngine
-from lenet_gpu.nn.optim import GradientDescent
+from lenet_gpu.nn.optim import SGD
 from lenet_gpu.storage import shared_memory
 
 N = 3000
@@ -85,7 +85,7 @@ def test_workers_share_the_data_sets_own_pages():
     data = load_dataset("mnist").train
     images, labels = data.images[:N], data.labels[:N]
     assert shared_memory.file_behind(images) is not None
-    with CpuEngine(LeNet5(seed=1), GradientDescent(), 2) as engine:
+    with CpuEngine(LeNet5(seed=1), SGD(), 2) as engine:
         shared = outputs_after_an_epoch(engine, images, labels, images)
         files = {name: size(file.fd) for name, file in engine._pool.files.items() if name != "images"}
         # The workers see the coordinator's pages: what is written there changes what they compute.
@@ -95,11 +95,11 @@ def test_workers_share_the_data_sets_own_pages():
         images[7] = kept
     assert files["data"] + files["evaluation"] < images.nbytes / 4
     assert np.flatnonzero((changed != shared).any(axis=1)).tolist() == [7]
-    with CpuEngine(LeNet5(seed=1), GradientDescent(), 2) as engine:
+    with CpuEngine(LeNet5(seed=1), SGD(), 2) as engine:
         copied = outputs_after_an_epoch(engine, images.copy(), labels, images)
         assert size(engine._pool.files["data"].fd) > images.nbytes
     np.testing.assert_array_equal(shared, copied)
-    readable = LayeredEngine(LeNet5(seed=1), GradientDescent())
+    readable = LayeredEngine(LeNet5(seed=1), SGD())
     np.testing.assert_allclose(outputs_after_an_epoch(readable, images, labels, images), shared, atol=2e-4)
 
 
@@ -107,10 +107,10 @@ def test_a_second_training_set_leaves_the_first_ones_file_alone():
     first, second = load_dataset("mnist"), load_dataset("mnist").test
     images, labels = first.train.images[:500], first.train.labels[:500]
     digest = images.tobytes()
-    with CpuEngine(LeNet5(seed=1), GradientDescent(), 2) as engine:
+    with CpuEngine(LeNet5(seed=1), SGD(), 2) as engine:
         engine.load(images, labels)
         again = outputs_after_an_epoch(engine, second.images[:500], second.labels[:500], images)
-    with CpuEngine(LeNet5(seed=1), GradientDescent(), 2) as engine:
+    with CpuEngine(LeNet5(seed=1), SGD(), 2) as engine:
         alone = outputs_after_an_epoch(engine, second.images[:500].copy(), second.labels[:500], images)
     np.testing.assert_array_equal(again, alone)
     assert images.tobytes() == digest

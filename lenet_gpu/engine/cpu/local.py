@@ -25,7 +25,7 @@ class InProcess(Engine):
         optimizer: The update rule, prepared for the network.
     """
 
-    def __init__(self, network: LeNet5, optimizer: GradientDescent) -> None:
+    def __init__(self, network: LeNet5, optimizer: GradientDescent | None = None) -> None:
         super().__init__(network, optimizer)
         self._plans: dict[bool, CpuPlan] = {}
 

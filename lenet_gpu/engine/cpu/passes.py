@@ -25,7 +25,7 @@ from lenet_gpu.engine.cpu.layout import C1_LINE, C1_MAPS, C1_ONES, C1_TERMS, C3_
 from lenet_gpu.engine.cpu.ops import Products
 from lenet_gpu.engine.cpu.squash import Squash
 from lenet_gpu.engine.cpu.weights import Terms
-from lenet_gpu.nn.layers import named_views
+from lenet_gpu.nn.layer import named_views
 from lenet_gpu.paper import SQUASH_A, SQUASH_S
 
 C1_PIECE, C3_PIECE = 8, 37

@@ -26,7 +26,7 @@ from lenet_gpu.engine.cpu.processor import has_wide_vectors
 from lenet_gpu.engine.cpu.single import SingleImage
 from lenet_gpu.engine.cpu.squash import ByExp, ByTanh
 from lenet_gpu.engine.cpu.weights import Terms
-from lenet_gpu.nn.layers import named_views
+from lenet_gpu.nn.layer import named_views
 from lenet_gpu.nn.losses import softmax
 from lenet_gpu.paper import BACKGROUND, INK, INPUT_SIZE
 

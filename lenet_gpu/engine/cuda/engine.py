@@ -30,7 +30,7 @@ from lenet_gpu.engine.cuda.buffers import (
 )
 from lenet_gpu.engine.cuda.device import Kernels, covers, device_errors
 from lenet_gpu.errors import InputError
-from lenet_gpu.nn.lenet5 import check_images, check_labels
+from lenet_gpu.nn.inputs import check_images, check_labels
 from lenet_gpu.paper import NOT_A_DIGIT
 
 if TYPE_CHECKING:
@@ -281,7 +281,7 @@ class CudaEngine(Engine):
         resident = images is self._host_images
         checked = check_images(images)
         if checked.dtype != np.uint8:
-            return self.network.outputs(checked)
+            return self.network.readable_outputs(checked)
         out = np.empty((len(checked), 10), dtype=np.float32)
         xp = self._xp
         with device_errors(xp, "computing outputs"):

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
 from lenet_gpu.engine.cpu.heads import Call
-from lenet_gpu.nn.layers import named_views
+from lenet_gpu.nn.layer import named_views
 from lenet_gpu.paper import C3_TABLE, KERNEL_SIZE, SQUASH_A, SQUASH_S
 
 K = KERNEL_SIZE

@@ -40,7 +40,7 @@ from lenet_gpu.engine.cpu.online.layout import (
     places,
     spread_c3,
 )
-from lenet_gpu.nn.layers import named_views
+from lenet_gpu.nn.layer import named_views
 from lenet_gpu.paper import CLASSES, IMAGE_SIZE, INPUT_SIZE, SQUASH_A
 
 

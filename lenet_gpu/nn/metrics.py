@@ -1,4 +1,4 @@
-"""Figures of merit from the output layer's values, on the host."""
+"""Accuracy, errors, loss and confusion from logits, on the host."""
 
 from __future__ import annotations
 
@@ -7,25 +7,26 @@ from dataclasses import dataclass
 import numpy as np
 
 from lenet_gpu.nn.losses import log_softmax
-from lenet_gpu.paper import CLASSES
 
 ROWS = 2000
-"""Images judged at a time, which bounds the memory."""
+"""Images scored at a time, which bounds the memory."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How a network reads a set of images.
+    """A network's answers to a set of labelled images.
 
     Attributes:
-        labels: True digits, (n,).
-        predictions: Digits read, (n,).
+        labels: True classes, (n,).
+        predictions: Classes read, (n,).
         loss: Mean cross-entropy.
+        classes: Number of classes.
     """
 
     labels: np.ndarray
     predictions: np.ndarray
     loss: float
+    classes: int
 
     @property
     def errors(self) -> int:
@@ -39,24 +40,25 @@ class Evaluation:
 
     @property
     def confusion(self) -> np.ndarray:
-        """Number of images by true digit (row) and digit read (column), (10, 10) int64."""
-        cells = self.labels.astype(np.int64) * CLASSES + self.predictions
-        return np.bincount(cells, minlength=CLASSES * CLASSES).reshape(CLASSES, CLASSES)
+        """Number of images by true class (row) and class read (column), (classes, classes) int64."""
+        k = self.classes
+        cells = self.labels.astype(np.int64) * k + self.predictions
+        return np.bincount(cells, minlength=k * k).reshape(k, k)
 
 
 def evaluate_outputs(outputs: np.ndarray, labels: np.ndarray) -> Evaluation:
-    """Judge the output layer's values against the labels.
+    """Score logits against the labels.
 
     Args:
-        outputs: Values before softmax, (n, 10).
-        labels: (n,) integers 0..9.
+        outputs: Logits, (n, classes).
+        labels: (n,) integers from 0 to below the number of classes.
 
     Returns:
         The evaluation; the loss is computed in float64.
     """
-    log_p = np.empty(len(labels))  # of the right class
+    log_p = np.empty(len(labels))  # of the true class
     for start in range(0, len(labels), ROWS):
         part = slice(start, start + ROWS)
         rows = log_softmax(np, outputs[part].astype(np.float64))
         log_p[part] = rows[np.arange(len(rows)), labels[part]]
-    return Evaluation(np.asarray(labels), outputs.argmax(axis=1), -float(log_p.mean()))
+    return Evaluation(np.asarray(labels), outputs.argmax(axis=1), -float(log_p.mean()), outputs.shape[1])

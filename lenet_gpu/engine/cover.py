@@ -1,0 +1,99 @@
+"""What the fast engines know, and where a network differs from it.
+
+The engines are written for LeNet-5 alone. Before one of them runs a network, the network is compared with LeNet-5
+layer by layer, and so are the loss, the way the network computes, and what is trained; the first difference is named.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from lenet_gpu.nn.lenet5 import VARIANTS, LeNet5, hidden_layers
+from lenet_gpu.nn.losses import LOSSES
+from lenet_gpu.nn.network import Network
+from lenet_gpu.nn.optim import SGD, Nesterov, Optimizer
+from lenet_gpu.nn.sdlm import SDLM
+
+if TYPE_CHECKING:
+    from lenet_gpu.nn.layer import Layer
+
+MOST_CLASSES = 64
+"""Classes of the softmax output that the fast engines are built for."""
+
+OPTIMIZERS = (SGD, Nesterov, SDLM)
+"""Update rules that worker processes and kernels know; classes derived from them are others."""
+
+COMPUTING = (
+    "input_layer",
+    "grid_layer",
+    "forward_layers",
+    "backward_layers",
+    "loss_backward",
+    "input_loss_backward",
+    "views_of",
+)
+"""Methods of a network that decide what it computes."""
+
+
+@cache
+def expected_layers(variant: str, classes: int) -> tuple[dict[str, Any], ...]:
+    """Describe the layers that the fast engines know: LeNet-5's, by their signatures."""
+    return tuple(layer.signature for layer in (*hidden_layers(), VARIANTS[variant].output(classes)))
+
+
+def variant_of(network: Network) -> str:
+    """Name the LeNet-5 whose output layer a network has: "paper" or "modern"."""
+    return "paper" if network.layers[-1].kind == "RadialBasis" else "modern"
+
+
+def first_difference(network: Network) -> str | None:
+    """Tell in what a network differs from the LeNet-5 that the fast engines know.
+
+    Args:
+        network: Any network.
+
+    Returns:
+        The first difference in a few words; None if there is none.
+    """
+    variant = variant_of(network)
+    found, known = network.layers, expected_layers(variant, network.classes)
+    for place, (layer, expected) in enumerate(zip(found, known, strict=False), 1):
+        if layer.signature != expected:
+            return f"layer {place} is {layer!r}, not {_described(expected, layer)}"
+    if len(found) != len(known):
+        return f"{len(found)} layers, not {len(known)}"
+    if not 2 <= network.classes <= MOST_CLASSES:
+        return f"{network.classes} classes, not 2 to {MOST_CLASSES}"
+    fitting = VARIANTS[variant].losses
+    if network.loss not in fitting or network.criterion is not LOSSES[network.loss]:
+        return f"the loss is {network.loss}, not {' or '.join(fitting)}"
+    if network.frozen:
+        return f"{network.frozen[0]} is frozen"
+    changed = [name for name in COMPUTING if _is_changed(network, name)]
+    if changed:
+        return f"{type(network).__name__} has a {changed[0]} of its own"
+    return None
+
+
+def unknown_optimizer(optimizer: Optimizer | None) -> str | None:
+    """Tell that an optimiser is none that worker processes and kernels know; None if they do."""
+    if optimizer is None or (type(optimizer) in OPTIMIZERS and "update" not in vars(optimizer)):
+        return None
+    known = ", ".join(kind.__name__ for kind in OPTIMIZERS)
+    return f"the optimizer is {type(optimizer).__name__}, not one of {known}"
+
+
+def _is_changed(network: Network, name: str) -> bool:
+    """Whether a network computes with a method of its own instead of ours."""
+    return name in vars(network) or getattr(type(network), name) not in (
+        getattr(Network, name), getattr(LeNet5, name)
+    )  # fmt: skip
+
+
+def _described(expected: dict[str, Any], layer: Layer) -> str:
+    """Say what a layer should have been: its kind, or of the right kind the first argument that differs."""
+    if layer.kind != expected["kind"]:
+        return expected["kind"]
+    name, value = next((name, value) for name, value in expected.items() if layer.signature.get(name) != value)
+    return f"{name} {'Table I' if name == 'table' else repr(value)}"

@@ -1,0 +1,632 @@
+"""A network: any list of layers over one flat parameter buffer, on one backend.
+
+What is computed stands in the layers; this module puts them in a row. `forward_layers` and `backward_layers` are
+plain array code, the oracle of all fast code. `outputs`, `predict`, `evaluate` and `activations` run on the fast
+engine where there is one for the network (engine/select.py), and otherwise layer by layer.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import numpy as np
+
+from lenet_gpu import seeds
+from lenet_gpu.backend import Backend, select_backend
+from lenet_gpu.errors import InputError, LenetError
+from lenet_gpu.nn import network_file
+from lenet_gpu.nn.initialisation import INITIALISATIONS
+from lenet_gpu.nn.inputs import check_images, check_labels
+from lenet_gpu.nn.layer import Array, Layer, Shape, named_views
+from lenet_gpu.nn.losses import Loss, loss_named, softmax
+from lenet_gpu.nn.metrics import Evaluation, evaluate_outputs
+from lenet_gpu.paper import BACKGROUND, IMAGE_SIZE, INK, INPUT_SIZE
+
+if TYPE_CHECKING:
+    from lenet_gpu.nn.reader import Reader
+
+BATCH = 500
+"""Images computed layer by layer at once, which bounds the memory."""
+
+DTYPES = ("float32", "float64")
+
+
+class Network:
+    """A list of layers, a loss, and where they compute.
+
+    Args:
+        layers: The layers in order; the first gets the input layer, (n, 1, 32, 32), and the last returns
+            (n, classes). Layers with parameters need names of their own.
+        loss: What training minimises: a name of `losses.LOSSES`, a `Loss`, or a function from (xp, outputs, labels)
+            to the mean loss and its derivative by the outputs; "cross_entropy" if None.
+        backend: Where the arrays live: "cpu", "gpu", "auto", or a `Backend`; the CPU if None.
+        seed: Seed of the initial weights.
+        dtype: "float32", or "float64" for gradient checks.
+        background: Input value of an empty pixel; -0.1 if None (paper, section II.B).
+        ink: Input value of a full pixel; 1.175 if None (paper).
+        initialisation: How the weights begin, a name of `INITIALISATIONS`; "paper" if None.
+        classes: Number of classes; found by running the layers once if None.
+
+    A recipe says how values begin that are None here; it never changes those that were given.
+
+    Attributes:
+        parameters: The one flat parameter buffer, (parameters,) on the backend.
+        gradients: The flat gradient buffer of the same layout.
+        views: Views of `parameters` by name ("c1.weight").
+        gradient_views: Views of `gradients`, likewise.
+        class_labels: What the classes are called, one integer or text each; empty: 0 to classes - 1.
+        record: What the model file says of the training (recipe, seed, digests of the data, ...).
+        extras: Further arrays of the model file by name, each with a dot in it (see recognition/rejection.py).
+
+    Raises:
+        InputError: A layer that does not fit, or an argument that makes no sense.
+    """
+
+    find_reader: ClassVar[Callable[[Network], Reader | None] | None] = None
+    """Finds the engine that answers for a network; set by engine/select.py, which stands above this wing."""
+
+    def __init__(
+        self,
+        layers: Iterable[Layer],
+        loss: str | Loss | Callable[..., Any] | None = None,
+        backend: str | Backend | None = None,
+        seed: int = 0,
+        *,
+        dtype: str = "float32",
+        background: float | None = None,
+        ink: float | None = None,
+        initialisation: str | None = None,
+        classes: int | None = None,
+    ) -> None:
+        if dtype not in DTYPES:
+            raise InputError("dtype", found=repr(dtype), expected=" or ".join(map(repr, DTYPES)))
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed <= seeds.MAX_SEED:
+            raise InputError("seed", found=repr(seed), expected=f"0 to {seeds.MAX_SEED}")
+        self.dtype, self.seed = dtype, int(seed)
+        self.backend = backend if isinstance(backend, Backend) else select_backend(backend or "cpu")
+        self.layers = _checked(list(layers))
+        self.layers[0].needs_input_gradient = False
+        self._given = {
+            name
+            for name, value in (
+                ("loss", loss), ("background", background), ("ink", ink), ("initialisation", initialisation)
+            )
+            if value is not None
+        }  # fmt: skip
+        self.loss = "cross_entropy" if loss is None else loss
+        self.class_labels: tuple[int | str, ...] = ()
+        self.record: dict[str, Any] = {}
+        self.extras: dict[str, np.ndarray] = {}
+        self._reader: tuple[Any, Any] | None = None  # the engine that answers, and for what it was made
+        self.allocate()
+        self.initialise(
+            initialisation or "paper",
+            BACKGROUND if background is None else background,
+            INK if ink is None else ink,
+        )
+        self.classes = self._found_classes() if classes is None else classes
+
+    def allocate(self) -> None:
+        """Make the buffers, and hand the layers their views; parameters begin at 0."""
+        count = sum(layer.trainable for layer in self.layers)
+        self.parameters: Array = self.backend.xp.zeros(count, dtype=self.dtype)
+        self.gradients: Array = self.backend.xp.zeros(count, dtype=self.dtype)
+        self.views = self.views_of(self.parameters)
+        self.gradient_views = self.views_of(self.gradients)
+        self._bind(self.layers)
+
+    def _bind(self, layers: Sequence[Layer]) -> None:
+        for layer in layers:
+            layer.bind(
+                self.backend.xp,
+                {key: self.views[f"{layer.name}.{key}"] for key in layer.shapes},
+                {key: self.gradient_views[f"{layer.name}.{key}"] for key in layer.shapes},
+            )
+
+    # ---- what it is
+
+    @property
+    def loss(self) -> str:
+        """Name of the loss that training minimises; set it by name, `Loss` or function."""
+        return self._loss[0]
+
+    @loss.setter
+    def loss(self, loss: str | Loss | Callable[..., Any]) -> None:
+        self._loss = loss_named(loss)
+
+    @property
+    def criterion(self) -> Loss:
+        """The loss itself."""
+        return self._loss[1]
+
+    @property
+    def shapes(self) -> dict[str, Shape]:
+        """Shape of every parameter by its name, in the order of the flat buffer."""
+        return {f"{layer.name}.{key}": s for layer in self.layers for key, s in layer.shapes.items()}
+
+    @property
+    def frozen(self) -> list[str]:
+        """Names of the layers whose parameters training leaves as they are."""
+        return [layer.name for layer in self.layers if layer.frozen and layer.shapes]
+
+    def frozen_parameters(self) -> list[str]:
+        """List the names of the parameters that training leaves as they are."""
+        return [f"{layer.name}.{key}" for layer in self.layers if layer.frozen for key in layer.shapes]
+
+    @property
+    def sign(self) -> float:
+        """By what outputs are multiplied to become scores, of which the largest wins."""
+        return self.layers[-1].sign
+
+    @property
+    def architecture(self) -> dict[str, Any]:
+        """What a file must say to build the network again."""
+        return network_file.describe(self)
+
+    def views_of(self, flat: Array) -> dict[str, Array]:
+        """Cut any flat array with the layout of `parameters` (host or device) into named views."""
+        return named_views(flat, self.shapes)
+
+    def __repr__(self) -> str:
+        try:
+            shapes = [str(("n", *shape[1:])).replace("'", "") for shape in self._output_shapes()]
+        except LenetError as error:
+            shapes = [f"? {error}"] * len(self.layers)
+        rows = [
+            f"  {layer!r:<44} -> {shape:<18}{f'{layer.trainable:>8,}' if layer.trainable else ''}"
+            f"{'  frozen' if layer.frozen and layer.trainable else ''}".rstrip()
+            for layer, shape in zip(self.layers, shapes, strict=True)
+        ]
+        head = f"{type(self).__name__}: {self.parameters.size:,} parameters, {self.loss}, {self.dtype} on the "
+        return "\n".join([f"{head}{self.backend.name}", *rows])
+
+    # ---- parameters
+
+    def initialise(self, initialisation: str, background: float, ink: float) -> None:
+        """Begin anew: initial weights from the seed, and the values that pixels have in the input layer.
+
+        Args:
+            initialisation: One of `INITIALISATIONS`.
+            background: Input value of an empty pixel.
+            ink: Input value of a full pixel.
+
+        Raises:
+            InputError: Unknown initialisation.
+        """
+        if initialisation not in INITIALISATIONS:
+            raise InputError(
+                "initialisation", found=repr(initialisation), expected=" or ".join(map(repr, INITIALISATIONS))
+            )
+        self.initialisation, self.background, self.ink = initialisation, float(background), float(ink)
+        self.set_parameters(self.initial_parameters(self.seed))
+
+    def adopt(self, *, initialisation: str, background: float, ink: float, loss: str) -> None:
+        """Begin as a recipe says, save for what the constructor was told; only a new network begins anew."""
+        if self.is_new:
+            self.initialise(
+                self.initialisation if "initialisation" in self._given else initialisation,
+                self.background if "background" in self._given else background,
+                self.ink if "ink" in self._given else ink,
+            )
+        if "loss" not in self._given:
+            self.loss = loss
+
+    @property
+    def is_new(self) -> bool:
+        """Whether the parameters are still the initial ones."""
+        initial = self.initial_parameters(self.seed).astype(self.dtype)
+        return bool((self.host_parameters() == initial).all())
+
+    def initial_parameters(self, seed: int) -> np.ndarray:
+        """Draw initial values on the host: the same on every backend.
+
+        Args:
+            seed: Seed of the run.
+
+        Returns:
+            (parameters,) float64; see `Initialisation`.
+        """
+        begin = INITIALISATIONS[self.initialisation]
+        rng = seeds.generator(seed, seeds.WEIGHTS)
+        flat = np.zeros(self.parameters.size)
+        views = self.views_of(flat)
+        for layer in self.layers:
+            for key, shape in layer.shapes.items():
+                view = views[f"{layer.name}.{key}"]
+                if key in layer.fan_in:
+                    fan_in = np.asarray(layer.fan_in[key], dtype=float)
+                    bound = begin.bound(fan_in.reshape(-1, *[1] * (len(shape) - 1)))
+                    view[...] = rng.uniform(-1.0, 1.0, shape) * bound
+                else:
+                    view[...] = begin.coefficient if key == "coefficient" else 0.0
+        return flat
+
+    def set_parameters(self, flat: np.ndarray) -> None:
+        """Overwrite all parameters.
+
+        Args:
+            flat: (parameters,) host array of any float dtype.
+        """
+        self.parameters[...] = self.backend.asarray(np.ascontiguousarray(flat, dtype=self.dtype))
+
+    def host_parameters(self) -> np.ndarray:
+        """Copy the flat parameter buffer to the host, (parameters,)."""
+        return np.array(self.backend.to_host(self.parameters))
+
+    # ---- computing, layer by layer
+
+    def grid_layer(self, grid: Array) -> Array:
+        """Make the network's input of ready-made pixels of its whole field, such as distorted images.
+
+        Args:
+            grid: (n, 1024) float on the backend, pixel values 0 (background) to 255 (ink), margin included.
+
+        Returns:
+            (n, 1, 32, 32).
+        """
+        x = grid.astype(self.dtype).reshape(-1, 1, INPUT_SIZE, INPUT_SIZE)
+        return x * ((self.ink - self.background) / 255.0) + self.background
+
+    def input_layer(self, images: Array) -> Array:
+        """Make the network's input of images (LeCun et al. 1998, section II.B).
+
+        Args:
+            images: (n, 28, 28) on the backend, uint8, or float in 0 (background) to 1 (ink).
+
+        Returns:
+            (n, 1, 32, 32): background at -0.1, ink at 1.175, with a margin of 2 background pixels.
+        """
+        xp = self.backend.xp
+        scale = (self.ink - self.background) / (255.0 if images.dtype == xp.uint8 else 1.0)
+        margin = (INPUT_SIZE - IMAGE_SIZE) // 2
+        x = xp.full((len(images), 1, INPUT_SIZE, INPUT_SIZE), self.background, dtype=self.dtype)
+        x[:, 0, margin:-margin, margin:-margin] += images.astype(self.dtype) * scale
+        return x
+
+    def begin_epoch(self, seed: int, epoch: int) -> None:
+        """Give each layer its random numbers of an epoch, of which `Layer.uniform` draws.
+
+        Args:
+            seed: The run's seed.
+            epoch: Number of the epoch, counted from 1.
+        """
+        for index, layer in enumerate(self.layers):
+            layer._generator = seeds.generator(seed, epoch, seeds.LAYERS + index)
+
+    def forward_layers(self, x: Array, training: bool = False) -> Array:
+        """Run all layers forward: input layer (n, 1, 32, 32) -> output layer (n, classes), on the backend."""
+        self.settle()
+        for layer in self.layers:
+            layer.training = training
+            x = _forward(layer, x)
+        return x
+
+    def settle(self) -> None:
+        """Take in layers that were put into the list after the network was made.
+
+        Raises:
+            InputError: Their parameters are not those that the buffer has room for.
+        """
+        new = [layer for layer in self.layers if layer.xp is None]
+        if not new:
+            return
+        if self.shapes != {name: tuple(view.shape) for name, view in self.views.items()}:
+            raise InputError(
+                f"layer {new[0]!r}",
+                found="other parameters than those of the layer that it replaces",
+                expected="the same names and shapes",
+                remedy="make a new Network of the list of layers",
+            )
+        self._bind(new)
+
+    def backward_layers(self, dy: Array) -> None:
+        """Run all layers backward from dE/doutput (n, classes); fills the gradient buffer."""
+        for layer in reversed(self.layers):
+            dy = layer.backward(dy)
+
+    def loss_backward(self, images: Array, labels: Array) -> Array:
+        """Compute loss and gradients of a batch without leaving the backend.
+
+        Args:
+            images: (n, 28, 28) on the backend.
+            labels: (n,) integers on the backend.
+
+        Returns:
+            The mean loss, a 0-d array on the backend; the gradient is in `gradients`.
+        """
+        return self.input_loss_backward(self.input_layer(images), labels)
+
+    def input_loss_backward(self, x: Array, labels: Array, training: bool = False) -> Array:
+        """Compute loss and gradients from the input layer (n, 1, 32, 32) on, as `loss_backward` does."""
+        loss, dy = self.criterion.value(self.backend.xp, self.forward_layers(x, training), labels)
+        self.backward_layers(dy)
+        return loss
+
+    def loss_and_grads(self, images: Any, labels: Any) -> tuple[float, dict[str, np.ndarray]]:
+        """Compute the mean loss of a batch and its derivative by every parameter.
+
+        Args:
+            images: (n, 28, 28), uint8 or float in 0..1, on the host.
+            labels: (n,) integers from 0 to below `classes`, on the host.
+
+        Returns:
+            The loss, and copies of the gradients on the host by the names and shapes of `views`.
+
+        Raises:
+            InputError: Images or labels of another shape, dtype or range.
+        """
+        images = check_images(images)
+        labels = check_labels(labels, len(images), self.classes)
+        loss = self.loss_backward(self.backend.asarray(images), self.backend.asarray(labels))
+        host = np.array(self.backend.to_host(self.gradients))
+        return float(self.backend.to_host(loss)), self.views_of(host)
+
+    def readable_outputs(self, images: Any) -> np.ndarray:
+        """Compute `outputs` layer by layer, whatever engine there is."""
+        return self.readable_activations(images, ("outputs",))["outputs"] * np.dtype(self.dtype).type(self.sign)
+
+    def readable_activations(self, images: Any, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+        """Compute `activations` layer by layer; "outputs" is the last layer's, whatever its name."""
+        images = check_images(images)
+        self.settle()
+        found: dict[str, list[np.ndarray]] = {}
+        for start in range(0, len(images), BATCH):
+            x = self.input_layer(self.backend.asarray(np.ascontiguousarray(images[start : start + BATCH])))
+            outputs: dict[str, Array] = {}
+            name = ""
+            for layer in self.layers:
+                layer.training = False
+                y = _forward(layer, x)
+                if layer.name:
+                    name = layer.name
+                # A nameless layer that keeps the shape, such as a squashing function, belongs to the one before.
+                if name and (layer.name or y.shape == x.shape):
+                    outputs[name] = y
+                x = y
+            outputs["outputs"] = x
+            for key in outputs if names is None else names:
+                if key not in outputs:
+                    raise InputError("layer", found=repr(key), expected=" or ".join(map(repr, outputs)))
+                found.setdefault(key, []).append(self.backend.to_host(outputs[key]))
+        if not len(images):
+            return {"outputs": np.empty((0, self.classes), self.dtype)}
+        return {key: np.concatenate(parts) for key, parts in found.items()}
+
+    # ---- answers, on the fast engine where there is one
+
+    def reader(self) -> Reader | None:
+        """Find the engine that answers for the network as it is now; None: its own layers do."""
+        find = Network.find_reader
+        return None if find is None else find(self)
+
+    def outputs(self, images: Any) -> np.ndarray:
+        """Compute the scores of the classes before softmax: logits, or penalties with their sign turned.
+
+        Args:
+            images: (n, 28, 28), uint8 or float in 0..1, on the host.
+
+        Returns:
+            (n, classes) host array of the network's dtype.
+
+        Raises:
+            InputError: Images of another shape or dtype.
+        """
+        images = check_images(images)
+        reader = self.reader() if images.dtype == np.uint8 else None
+        return self.readable_outputs(images) if reader is None else reader.outputs(images)
+
+    def forward(self, images: Any) -> np.ndarray:
+        """Compute class probabilities, the softmax of `outputs`.
+
+        Args:
+            images: (n, 28, 28), uint8 or float in 0..1, on the host; a single (28, 28) image counts as n = 1.
+
+        Returns:
+            (n, classes) host array; each row sums to 1.
+
+        Raises:
+            InputError: Images of another shape or dtype.
+        """
+        return softmax(np, self.outputs(images))
+
+    def predict(self, images: Any) -> np.ndarray:
+        """Name the classes with the largest score.
+
+        Args:
+            images: As for `forward`.
+
+        Returns:
+            (n,) on the host: int64, or what `class_labels` calls them.
+        """
+        best = self.outputs(images).argmax(axis=1)
+        return np.array(self.class_labels)[best] if self.class_labels else best
+
+    def evaluate(self, images: Any, labels: Any) -> Evaluation:
+        """Compare the network's answers with labels.
+
+        Args:
+            images: As for `forward`.
+            labels: (n,) classes as `predict` names them.
+
+        Returns:
+            The evaluation: accuracy, errors, loss, confusion.
+
+        Raises:
+            InputError: Images or labels of another shape, dtype or range.
+        """
+        images = check_images(images)
+        numbers = check_labels(self.class_numbers(labels), len(images), self.classes)
+        return evaluate_outputs(self.outputs(images), numbers)
+
+    def activations(self, images: Any, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+        """Compute the outputs of the layers by name, squashed where a squashing function follows.
+
+        Args:
+            images: (n, 28, 28) or (28, 28), uint8 or float in 0..1, on the host.
+            names: Which layers; all that have a name if None.
+
+        Returns:
+            (n, ...) host arrays by name; without the first axis for a single image. LeNet-5's names are "c1", "s2",
+            "c3", "s4", "c5", "f6" and "output"; "outputs" is the last layer's, whatever its name.
+
+        Raises:
+            InputError: Images of another shape or dtype, or a layer that does not exist.
+        """
+        checked = check_images(images)
+        reader = self.reader() if checked.dtype == np.uint8 else None
+        found = (self.readable_activations if reader is None else reader.activations)(checked, names)
+        return {name: array[0] for name, array in found.items()} if np.ndim(images) == 2 else found
+
+    def class_numbers(self, labels: Any) -> np.ndarray:
+        """Turn labels as `predict` gives them into classes from 0.
+
+        Raises:
+            InputError: A label that no class is called by.
+        """
+        if not self.class_labels:
+            return np.asarray(labels)
+        number = {label: k for k, label in enumerate(self.class_labels)}
+        values = np.asarray(labels).tolist()
+        unknown = [value for value in values if value not in number]
+        if unknown:
+            expected = ", ".join(map(str, self.class_labels))
+            raise InputError("labels", found=repr(unknown[0]), expected=f"one of {expected}")
+        return np.array([number[value] for value in values], dtype=np.int64)
+
+    # ---- files and copies
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write a model file (.npz without pickle): whole or not at all.
+
+        Args:
+            path: File to write; an existing one is replaced only once the new one is complete.
+
+        Raises:
+            InputError: The file can't be written, or a layer has an argument that a file can't hold.
+        """
+        network_file.save(self, path)
+
+    @classmethod
+    def load(
+        cls,
+        path: str | os.PathLike[str],
+        backend: str | Backend | None = None,
+        *,
+        layers: Sequence[type[Layer]] = (),
+        loss: Loss | Callable[..., Any] | None = None,
+    ) -> Self:
+        """Read a model file.
+
+        Args:
+            path: File written by `save`, folder of a run, or name of a shipped model ("touch", "mnist").
+            backend: Where the arrays shall live; the CPU if None.
+            layers: Classes of your own layers that the network has.
+            loss: A loss of your own that the network was trained with; needed to train on.
+
+        Returns:
+            The network with its trained parameters and its record.
+
+        Raises:
+            ModelFileError: Missing, damaged, of another version, not a model file, or with layers that are not
+                known; the error names them.
+        """
+        return network_file.load(cls, path, backend, layers, loss)
+
+    @classmethod
+    def from_architecture(
+        cls,
+        architecture: Any,
+        backend: str | Backend | None,
+        path: object,
+        *,
+        layers: Sequence[type[Layer]] = (),
+        loss: Loss | Callable[..., Any] | None = None,
+    ) -> Self:
+        """Build the network that a file's metadata describes, with initial parameters; arguments as for `load`.
+
+        Args:
+            architecture: What `architecture` said.
+            backend: Where the arrays shall live.
+            path: The file, for error messages.
+            layers: Classes of your own layers.
+            loss: A loss of your own.
+        """
+        return network_file.build(cls, architecture, backend, path, layers, loss)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Take along everything but what is bound to this process and this place."""
+        bound = ("parameters", "gradients", "views", "gradient_views", "_reader")
+        return {**{k: v for k, v in vars(self).items() if k not in bound}, "flat": self.host_parameters()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make buffers anew; for copy.deepcopy and for other processes."""
+        flat = state.pop("flat")
+        vars(self).update(state)
+        self._reader = None
+        self.allocate()
+        self.set_parameters(flat)
+
+    def _output_shapes(self) -> list[Shape]:
+        """Run one empty image through the layers; the shape that each returns."""
+        shapes = []
+        x = self.input_layer(self.backend.xp.zeros((1, IMAGE_SIZE, IMAGE_SIZE), dtype="uint8"))
+        for layer in self.layers:
+            layer.training = False
+            x = _forward(layer, x)
+            shapes.append(tuple(x.shape))
+        return shapes
+
+    def _found_classes(self) -> int:
+        shape = self._output_shapes()[-1]
+        if len(shape) != 2 or shape[1] < 2:
+            raise InputError(
+                f"layer {self.layers[-1]!r}",
+                found=f"outputs of shape {shape} for one image",
+                expected="(1, classes), with 2 classes or more",
+                remedy="end the list with a Dense layer, after Flatten where maps come before it",
+            )
+        return shape[1]
+
+
+def _checked(layers: list[Layer]) -> list[Layer]:
+    """Refuse a list of layers that can't be a network."""
+    if not layers:
+        raise InputError("layers", found="none", expected="a list of layers")
+    names: set[str] = set()
+    for layer in layers:
+        if not isinstance(layer, Layer):
+            hint = "make an object of the class: write () behind it" if isinstance(layer, type) else None
+            raise InputError("layers", found=repr(layer), expected="objects of lenet_gpu.nn.Layer", remedy=hint)
+        if layer.shapes and not layer.name:
+            raise InputError(f"layer {layer!r}", found="parameters but no name", expected="a name of its own")
+        if "." in layer.name or (layer.name and layer.name in names) or layer.name == "outputs":
+            raise InputError(
+                f"name of layer {layer!r}", found=repr(layer.name), expected="a name of its own without a dot"
+            )
+        names.add(layer.name)
+        if sum(layer is other for other in layers) > 1:
+            raise InputError(f"layer {layer!r}", found="the same object twice", expected="one object for each place")
+    return layers
+
+
+def _forward(layer: Layer, x: Array) -> Array:
+    """Run one layer; an error that comes of sizes names it."""
+    try:
+        y = layer.forward(x)
+    except (ValueError, TypeError, IndexError) as error:
+        raise InputError(
+            f"layer {layer!r}",
+            found=f"an input of shape {tuple(x.shape)} ({error})",
+            expected="one that it can compute with",
+            remedy="compare its sizes with those of the layer before",
+        ) from error
+    if not hasattr(y, "shape"):
+        raise InputError(
+            f"layer {layer!r}", found=f"{type(y).__name__} from forward", expected="an array", remedy="return one"
+        )
+    return y
+
+
+network_file.BUILDERS["layers"] = Network

@@ -1,0 +1,182 @@
+"""Networks in files: what describes a network, and how it is built again."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from lenet_gpu.errors import InputError, ModelFileError
+from lenet_gpu.nn import layers as shipped
+from lenet_gpu.nn.layer import Layer
+from lenet_gpu.nn.losses import LOSSES, Loss, loss_named
+from lenet_gpu.storage import model_file
+from lenet_gpu.storage.shipped_models import model_path
+
+if TYPE_CHECKING:
+    from lenet_gpu.backend import Backend
+    from lenet_gpu.nn.network import Network
+
+AnyNetwork = TypeVar("AnyNetwork", bound="Network")
+
+SHIPPED_LAYERS: dict[str, type[Layer]] = {
+    name: value
+    for name, value in vars(shipped).items()
+    if isinstance(value, type) and issubclass(value, Layer) and value is not Layer
+}
+"""Layers that every file may name."""
+
+BUILDERS: dict[str, Callable[..., Network]] = {}
+"""Who builds what files describe: "layers", a list of them (network.py); "variant", a LeNet-5 (lenet5.py)."""
+
+
+def describe(network: Network) -> dict[str, Any]:
+    """Say what a file must hold to build a network again, parameters apart.
+
+    Args:
+        network: Any network.
+
+    Returns:
+        Plain data.
+    """
+    return {
+        "layers": [layer.signature for layer in network.layers],
+        "frozen": network.frozen,
+        "loss": network.loss,
+        "classes": network.classes,
+        "class_labels": list(network.class_labels),
+        "dtype": network.dtype,
+        "background": network.background,
+        "ink": network.ink,
+    }
+
+
+def save(network: Network, path: str | os.PathLike[str]) -> None:
+    """Write a model file; see `Network.save`."""
+    for layer in network.layers:
+        for name, value in layer.signature.items():
+            try:
+                json.dumps(value)
+            except TypeError:
+                raise InputError(
+                    f"argument {name} of layer {layer!r}",
+                    found=type(value).__name__,
+                    expected="a number, a text, or a list of them, which a model file can hold",
+                    remedy="give the layer a name to look the value up by",
+                ) from None
+    arrays = {name: np.asarray(view) for name, view in network.views_of(network.host_parameters()).items()}
+    meta = {"architecture": network.architecture, "record": network.record}
+    model_file.write(path, "model", meta, {**arrays, **network.extras})
+
+
+def load(
+    cls: type[AnyNetwork],
+    model: str | os.PathLike[str],
+    backend: str | Backend | None,
+    layers: Sequence[type[Layer]],
+    loss: Loss | Callable[..., Any] | None,
+) -> AnyNetwork:
+    """Read a model file; see `Network.load`."""
+    path = model_path(model)
+    meta, arrays = model_file.read(path, "model")
+    network = build(cls, meta.get("architecture"), backend, path, layers, loss)
+    flat = np.empty(network.parameters.size, dtype=network.dtype)
+    for name, view in network.views_of(flat).items():
+        view[...] = model_file.take(path, arrays, name, view.shape, network.dtype)
+    network.set_parameters(flat)
+    network.record = dict(meta.get("record") or {})
+    network.extras = {
+        name: model_file.take(path, arrays, name, array.shape, str(array.dtype))
+        for name, array in arrays.items()
+        if name not in network.shapes
+    }
+    return network
+
+
+def build(
+    cls: type[AnyNetwork],
+    architecture: Any,
+    backend: str | Backend | None,
+    path: object,
+    layers: Sequence[type[Layer]] = (),
+    loss: Loss | Callable[..., Any] | None = None,
+) -> AnyNetwork:
+    """Build the network that a file describes, with initial parameters.
+
+    Args:
+        cls: The class asked for; the result is one of its objects.
+        architecture: What `describe` said, or an older version of it.
+        backend: Where the arrays shall live.
+        path: The file, for error messages.
+        layers: Classes of layers that are not ours.
+        loss: A loss that is not ours.
+
+    Raises:
+        ModelFileError: The description makes no sense, or names layers that are not known.
+    """
+    try:
+        values = {key: architecture[key] for key in ("dtype", "background", "ink")}
+        if "variant" in architecture:
+            network = BUILDERS["variant"](architecture, backend, **values)
+        else:
+            network = _from_layers(architecture, backend, path, layers, values)
+        stored = architecture.get("loss", network.loss)  # files of the first edition name none
+        network.loss = loss if loss is not None else stored if stored in LOSSES else missing_loss(stored)
+        for layer in network.layers:
+            layer.frozen = layer.name in architecture.get("frozen", ())
+        network.class_labels = tuple(architecture.get("class_labels", ()))
+    except ModelFileError:
+        raise
+    except (TypeError, KeyError, ValueError, AttributeError, InputError) as error:
+        raise ModelFileError(
+            path,
+            found=f"architecture {str(architecture)[:200]} ({error})",
+            expected="a network that this version knows",
+            remedy="update lenet-gpu, or train the model again",
+        ) from None
+    if not isinstance(network, cls):
+        raise ModelFileError(
+            path,
+            found=f"a {type(network).__name__} of its own layers",
+            expected=f"a {cls.__name__}",
+            remedy="load it with Network.load",
+        )
+    return network
+
+
+def _from_layers(
+    architecture: dict[str, Any],
+    backend: str | Backend | None,
+    path: object,
+    layers: Sequence[type[Layer]],
+    values: dict[str, Any],
+) -> Network:
+    known = {**SHIPPED_LAYERS, **{layer.__name__: layer for layer in layers}}
+    made = []
+    for signature in architecture["layers"]:
+        arguments = dict(signature)
+        name = arguments.pop("kind").rpartition(".")[2]
+        if name not in known:
+            raise ModelFileError(
+                path,
+                found=f"the layer {name}, which is not one of lenet-gpu",
+                expected="its class",
+                remedy=f"give it: Network.load(path, layers=[{name}])",
+            )
+        made.append(known[name](**arguments))
+    return BUILDERS["layers"](made, None, backend, classes=architecture["classes"], **values)
+
+
+def missing_loss(name: str) -> Loss:
+    """Stand in for a loss of one's own that was not handed to `load`: enough to read with, not to train."""
+
+    def value(*_: Any) -> Any:
+        raise InputError(
+            "loss", found=f"{name}, which is not one of lenet-gpu", expected="the loss itself",
+            remedy="give it: Network.load(path, loss=...)",
+        )  # fmt: skip
+
+    return loss_named(Loss(value, name=name))[1]

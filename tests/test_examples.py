@@ -1,0 +1,39 @@
+"""The examples run as they stand, each in a process of its own, and reach what they are for."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+FLOORS = {
+    # what each reaches at least, per cent of its test images
+    "own_layer.py": 93.0,
+    "own_table.py": 80.0,
+    "own_optimizer.py": 93.0,
+    "own_data.py": 93.0,
+    "letters.py": 90.0,
+    "early_stopping.py": 90.0,
+}
+
+
+def test_every_example_is_run():
+    assert {path.name for path in EXAMPLES.glob("*.py")} == set(FLOORS)
+
+
+@pytest.mark.parametrize("name", FLOORS)
+def test_an_example_runs_and_reaches_its_accuracy(name, tmp_path):
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / name], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    (accuracy,) = re.findall(r"^(\d+\.\d+) % ", done.stdout, re.MULTILINE)
+    assert float(accuracy) >= FLOORS[name], done.stdout
+
+
+@pytest.mark.parametrize("name", FLOORS)
+def test_an_example_is_one_screen(name):
+    assert 20 <= len((EXAMPLES / name).read_text(encoding="utf-8").splitlines()) <= 60
