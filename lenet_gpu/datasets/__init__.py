@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from lenet_gpu.datasets.dataset import Dataset, Split
 from lenet_gpu.datasets.load import load_dataset
+from lenet_gpu.datasets.locations import cache_folder, locate_mnist
 from lenet_gpu.datasets.pendigits import split_writers
-from lenet_gpu.datasets.places import cache_folder, locate_mnist
 
 __all__ = ["Dataset", "Split", "cache_folder", "load_dataset", "locate_mnist", "split_writers"]

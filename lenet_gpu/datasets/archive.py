@@ -3,17 +3,40 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import shutil
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from lenet_gpu.datasets.atomic import folder_error, publish
 from lenet_gpu.datasets.idx import IdxFile, Kind, read_idx_stream
+from lenet_gpu.datasets.lock import folder_error, publish
+from lenet_gpu.datasets.mirrors import Archive
 from lenet_gpu.errors import DataError
 
 AGAIN = "the file is damaged or another one: fetch it again"
+
+
+def verify_archive(archive: Archive, path: Path) -> None:
+    """Compare a zip's length and digest with the published ones.
+
+    Args:
+        archive: The zip as published.
+        path: The file.
+
+    Raises:
+        DataError: If it can't be read or is another file.
+    """
+    try:
+        if (size := path.stat().st_size) != archive.size:
+            raise DataError(path, found=f"{size:,} bytes", expected=f"{archive.size:,}", remedy=AGAIN)
+        with open(path, "rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(path, found=(error.strerror or str(error)).lower(), expected="a readable file") from error
+    if found != archive.sha256:
+        raise DataError(path, found=f"SHA-256 {found}", expected=archive.sha256, remedy=AGAIN)
 
 
 def zip_members(path: Path, names: list[str]) -> dict[str, str]:

@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from lenet_gpu._version import __version__
-from lenet_gpu.datasets.atomic import folder_error, passes, publish
-from lenet_gpu.datasets.mirrors import TIMEOUT
+from lenet_gpu.datasets.archive import verify_archive
+from lenet_gpu.datasets.lock import folder_error, passes, publish
+from lenet_gpu.datasets.mirrors import TIMEOUT, Archive
 from lenet_gpu.errors import DataError
 
 CHUNK = 1 << 16
@@ -79,6 +80,43 @@ def fetch(
         expected="a whole, unaltered file from one of them",
         remedy=f"check the network (http_proxy, https_proxy) and try again, or put it into {target.parent}",
     )
+
+
+def fetch_archive(
+    archive: Archive, mirrors: Sequence[str], folder: Path, *, locked: bool, progress: bool, timeout: float
+) -> Path:
+    """Ensure that a folder holds a published zip (see `fetch`).
+
+    Args:
+        archive: The zip.
+        mirrors: Addresses that its name is appended to, in the order tried.
+        folder: The folder, which exists and whose lock the caller holds.
+        locked: See `fetch`.
+        progress: See `fetch`.
+        timeout: See `fetch`.
+
+    Returns:
+        The path of the zip.
+
+    Raises:
+        DataError: If no mirror gave a good copy or the folder can't take it.
+    """
+    path = folder / archive.name
+
+    def check(candidate: Path) -> None:
+        verify_archive(archive, candidate)
+
+    if not passes(check, path):
+        fetch(
+            [f"{mirror}{archive.name}" for mirror in mirrors],
+            path,
+            check=check,
+            most_bytes=archive.size,
+            locked=locked,
+            progress=progress,
+            timeout=timeout,
+        )
+    return path
 
 
 def _from_mirror(

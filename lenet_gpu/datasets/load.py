@@ -8,11 +8,11 @@ from pathlib import Path
 from lenet_gpu.datasets.csv_file import read_csv
 from lenet_gpu.datasets.dataset import Dataset, Split, hold_out
 from lenet_gpu.datasets.image_folder import class_folders, read_image_folder
+from lenet_gpu.datasets.locations import find_in_zip, find_members, has_member
 from lenet_gpu.datasets.mirrors import COLLECTIONS, EMNIST_DIGITS, MNIST
 from lenet_gpu.datasets.named import load_collection, read_collection
 from lenet_gpu.datasets.pendigits import NAME as PENDIGITS
 from lenet_gpu.datasets.pendigits import load_pendigits
-from lenet_gpu.datasets.places import find_in_zip, find_members, has_member
 from lenet_gpu.errors import DataError, InputError
 
 FORMS = (

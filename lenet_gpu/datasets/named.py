@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from lenet_gpu.datasets.archive import extract_member, read_zip_member, zip_members
-from lenet_gpu.datasets.atomic import locked_folder, passes
 from lenet_gpu.datasets.dataset import Dataset, Split
 from lenet_gpu.datasets.idx import IdxFile, Kind, read_idx
-from lenet_gpu.datasets.mirrors import TIMEOUT, Archive, Collection, Member, Part
-from lenet_gpu.datasets.places import (
-    Place,
+from lenet_gpu.datasets.locations import (
+    Location,
     file_names,
     find_members,
     forms,
     has_archive,
     is_complete,
-    search_places,
+    locate_or_fetch,
+    search_folders,
 )
+from lenet_gpu.datasets.lock import locked_folder, passes
+from lenet_gpu.datasets.mirrors import TIMEOUT, Collection, Member, Part
 from lenet_gpu.errors import DataError
 
 GZIP_OVERHEAD = 1 << 16  # bytes: room for a gzip header around content that does not shrink
@@ -33,17 +33,17 @@ def load_collection(
     data_dir: Path | None = None,
     download: bool = True,
     progress: bool = True,
-    places: Sequence[Path] | None = None,
+    folders: Sequence[Path] | None = None,
     timeout: float = TIMEOUT,
 ) -> Dataset:
     """Load a data set known by name and prove by its digests that it is the published one.
 
     Args:
         collection: Its files, digests and mirrors.
-        data_dir: If given, the only folder looked in.
+        data_dir: If given, the only folder searched.
         download: Whether it may be fetched when no folder has it.
         progress: Whether a download shows a progress bar.
-        places: The folders looked in, the last being the one downloads go to; by default `search_places`.
+        folders: The folders searched, the last being the cache; by default `search_folders`.
         timeout: Seconds after which a stalled connection is given up.
 
     Returns:
@@ -52,38 +52,32 @@ def load_collection(
     Raises:
         DataError: If it is nowhere, damaged, or not the published one.
     """
+
+    def read(folder: Path) -> Dataset:
+        return read_collection(collection, find_members(collection, folder))
+
     if data_dir is not None:
-        return read_collection(collection, find_members(collection, data_dir))
-    places = search_places(collection.name) if places is None else tuple(places)
-    cache = places[-1]
-    for place in places:
-        if is_complete(collection, place):
-            if place == cache and download and has_archive(collection, place):
-                break  # a download that was stopped before the members were extracted: finish it
-            try:
-                return read_collection(collection, find_members(collection, place))
-            except DataError:
-                if place != cache or not download:
-                    raise  # what lies in the cache is ours to fetch again; everything else is the user's
-    if not download:
-        raise DataError(
-            collection.name,
-            found=f"no copy in {', '.join(map(str, places))}",
-            expected=f"the files {', '.join(file_names(collection))}, each with or without .gz",
-            remedy="allow the download, or name the folder that has them",
-        )
-    _download(collection, cache, progress=progress, timeout=timeout)
-    return read_collection(collection, find_members(collection, cache))
+        return read(data_dir)
+    return locate_or_fetch(
+        collection.name,
+        search_folders(collection.name) if folders is None else folders,
+        has=lambda folder: is_complete(collection, folder),
+        read=read,
+        fetch=lambda cache: _download(collection, cache, progress=progress, timeout=timeout),
+        download=download,
+        expected=f"the files {', '.join(file_names(collection))}, each with or without .gz",
+        is_unfinished=lambda cache: has_archive(collection, cache),  # stopped before the members were extracted
+    )
 
 
 def read_collection(
-    collection: Collection, places: Mapping[Part, Place], *, name: str | None = None, check: bool = True
+    collection: Collection, locations: Mapping[Part, Location], *, name: str | None = None, check: bool = True
 ) -> Dataset:
     """Read the four idx files of a data set.
 
     Args:
         collection: The data set they belong to.
-        places: Where they lie.
+        locations: The location of each.
         name: The name of the result, if not the collection's.
         check: Whether they must have the published digests; False for someone's own data of the same form.
 
@@ -96,23 +90,23 @@ def read_collection(
     values: dict[Part, np.ndarray] = {}
     digests: dict[str, str] = {}
     for part, member in collection.members.items():
-        file = _read(part, places[part])
+        file = _read(part, locations[part])
         if check:
-            _prove(member, file, str(places[part]))
+            _verify(member, file, str(locations[part]))
         values[part] = file.values
         digests[member.name] = file.content_sha256
     return Dataset(
         name=name or collection.name,
-        train=_split(values["train-images"], values["train-labels"], places["train-labels"], collection),
-        test=_split(values["test-images"], values["test-labels"], places["test-labels"], collection),
+        train=_split(values["train-images"], values["train-labels"], locations["train-labels"], collection),
+        test=_split(values["test-images"], values["test-labels"], locations["test-labels"], collection),
         digests=digests,
     )
 
 
-def _split(images: np.ndarray, labels: np.ndarray, place: Place, collection: Collection) -> Split:
+def _split(images: np.ndarray, labels: np.ndarray, location: Location, collection: Collection) -> Split:
     if len(images) != len(labels):
         raise DataError(
-            place,
+            location,
             found=f"{len(labels):,} labels",
             expected=f"{len(images):,}, as many as there are images",
             remedy="use the two files that belong together",
@@ -122,14 +116,14 @@ def _split(images: np.ndarray, labels: np.ndarray, place: Place, collection: Col
     return Split(images, labels)
 
 
-def _read(part: Part, place: Place) -> IdxFile:
+def _read(part: Part, location: Location) -> IdxFile:
     kind: Kind = "images" if part.endswith("images") else "labels"
-    if place.zip_member is None:
-        return read_idx(place.path, kind)
-    return read_zip_member(place.path, place.zip_member, kind)
+    if location.zip_member is None:
+        return read_idx(location.path, kind)
+    return read_zip_member(location.path, location.zip_member, kind)
 
 
-def _prove(member: Member, file: IdxFile, name: str) -> None:
+def _verify(member: Member, file: IdxFile, name: str) -> None:
     """Compare a file with the published digest: of its content, or of its gzip form if only that is known."""
     if member.content_sha256 is not None:
         found, expected, what = file.content_sha256, member.content_sha256, "of the uncompressed content"
@@ -152,17 +146,23 @@ def _prove(member: Member, file: IdxFile, name: str) -> None:
 
 
 def _download(collection: Collection, cache: Path, *, progress: bool, timeout: float) -> None:
-    """Bring the cache to hold a good copy of every member; what is damaged in it is removed first."""
-    from lenet_gpu.datasets.download import fetch  # its HTTP client takes longer to import than all the rest
+    """Ensure that the cache holds a good copy of every member; damaged ones are removed first."""
+    from lenet_gpu.datasets.download import (
+        fetch,
+        fetch_archive,
+    )  # its HTTP client takes longer to import than all the rest
 
     with locked_folder(cache, progress=progress) as locked:
-        # Looked at only now: another process may have done it all while we waited for the lock.
+        # Not before the lock is held: another process may have done it all while we waited for the lock.
         missing = [part for part in collection.members if not _keep_good(collection, part, cache)]
         if collection.archive is not None:
             if missing:
-                _fetch_archive(
-                    collection, collection.archive, cache, locked=locked, progress=progress, timeout=timeout
+                path = fetch_archive(
+                    collection.archive, collection.mirrors, cache, locked=locked, progress=progress, timeout=timeout
                 )
+                for name, inside in zip_members(path, file_names(collection)).items():
+                    extract_member(path, inside, cache / f"{name}.gz")
+                path.unlink()  # half a gigabyte that is not needed any more
             return
         for part in missing:
             member = collection.members[part]
@@ -177,39 +177,8 @@ def _download(collection: Collection, cache: Path, *, progress: bool, timeout: f
             )
 
 
-def _fetch_archive(
-    collection: Collection, archive: Archive, cache: Path, *, locked: bool, progress: bool, timeout: float
-) -> None:
-    """Download the zip, extract the members needed, and remove it."""
-    from lenet_gpu.datasets.download import fetch
-
-    path = cache / archive.name
-
-    def check(path: Path) -> None:
-        if (size := path.stat().st_size) != archive.size:
-            raise DataError(path, found=f"{size:,} bytes", expected=f"{archive.size:,}")
-        with open(path, "rb") as file:
-            if (found := hashlib.file_digest(file, "sha256").hexdigest()) != archive.sha256:
-                raise DataError(path, found=f"SHA-256 {found}", expected=archive.sha256)
-
-    if not passes(check, path):
-        urls = [f"{mirror}{archive.name}" for mirror in collection.mirrors]
-        fetch(
-            urls,
-            path,
-            check=check,
-            most_bytes=archive.size,
-            locked=locked,
-            progress=progress,
-            timeout=timeout,
-        )
-    for name, inside in zip_members(path, file_names(collection)).items():
-        extract_member(path, inside, cache / f"{name}.gz")
-    path.unlink()  # half a gigabyte that is not needed any more
-
-
 def _check_of(member: Member, part: Part) -> Callable[[Path], None]:
-    return lambda path: _prove(member, _read(part, Place(path)), str(path))
+    return lambda path: _verify(member, _read(part, Location(path)), str(path))
 
 
 def _keep_good(collection: Collection, part: Part, cache: Path) -> bool:

@@ -20,12 +20,12 @@ from pathlib import Path
 import numpy as np
 
 from lenet_gpu.array_checks import check_labels
-from lenet_gpu.datasets.archive import read_bytes
-from lenet_gpu.datasets.atomic import locked_folder
+from lenet_gpu.datasets.archive import read_bytes, verify_archive
 from lenet_gpu.datasets.dataset import Dataset, Split, held_out
+from lenet_gpu.datasets.locations import locate_or_fetch, search_folders
+from lenet_gpu.datasets.lock import locked_folder
 from lenet_gpu.datasets.lzw import uncompress
 from lenet_gpu.datasets.mirrors import TIMEOUT, Archive
-from lenet_gpu.datasets.places import search_places
 from lenet_gpu.datasets.unipen import Digits, read_unipen
 from lenet_gpu.errors import DataError, InputError
 from lenet_gpu.ink.preprocess import drawings_to_mnist
@@ -75,17 +75,17 @@ def load_pendigits(
     data_dir: Path | None = None,
     download: bool = True,
     progress: bool = True,
-    places: Sequence[Path] | None = None,
+    folders: Sequence[Path] | None = None,
     timeout: float = TIMEOUT,
 ) -> Dataset:
     """Load pendigits; its splits have `drawings`, and `writers` where they are known.
 
     Args:
         published: Its files, digests and mirrors.
-        data_dir: If given, the only folder looked in.
+        data_dir: If given, the only folder searched.
         download: Whether it may be fetched when no folder has it.
         progress: Whether a download shows a progress bar.
-        places: The folders looked in, the last being the one downloads go to; by default `search_places`.
+        folders: The folders searched, the last being the cache; by default `search_folders`.
         timeout: Seconds after which a stalled connection is given up.
 
     Returns:
@@ -103,24 +103,15 @@ def load_pendigits(
             expected=f"{published.archive.name}, {' and '.join(published.files)} (.Z or not), or {NAME}-train.npz",
             remedy="put them there or name another folder",
         )
-    places = search_places(NAME) if places is None else tuple(places)
-    cache = places[-1]
-    for place in places:
-        if has_pendigits(published, place):
-            try:
-                return _read_folder(published, place)
-            except DataError:
-                if place != cache or not download:
-                    raise  # what lies in the cache is ours to fetch again; everything else is the user's
-    if not download:
-        raise DataError(
-            NAME,
-            found=f"no copy in {', '.join(map(str, places))}",
-            expected=published.archive.name,
-            remedy="allow the download, or name the folder that has it",
-        )
-    _download(published, cache, progress=progress, timeout=timeout)
-    return _read_folder(published, cache)
+    return locate_or_fetch(
+        NAME,
+        search_folders(NAME) if folders is None else folders,
+        has=lambda folder: has_pendigits(published, folder),
+        read=lambda folder: _read_folder(published, folder),
+        fetch=lambda cache: _download(published, cache, progress=progress, timeout=timeout),
+        download=download,
+        expected=published.archive.name,
+    )
 
 
 def has_pendigits(published: Published, folder: Path) -> bool:
@@ -231,7 +222,7 @@ def _read_folder(published: Published, folder: Path) -> Dataset:
     """Read whichever form a folder has: the zip, the two files, or ours."""
     archive = folder / published.archive.name
     if os.path.isfile(archive):
-        _prove(published.archive, archive)
+        verify_archive(published.archive, archive)
         return _read_files(published, lambda name: (read_bytes(archive, name, MOST_BYTES), f"{archive}:{name}"))
     own = folder / f"{NAME}-train.npz"
     if not os.path.isfile(own):
@@ -290,28 +281,8 @@ def _read_files(published: Published, content: Callable[[str], tuple[bytes, str]
     return Dataset(NAME, splits[0], splits[1], digests)
 
 
-def _prove(archive: Archive, path: Path) -> None:
-    content = _read(path)
-    if len(content) != archive.size:
-        raise DataError(path, found=f"{len(content):,} bytes", expected=f"{archive.size:,}", remedy=AGAIN)
-    if (found := hashlib.sha256(content).hexdigest()) != archive.sha256:
-        raise DataError(path, found=f"SHA-256 {found}", expected=archive.sha256, remedy=AGAIN)
-
-
 def _download(published: Published, cache: Path, *, progress: bool, timeout: float) -> None:
-    from lenet_gpu.datasets.atomic import passes
-    from lenet_gpu.datasets.download import fetch  # its HTTP client takes longer to import than all the rest
+    from lenet_gpu.datasets.download import fetch_archive  # its HTTP client takes longer to import than all the rest
 
-    archive = published.archive
     with locked_folder(cache, progress=progress) as locked:
-        if passes(lambda path: _prove(archive, path), cache / archive.name):
-            return  # another process has done it while we waited for the lock
-        fetch(
-            [f"{mirror}{archive.name}" for mirror in published.mirrors],
-            cache / archive.name,
-            check=lambda path: _prove(archive, path),
-            most_bytes=archive.size,
-            locked=locked,
-            progress=progress,
-            timeout=timeout,
-        )
+        fetch_archive(published.archive, published.mirrors, cache, locked=locked, progress=progress, timeout=timeout)

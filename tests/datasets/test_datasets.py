@@ -22,7 +22,7 @@ import pytest
 from http_server import LoopbackServer, Page
 from PIL import Image
 
-from lenet_gpu.datasets import Dataset, Split, csv_file, load_dataset, locate_mnist, places
+from lenet_gpu.datasets import Dataset, Split, csv_file, load_dataset, locate_mnist, locations
 from lenet_gpu.datasets.idx import read_idx
 from lenet_gpu.datasets.image_folder import read_image
 from lenet_gpu.datasets.mirrors import EMNIST_DIGITS, MNIST, Archive
@@ -45,7 +45,7 @@ def nowhere(tmp_path, monkeypatch):
     """No clone, an empty working directory and an empty cache."""
     for name in ("home", "work"):
         (tmp_path / name).mkdir()
-    monkeypatch.setattr(places, "CLONE", tmp_path / "clone")
+    monkeypatch.setattr(locations, "CLONE", tmp_path / "clone")
     monkeypatch.chdir(tmp_path / "work")
     monkeypatch.setenv("LENET_GPU_CACHE", str(tmp_path / "home/cache"))
     return tmp_path
@@ -193,11 +193,11 @@ def test_without_a_copy_and_without_download_the_places_are_named(nowhere):
 def test_the_cache_is_the_users_unless_the_variable_says_otherwise(monkeypatch, tmp_path):
     monkeypatch.setenv("LENET_GPU_CACHE", "~/chosen")
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert places.cache_folder() == tmp_path / "chosen"
+    assert locations.cache_folder() == tmp_path / "chosen"
     monkeypatch.setenv("LENET_GPU_CACHE", "")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
-    assert places.cache_folder().name == "lenet-gpu"
-    assert tmp_path in places.cache_folder().parents
+    assert locations.cache_folder().name == "lenet-gpu"
+    assert tmp_path in locations.cache_folder().parents
 
 
 def test_mnist_with_one_pixel_altered_is_refused_by_name_and_accepted_by_path(tmp_path, mnist):
@@ -375,13 +375,13 @@ def test_emnist_is_downloaded_and_only_the_members_needed_are_kept(tmp_path, emn
         server.pages["/gzip.zip"] = Page(body)
         collection = replace(collection, mirrors=(server.url,))
         for _ in range(2):
-            data = load_collection(collection, places=[tmp_path], progress=False)
+            data = load_collection(collection, folders=[tmp_path], progress=False)
             assert same(data.train, small.train)
             assert sorted(os.listdir(tmp_path)) == sorted(f"{name}.gz" for name in EMNIST_NAMES.values())
         assert len(server.asked) == 1
         (tmp_path / "gzip.zip").write_bytes(body)  # as if stopped before the extraction
         (tmp_path / f"{EMNIST_NAMES['test-images']}.gz").unlink()
-        load_collection(collection, places=[tmp_path], progress=False)
+        load_collection(collection, folders=[tmp_path], progress=False)
         assert sorted(os.listdir(tmp_path)) == sorted(f"{name}.gz" for name in EMNIST_NAMES.values())
         assert len(server.asked) == 1
 
@@ -392,7 +392,7 @@ def test_an_altered_emnist_zip_is_refused(tmp_path, emnist, alter):
     with LoopbackServer() as server:
         server.pages["/gzip.zip"] = Page(alter(body))
         with pytest.raises(DataError, match=r"gzip\.zip: wrong content \("):
-            load_collection(replace(collection, mirrors=(server.url,)), places=[tmp_path], progress=False)
+            load_collection(replace(collection, mirrors=(server.url,)), folders=[tmp_path], progress=False)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -24,7 +24,7 @@ import pytest
 from http_server import LoopbackServer, Page
 
 from lenet_gpu import __version__
-from lenet_gpu.datasets import load_dataset, lock, places
+from lenet_gpu.datasets import load_dataset, locations, lock
 from lenet_gpu.datasets.download import fetch
 from lenet_gpu.datasets.mirrors import COLLECTIONS, MNIST, Collection, Member
 from lenet_gpu.datasets.named import load_collection
@@ -44,7 +44,7 @@ if limit:
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 collection = Collection("mnist", (url,), {part: Member(**member) for part, member in members.items()})
 try:
-    data = load_collection(collection, places=[Path(cache)], timeout=20)
+    data = load_collection(collection, folders=[Path(cache)], timeout=20)
 except LenetError as error:
     sys.exit(str(error))
 print(json.dumps(data.digests))
@@ -100,7 +100,7 @@ def serve(server, files, folder=""):
 
 def load(server, files, cache, *mirrors, timeout=20.0):
     collection = collection_of(files, *(mirrors or (server.url,)))
-    return load_collection(collection, places=[cache], progress=False, timeout=timeout)
+    return load_collection(collection, folders=[cache], progress=False, timeout=timeout)
 
 
 def assert_clean(cache):
@@ -189,7 +189,7 @@ def raw_fetch(server, tmp_path, page, expected, timeout=20.0):
 
 
 def test_the_real_mnist_is_downloaded_checked_kept_and_not_asked_for_again(server, tmp_path, monkeypatch):
-    monkeypatch.setattr(places, "CLONE", tmp_path / "no-clone")
+    monkeypatch.setattr(locations, "CLONE", tmp_path / "no-clone")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LENET_GPU_CACHE", str(tmp_path / "cache"))
     monkeypatch.setitem(COLLECTIONS, "mnist", replace(MNIST, mirrors=(f"{server.url}dead/", server.url)))
@@ -200,7 +200,7 @@ def test_the_real_mnist_is_downloaded_checked_kept_and_not_asked_for_again(serve
     assert data.digests[NAMES["test-labels"]] == MNIST.members["test-labels"].content_sha256
     assert_clean(tmp_path / "cache/mnist")
     assert {asked.user_agent for asked in server.asked} == {f"lenet-gpu/{__version__}"}
-    assert places.locate_mnist() == tmp_path / "cache/mnist"
+    assert locations.locate_mnist() == tmp_path / "cache/mnist"
     before = len(server.asked)
     assert load_dataset("mnist", download=False).digests == data.digests
     assert len(server.asked) == before
@@ -225,11 +225,11 @@ def test_without_a_length_announced_the_digest_decides(server, tmp_path):
 def test_the_progress_bar_goes_to_standard_error_and_can_be_silenced(server, tmp_path, capsys):
     files = contents()
     serve(server, files)
-    load_collection(collection_of(files, server.url), places=[tmp_path / "a"], progress=True)
+    load_collection(collection_of(files, server.url), folders=[tmp_path / "a"], progress=True)
     shown = capsys.readouterr()
     assert shown.out == ""
     assert all(name in shown.err for name in NAMES.values())
-    load_collection(collection_of(files, server.url), places=[tmp_path / "b"], progress=False)
+    load_collection(collection_of(files, server.url), folders=[tmp_path / "b"], progress=False)
     assert capsys.readouterr() == ("", "")
 
 
@@ -380,7 +380,7 @@ def test_a_damaged_file_outside_the_cache_is_an_error_not_a_reason_to_download(s
     server.asked.clear()
     with pytest.raises(DataError, match=f"{NAMES['test-labels']}.gz: found an empty file"):
         load_collection(
-            collection_of(files, server.url), places=[tmp_path / "mine", tmp_path / "cache"], progress=False
+            collection_of(files, server.url), folders=[tmp_path / "mine", tmp_path / "cache"], progress=False
         )
     assert server.asked == []
 

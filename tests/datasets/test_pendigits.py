@@ -210,17 +210,17 @@ def test_it_is_downloaded_once_and_kept(real, tmp_path, monkeypatch):
         served = replace(published, mirrors=(f"{server.url}dead/", server.url))
         server.pages["/digits+drawn.zip"] = Page(whole)
         for _ in range(2):
-            data = load_pendigits(served, places=[tmp_path / "none", tmp_path / "cache"], progress=False)
+            data = load_pendigits(served, folders=[tmp_path / "none", tmp_path / "cache"], progress=False)
             check_it_is(data, train, files)
         assert [asked.path for asked in server.asked] == ["/dead/digits+drawn.zip", "/digits+drawn.zip"]
         assert os.listdir(tmp_path / "cache") == ["digits+drawn.zip"]
 
         (tmp_path / "cache/digits+drawn.zip").write_bytes(whole[:-1] + b"?")  # ours to fetch again
-        check_it_is(load_pendigits(served, places=[tmp_path / "cache"], progress=False), train, files)
+        check_it_is(load_pendigits(served, folders=[tmp_path / "cache"], progress=False), train, files)
 
         server.pages["/digits+drawn.zip"] = Page(whole[:-1] + b"?")
         with pytest.raises(DataError, match="SHA-256"):
-            load_pendigits(served, places=[tmp_path / "other"], progress=False)
+            load_pendigits(served, folders=[tmp_path / "other"], progress=False)
         assert os.listdir(tmp_path / "other") == []
 
 
@@ -229,7 +229,7 @@ def test_altered_or_missing_files_are_refused(real, tmp_path):
     with pytest.raises(DataError, match=r"pendigits-train\.npz"):
         load_pendigits(published, data_dir=tmp_path)
     with pytest.raises(DataError, match="no copy"):
-        load_pendigits(published, places=[tmp_path], download=False)
+        load_pendigits(published, folders=[tmp_path], download=False)
     for name, content in files.items():
         (tmp_path / name).write_bytes(content)
     (tmp_path / "pendigits-orig.tes").write_bytes(files["pendigits-orig.tra"])

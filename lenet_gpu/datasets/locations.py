@@ -1,12 +1,14 @@
-"""Where data sets lie: the folders searched for those known by name, and the files within a folder."""
+"""Locate data sets: the folders searched for those known by name, their cache, and the files within a folder."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from lenet_gpu.datasets.archive import zip_members
+from lenet_gpu.datasets.dataset import Dataset
 from lenet_gpu.datasets.mirrors import MNIST, Collection, Part
 from lenet_gpu.errors import DataError
 
@@ -15,8 +17,8 @@ CACHE_VARIABLE = "LENET_GPU_CACHE"
 
 
 @dataclass(frozen=True)
-class Place:
-    """Where one idx file lies: a file, or a member of a zip."""
+class Location:
+    """The location of one idx file: a file, or a member of a zip."""
 
     path: Path
     zip_member: str | None = None
@@ -34,8 +36,8 @@ def cache_folder() -> Path:
     return Path(platformdirs.user_cache_dir("lenet-gpu"))
 
 
-def search_places(name: str) -> tuple[Path, ...]:
-    """Return the folders where a named data set is looked for before it is downloaded.
+def search_folders(name: str) -> tuple[Path, ...]:
+    """Return the folders that a named data set is searched in before it is downloaded.
 
     Args:
         name: The data set's name.
@@ -43,8 +45,63 @@ def search_places(name: str) -> tuple[Path, ...]:
     Returns:
         The clone of this project, `data/` of the working directory, and the user's cache; each folder once.
     """
-    places = (CLONE / name, Path(os.path.abspath(f"data/{name}")), cache_folder() / name)
-    return tuple(dict.fromkeys(places))
+    folders = (CLONE / name, Path(os.path.abspath(f"data/{name}")), cache_folder() / name)
+    return tuple(dict.fromkeys(folders))
+
+
+def locate_or_fetch(
+    name: str,
+    folders: Sequence[Path],
+    *,
+    has: Callable[[Path], bool],
+    read: Callable[[Path], Dataset],
+    fetch: Callable[[Path], None],
+    download: bool,
+    expected: str,
+    is_unfinished: Callable[[Path], bool] = lambda cache: False,
+) -> Dataset:
+    """Read a data set from the first folder that has it, or fetch it into the last folder, the cache.
+
+    A damaged copy in the cache is fetched again, for it is ours; a damaged copy anywhere else is the user's, and an
+    error.
+
+    Args:
+        name: Its name, for messages.
+        folders: The folders searched, the cache last.
+        has: Tells whether a folder has a copy; its content is not read.
+        read: Reads the copy in a folder; raises DataError if it is not the published one.
+        fetch: Brings a good copy into a folder.
+        download: Whether it may be fetched.
+        expected: The files expected, for messages.
+        is_unfinished: Tells whether a download into the cache was interrupted, so that it is to be completed.
+
+    Returns:
+        The data set.
+
+    Raises:
+        DataError: It is in no folder and may not or can't be fetched, or a copy is damaged.
+    """
+    cache = folders[-1]
+    for folder in folders:
+        if not has(folder):
+            continue
+        ours = folder == cache and download
+        if ours and is_unfinished(cache):
+            break
+        try:
+            return read(folder)
+        except DataError:
+            if not ours:
+                raise
+    if not download:
+        raise DataError(
+            name,
+            found=f"no copy in {', '.join(map(str, folders))}",
+            expected=expected,
+            remedy="allow the download, or name the folder that has them",
+        )
+    fetch(cache)
+    return read(cache)
 
 
 def locate_mnist() -> Path | None:
@@ -53,18 +110,18 @@ def locate_mnist() -> Path | None:
     Returns:
         The first folder searched that has all four files (their content is not read), or None.
     """
-    return next((place for place in search_places("mnist") if is_complete(MNIST, place)), None)
+    return next((folder for folder in search_folders("mnist") if is_complete(MNIST, folder)), None)
 
 
-def find_members(collection: Collection, folder: Path) -> dict[Part, Place]:
+def find_members(collection: Collection, folder: Path) -> dict[Part, Location]:
     """Find the four idx files of a data set in a folder, gzipped or bare, or its zip.
 
     Args:
         collection: The data set.
-        folder: Where to look.
+        folder: The folder.
 
     Returns:
-        The place of each.
+        The location of each.
 
     Raises:
         DataError: If the folder or one of the files is missing.
@@ -78,7 +135,7 @@ def find_members(collection: Collection, folder: Path) -> dict[Part, Place]:
     found = {part: _find_file(folder, member.name) for part, member in collection.members.items()}
     missing = [collection.members[part].name for part, path in found.items() if path is None]
     if not missing:
-        return {part: Place(path) for part, path in found.items() if path is not None}
+        return {part: Location(path) for part, path in found.items() if path is not None}
     if collection.archive is not None and has_archive(collection, folder):
         return find_in_zip(collection, folder / collection.archive.name)
     raise DataError(
@@ -90,10 +147,10 @@ def find_members(collection: Collection, folder: Path) -> dict[Part, Place]:
     )
 
 
-def find_in_zip(collection: Collection, path: Path) -> dict[Part, Place]:
+def find_in_zip(collection: Collection, path: Path) -> dict[Part, Location]:
     """Find the four idx files of a data set in a zip (see `find_members`)."""
     inside = zip_members(path, file_names(collection))
-    return {part: Place(path, inside[member.name]) for part, member in collection.members.items()}
+    return {part: Location(path, inside[member.name]) for part, member in collection.members.items()}
 
 
 def has_archive(collection: Collection, folder: Path) -> bool:
@@ -116,12 +173,12 @@ def is_complete(collection: Collection, folder: Path) -> bool:
 
 
 def file_names(collection: Collection) -> list[str]:
-    """Give the canonical names of a data set's idx files, without .gz."""
+    """Return the canonical names of a data set's idx files, without .gz."""
     return [member.name for member in collection.members.values()]
 
 
 def forms(folder: Path, name: str) -> list[Path]:
-    """Give the forms an idx file may lie in: canonical name or with a dot before idx, bare or gzipped."""
+    """Return the paths that an idx file may have: canonical name or with a dot before idx, bare or gzipped."""
     return [folder / f"{stem}{suffix}" for stem in (name, name.replace("-idx", ".idx")) for suffix in ("", ".gz")]
 
 
