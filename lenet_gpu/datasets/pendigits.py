@@ -11,8 +11,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import zipfile
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +29,7 @@ from lenet_gpu.errors import DataError, InputError
 from lenet_gpu.ink.preprocess import drawings_to_mnist
 from lenet_gpu.ink.raster import Drawings
 from lenet_gpu.paper import CLASSES
+from lenet_gpu.storage.npz import NpzError, read_arrays
 
 NAME = "pendigits"
 MOST_BYTES = 64 << 20  # of one file, unpacked; the real ones have 2.6 and 1.2 million
@@ -169,15 +168,15 @@ def read_npz(path: Path) -> tuple[Digits, str]:
         DataError: If it is damaged or not as described.
     """
     try:
-        content = path.read_bytes()
-        with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-            points, strokes, digits, labels = (arrays[name] for name in ("points", "stroke", "digit", "label"))
-            writers = arrays["writer"] if "writer" in arrays else np.zeros(0, dtype=np.int64)
+        content = _read(path)
+        arrays = read_arrays(io.BytesIO(content), MOST_BYTES)
+        points, strokes, digits, labels = (arrays[name] for name in ("points", "stroke", "digit", "label"))
+        writers = arrays.get("writer", np.zeros(0, dtype=np.int64))
     except KeyError as error:
         raise DataError(
             path, found=f"no array {error.args[0]}", expected="points, stroke, digit and label"
         ) from error
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (NpzError, MemoryError) as error:
         raise DataError(path, found=f"a damaged file ({error})", expected="an .npz file", remedy=AGAIN) from error
     sound = (
         points.ndim == 2

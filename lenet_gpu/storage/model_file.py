@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import os
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ import numpy as np
 from lenet_gpu._version import __version__
 from lenet_gpu.errors import ModelFileError
 from lenet_gpu.storage.atomic import write_atomically
+from lenet_gpu.storage.npz import read_arrays
 
 VERSION = 1
 """Version of the file format; raised when an older program could not read a newer file."""
@@ -60,12 +60,7 @@ def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[
     expected = f"a {kind} file of lenet-gpu"
     remedy = "check the path" if not Path(path).exists() else f"train again or restore the {kind} file"
     try:
-        with zipfile.ZipFile(path) as archive:
-            for entry in archive.infolist():
-                if entry.file_size > MAX_BYTES:
-                    raise ValueError(f"entry {entry.filename} claims {entry.file_size} bytes")
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
+        arrays = read_arrays(path, MAX_BYTES)
         meta = json.loads(arrays.pop("meta").tobytes())
         found_kind = meta["format"]
         version = meta["version"]
@@ -73,7 +68,7 @@ def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[
         raise ModelFileError(path, found="no such file", expected=expected, remedy=remedy) from None
     except MemoryError:
         raise ModelFileError(path, found="sizes beyond the memory", expected=expected, remedy=remedy) from None
-    except Exception as error:  # a damaged zip fails in many ways: BadZipFile, zlib.error, EOFError, KeyError
+    except Exception as error:  # NpzError, OSError; and of facts that are none: JSON, KeyError, TypeError
         raise ModelFileError(
             path,
             found=f"unreadable contents ({error or type(error).__name__})",
