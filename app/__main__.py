@@ -1,6 +1,12 @@
-"""`python -m app` opens the app."""
+"""Opens the app: `python app` or `python -m app` in a checkout, `python -m lenet_gpu_app` where it is installed."""
 
-from app.main import run
+import sys
+from importlib import import_module
+from pathlib import Path
 
 if __name__ == "__main__":
-    run()
+    package = __package__
+    if not package:  # `python app` starts a folder, and only a package's modules can import one another
+        folder = Path(__file__).resolve().parent
+        sys.path[0], package = str(folder.parent), folder.name
+    import_module(".main", package).run()

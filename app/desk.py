@@ -10,11 +10,11 @@ from typing import Any
 
 from kivy.clock import Clock
 
-from app.picture_file import load_greyscale
-from app.sending import copy_text, save_drawing
-from app.session import Session
-from app.settings import PEN_WIDTHS, TEXT_SCALES
-from app.showing import Showing
+from .picture_file import load_greyscale
+from .sending import copy_text, save_drawing
+from .session import Session
+from .settings import PEN_WIDTHS, TEXT_SCALES
+from .showing import Showing
 
 SLOW = 0.012
 """A reading that takes longer (seconds) is not made every frame while the pen is down."""

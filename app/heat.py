@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.theme import Theme
 from lenet_gpu.paper import SQUASH_A
+
+from .theme import Theme
 
 
 def table(theme: Theme) -> np.ndarray:

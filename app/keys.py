@@ -8,8 +8,8 @@ from typing import Any
 from kivy.core.window import Keyboard, Window
 from kivy.uix.scrollview import ScrollView
 
-from app.desk import Desk
-from app.panes import stops
+from .desk import Desk
+from .panes import stops
 
 NAMES = {code: name for name, code in Keyboard.keycodes.items()}
 PANES = {"f1": "draw", "f2": "answer", "f3": "inside", "f4": "teach", "f5": "more"}

@@ -20,7 +20,7 @@ from typing import Any  # noqa: E402
 from kivy.app import App  # noqa: E402
 from kivy.config import Config  # noqa: E402
 
-from app.touch import GhostFilter, record_moves  # noqa: E402
+from .touch import GhostFilter, record_moves  # noqa: E402
 
 # A right click is no second finger, and Escape leads back to the canvas, not out.
 Config.set("input", "mouse", "mouse,disable_multitouch")
@@ -39,7 +39,7 @@ class ReaderApp(App):
         self, model: str | os.PathLike[str] | None = None, folder: str | os.PathLike[str] | None = None
     ) -> None:
         super().__init__()
-        from app.session import Session
+        from .session import Session
 
         self.title = "LeNet-5"
         self.session = Session.open(folder if folder is not None else self.user_data_dir, model)
@@ -62,8 +62,8 @@ class ReaderApp(App):
         from kivy.base import EventLoop
         from kivy.core.window import Window
 
-        from app.desk import Desk
-        from app.keys import Keys
+        from .desk import Desk
+        from .keys import Keys
 
         record_moves()
         self.ghosts = GhostFilter()

@@ -10,11 +10,11 @@ from kivy.metrics import dp
 from kivy.properties import BooleanProperty
 from kivy.uix.textinput import TextInput
 
-from app.panes import Pane, Words, tap
-from app.settings import Settings
-from app.strings import LANGUAGES, Strings
-from app.widgets.tap import Stop, Tap
-from app.widgets.text import Txt
+from .panes import Pane, Words, tap
+from .settings import Settings
+from .strings import LANGUAGES, Strings
+from .widgets.tap import Stop, Tap
+from .widgets.text import Txt
 
 
 class Field(Stop, TextInput):

@@ -11,12 +11,12 @@ from kivy.uix.gridlayout import GridLayout
 from kivy.uix.scrollview import ScrollView
 from kivy.uix.widget import Widget
 
-from app.layout import TARGET
-from app.widgets.bars import Bars
-from app.widgets.look import look
-from app.widgets.maps import SHEETS, Explained, LayerMap
-from app.widgets.tap import Stop, Tap
-from app.widgets.text import Txt
+from .layout import TARGET
+from .widgets.bars import Bars
+from .widgets.look import look
+from .widgets.maps import SHEETS, Explained, LayerMap
+from .widgets.tap import Stop, Tap
+from .widgets.text import Txt
 
 Words = Callable[..., str]
 """Text by key and values, as `app.strings.Strings` gives it."""

@@ -7,22 +7,24 @@ from pathlib import Path
 from typing import Any
 
 from kivy.clock import Clock
-from kivy.lang import Builder
+from kivy.lang import Builder, global_idmap
 from kivy.metrics import dp
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.floatlayout import FloatLayout
 
-from app.layout import plan
-from app.panes import AnswerPane, InsidePane, TeachPane
-from app.session import Session
-from app.settings import PALETTES
-from app.speech import Voice
-from app.strings import LANGUAGES, Strings
-from app.widgets.answer import AnswerPanel
-from app.widgets.canvas import InkCanvas
-from app.widgets.look import look
-from app.widgets.tap import Tap, Tool
+from .layout import plan
+from .panes import AnswerPane, InsidePane, TeachPane
+from .session import Session
+from .settings import PALETTES
+from .speech import Voice
+from .strings import LANGUAGES, Strings
+from .widgets.answer import AnswerPanel
+from .widgets.canvas import InkCanvas
+from .widgets.look import SERIES, look
+from .widgets.tap import Tap, Tool
 
+# Not `#:import` in the file itself: the app goes by two names, app in the checkout and lenet_gpu_app where installed.
+global_idmap.update(look=look, SERIES=SERIES)
 Builder.load_file(str(Path(__file__).with_name("lenet.kv")))
 
 TOOLS = {"undo": "↶", "redo": "↷", "erase": "⌫", "clear": "✕", "number": "123"}
@@ -80,7 +82,7 @@ class Parts(FloatLayout):
     def pane_of(self, name: str) -> Any:
         """A pane by its tab's name."""
         if name == "more" and name not in self.panes:
-            from app.more import MorePane
+            from .more import MorePane
 
             self.panes["more"] = more = MorePane(
                 LANGUAGES, PALETTES, **{name: self.actions[name] for name in SETTING}

@@ -15,11 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from app.user_folder import BROKEN, make_folder, remove
 from lenet_gpu.errors import InputError
 from lenet_gpu.ink.preprocess import strokes_to_mnist
 from lenet_gpu.paper import CLASSES
 from lenet_gpu.storage.atomic import write_atomically
+
+from .user_folder import BROKEN, make_folder, remove
 
 FILE = "samples.jsonl"
 MAX_POINTS = 20_000

@@ -9,8 +9,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from app.user_folder import make_folder
 from lenet_gpu.errors import LenetError
+
+from .user_folder import make_folder
 
 IMAGE_CLIPBOARDS = (
     ("wl-copy", "--type", "image/png"),

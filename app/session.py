@@ -13,15 +13,16 @@ from typing import Any
 
 import numpy as np
 
-from app.ink import Ink
-from app.reading import SEVERAL, Answer, Say, answer, number_answer
-from app.samples import SampleStore
-from app.settings import Settings
-from app.tune import Fit, Tuner
-from app.user_folder import set_aside
 from lenet_gpu.errors import LenetError, ModelFileError
 from lenet_gpu.recognition.recognizer import Prediction, Recognizer, model_path, shipped_models
 from lenet_gpu.storage.atomic import write_atomically
+
+from .ink import Ink
+from .reading import SEVERAL, Answer, Say, answer, number_answer
+from .samples import SampleStore
+from .settings import Settings
+from .tune import Fit, Tuner
+from .user_folder import set_aside
 
 FINAL_REASONS = ("blank", "speck", "bars", "noise")
 """Reasons of the recognizer for which there is no number to look for."""

@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from app.strings import LANGUAGES
-from app.user_folder import make_folder, set_aside
 from lenet_gpu.storage.atomic import write_atomically
+
+from .strings import LANGUAGES
+from .user_folder import make_folder, set_aside
 
 FILE = "settings.json"
 PEN_WIDTHS = (1.0, 4.0)

@@ -7,9 +7,9 @@ from typing import Any
 
 from kivy.clock import Clock
 
-from app import explain
-from app.parts import Parts
-from app.reading import spoken
+from . import explain
+from .parts import Parts
+from .reading import spoken
 
 MESSAGE_SECONDS = 6.0
 SPEAK_AFTER = 0.7

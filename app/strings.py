@@ -20,7 +20,7 @@ from importlib import import_module
 from itertools import groupby
 from typing import Any
 
-from app.texts import TEXTS
+from .texts import TEXTS
 
 LANGUAGES = {"en": "English", "de": "Deutsch", "he": "עברית"}
 """Name of each language in itself, in logical order."""
@@ -44,7 +44,7 @@ class Strings:
         self.rtl = self.language in RIGHT_TO_LEFT
         self._texts: dict[str, str] = dict(TEXTS)
         if self.language != "en":
-            self._texts.update(import_module(f"app.translations.{self.language}").TEXTS)
+            self._texts.update(import_module(f".translations.{self.language}", __package__).TEXTS)
 
     def __call__(self, key: str, **values: Any) -> str:
         """A text, ready to draw on lines that are not wrapped any more.

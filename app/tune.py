@@ -18,16 +18,17 @@ from pathlib import Path
 
 import numpy as np
 
-from app import check_set
-from app.explain import features
-from app.samples import Sample
-from app.user_folder import make_folder, remove, set_aside
 from lenet_gpu.errors import LenetError
 from lenet_gpu.ink.preprocess import drawings_to_mnist
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.losses import softmax
 from lenet_gpu.paper import CLASSES
 from lenet_gpu.recognition.recognizer import Recognizer
+
+from . import check_set
+from .explain import features
+from .samples import Sample
+from .user_folder import make_folder, remove, set_aside
 
 FILE = "tuned.npz"
 OUTDATED = ".outdated"

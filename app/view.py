@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.ink import Box, Point
+from .ink import Box, Point
 
 
 @dataclass(frozen=True)

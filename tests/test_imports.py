@@ -147,7 +147,7 @@ def wrong_directions(module, imports):
             continue
         target = (
             "app"
-            if under(found.name, ("app",))
+            if under(found.name, ("app", "lenet_gpu_app"))
             else wing_of(found.name)
             if under(found.name, ("lenet_gpu",))
             else wing
@@ -312,6 +312,7 @@ def test_relative_imports_of_a_package_start_at_itself():
         ("lenet_gpu.nn.losses", "import lenet_gpu.cli"),
         ("lenet_gpu.paper", "def f():\n    from .datasets import Split"),
         ("lenet_gpu.nn.lenet5", "import app.touch"),
+        ("lenet_gpu.nn.lenet5", 'def f():\n    import_module("lenet_gpu_app.touch")'),
         ("lenet_gpu.augment.distort", "from lenet_gpu.nn.layers import Layer"),
         ("lenet_gpu.engine.cuda.engine", "from lenet_gpu.datasets import load_dataset"),
         ("lenet_gpu.engine.cpu.plan", "from ...training.trainer import Trainer"),

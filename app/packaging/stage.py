@@ -62,6 +62,7 @@ def source(module: str) -> Path | None:
 
 def imports(path: Path) -> Iterator[str]:
     """Every module of ours that a file imports, anywhere in it, save for type checkers alone."""
+    package = path.relative_to(ROOT).parent.parts
     todo: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
     while todo:
         node = todo.pop()
@@ -71,8 +72,10 @@ def imports(path: Path) -> Iterator[str]:
         names: list[str] = []
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) + 1 - node.level] if node.level else ()
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            names = [base, *(f"{base}.{alias.name}" for alias in node.names)]
         yield from (name for name in names if name.split(".")[0] in ("app", "lenet_gpu"))
         todo.extend(ast.iter_child_nodes(node))
 

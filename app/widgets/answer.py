@@ -13,9 +13,9 @@ from kivy.uix.behaviors import ButtonBehavior
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
-from app.layout import TARGET
-from app.widgets.look import look
-from app.widgets.tap import Tap
+from ..layout import TARGET
+from .look import look
+from .tap import Tap
 
 
 class Seen(ButtonBehavior, Widget):

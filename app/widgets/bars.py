@@ -12,9 +12,9 @@ from kivy.uix.behaviors import ButtonBehavior
 from kivy.uix.gridlayout import GridLayout
 from kivy.uix.widget import Widget
 
-from app.layout import TARGET
-from app.reading import percent
-from app.widgets.tap import Stop
+from ..layout import TARGET
+from ..reading import percent
+from .tap import Stop
 
 
 class Bar(Stop, ButtonBehavior, Widget):

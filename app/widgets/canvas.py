@@ -13,11 +13,11 @@ from kivy.metrics import dp
 from kivy.properties import BooleanProperty, NumericProperty, StringProperty
 from kivy.uix.widget import Widget
 
-from app.ink import Gesture, Ink, Stroke
-from app.touch import take, to_window
-from app.view import View
-from app.widgets.look import look
-from app.widgets.tap import Stop
+from ..ink import Gesture, Ink, Stroke
+from ..touch import take, to_window
+from ..view import View
+from .look import look
+from .tap import Stop
 
 CHUNK = 64
 """Points of one Line: appending to a Line costs time in proportion to its points."""

@@ -8,8 +8,8 @@ import numpy as np
 from kivy.event import EventDispatcher
 from kivy.properties import BooleanProperty, ColorProperty, NumericProperty, StringProperty
 
-from app import heat
-from app.theme import Theme, theme
+from .. import heat
+from ..theme import Theme, theme
 
 SERIES = "data/fonts/DejaVuSans.ttf"
 """Kivy's own font with Hebrew letters and arrows."""

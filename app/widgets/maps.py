@@ -12,11 +12,11 @@ from kivy.properties import BooleanProperty, ListProperty, NumericProperty, Obje
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
 
-from app import heat
-from app.explain import Explanation
-from app.heat import Sheet
-from app.widgets.look import look
-from app.widgets.tap import Stop
+from .. import heat
+from ..explain import Explanation
+from ..heat import Sheet
+from .look import look
+from .tap import Stop
 
 SHEETS = {
     "c1": Sheet(6, 6, 28, 28),

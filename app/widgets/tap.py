@@ -8,9 +8,9 @@ from kivy.metrics import dp, sp
 from kivy.properties import BooleanProperty, StringProperty
 from kivy.uix.behaviors import ButtonBehavior
 
-from app.strings import visual
-from app.widgets.look import SERIES, look
-from app.widgets.text import Txt, text_width
+from ..strings import visual
+from .look import SERIES, look
+from .text import Txt, text_width
 
 
 class Stop:

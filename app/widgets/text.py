@@ -16,8 +16,8 @@ from kivy.metrics import sp
 from kivy.properties import BooleanProperty, NumericProperty, StringProperty
 from kivy.uix.label import Label
 
-from app.strings import visual
-from app.widgets.look import SERIES, look
+from ..strings import visual
+from .look import SERIES, look
 
 SHARES = (1.0, 0.92, 0.84, 0.76, 0.68, 0.6)
 """Sizes tried, as shares of the wanted one."""

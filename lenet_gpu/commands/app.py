@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import importlib.util
+import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from lenet_gpu.commands.options import add_command
@@ -15,6 +18,10 @@ EXAMPLES = """\
   lenet-gpu app --model runs/one                  with your own model
   lenet-gpu app --folder /tmp/trial               settings and samples in another folder
 """
+
+
+INSTALLED_AS = "lenet_gpu_app"
+"""Name of the app's package. In a checkout its folder is app/, a name that users may want for themselves."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -39,7 +46,28 @@ def run(options: argparse.Namespace) -> int:
         from lenet_gpu.recognition.recognizer import model_path
 
         options.model = model_path(options.model)  # a wrong one is named before a window opens
-    from app.main import run as run_app
-
-    run_app(model=options.model, folder=options.folder)
+    _import_app().run(model=options.model, folder=options.folder)
     return 0
+
+
+def _import_app() -> ModuleType:
+    """Import the main module of the app that lies beside this package: installed, or the folder of a checkout.
+
+    A checkout's folder is loaded by its path, under the installed name: whatever else is called `app` is the user's.
+    """
+    beside = Path(__file__).parents[2]
+    if INSTALLED_AS not in sys.modules and not (beside / INSTALLED_AS).is_dir():
+        file = beside / "app" / "__init__.py"
+        spec = importlib.util.spec_from_file_location(
+            INSTALLED_AS, file, submodule_search_locations=[str(file.parent)]
+        )
+        if spec is None or spec.loader is None or not file.is_file():
+            raise InputError(
+                "the app",
+                found=f"neither {INSTALLED_AS} nor app in {beside}",
+                expected="the app beside the package lenet_gpu",
+                remedy='pip install "lenet-gpu[app]" (Python below 3.14)',
+            )
+        sys.modules[INSTALLED_AS] = package = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(package)
+    return importlib.import_module(f"{INSTALLED_AS}.main")

@@ -18,9 +18,9 @@ WITHOUT_WINDOW = """
 import sys, types
 kivy = types.ModuleType("kivy")
 kivy.__spec__ = types.SimpleNamespace()
-main = types.ModuleType("app.main")
+main = types.ModuleType("lenet_gpu_app.main")
 main.run = lambda model=None, folder=None: print(model, folder)
-sys.modules.update({"kivy": kivy, "app.main": main})
+sys.modules.update({"kivy": kivy, "lenet_gpu_app.main": main})
 from lenet_gpu.cli import run
 sys.exit(run(sys.argv[1:]))
 """

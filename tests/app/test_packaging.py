@@ -180,7 +180,9 @@ def test_every_import_at_load_is_staged_or_numpy_or_kivy(staged):
     for path in staged.rglob("*.py"):
         for node in ast.parse(path.read_text(encoding="utf-8")).body:
             names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-            names += [node.module] if isinstance(node, ast.ImportFrom) else []
+            if isinstance(node, ast.ImportFrom):
+                above = path.relative_to(staged).parts[: -node.level] if node.level else ()
+                names = [".".join([*above, *filter(None, [node.module])])]
             for name in names:
                 assert name.split(".")[0] in allowed, f"{path}: {name}"
                 if name.split(".")[0] in ("app", "lenet_gpu"):

@@ -5,7 +5,7 @@ import subprocess
 import sys
 
 import pytest
-from kivy_process import environment
+from kivy_process import HERE, ROOT, environment
 
 START = """
 import json
@@ -15,6 +15,24 @@ app = ReaderApp()
 before = Path(app.session.settings.folder).exists()
 app.session.change(pen_width=3.0)
 print(json.dumps([str(app.session.settings.folder), before, [said.key for said in app.session.messages]]))
+"""
+
+BY_HAND = """
+import runpy, sys
+sys.path.insert(0, sys.argv.pop(1))
+import mock_window
+from kivy.app import App
+from kivy.clock import Clock
+
+def look(_):
+    print("FOUND", type(App.get_running_app()).__module__)
+    App.get_running_app().stop()
+
+Clock.schedule_once(look, 0.3)
+if sys.argv[1] == "-m":
+    runpy.run_module(sys.argv[2], run_name="__main__", alter_sys=True)
+else:
+    runpy.run_path(sys.argv[1], run_name="__main__")
 """
 
 
@@ -43,3 +61,16 @@ def test_settings_lie_in_the_users_folder_even_in_a_fresh_home(tmp_path, parents
 def test_a_folder_that_can_not_be_made_is_a_message_and_no_end(tmp_path):
     _, before, messages = start(tmp_path / "home", XDG_CONFIG_HOME="/proc")  # where not even root may write
     assert (before, messages) == (False, ["unexpected"])
+
+
+@pytest.mark.parametrize("arguments", [["app"], ["-m", "app"]])
+def test_in_a_checkout_the_folder_itself_can_be_started(tmp_path, arguments):
+    home = tmp_path / "home"
+    home.mkdir()
+    ended = subprocess.run(
+        [sys.executable, "-c", BY_HAND, str(HERE), *arguments],
+        env={**environment("mock"), "HOME": str(home)},
+        cwd=ROOT, capture_output=True, text=True, timeout=200, check=False,
+    )  # fmt: skip
+    assert ended.returncode == 0, ended.stderr[-3000:]
+    assert "FOUND app.main" in ended.stdout
