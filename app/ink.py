@@ -1,7 +1,7 @@
 """What has been drawn: strokes, their history, clipping and hit test. No Kivy here.
 
 Ink units: the origin is the canvas's centre, x runs right, y runs down, and one unit is a share of the canvas that
-`app.view.View` decides. Ink keeps its units when the window is resized or turned; the view alone changes.
+`app.viewport.Viewport` decides. Ink keeps its units when the window is resized or turned; the viewport alone changes.
 """
 
 from __future__ import annotations

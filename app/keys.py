@@ -8,41 +8,43 @@ from typing import Any
 from kivy.core.window import Keyboard, Window
 from kivy.uix.scrollview import ScrollView
 
-from .desk import Desk
+from .interfaces import Actions
 from .panes import stops
+from .view import View
 
 NAMES = {code: name for name, code in Keyboard.keycodes.items()}
 PANES = {"f1": "draw", "f2": "answer", "f3": "inside", "f4": "teach", "f5": "more"}
 
 
 class Keys:
-    """Hands the window's keys to a desk.
+    """Turns the window's keys into actions.
 
     Args:
-        desk: The app's contents.
+        view: The window's contents, through which Tab moves.
+        actions: What the keys do.
     """
 
-    def __init__(self, desk: Desk) -> None:
-        self.desk = desk
+    def __init__(self, view: View, actions: Actions) -> None:
+        self.view, self.actions = view, actions
         self.stop: Any = None
         Window.bind(on_key_down=self.key_down)
-        desk.fbind("size", self._let_go)
+        view.fbind("size", self._let_go)
         self.plain: dict[str, Callable[[], None]] = {
-            "e": desk.toggle_eraser,
-            "n": desk.toggle_number,
-            "delete": desk.clear,
-            "backspace": desk.undo,
-            "left": lambda: self._next_digit(-1),
-            "right": lambda: self._next_digit(1),
+            "e": actions.toggle_eraser,
+            "n": actions.toggle_number,
+            "delete": actions.clear,
+            "backspace": actions.undo,
+            "left": lambda: actions.choose_beside(-1),
+            "right": lambda: actions.choose_beside(1),
             "escape": self.home,
-            "numpadadd": lambda: desk.step("text_size", 1),
-            "numpadsubstract": lambda: desk.step("text_size", -1),
+            "numpadadd": lambda: actions.step("text_size", 1),
+            "numpadsubstract": lambda: actions.step("text_size", -1),
         }
         self.control: dict[str, Callable[[], None]] = {
-            "z": desk.undo,
-            "y": desk.redo,
-            "c": desk.copy,
-            "s": desk.share,
+            "z": actions.undo,
+            "y": actions.redo,
+            "c": actions.copy,
+            "s": actions.share,
             "o": self._to_path,
         }
 
@@ -58,21 +60,21 @@ class Keys:
         elif control:
             if typing and name in ("c", "z", "y"):
                 return False
-            action = self.desk.redo if name == "z" and "shift" in modifiers else self.control.get(name)
+            action = self.actions.redo if name == "z" and "shift" in modifiers else self.control.get(name)
             if action is None:
                 return False
             action()
         elif name in PANES:
-            self.desk.open_pane(PANES[name])
+            self.actions.open_pane(PANES[name])
             self._let_go()
         elif self.stop is not None and self.stop.press_key(name):
             pass
         elif len(name) == 1 and name.isdigit():
-            self.desk.teach(int(name))
+            self.actions.teach(int(name))
         elif name.startswith("numpad") and name[6:].isdigit():
-            self.desk.teach(int(name[6:]))
+            self.actions.teach(int(name[6:]))
         elif text in ("+", "-"):
-            self.desk.step("text_size", 1 if text == "+" else -1)
+            self.actions.step("text_size", 1 if text == "+" else -1)
         elif name in self.plain:
             self.plain[name]()
         else:
@@ -81,7 +83,7 @@ class Keys:
 
     def move(self, step: int) -> None:
         """On to the next stop, or the one before."""
-        every = stops(self.desk)
+        every = stops(self.view)
         if not every:
             return
         at = every.index(self.stop) if self.stop in every else (-1 if step > 0 else len(every))
@@ -96,7 +98,7 @@ class Keys:
             return
         stop.focused = True
         above = stop.parent
-        while above is not None and above is not self.desk and above is not above.parent:
+        while above is not None and above is not self.view and above is not above.parent:
             if isinstance(above, ScrollView):
                 above.scroll_to(stop, animate=False)
                 break
@@ -104,18 +106,13 @@ class Keys:
 
     def home(self) -> None:
         """Back to the canvas."""
-        if self.desk.shape == "compact":
-            self.desk.open_pane("draw")
-        self.go(self.desk.page)
+        self.actions.open_canvas()
+        self.go(self.view.page)
 
     def _let_go(self, *_: Any) -> None:
         if self.stop is not None and self.stop.get_root_window() is None:
             self.go(None)
 
-    def _next_digit(self, step: int) -> None:
-        reading = self.desk.session.reading
-        self.desk.choose(reading.chosen + step)
-
     def _to_path(self) -> None:
-        self.desk.open_pane("more")
-        self.go(self.desk.pane_of("more").path)
+        self.actions.open_pane("more")
+        self.go(self.view.pane_of("more").path)

@@ -1,4 +1,4 @@
-"""The app as a process: environment, window, and the desk in it."""
+"""The app as a process: environment, window, and the objects in it that know one another."""
 
 from __future__ import annotations
 
@@ -60,31 +60,41 @@ class ReaderApp(App):
     def build(self) -> Any:
         """Make the window's contents."""
         from kivy.base import EventLoop
+        from kivy.clock import Clock
         from kivy.core.window import Window
 
-        from .desk import Desk
+        from .commands import Commands
         from .keys import Keys
+        from .presenter import Presenter
+        from .speech import Voice
+        from .view import View
 
         record_moves()
         self.ghosts = GhostFilter()
         EventLoop.add_postproc_module(self.ghosts)
-        self.desk = Desk(self.session)
-        self.keys = Keys(self.desk)
+        self.voice = Voice()
+        self.view = View(self.session.ink, self.session.settings, self.voice.available)
+        self.presenter = Presenter(self.session, self.view, Clock, self.voice)
+        self.commands = Commands(self.session, self.view, self.presenter, Clock)
+        self.view.connect(self.commands)
+        self.keys = Keys(self.view, self.commands)
+        self.presenter.dress()
+        self.presenter.show_messages()
         Window.bind(on_drop_file=self._dropped)
         Window.softinput_mode = "below_target"
-        return self.desk
+        return self.view
 
     def _dropped(self, _window: Any, path: bytes, *_: Any) -> None:
-        self.desk.open_picture(os.fsdecode(path))
+        self.commands.open_picture(os.fsdecode(path))
 
     def on_pause(self) -> bool:
         """The system puts the app to sleep: lift the fingers, stay."""
-        self.desk.page.lift_all()
+        self.view.page.lift_all()
         return True
 
     def on_stop(self) -> None:
         """The window closes."""
-        self.desk.voice.stop()
+        self.voice.stop()
 
     def open_settings(self, *_: Any) -> bool:
         """F1 is ours; Kivy's own settings panel stays closed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,7 @@ from kivy.metrics import dp
 from kivy.properties import BooleanProperty
 from kivy.uix.textinput import TextInput
 
+from .interfaces import Actions
 from .panes import Pane, Words, tap
 from .settings import Settings
 from .strings import LANGUAGES, Strings
@@ -32,39 +33,38 @@ class Field(Stop, TextInput):
 class MorePane(Pane):
     """Pictures, copying, settings, keys."""
 
-    def __init__(self, languages: dict[str, str], palettes: Sequence[str], **actions: Callable[..., None]) -> None:
+    def __init__(self, languages: dict[str, str], palettes: Sequence[str], actions: Actions) -> None:
         super().__init__()
-        change = actions["change"]
-        self.copy, self.share = tap(actions["copy"]), tap(actions["share"])
+        self.copy, self.share = tap(actions.copy), tap(actions.share)
         self.add_row([self.copy, self.share], 52)
         self.path = Field()
-        self.path.bind(on_text_validate=lambda _: actions["picture"](self.path.text))
+        self.path.bind(on_text_validate=lambda _: actions.open_picture(self.path.text))
         self.path.bind(focus=lambda _, on: setattr(self.path, "focused", on))
-        self.open = tap(lambda: actions["picture"](self.path.text))
+        self.open = tap(lambda: actions.open_picture(self.path.text))
         self.open.size_hint_x = 0.4
         self.picture_hint = self.add_text(13)
         self.add_row([self.path, self.open])
         self.steppers: dict[str, tuple[Txt, Tap, Tap]] = {}
         for name in ("pen", "text_size"):
             label = Txt(most=15)
-            less = tap(partial(actions["step"], name, -1), 20)
-            more = tap(partial(actions["step"], name, 1), 20)
+            less = tap(partial(actions.step, name, -1), 20)
+            more = tap(partial(actions.step, name, 1), 20)
             less.say, more.say = "−", "+"
             less.size_hint_x = more.size_hint_x = None
             less.width = more.width = dp(64)
             self.steppers[name] = (label, less, more)
             self.add_row([label, less, more])
         self.switches = {
-            name: tap(partial(change, name)) for name in ("left_handed", "high_contrast", "live", "speak")
+            name: tap(partial(actions.toggle, name)) for name in ("left_handed", "high_contrast", "live", "speak")
         }
         first, second = list(self.switches.values())[:2], list(self.switches.values())[2:]
         self.add_row(first, 52)
         self.switch_row = self.add_row(second, 52)
         self.palette = self.add_text(14)
-        self.palettes = {name: tap(partial(actions["palette"], name), 14) for name in palettes}
+        self.palettes = {name: tap(partial(actions.change, palette=name), 14) for name in palettes}
         self.add_row(list(self.palettes.values()))
         self.language = self.add_text(14)
-        self.languages = {code: tap(partial(actions["language"], code)) for code in languages}
+        self.languages = {code: tap(partial(actions.change, language=code)) for code in languages}
         self.add_row(list(self.languages.values()))
         self.keys = self.add_text(14, muted=False)
         self.keys_list = self.add_text(13)

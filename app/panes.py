@@ -6,12 +6,15 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
+import numpy as np
 from kivy.metrics import dp, sp
 from kivy.uix.gridlayout import GridLayout
 from kivy.uix.scrollview import ScrollView
 from kivy.uix.widget import Widget
 
+from .interfaces import Actions
 from .layout import TARGET
+from .states import SamplesState, UnitState
 from .widgets.bars import Bars
 from .widgets.look import look
 from .widgets.maps import SHEETS, Explained, LayerMap
@@ -72,10 +75,15 @@ class Pane(ScrollView):
         return self.add(row, rows * (height + 4) - 4)
 
 
-def tap(action: Callable[[], None], most: float = 15.0) -> Tap:
-    """A button that does something."""
-    button = Tap(most=most)
+def when_tapped(button: Any, action: Callable[[], None]) -> None:
+    """Let a button do something."""
     button.bind(on_release=lambda _: action())
+
+
+def tap(action: Callable[[], None], most: float = 15.0) -> Tap:
+    """Make a button that does something."""
+    button = Tap(most=most)
+    when_tapped(button, action)
     return button
 
 
@@ -123,8 +131,36 @@ class InsidePane(Pane):
             one.height = max(self.inner * one.aspect, dp(TARGET))
         self.explained.height = min(max(self.inner * 0.36, dp(90)), dp(180)) + dp(48 + 14) + sp(58) * look.scale
 
-    def explain(self, shown: bool) -> None:
-        """Show or hide what feeds the chosen unit."""
+    def connect(self, actions: Actions) -> None:
+        """Let tapped units be taken apart."""
+        for one in self.maps.values():
+            one.chose = actions.look_at
+        when_tapped(self.explained.ids.close, actions.look_away)
+
+    def show_maps(self, maps: dict[str, np.ndarray] | None, hint: str) -> None:
+        """Show every layer's values by name, or none."""
+        self.hint.say = hint
+        for layer, one in self.maps.items():
+            if maps is None:
+                one.clear()
+            else:
+                one.show_values(maps[layer])
+
+    def show_unit(self, unit: UnitState | None) -> None:
+        """Show what feeds a unit, or nothing."""
+        if unit is not None:
+            self.explained.title, self.explained.sum_line = unit.title, unit.sum_line
+        self._show_explained(unit is not None)
+        if unit is not None:
+            self.explained.show(unit.explanation)
+
+    def release_units(self, keep: str | None) -> None:
+        """Take back the choice of a unit in every layer but one."""
+        for layer, one in self.maps.items():
+            if layer != keep and one.unit is not None:
+                one.choose(None)
+
+    def _show_explained(self, shown: bool) -> None:
         present = self.explained.parent is not None
         if shown and not present:
             # Below the hint: the column counts its children from the end.
@@ -143,19 +179,34 @@ class InsidePane(Pane):
 class TeachPane(Pane):
     """Samples, and learning from them."""
 
-    def __init__(self, **actions: Callable[..., None]) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.hint = self.add_text(14)
         self.this = self.add_text(15, muted=False)
-        self.digits = [tap(partial(actions["teach"], digit), 20) for digit in range(10)]
+        self.digits = [Tap(most=20) for _ in range(10)]
         for digit, button in enumerate(self.digits):
             button.say = str(digit)
         self.digit_rows = self.add_row(self.digits, columns=5)
         self.count = self.add_text(15, muted=False)
-        self.forget, self.tune = tap(actions["forget"]), tap(actions["tune"])
-        self.reset, self.export = tap(actions["reset"]), tap(actions["export"])
+        self.forget, self.tune, self.reset, self.export = (Tap(most=15) for _ in range(4))
         self.add_row([self.forget, self.tune], 52)
         self.add_row([self.reset, self.export], 52)
+
+    def connect(self, actions: Actions) -> None:
+        """Let the buttons do something."""
+        for digit, button in enumerate(self.digits):
+            when_tapped(button, partial(actions.teach, digit))
+        when_tapped(self.forget, actions.forget_sample)
+        when_tapped(self.tune, actions.tune)
+        when_tapped(self.reset, actions.reset_model)
+        when_tapped(self.export, actions.export)
+
+    def show(self, state: SamplesState) -> None:
+        """Show what can be done with the samples."""
+        self.count.say = state.summary
+        self.forget.disabled = self.export.disabled = not state.some
+        self.tune.disabled = not state.can_tune
+        self.reset.disabled = not state.can_reset
 
     def arrange(self, *_: Any) -> None:
         """As many digits in a row as fingers can tell apart."""

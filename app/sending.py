@@ -7,10 +7,10 @@ import subprocess
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from lenet_gpu.errors import LenetError
 
+from .reading import Say
 from .user_folder import make_folder
 
 IMAGE_CLIPBOARDS = (
@@ -27,13 +27,12 @@ def copy_text(text: str) -> None:
     Clipboard.copy(text)
 
 
-def save_drawing(page: Any, folder: Path, words: Callable[..., str]) -> str:
-    """Save a widget as a PNG file named by date and time.
+def save_drawing(save: Callable[[str], None], folder: Path) -> Say:
+    """Save a drawing as a PNG file named by date and time.
 
     Args:
-        page: The widget.
+        save: Writes the drawing to a path.
         folder: Folder for the file; made if missing.
-        words: Text by key.
 
     Returns:
         What to tell the user.
@@ -45,12 +44,12 @@ def save_drawing(page: Any, folder: Path, words: Callable[..., str]) -> str:
         path = path.with_stem(f"{path.stem.split('~')[0]}~{number}")
     try:
         make_folder(folder)
-        page.export_to_png(str(path))
+        save(str(path))
     except (LenetError, OSError) as error:
-        return words("save_failed", path=str(path), reason=getattr(error, "found", None) or str(error))
+        return Say("save_failed", {"path": str(path), "reason": getattr(error, "found", None) or str(error)})
     if not path.exists():
-        return words("save_failed", path=str(path), reason="")
-    return words("share_copied" if copy_image(path) else "shared", path=str(path))
+        return Say("save_failed", {"path": str(path), "reason": ""})
+    return Say("share_copied" if copy_image(path) else "shared", {"path": str(path)})
 
 
 def copy_image(path: Path) -> bool:

@@ -66,6 +66,8 @@ class Session:
         reading: What was read last.
         picture: The greyscale picture that is read instead of the ink, if any.
         messages: Texts the user has not seen yet.
+        erasing: Whether the pen is an eraser now.
+        tuning: Whether the model learns from the samples now.
     """
 
     settings: Settings
@@ -76,6 +78,8 @@ class Session:
     reading: Reading = BLANK
     picture: np.ndarray | None = None
     messages: list[Say] = field(default_factory=list)
+    erasing: bool = False
+    tuning: bool = False
     _read_state: object = None
     _chosen: int = 0
 

@@ -1,69 +1,242 @@
-"""How ink units lie on the canvas. No Kivy here."""
+"""The window's contents: which widgets there are, where they lie, how they look, and the states they show."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
 
 import numpy as np
+from kivy.lang import Builder, global_idmap
+from kivy.metrics import dp
+from kivy.uix.boxlayout import BoxLayout
+from kivy.uix.floatlayout import FloatLayout
 
-from .ink import Box, Point
+from .ink import Ink
+from .interfaces import Actions
+from .layout import plan
+from .panes import AnswerPane, InsidePane, TeachPane, when_tapped
+from .settings import PALETTES, Settings
+from .states import AnswerState, SamplesState, ToolsState, UnitState
+from .strings import LANGUAGES, Strings
+from .widgets.answer import AnswerPanel
+from .widgets.canvas import InkCanvas
+from .widgets.look import SERIES, look
+from .widgets.tap import Tap, Tool
+
+# Not `#:import` in the file itself: the app goes by two names, app in the checkout and lenet_gpu_app where installed.
+global_idmap.update(look=look, SERIES=SERIES)
+Builder.load_file(str(Path(__file__).with_name("lenet.kv")))
+
+TOOLS = {"undo": "↶", "redo": "↷", "erase": "⌫", "clear": "✕", "number": "123"}
+"""Tools by name, with their signs."""
+
+TABS = ("draw", "answer", "inside", "teach", "more")
+
+NUMBER_PEN = 0.6
+"""A number's digits are smaller than a single one: so is the pen, by this factor."""
 
 
-@dataclass(frozen=True)
-class View:
-    """How ink units lie on the canvas: the shorter side is one unit, less where the ink would not fit.
+class View(FloatLayout):
+    """Everything that is seen. It knows no session: it shows what it is told to.
+
+    Args:
+        ink: What the canvas draws, and draws into.
+        settings: Sizes and sides until `dress` brings others.
+        has_voice: There is text-to-speech to be switched on.
 
     Attributes:
-        x: Left edge of the canvas, pixels.
-        y: Lower edge of the canvas, pixels (pixels count upwards).
-        width: Pixels.
-        height: Pixels.
-        scale: Pixels a unit.
+        page: The canvas.
+        answer: The answer panel.
+        bars: The ten bars.
+        tools: Buttons under the canvas, by name.
+        tabs: Buttons of the panes, by name.
+        panes: Panes by their tab's name; "more" is made when it is first opened.
+        pane: Name of the pane that is open.
+        shape: The window's shape, of `app.layout`.
+        shown: The widgets that are in the window now.
     """
 
-    x: float
-    y: float
-    width: float
-    height: float
-    scale: float
+    def __init__(self, ink: Ink, settings: Settings, has_voice: bool) -> None:
+        super().__init__()
+        self._settings, self._strings, self._has_voice = settings, Strings(settings.language), has_voice
+        self._actions: Actions | None = None
+        self.pane, self.shape = "draw", ""
+        self.shown: list[Any] = []
+        self.page, self.answer = InkCanvas(ink), AnswerPanel()
+        self.tool_row, self.tab_row = BoxLayout(spacing=dp(4)), BoxLayout(spacing=dp(4))
+        self.tools = {name: Tool(icon=icon) for name, icon in TOOLS.items()}
+        self.tabs = {name: Tap(most=15) for name in TABS}
+        self.panes: dict[str, Any] = {"answer": AnswerPane(), "inside": InsidePane(), "teach": TeachPane()}
+        self.bars = self.panes["answer"].bars
+        self.bind(size=self.place, pos=self.place)
 
-    @classmethod
-    def fit(cls, x: float, y: float, width: float, height: float, bounds: Box | None, margin: float = 0.0) -> View:
-        """The view of a canvas, so that all ink is seen.
+    def connect(self, actions: Actions) -> None:
+        """Let buttons and strokes do something.
 
         Args:
-            x: Left edge, pixels.
-            y: Lower edge, pixels.
-            width: Pixels.
-            height: Pixels.
-            bounds: Box around the ink, if any.
-            margin: Room for half the pen, pixels.
+            actions: What they do.
         """
-        width, height = max(width, 1.0), max(height, 1.0)
-        scale = min(width, height)
-        if bounds is not None:
-            reach_x, reach_y = max(-bounds[0], bounds[2], 1e-9), max(-bounds[1], bounds[3], 1e-9)
-            # Ink that lies inside stays as it is: a little tolerance keeps rounding from shrinking it.
-            for reach, side in ((reach_x, width), (reach_y, height)):
-                if reach * scale > side / 2 * (1 + 1e-6):
-                    scale = max(side / 2 - margin, side / 4) / reach
-        return cls(x, y, width, height, scale)
+        self._actions = actions
+        self.page.changed, self.page.lifted = actions.ink_changed, actions.ink_lifted
+        self.answer.chose, self.bars.tapped = actions.choose, actions.teach
+        presses: dict[str, Callable[[], None]] = {
+            "undo": actions.undo,
+            "redo": actions.redo,
+            "erase": actions.toggle_eraser,
+            "clear": actions.clear,
+            "number": actions.toggle_number,
+        }
+        for name, tool in self.tools.items():
+            when_tapped(tool, presses[name])
+        for name, tab in self.tabs.items():
+            when_tapped(tab, partial(actions.open_pane, name))
+        when_tapped(self.answer.ids.seen, lambda: actions.open_pane("inside"))
+        self.panes["inside"].connect(actions)
+        self.panes["teach"].connect(actions)
 
-    def to_ink(self, x: float, y: float) -> Point:
-        """Window pixels (y up) to ink units (y down)."""
-        return (x - self.x - self.width / 2) / self.scale, (self.y + self.height / 2 - y) / self.scale
+    # ---- looks and places
 
-    def to_pixels(self, point: Point) -> Point:
-        """Ink units to window pixels."""
-        return self.x + self.width / 2 + point[0] * self.scale, self.y + self.height / 2 - point[1] * self.scale
+    def dress(self, settings: Settings, strings: Strings) -> None:
+        """Take on language, colours, sizes and sides.
 
-    def points(self, points: np.ndarray) -> list[float]:
-        """(n, 2) ink units to a flat list of pixels, as Kivy's Line takes them."""
-        flat = points * (self.scale, -self.scale) + (self.x + self.width / 2, self.y + self.height / 2)
-        return flat.ravel().tolist()
+        Args:
+            settings: The user's choices.
+            strings: The texts.
+        """
+        self._settings, self._strings = settings, strings
+        look.apply(settings.palette, settings.high_contrast, settings.text_scale, strings.rtl)
+        for name, tool in self.tools.items():
+            tool.say = strings.logical(name)
+        for name, tab in self.tabs.items():
+            tab.say = strings.logical(f"tab_{name}")
+        for name in ("answer", "inside", "teach"):
+            self.panes[name].say(strings.logical)
+        if "more" in self.panes:
+            self.panes["more"].show(settings, strings)
+        self.page.pen_width = settings.pen_width * (NUMBER_PEN if settings.number_mode else 1.0)
+        self.tool_row.clear_widgets()
+        for name in list(TOOLS)[::-1] if settings.left_handed else TOOLS:
+            self.tool_row.add_widget(self.tools[name])
+        self.place()
+
+    def place(self, *_: Any) -> None:
+        """Put every widget where the window's size wants it."""
+        unit, settings = dp(1), self._settings
+        drawn = plan(self.width / unit, self.height / unit, settings.text_scale, settings.left_handed, self.pane)
+        if self.pane not in drawn.tabs and "pane" in drawn.rects:
+            self.pane = drawn.tabs[0]
+        self.shape = drawn.shape
+        widgets: dict[str, Any] = {
+            "answer": self.answer, "canvas": self.page, "tools": self.tool_row, "tabs": self.tab_row,
+        }  # fmt: skip
+        if "pane" in drawn.rects:
+            widgets["pane"] = self.pane_of(self.pane)
+        if "bars" in drawn.rects:
+            widgets["bars"] = self.panes["answer"]
+        self._show([widget for name, widget in widgets.items() if name in drawn.rects])
+        tabs = [self.tabs[name] for name in drawn.tabs]
+        if list(reversed(self.tab_row.children)) != tabs:
+            self.tab_row.clear_widgets()
+            for tab in tabs:
+                self.tab_row.add_widget(tab)
+        for name, tab in self.tabs.items():
+            tab.chosen = name == self.pane
+        for name, (x, y, width, height) in drawn.rects.items():
+            widgets[name].pos = (self.x + x * unit, self.y + y * unit)
+            widgets[name].size = (width * unit, height * unit)
+
+    def _show(self, widgets: list[Any]) -> None:
+        """Bring these widgets into the window, and no others."""
+        if widgets == self.shown:
+            return
+        if self.page in self.shown and self.page not in widgets:
+            self.page.lift_all()
+        for widget in self.shown:
+            self.remove_widget(widget)
+        for widget in widgets:
+            widget.size_hint = (None, None)
+            self.add_widget(widget)
+        self.shown = widgets
+
+    def pane_of(self, name: str) -> Any:
+        """Return a pane by its tab's name."""
+        if name == "more" and name not in self.panes:
+            from .more import MorePane
+
+            assert self._actions is not None
+            self.panes["more"] = more = MorePane(LANGUAGES, PALETTES, self._actions)
+            if not self._has_voice:
+                more.hide_voice()
+            more.show(self._settings, self._strings)
+        return self.panes[name]
+
+    def open_pane(self, name: str) -> None:
+        """Bring a pane into sight; where it is not a tab of its own here, it is in sight already."""
+        self.pane = name
+        self.place()
+
+    def open_canvas(self) -> None:
+        """Bring the canvas into sight; only the compact shape hides it."""
+        if self.shape == "compact":
+            self.open_pane("draw")
+
+    # ---- states
+
+    def show_tools(self, state: ToolsState) -> None:
+        """Show what the tools can do."""
+        self.tools["undo"].disabled = not state.can_undo
+        self.tools["redo"].disabled = not state.can_redo
+        self.tools["erase"].chosen = self.page.erasing = state.erasing
+        self.tools["number"].chosen = state.number_mode
+        self.page.hint = state.hint
+
+    def show_samples(self, state: SamplesState) -> None:
+        """Show what can be done with the samples."""
+        self.panes["teach"].show(state)
+
+    def show_answer(self, state: AnswerState) -> None:
+        """Show the answer."""
+        self.answer.big, self.answer.headline, self.answer.line = state.big, state.headline, state.line
+        self.answer.show_digits(state.digits, state.chosen)
+        self.answer.ids.seen.show(state.image)
+
+    def show_bars(self, probabilities: np.ndarray | None, is_digit: bool) -> None:
+        """Show ten probabilities, or none."""
+        self.bars.show(probabilities, is_digit)
 
     @property
-    def box(self) -> Box:
-        """The canvas in ink units."""
-        half_x, half_y = self.width / 2 / self.scale, self.height / 2 / self.scale
-        return -half_x, -half_y, half_x, half_y
+    def shows_inside(self) -> bool:
+        """Whether the network's maps are in sight."""
+        return self.panes["inside"] in self.shown
+
+    def show_maps(self, maps: dict[str, np.ndarray] | None, hint: str) -> None:
+        """Show the maps of all layers by name, or none."""
+        self.panes["inside"].show_maps(maps, hint)
+
+    def show_unit(self, unit: UnitState | None) -> None:
+        """Show a unit taken apart, or none."""
+        self.panes["inside"].show_unit(unit)
+
+    def release_units(self, keep: str | None) -> None:
+        """Take back the choice of a unit in every layer but one."""
+        self.panes["inside"].release_units(keep)
+
+    def show_note(self, text: str) -> None:
+        """Show a message in the place of the answer; an empty one uncovers it."""
+        self.answer.note = text
+
+    # ---- the canvas
+
+    def show_picture(self, image: np.ndarray | None) -> None:
+        """Show a 28x28 picture on the canvas; None takes it away."""
+        self.page.show_picture(image)
+
+    def redraw_ink(self) -> None:
+        """Show the ink after it was replaced, not added to; a blank canvas takes its first scale again."""
+        self.page.sync_replaced()
+
+    def save_canvas(self, path: str) -> None:
+        """Write the canvas to a PNG file."""
+        self.page.export_to_png(path)

@@ -15,7 +15,7 @@ from kivy.uix.widget import Widget
 
 from ..ink import Gesture, Ink, Stroke
 from ..touch import take, to_window
-from ..view import View
+from ..viewport import Viewport
 from .look import look
 from .tap import Stop
 
@@ -102,7 +102,7 @@ class InkCanvas(Stop, Widget):
         self.ink = ink
         self.changed: Callable[[], None] = lambda: None
         self.lifted: Callable[[], None] = lambda: None
-        self.view = View.fit(0, 0, 1, 1, None)
+        self.viewport = Viewport.fit(0, 0, 1, 1, None)
         self.cursor = (0.0, 0.0)
         self._traces: dict[Stroke, Trace] = {}
         self._live: dict[object, list[Trace]] = {}
@@ -126,9 +126,9 @@ class InkCanvas(Stop, Widget):
 
     def _place(self, *_: Any) -> None:
         """The canvas has moved or turned: the ink keeps its units."""
-        self.view = View.fit(self.x, self.y, self.width, self.height, self.ink.bounds(), self.pen / 2)
+        self.viewport = Viewport.fit(self.x, self.y, self.width, self.height, self.ink.bounds(), self.pen / 2)
         for gesture in self.ink.live.values():
-            gesture.box = self.view.box
+            gesture.box = self.viewport.box
         self.redraw()
 
     def redraw(self, *_: Any) -> None:
@@ -146,13 +146,19 @@ class InkCanvas(Stop, Widget):
             self._group.remove(self._traces.pop(stroke))
         for stroke in self.ink.strokes:
             if stroke not in self._traces:
-                self._traces[stroke] = self._trace(self.view.points(stroke.points))
+                self._traces[stroke] = self._trace(self.viewport.points(stroke.points))
         for key in [key for key in self._live if key not in self.ink.live]:
             for trace in self._live.pop(key):
                 self._group.remove(trace)
         for key, gesture in self.ink.live.items():
             self._sync_live(key, gesture)
         self._draw_cursor()
+
+    def sync_replaced(self) -> None:
+        """Bring the screen in step with ink that was replaced: a blank canvas takes its first scale again."""
+        if self.ink.empty:
+            self._place()
+        self.sync()
 
     def _sync_live(self, key: object, gesture: Gesture) -> None:
         traces = self._live.setdefault(key, [])
@@ -161,7 +167,7 @@ class InkCanvas(Stop, Widget):
                 traces.append(self._trace([]))
             elif index < len(gesture.pieces) - 1 and traces[index]._drawn == len(piece):
                 continue
-            traces[index].extend([value for point in piece for value in self.view.to_pixels(point)])
+            traces[index].extend([value for point in piece for value in self.viewport.to_pixels(point)])
 
     def _trace(self, flat: list[float]) -> Trace:
         trace = Trace(self.pen, look.text)
@@ -195,7 +201,7 @@ class InkCanvas(Stop, Widget):
         self._cursor_group.clear()
         if not self.focused:
             return
-        x, y = self.view.to_pixels(self.cursor)
+        x, y = self.viewport.to_pixels(self.cursor)
         down = KEYBOARD in self.ink.live
         self._cursor_group.add(Color(*look.focus))
         self._cursor_group.add(Line(circle=(x, y, dp(5 if down else 10)), width=dp(2)))
@@ -212,8 +218,8 @@ class InkCanvas(Stop, Widget):
             self._follow(touch)
             return True
         # Before its first dispatch a touch may have moved on already: its origin is where it really began.
-        start = self.view.to_ink(*to_window(touch, Window, touch.osx, touch.osy))
-        self.ink.begin(touch.uid, start, self.view.box)
+        start = self.viewport.to_ink(*to_window(touch, Window, touch.osx, touch.osy))
+        self.ink.begin(touch.uid, start, self.viewport.box)
         self._follow(touch)
         return True
 
@@ -237,10 +243,10 @@ class InkCanvas(Stop, Widget):
         return True
 
     def _follow(self, touch: Any) -> None:
-        trail = [self.view.to_ink(*to_window(touch, Window, *place)) for place in take(touch)]
+        trail = [self.viewport.to_ink(*to_window(touch, Window, *place)) for place in take(touch)]
         if self.erasing and touch.uid not in self.ink.live:
             here = to_window(touch, Window, touch.osx, touch.osy) if not trail else None
-            for point in [self.view.to_ink(*here)] if here else trail:
+            for point in [self.viewport.to_ink(*here)] if here else trail:
                 self.erase_at(point)
             return
         if touch.uid not in self.ink.live:  # an undo has lifted this finger
@@ -252,7 +258,7 @@ class InkCanvas(Stop, Widget):
 
     def erase_at(self, point: tuple[float, float]) -> None:
         """Erase the stroke at a place, if there is one."""
-        stroke = self.ink.nearest(point, dp(REACH) / self.view.scale)
+        stroke = self.ink.nearest(point, dp(REACH) / self.viewport.scale)
         if stroke is not None:
             self.ink.erase(stroke)
             self.sync()
@@ -263,7 +269,7 @@ class InkCanvas(Stop, Widget):
     def press_key(self, key: str) -> bool:
         """Arrows move the pen; Space lowers and lifts it (or erases)."""
         if key in ARROWS:
-            left, top, right, bottom = self.view.box
+            left, top, right, bottom = self.viewport.box
             dx, dy = ARROWS[key]
             self.cursor = (
                 min(max(self.cursor[0] + dx, left), right),
@@ -283,7 +289,7 @@ class InkCanvas(Stop, Widget):
             self.sync()
             self.lifted()
         elif key == "spacebar":
-            self.ink.begin(KEYBOARD, self.cursor, self.view.box)
+            self.ink.begin(KEYBOARD, self.cursor, self.viewport.box)
             self.sync()
             self.changed()
         return True

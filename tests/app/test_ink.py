@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from app.ink import Gesture, Ink, Stroke, clip_segment
-from app.view import View
+from app.viewport import Viewport
 
 BOX = (-0.5, -0.5, 0.5, 0.5)
 
@@ -144,7 +144,7 @@ def test_distance_is_to_the_line_not_only_to_its_points():
 
 
 def test_a_view_goes_there_and_back():
-    view = View.fit(10, 20, 300, 500, None)
+    view = Viewport.fit(10, 20, 300, 500, None)
     assert view.scale == 300
     assert view.to_ink(160, 270) == (0.0, 0.0)
     x, y = view.to_pixels(view.to_ink(17.5, 411.25))
@@ -155,7 +155,7 @@ def test_a_view_goes_there_and_back():
 
 def test_ink_that_would_not_fit_is_drawn_smaller_and_back_again():
     wide = (-1.0, -0.2, 1.0, 0.3)
-    portrait, landscape = View.fit(0, 0, 300, 500, wide), View.fit(0, 0, 700, 300, wide)
+    portrait, landscape = Viewport.fit(0, 0, 300, 500, wide), Viewport.fit(0, 0, 700, 300, wide)
     assert landscape.scale == 300
     assert portrait.scale == pytest.approx(150)
     left, top, right, bottom = portrait.box

@@ -2,27 +2,14 @@
 
 import numpy as np
 import pytest
+from windowless import down, draw
 
 from app.session import Session
 from app.texts import TEXTS
-from app.view import View
 from lenet_gpu.errors import ModelFileError
 from lenet_gpu.handwriting import draw_digits
 from lenet_gpu.recognition.recognizer import Recognizer
 from lenet_gpu.seeds import generator
-
-BOX = View.fit(0, 0, 400, 400, None).box
-
-
-def draw(session, *points):
-    session.ink.begin("finger", points[0], BOX)
-    for point in points[1:]:
-        session.ink.extend("finger", point)
-    session.ink.finish("finger")
-
-
-def down(x=0.0, top=-0.3, bottom=0.3):
-    return [(x, top + (bottom - top) * i / 12) for i in range(13)]
 
 
 @pytest.fixture

@@ -79,27 +79,27 @@ def viewport(widget):
     return None
 
 
-def faults(desk):
+def faults(view):
     """What is wrong with how things lie: parts or buttons that overlap, leave the window, or are too small."""
     from app.panes import stops
     from app.widgets.text import Txt
 
     found = []
-    parts = {type(part).__name__ + str(i): box(part) for i, part in enumerate(desk._shown)}
+    parts = {type(part).__name__ + str(i): box(part) for i, part in enumerate(view.shown)}
     names = list(parts)
     for i, name in enumerate(names):
         left, bottom, right, top = parts[name]
         if left < -1 or bottom < -1 or right > Window.width + 1 or top > Window.height + 1:
             found.append(f"{name} leaves the window: {parts[name]}")
         found += [f"{name} overlaps {other}" for other in names[i + 1 :] if overlap(parts[name], parts[other])]
-    every = stops(desk)
+    every = stops(view)
     for i, stop in enumerate(every):
         if stop.width < dp(48) - 0.5 or stop.height < dp(48) - 0.5:
             found.append(f"{label(stop)} is {stop.width:.0f}x{stop.height:.0f}")
         for other in every[i + 1 :]:
             if viewport(stop) == viewport(other) and overlap(box(stop), box(other)):
                 found.append(f"{label(stop)} overlaps {label(other)}")
-    for text in [w for w in desk.walk() if isinstance(w, Txt) and w.text]:
+    for text in [w for w in view.walk() if isinstance(w, Txt) and w.text]:
         if text.texture_size[0] > text.width + 1.5 or text.texture_size[1] > text.height * 1.15 + 2:
             found.append(f"text {text.text!r} of {text.texture_size} in {text.size}")
         if text.height < 8:

@@ -22,22 +22,22 @@ def predictions():
 
 
 def scene(app):
-    desk, wrong, checked = app.desk, {}, 0
+    view, commands, wrong, checked = app.view, app.commands, {}, 0
     singles = list(predictions())
     rows = [[one] for one in singles] + [[one, *singles[:1]] for one in singles] + [[singles[0]] * 12]
     for width, height, scale, language in app.options["shapes"]:
         Window.resize(width, height)
-        desk.change(text_scale=scale, language=language)
-        desk.open_pane("draw")
+        commands.change(text_scale=scale, language=language)
+        commands.open_pane("draw")
         yield 0.05
         for number in (False, True):
             for row in rows if number else rows[: len(singles)]:
                 said = number_answer(row) if number else answer(row[0])
                 app.session.reading = Reading(said, tuple(row), tuple([] for _ in row), 0)
-                desk._show_reading()
+                app.presenter.show_reading()
                 yield 0.01
-                found = faults(desk)
-                for text in (desk.answer.ids.headline, desk.answer.ids.line):
+                found = faults(view)
+                for text in (view.answer.ids.headline, view.answer.ids.line):
                     if text.text and (text.font_size < LEAST_TEXT or "…" in text.text):
                         found.append(f"{text.text!r} at {text.font_size}")
                 checked += 1

@@ -28,7 +28,7 @@ def memory():
 
 
 def scene(app):
-    desk, ink, chance = app.desk, app.session.ink, random.Random(app.options["seed"])
+    view, commands, ink, chance = app.view, app.commands, app.session.ink, random.Random(app.options["seed"])
     fingers, counts, lost, seen_memory = {}, {"touch": 0, "key": 0, "size": 0, "setting": 0}, [], []
     began = ended_after = time.monotonic()
     yield 0.3
@@ -83,7 +83,7 @@ def scene(app):
                 if ink.strokes[: len(before)] != before:
                     lost.append("resizing changed strokes")
             else:
-                desk.change(
+                commands.change(
                     language=chance.choice(["en", "de", "he"]),
                     text_scale=chance.choice([0.8, 1.0, 1.5, 2.0]),
                     high_contrast=chance.random() < 0.3,
@@ -93,14 +93,14 @@ def scene(app):
                 counts["setting"] += 1
         if chance.random() < 0.01:
             app.on_pause()
-        shown = set(desk.page._traces) | set(desk.page._live)
+        shown = set(view.page._traces) | set(view.page._live)
         wanted = set(ink.strokes) | set(ink.live)
-        if desk.page in desk._shown and shown != wanted:
+        if view.page in view.shown and shown != wanted:
             lost.append("what is shown is not what is drawn")
         if len(ink.strokes) > 60:
             ink.clear()
             ink._undo.clear()
-            desk.page.sync()
+            view.page.sync()
         if time.monotonic() - ended_after > app.options["seconds"] / 20:
             ended_after = time.monotonic()
             gc.collect()

@@ -26,10 +26,10 @@ def strokes(text, seed, page):
 
 
 def scene(app):
-    desk, page, camera = app.desk, app.desk.page, Camera()
+    view, commands, page, camera = app.view, app.commands, app.view.page, Camera()
     options = app.options
-    desk.open_pane("inside")
-    desk.change(number_mode=len(options["text"]) > 1, text_scale=options["text_scale"])
+    commands.open_pane("inside")
+    commands.change(number_mode=len(options["text"]) > 1, text_scale=options["text_scale"])
     yield 0.4
     count = 0
 
@@ -55,7 +55,7 @@ def scene(app):
         keep()
     if options["unit"]:
         layer, unit = options["unit"]
-        desk.panes["inside"].maps[layer].choose(tuple(unit))
+        view.panes["inside"].maps[layer].choose(tuple(unit))
     yield 0.4
     yield from camera.shoot()
     keep()

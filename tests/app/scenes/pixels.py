@@ -43,7 +43,7 @@ def at(picture, x, y):
 
 
 def scene(app):
-    desk, page, camera, seen = app.desk, app.desk.page, Camera(), {}
+    view, commands, page, camera, seen = app.view, app.commands, app.view.page, Camera(), {}
     seen["heavy"] = sorted({name.split(".")[0] for name in sys.modules} & HEAVY)
     yield 0.3
     yield from camera.shoot()
@@ -59,9 +59,9 @@ def scene(app):
     drawn = camera.picture
     seen["ink_before"], seen["ink"] = before, [at(drawn, *place(page, share)) for share in SEVEN]
     seen["beside"] = [at(drawn, *place(page, share)) for share in ((0.3, 0.5), (0.8, 0.6))]
-    seen["faults"] = faults(desk)
-    seen["answer"] = desk.answer.big
-    big = desk.answer.ids.big
+    seen["faults"] = faults(view)
+    seen["answer"] = view.answer.big
+    big = view.answer.ids.big
     x, y = (int(v) for v in big.to_window(big.x, big.y))
     height = len(drawn)
     region = drawn[height - int(y + big.height) : height - y, x : int(x + big.width)]
@@ -70,19 +70,19 @@ def scene(app):
     # ---- turning the window
     strokes = [s.points.copy() for s in app.session.ink.strokes]
     # SDL's offscreen surface keeps its first size: the canvas lies at the left to be seen in what is left of it.
-    desk.change(left_handed=True)
+    commands.change(left_handed=True)
     Window.size = (Window.height, Window.width)
     yield 0.4
     yield from camera.shoot()
     seen["turned_size"] = list(camera.picture.shape[:2])
     seen["kept"] = all((a == s.points).all() for a, s in zip(strokes, app.session.ink.strokes, strict=True))
     # Of the drawing, what is lowest in the window: the surface ends at the height that it had at first.
-    lowest = min((page.view.to_pixels(tuple(point)) for point in strokes[0]), key=lambda place: place[1])
+    lowest = min((page.viewport.to_pixels(tuple(point)) for point in strokes[0]), key=lambda place: place[1])
     seen["turned_ink"] = at(camera.picture, *lowest)
-    seen["turned_faults"] = faults(desk)
+    seen["turned_faults"] = faults(view)
 
     # ---- the picture of the network's input and of the drawing
-    desk.share()
+    commands.share()
     yield 0.1
     saved = sorted((app.session.settings.folder / "drawings").glob("*.png"))
     seen["saved"] = len(saved)
@@ -91,7 +91,7 @@ def scene(app):
     grey = load_with_kivy(str(saved[0]))
     seen["saved_size"] = [list(grey.shape), [int(page.height), int(page.width)]]
     seen["saved_reads"] = app.session.recognizer.predict_image(grey).digit
-    desk.open_picture(str(saved[0]))
+    commands.open_picture(str(saved[0]))
     yield 0.2
     yield from camera.shoot()
     seen["picture_reads"] = [app.session.reading.answer.big, app.session.picture is not None, app.session.ink.empty]
@@ -102,6 +102,6 @@ def scene(app):
     seen["picture_shown"] = int(darkest[rows, x - reach : x + reach].min())
     draw(page, SEVEN)
     seen["picture_gone"] = app.session.picture is None
-    desk.open_picture(str(app.session.settings.folder / "nothing.png"))
-    seen["no_picture"] = "nothing.png" in desk.answer.note
+    commands.open_picture(str(app.session.settings.folder / "nothing.png"))
+    seen["no_picture"] = "nothing.png" in view.answer.note
     return seen

@@ -5,26 +5,26 @@ from kivy.core.window import Window
 
 
 def scene(app):
-    desk, wrong = app.desk, {}
+    view, commands, wrong = app.view, app.commands, {}
     yield 0.1
-    draw(desk.page, ONE)
+    draw(view.page, ONE)
     checked = 0
     for width, height, scale, language, left_handed in app.options["shapes"]:
         resize = getattr(Window, "resize", None)
         if resize:
             resize(width, height)
-        desk.change(text_scale=scale, language=language, left_handed=left_handed)
+        commands.change(text_scale=scale, language=language, left_handed=left_handed)
         yield 0.05
-        assert tuple(desk.size) == (width, height), desk.size
+        assert tuple(view.size) == (width, height), view.size
         for pane in ("draw", "answer", "inside", "teach", "more"):
             for number in (False, True):
                 if number != app.session.settings.number_mode:
-                    desk.toggle_number()
-                desk.open_pane(pane)
+                    commands.toggle_number()
+                commands.open_pane(pane)
                 if pane == "inside" and not number:
-                    desk.look_at("c3", (15, 2, 2))
+                    commands.look_at("c3", (15, 2, 2))
                 yield 0.03
-                found = faults(desk)
+                found = faults(view)
                 checked += 1
                 if found:
                     wrong[f"{width}x{height} x{scale} {language} {left_handed} {pane} {number}"] = found[:6]

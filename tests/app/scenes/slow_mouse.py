@@ -7,11 +7,11 @@ from kivy.core.window import Window
 
 
 def scene(app):
-    desk, ink, options = app.desk, app.session.ink, app.options
+    view, ink, options = app.view, app.session.ink, app.options
     yield 0.5
     if not options.get("from_outside"):
         # The window's own events, as SDL reports them: several between two frames.
-        x0, y0 = place(desk.page, (0.1, 0.5))
+        x0, y0 = place(view.page, (0.1, 0.5))
         top = Window.height
         Window.dispatch("on_mouse_down", x0, top - y0, "left", [])
         moved = 0
@@ -24,9 +24,9 @@ def scene(app):
         Window.dispatch("on_mouse_up", x0 + 200, top - y0, "left", [])
         yield 0.4
         return {"points": [len(s.points) for s in ink.strokes]}
-    print("PAGE", *[int(v) for v in (*place(desk.page, (0, 0)), desk.page.width, desk.page.height)], flush=True)
+    print("PAGE", *[int(v) for v in (*place(view.page, (0, 0)), view.page.width, view.page.height)], flush=True)
     for name in ("undo", "clear"):
-        x, y = place(desk.tool[name], (0.5, 0.5))
+        x, y = place(view.tools[name], (0.5, 0.5))
         print("TOOL", name, int(x), int(Window.height - y), flush=True)
     print("READY", flush=True)
     ends, states = time.monotonic() + options["seconds"], []
@@ -34,12 +34,12 @@ def scene(app):
         state = [
             [len(s.points) for s in ink.strokes],
             app.session.reading.answer.big,
-            desk.pane,
+            view.pane,
             len(app.session.samples),
         ]
         if not states or states[-1] != state:
             states.append(state)
-        if desk.pane == "teach" and (app.session.settings.folder / "settings.json").exists():
+        if view.pane == "teach" and (app.session.settings.folder / "settings.json").exists():
             break
         yield 0.05
-    return {"states": states, "pen": float(desk.page.pen_width)}
+    return {"states": states, "pen": float(view.page.pen_width)}

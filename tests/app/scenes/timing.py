@@ -26,15 +26,16 @@ def scene(app):
     from app.explain import maps
     from lenet_gpu.ink.preprocess import strokes_to_mnist
 
-    desk, page, session, found = app.desk, app.desk.page, app.session, {}
+    commands, page, session, found = app.commands, app.view.page, app.session, {}
+    presenter = app.presenter
     yield 0.3
-    desk.open_pane("inside")
+    commands.open_pane("inside")
     yield 0.3
     way = circle(60)
     touch = UnitTestTouch(*place(page, way[0]))
     touch.touch_down()
     answers, frames, start = [], [], 0.0
-    show = desk._show_reading
+    show = presenter.show_reading
 
     def shown():
         show()
@@ -45,7 +46,7 @@ def scene(app):
             glReadPixels(0, 0, 1, 1, GL_RGB, GL_UNSIGNED_BYTE)  # waits until the frame is really painted
             frames.append((time.process_time() - start) * 1e3)
 
-    desk._show_reading = shown
+    presenter.show_reading = shown
     Window.bind(on_flip=flipped)
     for share in way[1:]:
         # What follows in this frame: the reading (before the frame is painted), painting, and the flip.
@@ -56,7 +57,7 @@ def scene(app):
         yield 0
     touch.touch_up()
     yield 0.1
-    desk._show_reading = show
+    presenter.show_reading = show
     Window.unbind(on_flip=flipped)
     found["last point to bars"] = {"best": min(answers), "median": float(np.median(answers)), "worst": max(answers)}
     found["frame while drawing with live maps"] = {
@@ -69,6 +70,6 @@ def scene(app):
     found["one digit"] = milliseconds(lambda: plan.probabilities(image[None], refresh=False))
     found["strokes to prediction"] = milliseconds(lambda: session.recognizer.predict_strokes(strokes))
     found["all maps"] = milliseconds(lambda: maps(session.recognizer.network, image))
-    found["show all maps"] = milliseconds(desk._show_inside)
+    found["show all maps"] = milliseconds(presenter.inspector.show)
     found["points"] = int(sum(map(len, strokes)))
     return found

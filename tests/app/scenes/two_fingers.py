@@ -16,7 +16,7 @@ def scene(app):
     from oscpy.client import OSCClient
 
     client = OSCClient("127.0.0.1", PORT)
-    page, ink = app.desk.page, app.session.ink
+    page, ink = app.view.page, app.session.ink
     yield 0.5
 
     def frame(fingers):
@@ -45,7 +45,7 @@ def scene(app):
     return {
         "most": most,
         "strokes": sorted(
-            [round(float(s.points[:, 0].mean() / page.view.box[2]), 2), len(s.points)] for s in ink.strokes
+            [round(float(s.points[:, 0].mean() / page.viewport.box[2]), 2), len(s.points)] for s in ink.strokes
         ),
         "socket": socket.gethostname() != "",
     }

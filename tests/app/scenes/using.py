@@ -6,19 +6,19 @@ from acting import ONE, SEVEN, draw, key, place, tap, touch_at
 
 
 def scene(app):
-    desk, seen = app.desk, {}
-    session, page, ink = app.session, desk.page, app.session.ink
+    view, commands, seen = app.view, app.commands, {}
+    session, page, ink = app.session, view.page, app.session.ink
     loaded = set(sys.modules)
     seen["heavy"] = sorted({name.split(".")[0] for name in loaded} & {"cupy", "matplotlib", "tqdm"})
     yield 0.1
-    seen["blank"] = [desk.answer.big, desk.answer.line, desk.bars.bars[3].number]
+    seen["blank"] = [view.answer.big, view.answer.line, view.bars.bars[3].number]
 
     # ---- fingers
     draw(page, ONE)
     yield 0.05
-    seen["one"] = [desk.answer.big, session.reading.answer.kind, len(ink.strokes), len(ink.strokes[0].points)]
-    seen["bars"] = [sum(bar.share for bar in desk.bars.bars), [bar.best for bar in desk.bars.bars].index(True)]
-    seen["image_ink"] = int(desk.answer.ids.seen.image.sum())
+    seen["one"] = [view.answer.big, session.reading.answer.kind, len(ink.strokes), len(ink.strokes[0].points)]
+    seen["bars"] = [sum(bar.share for bar in view.bars.bars), [bar.best for bar in view.bars.bars].index(True)]
+    seen["image_ink"] = int(view.answer.ids.seen.image.sum())
     first, second = touch_at(page, (0.2, 0.2)), touch_at(page, (0.8, 0.2))
     first.touch_down()
     second.touch_down()
@@ -37,9 +37,9 @@ def scene(app):
     leaving.touch_move(*place(page, (1.5, 0.7)))
     leaving.touch_move(*place(page, (0.5, 0.7)))
     leaving.touch_up()
-    box = page.view.box
+    box = page.viewport.box
     seen["clipped"] = [len(ink.strokes), max(float(s.points[:, 0].max()) for s in ink.strokes) <= box[2] + 1e-6]
-    outside = touch_at(desk.tabs, (0.5, 0.5))
+    outside = touch_at(view.tab_row, (0.5, 0.5))
     outside.touch_down()
     outside.touch_move(*place(page, (0.5, 0.5)))
     outside.touch_up()
@@ -47,21 +47,21 @@ def scene(app):
 
     # ---- undo, redo, erase, clear, by touch
     yield 0.05
-    tap(desk.tool["undo"])
+    tap(view.tools["undo"])
     seen["undo"] = len(ink.strokes)
-    tap(desk.tool["redo"])
+    tap(view.tools["redo"])
     seen["redo"] = len(ink.strokes)
-    tap(desk.tool["undo"])
-    tap(desk.tool["erase"])
+    tap(view.tools["undo"])
+    tap(view.tools["erase"])
     tap(page, (0.2, 0.4))
     seen["erased"] = [len(ink.strokes), [round(float(s.points[:, 0].mean()), 2) for s in ink.strokes]]
-    tap(desk.tool["erase"])
-    tap(desk.tool["clear"])
+    tap(view.tools["erase"])
+    tap(view.tools["clear"])
     yield 0.05
-    seen["clear"] = [ink.empty, session.reading.answer.kind, desk.answer.big]
-    tap(desk.tool["undo"])
+    seen["clear"] = [ink.empty, session.reading.answer.kind, view.answer.big]
+    tap(view.tools["undo"])
     seen["clear_undone"] = len(ink.strokes)
-    tap(desk.tool["clear"])
+    tap(view.tools["clear"])
 
     # ---- the keyboard alone
     key("escape")
@@ -69,7 +69,7 @@ def scene(app):
     for name in ["up"] * 6 + ["spacebar"] + ["down"] * 12 + ["spacebar"]:
         key(name)
     yield 0.05
-    seen["drawn_by_keys"] = [len(ink.strokes), len(ink.strokes[0].points), desk.answer.big]
+    seen["drawn_by_keys"] = [len(ink.strokes), len(ink.strokes[0].points), view.answer.big]
     key("z", "ctrl")
     seen["ctrl_z"] = len(ink.strokes)
     key("y", "ctrl")
@@ -81,60 +81,60 @@ def scene(app):
     seen["ring"] = [len(set(map(id, stops))), all(s.focused for s in stops[-1:])]
     key("tab", "shift")
     seen["shift_tab"] = app.keys.stop is stops[-2]
-    while app.keys.stop is not desk.tool["clear"]:
+    while app.keys.stop is not view.tools["clear"]:
         key("tab")
     key("enter")
     seen["cleared_by_enter"] = ink.empty
     for number, name in enumerate(["inside", "teach", "more"], 3):
         key(f"f{number}")
         yield 0.05
-        seen[f"f{number}"] = [desk.pane, desk.panes[name] in desk._shown]
+        seen[f"f{number}"] = [view.pane, view.panes[name] in view.shown]
     key("f2")
 
     # ---- teaching
     draw(page, SEVEN)
     yield 0.05
     read = session.reading.prediction.digit
-    tap(desk.bars.bars[4])
+    tap(view.bars.bars[4])
     yield 0.05
     sample = list(session.samples)[-1]
-    seen["taught"] = [sample.label, sample.predicted == read, len(sample.strokes), desk.answer.note]
+    seen["taught"] = [sample.label, sample.predicted == read, len(sample.strokes), view.answer.note]
     key("9")
     seen["taught_by_key"] = [len(session.samples), list(session.samples)[-1].label]
-    desk.open_pane("teach")
+    commands.open_pane("teach")
     yield 0.1
-    tap(desk.panes["teach"].forget)
+    tap(view.panes["teach"].forget)
     yield 0.1
-    seen["forgotten"] = [len(session.samples), desk.panes["teach"].count.say]
-    tap(desk.tool["clear"])
-    desk.teach(3)
-    seen["nothing_to_teach"] = [len(session.samples), desk.answer.note]
+    seen["forgotten"] = [len(session.samples), view.panes["teach"].count.say]
+    tap(view.tools["clear"])
+    commands.teach(3)
+    seen["nothing_to_teach"] = [len(session.samples), view.answer.note]
 
     # ---- a number
     key("escape")
     key("n")
-    page_width = page.view.box[2]
+    page_width = page.viewport.box[2]
     for centre in (0.25, 0.7):
         draw(page, [(centre, 0.25), (centre, 0.4), (centre, 0.6), (centre, 0.75)])
     yield 0.1
-    seen["number"] = [session.reading.answer.big, len(desk.answer.chips), page_width > 0]
+    seen["number"] = [session.reading.answer.big, len(view.answer.chips), page_width > 0]
     seen["newest"] = session.reading.chosen
-    tap(desk.answer.chips[0])
+    tap(view.answer.chips[0])
     yield 0.05
-    seen["chosen"] = [session.reading.chosen, desk.answer.chips[0].chosen, desk.answer.chips[1].chosen]
+    seen["chosen"] = [session.reading.chosen, view.answer.chips[0].chosen, view.answer.chips[1].chosen]
     key("escape")
     app.keys.go(None)
     key("right")
     seen["chosen_by_key"] = session.reading.chosen
-    desk.toggle_number()
+    commands.toggle_number()
     yield 0.05
 
     # ---- looking inside
-    desk.clear()
+    commands.clear()
     draw(page, ONE)
-    desk.open_pane("inside")
+    commands.open_pane("inside")
     yield 0.1
-    inside = desk.panes["inside"]
+    inside = view.panes["inside"]
     seen["maps"] = {
         name: bool(abs(one._values[~(one._values != one._values)]).sum() > 0) for name, one in inside.maps.items()
     }
@@ -164,24 +164,24 @@ def scene(app):
     seen["closed"] = inside.explained.parent is None
 
     # ---- settings
-    desk.open_pane("more")
+    commands.open_pane("more")
     yield 0.1
-    more = desk.panes["more"]
+    more = view.panes["more"]
     tap(more.steppers["pen"][2])
     seen["pen"] = [session.settings.pen_width, page.pen_width]
-    desk.change(language="he")
+    commands.change(language="he")
     yield 0.1
     seen["hebrew"] = [
-        desk.tab["answer"].font_name,
-        desk.answer.ids.headline.halign,
-        any("\u0590" <= c <= "\u05ff" for c in desk.tab["teach"].text),
+        view.tabs["answer"].font_name,
+        view.answer.ids.headline.halign,
+        any("\u0590" <= c <= "\u05ff" for c in view.tabs["teach"].text),
     ]
-    desk.change(language="de")
-    desk.change(left_handed=True)
+    commands.change(language="de")
+    commands.change(left_handed=True)
     yield 0.05
-    seen["left_handed"] = desk.tools.children[-1] is desk.tool["number"]
-    desk.copy()
-    seen["copied"] = desk.answer.note
+    seen["left_handed"] = view.tool_row.children[-1] is view.tools["number"]
+    commands.copy()
+    seen["copied"] = view.answer.note
     from app.settings import Settings
 
     kept = Settings.load(session.settings.folder)

@@ -1,0 +1,216 @@
+"""What the view, the presenter and the commands ask of one another.
+
+    buttons, keys, strokes --> Actions (commands) --> session, then Presentation (presenter) --> Screen (view)
+
+Each of them knows the others by these interfaces alone. No Kivy here: the presenter and the commands run, and are
+tested, without a window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import numpy as np
+
+from .reading import Say
+from .settings import Settings
+from .states import AnswerState, SamplesState, ToolsState, UnitState
+from .strings import Strings
+
+Unit = tuple[int, ...] | int
+"""Index of a unit in its layer: (map, row, column), or the unit's number."""
+
+
+class Screen(Protocol):
+    """Shows states: the view, as the presenter sees it."""
+
+    @property
+    def shows_inside(self) -> bool:
+        """Whether the network's maps are in sight."""
+
+    def dress(self, settings: Settings, strings: Strings) -> None:
+        """Take on language, colours, sizes and sides."""
+
+    def show_tools(self, state: ToolsState) -> None:
+        """Show what the tools can do."""
+
+    def show_samples(self, state: SamplesState) -> None:
+        """Show what can be done with the samples."""
+
+    def show_answer(self, state: AnswerState) -> None:
+        """Show the answer."""
+
+    def show_bars(self, probabilities: np.ndarray | None, is_digit: bool) -> None:
+        """Show the ten probabilities, or none."""
+
+    def show_maps(self, maps: dict[str, np.ndarray] | None, hint: str) -> None:
+        """Show the maps of all layers by name, or none."""
+
+    def show_unit(self, unit: UnitState | None) -> None:
+        """Show a unit taken apart, or none."""
+
+    def release_units(self, keep: str | None) -> None:
+        """Take back the choice of a unit in every layer but one."""
+
+    def show_note(self, text: str) -> None:
+        """Show a message in the place of the answer; an empty one uncovers it."""
+
+
+class Workspace(Protocol):
+    """The view, as the commands see it: the canvas and the panes."""
+
+    def open_pane(self, name: str) -> None:
+        """Bring a pane into sight."""
+
+    def open_canvas(self) -> None:
+        """Bring the canvas into sight."""
+
+    def show_picture(self, image: np.ndarray | None) -> None:
+        """Show a 28x28 picture on the canvas; None takes it away."""
+
+    def redraw_ink(self) -> None:
+        """Show the ink after it was replaced, not added to."""
+
+    def save_canvas(self, path: str) -> None:
+        """Write the canvas to a PNG file."""
+
+
+class Presentation(Protocol):
+    """The presenter, as the commands see it."""
+
+    def dress(self) -> None:
+        """Show everything anew, in the settings' language and looks."""
+
+    def refresh(self) -> None:
+        """Read the ink before the next frame, and show the answer."""
+
+    def read_along(self) -> None:
+        """Read while the ink grows, if that is wanted and fast enough."""
+
+    def speak(self) -> None:
+        """Say the answer when the ink has rested, if that is wanted."""
+
+    def show_state(self) -> None:
+        """Show the tools and the samples."""
+
+    def show_reading(self) -> None:
+        """Show the answer that there is."""
+
+    def note(self, said: Say, lasting: bool = False) -> None:
+        """Show a message for a while, or until the next."""
+
+    def show_messages(self) -> None:
+        """Show the session's messages."""
+
+    def clear_note(self) -> None:
+        """Take the message away."""
+
+    def look_at(self, layer: str, unit: Unit) -> None:
+        """Take a unit apart."""
+
+    def look_away(self) -> None:
+        """Take no unit apart any more."""
+
+
+class Actions(Protocol):
+    """Everything a user can do: the commands, as buttons, keys and the canvas see them."""
+
+    def ink_changed(self) -> None:
+        """React to ink that grows."""
+
+    def ink_lifted(self) -> None:
+        """React to a lifted pen."""
+
+    def undo(self) -> None:
+        """Take back the last step."""
+
+    def redo(self) -> None:
+        """Take back the last undo."""
+
+    def clear(self) -> None:
+        """Take all ink away."""
+
+    def toggle_eraser(self) -> None:
+        """Change between pen and eraser."""
+
+    def toggle_number(self) -> None:
+        """Change between one digit and a number."""
+
+    def choose(self, index: int) -> None:
+        """Look at one digit of a number."""
+
+    def choose_beside(self, step: int) -> None:
+        """Look at the next digit of a number, or at the one before."""
+
+    def open_pane(self, name: str) -> None:
+        """Bring a pane into sight."""
+
+    def open_canvas(self) -> None:
+        """Bring the canvas into sight."""
+
+    def open_picture(self, path: str) -> None:
+        """Read a picture's file."""
+
+    def look_at(self, layer: str, unit: Unit) -> None:
+        """Take a unit apart."""
+
+    def look_away(self) -> None:
+        """Take no unit apart any more."""
+
+    def teach(self, digit: int) -> None:
+        """Keep the drawing as a sample of a digit."""
+
+    def forget_sample(self) -> None:
+        """Forget the last sample."""
+
+    def tune(self) -> None:
+        """Learn from the samples."""
+
+    def reset_model(self) -> None:
+        """Go back to the shipped model."""
+
+    def export(self) -> None:
+        """Write the samples as a data set."""
+
+    def change(self, **values: Any) -> None:
+        """Change settings."""
+
+    def toggle(self, name: str) -> None:
+        """Turn a setting on or off."""
+
+    def step(self, name: str, direction: int) -> None:
+        """Make the pen or the text a step smaller or larger."""
+
+    def copy(self) -> None:
+        """Copy the answer."""
+
+    def share(self) -> None:
+        """Save the drawing."""
+
+
+class Trigger(Protocol):
+    """Something that happens once, later, however often it is asked for until then."""
+
+    def __call__(self) -> object:
+        """Ask for it."""
+
+    def cancel(self) -> object:
+        """Take the request back."""
+
+
+class Timer(Protocol):
+    """The part of Kivy's Clock that is used: seconds; -1 is before the next frame, 0 after it."""
+
+    def create_trigger(self, callback: Callable[[float], object], timeout: float) -> Trigger:
+        """Make a trigger."""
+
+    def schedule_once(self, callback: Callable[[float], object], timeout: float = 0) -> object:
+        """Call in the app's own thread, from whatever thread this is asked."""
+
+
+class Speaker(Protocol):
+    """Reads texts aloud."""
+
+    def say(self, text: str, language: str) -> bool:
+        """Speak without waiting; returns whether it began."""

@@ -1,0 +1,171 @@
+"""Turns what the session has read into what the screen shows: answer, bars, tools, samples and messages."""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Any
+
+from .inspector import Inspector
+from .interfaces import Screen, Speaker, Timer, Unit
+from .reading import Say, spoken
+from .session import Session
+from .states import AnswerState, SamplesState, ToolsState
+from .strings import Strings
+
+MESSAGE_SECONDS = 6.0
+SPEAK_AFTER = 0.7
+"""Seconds of rest after the last stroke until the answer is said."""
+
+SLOW = 0.012
+"""A reading that takes longer (seconds) is not made every frame while the pen is down."""
+
+
+class Presenter:
+    """Shows a session on a screen.
+
+    Args:
+        session: What the app works on.
+        screen: The view.
+        timer: Kivy's Clock.
+        speaker: Text-to-speech.
+
+    Attributes:
+        strings: The texts of the language in use.
+        inspector: Shows the network's inside.
+    """
+
+    def __init__(self, session: Session, screen: Screen, timer: Timer, speaker: Speaker) -> None:
+        self.session, self.screen, self.speaker = session, screen, speaker
+        self.strings = Strings(session.settings.language)
+        self.inspector = Inspector(session, screen, self.text)
+        self._cost, self._read_next = 0.0, 0.0
+        self._spoken: object = None
+        self._read_soon = timer.create_trigger(self._read, -1)
+        self._speak_soon = timer.create_trigger(self._speak, SPEAK_AFTER)
+        self._quiet_soon = timer.create_trigger(self.clear_note, MESSAGE_SECONDS)
+
+    def text(self, key: str, **values: Any) -> str:
+        """Return a text of the language in use, in the order in which it is read."""
+        return self.strings.logical(key, **values)
+
+    def dress(self) -> None:
+        """Show everything anew, in the settings' language and looks."""
+        self.strings = Strings(self.session.settings.language)
+        self.screen.dress(self.session.settings, self.strings)
+        self.show_state()
+        self.show_reading()
+
+    # ---- reading
+
+    def refresh(self) -> None:
+        """Read the ink before the next frame, and show the answer."""
+        self._read_soon()
+
+    def read_along(self) -> None:
+        """Read while the ink grows, if that is wanted and fast enough."""
+        if not self.session.settings.live:
+            self.show_state()
+        elif self._cost < SLOW or perf_counter() >= self._read_next:
+            self.refresh()
+
+    def _read(self, *_: Any) -> None:
+        start = perf_counter()
+        before = self.session.reading
+        if self.session.read() is not before:
+            self._cost = perf_counter() - start
+            self._read_next = start + 4 * self._cost
+        self.show_state()
+        self.show_reading()
+
+    def speak(self) -> None:
+        """Say the answer when the ink has rested, if that is wanted."""
+        if self.session.settings.speak:
+            self._speak_soon()
+
+    def _speak(self, *_: Any) -> None:
+        answer = self.session.reading.answer
+        said, drawing = spoken(answer), (answer, self.session.ink.version)
+        if said.key and drawing != self._spoken:
+            self._spoken = drawing
+            self.speaker.say(self._said(said), self.strings.language)
+
+    # ---- states
+
+    def show_state(self) -> None:
+        """Show the tools and the samples."""
+        session, ink = self.session, self.session.ink
+        number_mode = session.settings.number_mode
+        blank = ink.empty and session.picture is None
+        hint = self.text("hint_number" if number_mode else "hint_draw") if blank else ""
+        self.screen.show_tools(ToolsState(ink.can_undo, ink.can_redo, session.erasing, number_mode, hint))
+        count = len(session.samples)
+        summary = (
+            self.text("samples_count", count=count, wrong=session.misread) if count else self.text("samples_none")
+        )
+        can_tune = bool(count) and not session.tuning
+        self.screen.show_samples(SamplesState(summary, bool(count), can_tune, session.tuner.tuned))
+
+    def show_reading(self) -> None:
+        """Show the answer that there is, and the network's inside where it is in sight."""
+        reading = self.session.reading
+        answer, prediction = reading.answer, reading.prediction
+        headline, line = self._said(answer.headline), self._said(answer.line)
+        number = answer.kind == "number"
+        if number:  # under a row of digits there is room for one line: the doubt, if there is one
+            headline, line = "", line or headline
+        if answer.kind == "blank":
+            headline = self.text("title")
+        big, digits = ("", answer.big) if number else (answer.big, "")
+        image = prediction.image if prediction is not None else None
+        self.screen.show_answer(AnswerState(big, headline, line, digits, reading.chosen, image))
+        if prediction is None:
+            self.screen.show_bars(None, False)
+        else:
+            self.screen.show_bars(prediction.probabilities, prediction.is_digit)
+        if self.screen.shows_inside:
+            self.inspector.show()
+
+    def look_at(self, layer: str, unit: Unit) -> None:
+        """Take a unit apart.
+
+        Args:
+            layer: "c1" ... "f6".
+            unit: Its index there.
+        """
+        self.inspector.look_at(layer, unit)
+
+    def look_away(self) -> None:
+        """Take no unit apart any more."""
+        self.inspector.look_away()
+
+    # ---- messages
+
+    def note(self, said: Say, lasting: bool = False) -> None:
+        """Show a message.
+
+        Args:
+            said: The message.
+            lasting: Until the next one, instead of a few seconds.
+        """
+        self._note(self._said(said), lasting)
+
+    def show_messages(self) -> None:
+        """Show the session's messages, one a line, and take them from it."""
+        if self.session.messages:
+            texts = [self._said(said) for said in self.session.messages]
+            self.session.messages.clear()
+            self._note("\n".join(texts), lasting=False)
+
+    def _note(self, text: str, lasting: bool) -> None:
+        self.screen.show_note(text)
+        self._quiet_soon.cancel()
+        if not lasting:
+            self._quiet_soon()
+
+    def clear_note(self, *_: Any) -> None:
+        """Take the message away; that of a tuning stays until it ends."""
+        if not self.session.tuning:
+            self.screen.show_note("")
+
+    def _said(self, said: Say) -> str:
+        return self.text(said.key, **said.values) if said.key else ""

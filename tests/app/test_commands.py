@@ -1,0 +1,198 @@
+"""What buttons and keys do: the commands with the real session and presenter, without Kivy and without a window."""
+
+import pytest
+from windowless import Screen, Speaker, Timer, down, draw
+
+from app.commands import Commands
+from app.presenter import Presenter
+from app.session import Session
+from app.settings import PEN_WIDTHS, TEXT_SCALES, Settings
+
+
+class Stage:
+    """A user in front of a screen that only remembers."""
+
+    def __init__(self, folder):
+        self.session, self.screen, self.timer = Session.open(folder), Screen(), Timer()
+        self.presenter = Presenter(self.session, self.screen, self.timer, Speaker())
+        self.commands = Commands(self.session, self.screen, self.presenter, self.timer)
+        self.presenter.dress()
+
+    def draw(self, *points):
+        draw(self.session, *points)
+        self.commands.ink_changed()
+        self.commands.ink_lifted()
+        self.timer.go_on()
+
+
+@pytest.fixture
+def stage(tmp_path):
+    return Stage(tmp_path)
+
+
+def picture(path):
+    """A file with a seven on white paper."""
+    from PIL import Image, ImageDraw
+
+    image = Image.new("L", (60, 60), 255)
+    ImageDraw.Draw(image).line([(15, 12), (45, 12), (25, 50)], fill=0, width=5)
+    image.save(path)
+    return str(path)
+
+
+def test_drawing_undoing_and_clearing_change_the_answer(stage):
+    stage.draw(*down())
+    assert stage.screen.answer.big == "1"
+    stage.commands.undo()
+    stage.timer.go_on()
+    assert (stage.screen.answer.big, stage.screen.tools.can_redo) == ("", True)
+    stage.commands.redo()
+    stage.timer.go_on()
+    assert stage.screen.answer.big == "1"
+    stage.commands.clear()
+    stage.timer.go_on()
+    assert (stage.screen.answer.big, stage.screen.bars[0], stage.session.ink.empty) == ("", None, True)
+    assert stage.screen.redrawn == 3
+
+
+def test_the_eraser_and_the_number_are_switches(stage):
+    for on in (True, False):
+        stage.commands.toggle_eraser()
+        assert stage.screen.tools.erasing is on
+    for on in (True, False):
+        stage.commands.toggle_number()
+        assert stage.screen.tools.number_mode is on
+        assert stage.session.settings.number_mode is on
+
+
+def test_the_digits_of_a_number_are_gone_through_from_one_end_to_the_other(stage):
+    stage.commands.toggle_number()
+    stage.draw(*down(-0.25))
+    stage.draw(*down(0.25))
+    assert stage.screen.answer.chosen == 1
+    for step, chosen in ((-1, 0), (-1, 0), (1, 1), (1, 1)):
+        stage.commands.choose_beside(step)
+        assert stage.screen.answer.chosen == chosen
+
+
+def test_a_picture_takes_the_place_of_the_ink_until_something_is_drawn(stage, tmp_path):
+    stage.draw(*down())
+    stage.commands.open_picture(picture(tmp_path / "seven.png"))
+    stage.timer.go_on()
+    assert (stage.screen.answer.big, stage.screen.picture.shape, stage.screen.canvas_opened) == ("7", (28, 28), 1)
+    assert stage.session.ink.empty
+    stage.draw(*down())
+    assert (stage.screen.answer.big, stage.screen.picture) == ("1", None)
+
+
+def test_what_is_no_picture_is_said_and_changes_nothing(stage, tmp_path):
+    stage.draw(*down())
+    (tmp_path / "text.png").write_text("no picture")
+    stage.commands.open_picture(str(tmp_path / "text.png"))
+    stage.timer.go_on()
+    assert "text.png" in stage.screen.note
+    assert (stage.screen.answer.big, stage.screen.canvas_opened) == ("1", 0)
+
+
+def test_teaching_and_forgetting_are_said(stage):
+    stage.commands.teach(4)
+    assert stage.screen.note == "Draw a digit first, then tap the right one."
+    stage.draw(*down())
+    stage.commands.teach(4)
+    stage.timer.go_on()
+    assert "4" in stage.screen.note
+    assert stage.screen.samples.summary == "1 samples, 1 of them misread"
+    stage.commands.forget_sample()
+    stage.timer.go_on()
+    assert (len(stage.session.samples), stage.screen.samples.some) == (0, False)
+
+
+def test_learning_runs_beside_the_drawing_and_reports_in_the_apps_own_thread(stage):
+    stage.commands.tune()
+    assert not stage.session.tuning  # there is nothing to learn from
+    stage.draw(*down())
+    stage.commands.teach(1)
+    stage.commands.tune()
+    assert (stage.session.tuning, stage.screen.note) == (True, "Learning …")
+    assert not stage.screen.samples.can_tune
+    stage.commands.tune()  # a second press waits for the first
+    assert stage.timer.called.wait(60)
+    assert stage.session.tuning
+    assert len(stage.timer.calls) == 1
+    stage.timer.go_on()
+    assert not stage.session.tuning
+    assert stage.screen.note not in ("", "Learning …")
+    assert stage.screen.samples.can_tune
+
+
+def test_a_fault_while_learning_is_told_and_learning_can_go_on(stage, monkeypatch):
+    stage.draw(*down())
+    stage.commands.teach(1)
+
+    def fail(samples):
+        raise MemoryError("no room")
+
+    monkeypatch.setattr(stage.session.tuner, "fit", fail)
+    stage.commands.tune()
+    assert stage.timer.called.wait(60)
+    stage.timer.go_on()
+    assert "no room" in stage.screen.note
+    assert stage.screen.samples.can_tune
+
+
+def test_settings_go_to_their_limits_and_are_kept(stage):
+    for name, setting, limits in (("pen", "pen_width", PEN_WIDTHS), ("text_size", "text_scale", TEXT_SCALES)):
+        for direction, limit in ((-1, limits[0]), (1, limits[1])):
+            for _ in range(30):
+                stage.commands.step(name, direction)
+            assert getattr(stage.session.settings, setting) == limit
+    stage.commands.toggle("left_handed")
+    stage.commands.change(palette="dark", language="he")
+    kept = Settings.load(stage.session.settings.folder)
+    assert (kept.left_handed, kept.palette, kept.language) == (True, "dark", "he")
+    assert stage.screen.dressed[-1] == ("dark", "he")
+
+
+def test_an_opened_pane_shows_what_was_read(stage):
+    draw(stage.session, *down())
+    stage.commands.open_pane("answer")
+    stage.timer.go_on()
+    assert (stage.screen.pane, stage.screen.answer.big) == ("answer", "1")
+
+
+def test_the_drawing_is_saved_under_names_of_its_own(stage, monkeypatch):
+    monkeypatch.setenv("PATH", "")  # no command for the clipboard
+    stage.draw(*down())
+    stage.commands.share()
+    stage.commands.share()
+    first, second = stage.screen.saved
+    assert first != second
+    assert stage.screen.note == f"Drawing saved as {second}"
+
+
+def test_a_drawing_that_can_not_be_saved_is_told(stage):
+    folder = stage.session.settings.folder
+    (folder / "drawings").write_text("in the way")
+    stage.commands.share()
+    assert "can't be written" in stage.screen.note
+    assert stage.screen.saved == []
+
+
+def test_copying_nothing_says_so(stage):
+    stage.commands.copy()
+    assert stage.screen.note == "There is no answer to copy yet."
+
+
+def test_samples_are_exported_beside_the_settings(stage):
+    stage.draw(*down())
+    stage.commands.teach(1)
+    stage.commands.export()
+    stage.timer.go_on()
+    assert (stage.session.settings.folder / "digits.csv").is_file()
+    assert "digits.csv" in stage.screen.note
+
+
+def test_drawing_on_takes_a_message_away(stage):
+    stage.commands.copy()
+    stage.draw(*down())
+    assert stage.screen.note == ""

@@ -1,0 +1,120 @@
+"""What stands around the presenter and the commands where there is no window: it remembers what it was told."""
+
+import threading
+
+from app.viewport import Viewport
+
+BOX = Viewport.fit(0, 0, 400, 400, None).box
+
+
+def draw(session, *points, key="finger"):
+    """Draw a stroke with one finger."""
+    session.ink.begin(key, points[0], BOX)
+    for point in points[1:]:
+        session.ink.extend(key, point)
+    session.ink.finish(key)
+
+
+def down(x=0.0, top=-0.3, bottom=0.3):
+    """The points of a one."""
+    return [(x, top + (bottom - top) * i / 12) for i in range(13)]
+
+
+class Trigger:
+    def __init__(self, timer, callback, timeout):
+        self.timer, self.callback, self.timeout, self.due = timer, callback, timeout, None
+
+    def __call__(self):
+        if self.due is None:
+            self.due = self.timer.now + max(self.timeout, 0)
+
+    def cancel(self):
+        self.due = None
+
+
+class Timer:
+    """A clock that stands until it is told to go on."""
+
+    def __init__(self):
+        self.now, self.triggers, self.calls, self.called = 0.0, [], [], threading.Event()
+
+    def create_trigger(self, callback, timeout):
+        self.triggers.append(Trigger(self, callback, timeout))
+        return self.triggers[-1]
+
+    def schedule_once(self, callback, timeout=0):
+        self.calls.append(callback)
+        self.called.set()
+
+    def go_on(self, seconds=0.0):
+        self.now += seconds
+        calls, self.calls = self.calls, []
+        for call in calls:
+            call(0.0)
+        for trigger in self.triggers:
+            if trigger.due is not None and trigger.due <= self.now:
+                trigger.due = None
+                trigger.callback(0.0)
+
+
+class Screen:
+    """Both the presenter's screen and the commands' workspace."""
+
+    def __init__(self):
+        self.shows_inside = False
+        self.dressed, self.tools, self.samples, self.answer, self.bars = [], None, None, None, None
+        self.maps, self.hint, self.unit, self.kept, self.note = None, None, None, [], ""
+        self.pane, self.canvas_opened, self.picture, self.redrawn, self.saved = "draw", 0, None, 0, []
+
+    def dress(self, settings, strings):
+        self.dressed.append((settings.palette, strings.language))
+
+    def show_tools(self, state):
+        self.tools = state
+
+    def show_samples(self, state):
+        self.samples = state
+
+    def show_answer(self, state):
+        self.answer = state
+
+    def show_bars(self, probabilities, is_digit):
+        self.bars = probabilities, is_digit
+
+    def show_maps(self, maps, hint):
+        self.maps, self.hint = maps, hint
+
+    def show_unit(self, unit):
+        self.unit = unit
+
+    def release_units(self, keep):
+        self.kept.append(keep)
+
+    def show_note(self, text):
+        self.note = text
+
+    def open_pane(self, name):
+        self.pane = name
+
+    def open_canvas(self):
+        self.canvas_opened += 1
+
+    def show_picture(self, image):
+        self.picture = image
+
+    def redraw_ink(self):
+        self.redrawn += 1
+
+    def save_canvas(self, path):
+        self.saved.append(path)
+        with open(path, "wb") as file:
+            file.write(b"PNG")
+
+
+class Speaker:
+    def __init__(self):
+        self.heard = []
+
+    def say(self, text, language):
+        self.heard.append((text, language))
+        return True
