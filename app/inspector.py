@@ -30,9 +30,9 @@ class Inspector:
             self.screen.show_maps(None, self.text("inside_empty"))
             self.screen.show_unit(None)
             return
-        maps = explain.maps(self.session.recognizer.network, prediction.image)
-        self.screen.show_maps(maps, self.text("inside_hint"))
-        self._show_unit()
+        values = explain.activations(self.session.recognizer.network, prediction.image)
+        self.screen.show_maps(explain.hidden(values), self.text("inside_hint"))
+        self._show_unit(values)
 
     def look_at(self, layer: str, unit: Unit) -> None:
         """Take a unit apart.
@@ -51,16 +51,16 @@ class Inspector:
         self.screen.release_units(keep=None)
         self.screen.show_unit(None)
 
-    def _show_unit(self) -> None:
+    def _show_unit(self, values: explain.Activations | None = None) -> None:
         prediction = self.session.reading.prediction
         if self._unit is None or prediction is None:
             return
         layer, unit = self._unit
-        found = explain.explain_unit(self.session.recognizer.network, prediction.image, layer, unit)
+        found = explain.explain_unit(self.session.recognizer.network, prediction.image, layer, unit, values)
         if isinstance(unit, tuple):
             index, row, column = unit
             title = self.text("unit_map", layer=layer.upper(), map=index, row=row, column=column)
         else:
             title = self.text("unit_single", layer=layer.upper(), unit=unit)
-        values = {"sum": f"{found.sum:.2f}", "bias": f"{found.bias:.2f}", "value": f"{found.value:.2f}"}
-        self.screen.show_unit(UnitState(title, self.text("unit_sum", **values), found))
+        numbers = {"sum": f"{found.sum:.2f}", "bias": f"{found.bias:.2f}", "value": f"{found.value:.2f}"}
+        self.screen.show_unit(UnitState(title, self.text("unit_sum", **numbers), found))

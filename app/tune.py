@@ -26,7 +26,7 @@ from lenet_gpu.paper import CLASSES
 from lenet_gpu.recognition.recognizer import Recognizer
 
 from . import check_set
-from .explain import features
+from .explain import activations
 from .samples import Sample
 from .user_folder import make_folder, remove, set_aside
 
@@ -47,6 +47,9 @@ STIFFNESS = 1.0
 """Weight of the squared distance from the shipped weights."""
 
 STEPS = 60
+
+BATCH = 50
+"""Images whose features are computed at a time, which bounds memory on a phone."""
 
 OUTPUT = ("output.weight", "output.bias")
 
@@ -110,7 +113,7 @@ class Tuner:
         if self._features is None:
             bundled = check_set.load()
             network = self.recognizer.network
-            self._features = features(network, bundled.anchor_images), features(network, bundled.check_images)
+            self._features = _features_of(network, bundled.anchor_images), _features_of(network, bundled.check_images)
 
     def load(self) -> str:
         """Take up an earlier tuning.
@@ -153,7 +156,7 @@ class Tuner:
         assert self._features is not None
         anchors, checks = map(_with_one, self._features)
         check_labels = check_set.load().check_labels
-        own = _with_one(features(network, drawings_to_mnist([sample.strokes for sample in newest])))
+        own = _with_one(_features_of(network, drawings_to_mnist([sample.strokes for sample in newest])))
         labels = np.array([sample.label for sample in newest])
         shipped = network.views_of(self._shipped)
         start = np.column_stack([shipped[OUTPUT[0]], shipped[OUTPUT[1]]]).astype(np.float64)  # (10, 85)
@@ -267,6 +270,14 @@ def _candidates(anchors: np.ndarray, own: np.ndarray, labels: np.ndarray, start:
         w = regress(x, wanted, np.repeat([1.0, weight], [len(anchors), len(own)]), start)
         for way in WAYS:
             yield start + way * (w - start)
+
+
+def _features_of(network: LeNet5, images: np.ndarray) -> np.ndarray:
+    """Compute F6's values of (n, 28, 28) images, all that the output layer sees of them: (n, 84) float32."""
+    found = [np.empty((0, 84), dtype=np.float32)]
+    for start in range(0, len(images), BATCH):
+        found.append(activations(network, images[start : start + BATCH])["f6"])
+    return np.concatenate(found)
 
 
 def _with_one(values: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from kivy.core.window import Window
-from kivy.graphics import Color, Ellipse, InstructionGroup, Line, Rectangle
+from kivy.graphics import Color, InstructionGroup, Line, Rectangle
 from kivy.graphics.texture import Texture
 from kivy.metrics import dp
 from kivy.properties import BooleanProperty, NumericProperty, StringProperty
@@ -18,9 +18,7 @@ from ..touch import take, to_window
 from ..viewport import Viewport
 from .look import look
 from .tap import Stop
-
-CHUNK = 64
-"""Points of one Line: appending to a Line costs time in proportion to its points."""
+from .trace import Trace
 
 REACH = 24.0
 """How near a finger must come to a stroke to erase it, dp."""
@@ -31,57 +29,6 @@ STEP = 1 / 24
 ARROWS = {"left": (-STEP, 0.0), "right": (STEP, 0.0), "up": (0.0, -STEP), "down": (0.0, STEP)}
 KEYBOARD = "keyboard"
 """Key of the keyboard's own gesture."""
-
-
-class Trace(InstructionGroup):
-    """One stroke's line on the screen, which can grow."""
-
-    def __init__(self, width: float, colour: Any) -> None:
-        super().__init__()
-        self._width, self._drawn = width, 0
-        self._last: list[float] = []
-        self.add(Color(*colour))
-        self._dot: Ellipse | None = None
-        self._line: Line | None = None
-
-    def extend(self, flat: list[float]) -> None:
-        """Draw the points after those already drawn.
-
-        Args:
-            flat: All points so far, x, y, x, y, ...
-        """
-        count, radius = len(flat) // 2, self._width / 2
-        if count == self._drawn:
-            return
-        if count == 1:
-            self._dot = Ellipse(pos=(flat[0] - radius, flat[1] - radius), size=(2 * radius, 2 * radius))
-            self.add(self._dot)
-            self._drawn = 1
-            return
-        start = max(self._drawn, 1)
-        while start < count:
-            if self._line is None or len(self._last) >= 2 * CHUNK:
-                # A new line begins where the last one ends, so that there is no gap.
-                self._last = flat[2 * (start - 1) : 2 * start]
-                self._line = Line(points=[], width=radius, cap="round", joint="round")
-                self.add(self._line)
-            stop = min(count, start + CHUNK - len(self._last) // 2)
-            self._append(flat[2 * start : 2 * stop])
-            self._line.points = self._last
-            start = stop
-        self._drawn = count
-
-    def _append(self, flat: list[float]) -> None:
-        """Draw points much nearer than the pen is wide as one: Kivy's joints tear where a line turns in place."""
-        least = (self._width / 10) ** 2
-        last = self._last
-        for i in range(0, len(flat), 2):
-            x, y = flat[i], flat[i + 1]
-            # The newest point is always drawn, but only for now where the one before is as near.
-            if len(last) >= 4 and (last[-2] - last[-4]) ** 2 + (last[-1] - last[-3]) ** 2 < least:
-                last[-2:] = [x, y]
-            else:
-                last += [x, y]
 
 
 class InkCanvas(Stop, Widget):
@@ -165,7 +112,7 @@ class InkCanvas(Stop, Widget):
         for index, piece in enumerate(gesture.pieces):
             if index == len(traces):
                 traces.append(self._trace([]))
-            elif index < len(gesture.pieces) - 1 and traces[index]._drawn == len(piece):
+            elif index < len(gesture.pieces) - 1 and traces[index].drawn == len(piece):
                 continue
             traces[index].extend([value for point in piece for value in self.viewport.to_pixels(point)])
 

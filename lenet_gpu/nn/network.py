@@ -365,10 +365,12 @@ class Network:
 
     def readable_outputs(self, images: Any) -> np.ndarray:
         """Compute `outputs` layer by layer, whatever engine there is."""
+        if not len(images):
+            return np.empty((0, self.classes), self.dtype)
         return self.readable_activations(images, ("outputs",))["outputs"] * np.dtype(self.dtype).type(self.sign)
 
     def readable_activations(self, images: Any, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
-        """Compute `activations` layer by layer; "outputs" is the last layer's, whatever its name."""
+        """Compute `activations` layer by layer."""
         images = check_images(images)
         self.settle()
         found: dict[str, list[np.ndarray]] = {}
@@ -381,17 +383,17 @@ class Network:
                 y = _forward(layer, x)
                 if layer.name:
                     name = layer.name
-                # A nameless layer that keeps the shape, such as a squashing function, belongs to the one before.
-                if name and (layer.name or y.shape == x.shape):
+                # A nameless layer that keeps the shape, such as a squashing function, belongs to the one before; so
+                # does one that makes units of maps of one unit each, as behind C5.
+                if name and (layer.name or y.shape == x.shape or x.shape[2:] == (1, 1)):
                     outputs[name] = y
                 x = y
-            outputs["outputs"] = x
+            if names is not None or not self.layers[-1].name:
+                outputs["outputs"] = x
             for key in outputs if names is None else names:
                 if key not in outputs:
                     raise InputError("layer", found=repr(key), expected=" or ".join(map(repr, outputs)))
                 found.setdefault(key, []).append(self.backend.to_host(outputs[key]))
-        if not len(images):
-            return {"outputs": np.empty((0, self.classes), self.dtype)}
         return {key: np.concatenate(parts) for key, parts in found.items()}
 
     # ---- answers, on the fast engine where there is one
@@ -469,7 +471,7 @@ class Network:
 
         Returns:
             (n, ...) host arrays by name; without the first axis for a single image. LeNet-5's names are "c1", "s2",
-            "c3", "s4", "c5", "f6" and "output"; "outputs" is the last layer's, whatever its name.
+            "c3", "s4", "c5", "f6" and "output"; "outputs" stands for the last layer's, whatever its name.
 
         Raises:
             InputError: Images of another shape or dtype, or a layer that does not exist.

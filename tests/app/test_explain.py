@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from app.explain import Explanation, explain_unit, features, maps
+from app.explain import Explanation, activations, explain_unit, maps
 from lenet_gpu.errors import InputError
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.paper import C3_TABLE, SQUASH_A, SQUASH_S
@@ -67,13 +67,25 @@ def test_maps_leave_what_a_training_step_remembers_alone(mnist):
         np.testing.assert_allclose(network.gradient_views[name], gradient, rtol=1e-4, atol=1e-6, err_msg=name)
 
 
-def test_features_of_many_images_are_those_of_each(network, mnist):
+def test_the_activations_of_many_images_are_those_of_each(network, mnist):
     images = mnist.train.images[:7]
-    found = features(network, images, batch_size=3)
-    assert found.shape == (7, 84)
-    for row, image in zip(found, images, strict=True):
-        np.testing.assert_allclose(row, maps(network, image)["f6"], rtol=0, atol=1e-5)
-    assert features(network, images[:0]).shape == (0, 84)
+    found = activations(network, images)
+    assert {name: values.shape[1:] for name, values in found.items()} == SHAPES | {"output": (10,)}
+    for i, image in enumerate(images):
+        for name, values in activations(network, image).items():
+            np.testing.assert_allclose(found[name][i], values, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(found["output"], network.outputs(images), rtol=0, atol=1e-5)
+
+
+def test_activations_at_hand_are_used(network, image):
+    values = activations(network, image)
+    for layer, index in UNITS:
+        given, computed = (explain_unit(network, image, layer, index, v) for v in (values, None))
+        assert (given.sum, given.value, given.rest) == (computed.sum, computed.value, computed.rest)
+    values["c3"] = values["c3"] + 1.0
+    assert (
+        explain_unit(network, image, "s4", (0, 0, 0), values).sum != explain_unit(network, image, "s4", (0, 0, 0)).sum
+    )
 
 
 @each_unit
@@ -85,7 +97,8 @@ def test_an_explanation_adds_up_to_the_units_value(network, image, layer, index)
         [float((s.inputs.astype(np.float64) * s.weights).sum()) for s in found.sources]
     )
     if layer == "output":
-        assert found.value == found.sum == pytest.approx(float(network.outputs(image)[0, index]), abs=1e-5)
+        assert found.value == pytest.approx(found.sum, abs=1e-5)
+        assert found.value == pytest.approx(float(network.outputs(image)[0, index]), abs=1e-5)
     else:
         assert found.value == pytest.approx(squash(found.sum), abs=1e-5)
         assert found.value == float(maps(network, image)[layer][index])

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from app import check_set, tune
-from app.explain import features
+from app.explain import activations
 from app.samples import Sample
 from app.texts import TEXTS
 from app.tune import FILE, Tuner, regress
@@ -250,7 +250,7 @@ def test_a_fit_touches_nothing_until_it_is_accepted(recognizer, samples, tmp_pat
     assert tuner.accept(fit).accepted
     views = recognizer.network.views
     np.testing.assert_array_equal(views["output.weight"], fit.weight)
-    x = features(recognizer.network, samples[0].image()[None])[0]
+    x = activations(recognizer.network, samples[0].image())["f6"]
     np.testing.assert_allclose(
         recognizer.predict_image(samples[0].image()).probabilities,
         softmax(np, (fit.weight @ x + fit.bias)[None])[0],
