@@ -122,7 +122,8 @@ class EarlyStopping(Callback):
             self._watched = "train_loss" if data.validation is None else "validation_loss"
             if data.validation is None:
                 LOGGER.warning("no validation set: early stopping watches train_loss; give validation=0.1 to fit")
-        self.best_epoch, self._best, self._parameters = 0, np.inf, None
+        self.best_epoch, self._best = 0, np.inf
+        self._parameters: np.ndarray | None = None
         for log in trainer.history:
             self._consider(trainer, log, current=log is trainer.history[-1])
 

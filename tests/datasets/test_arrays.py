@@ -4,10 +4,10 @@ import hashlib
 
 import numpy as np
 import pytest
-from lenet_gpu.nn.checks import check_images
 
 from lenet_gpu.datasets import Dataset, Split, load_dataset
 from lenet_gpu.errors import DataError, InputError, LenetError
+from lenet_gpu.nn.inputs import check_images
 
 
 @pytest.fixture(scope="module")

@@ -203,17 +203,6 @@ def test_an_engine_of_the_other_backend_is_refused(digits):
         Trainer(LeNet5(), QUICK, engine="cuda").fit(digits)
 
 
-def test_a_network_that_the_fast_engine_does_not_cover_falls_back_visibly(digits, monkeypatch, capsys):
-    from lenet_gpu.engine.cpu.engine import CpuEngine
-
-    monkeypatch.setattr(CpuEngine, "covers", staticmethod(lambda network: "a network of another kind"))
-    run = Trainer(LeNet5(), QUICK.with_changes(epochs=1)).fit(digits)
-    assert run.history[0]["engine"] == "layered"
-    assert "a network of another kind" in capsys.readouterr().err
-    with pytest.raises(InputError, match="a network of another kind"):
-        Trainer(LeNet5(), QUICK, engine="cpu_plan").fit(digits)
-
-
 def test_resuming_on_another_engine_continues_within_rounding(tmp_path, digits):
     """Two epochs of 16 steps apart: the parameters differ by no more than the engines' own rounding."""
     trained(tmp_path / "whole", digits, engine="cpu_plan", threads=2)
