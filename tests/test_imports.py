@@ -105,7 +105,7 @@ ABOVE = {
     "ink": ("array_checks", "paper", "errors"),
     "engine": ("nn", "backend", "augment", "storage", "paper", "errors"),
     "datasets": ("ink", "array_checks", "storage", "paper", "seeds", "errors", "_version"),
-    "handwriting": ("ink", "paper", "seeds", "errors"),
+    "handwriting": ("ink", "array_checks", "paper", "seeds", "errors"),
     "recognition": ("engine", "ink", "nn", "backend", "paper", "errors"),
     "training": (
         *("recognition", "datasets", "handwriting", "engine", "nn", "backend", "augment", "ink", "storage"),

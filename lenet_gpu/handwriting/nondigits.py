@@ -13,21 +13,27 @@ import numpy as np
 
 from lenet_gpu.errors import InputError
 from lenet_gpu.handwriting import scribbles
-from lenet_gpu.handwriting.digits import draw_digits, draw_templates
-from lenet_gpu.handwriting.signs import LETTERS, SIGNS
-from lenet_gpu.handwriting.variation import Drawing
+from lenet_gpu.handwriting.digits import draw_digits
+from lenet_gpu.handwriting.templates import Template, read_styles
+from lenet_gpu.handwriting.variation import Drawing, draw_templates
 
 Draw = Callable[[np.random.Generator, int], list[Drawing]]
+
+NONDIGIT_LETTERS: tuple[Template, ...] = read_styles("nondigit_letters", "letter")
+"""Letters of several alphabets that nobody takes for a digit, each name beginning with "letter"."""
+
+NONDIGIT_SIGNS: tuple[Template, ...] = read_styles("nondigit_signs", "sign")
+"""Signs and small drawings that nobody takes for a digit, each name beginning with "sign"."""
 
 OVERLAPS = ((0, 2), (0, 4), (2, 4), (2, 5), (2, 6), (2, 8), (2, 9), (3, 4), (4, 6), (4, 8), (5, 7), (6, 7), (7, 8))
 """Pairs that stay a muddle when drawn over each other: 0 with 1 or 7 would be a slashed zero, 3 and 5 an 8."""
 
-TURNED = (2, 3, 4, 5, 6, 7, 9)
-"""Digits that are none when turned by a quarter: 0, 1 and 8 leave a 0, a dash and an infinity that some accept."""
+ROTATED = (2, 3, 4, 5, 6, 7, 9)
+"""Digits that are none when they lie on a side: 0, 1 and 8 leave a 0, a dash and an infinity that some accept."""
 
 
 def overlap(rng: np.random.Generator, n: int) -> list[Drawing]:
-    """Two different digits, one over the other."""
+    """Draw two different digits, one over the other."""
     pairs = np.array(OVERLAPS)[rng.integers(len(OVERLAPS), size=n)]
     shifts = rng.uniform(0.08, 0.3, n) * rng.choice([-1.0, 1.0], n)
     first, second = (draw_digits(rng, pairs[:, k]) for k in (0, 1))
@@ -35,8 +41,8 @@ def overlap(rng: np.random.Generator, n: int) -> list[Drawing]:
     return [[*a, *(s + by for s in b)] for a, b, by in zip(first, second, aside, strict=True)]
 
 
-def abreast(rng: np.random.Generator, n: int, count: int = 2) -> list[Drawing]:
-    """Several digits side by side, near enough to be taken for one drawing."""
+def side_by_side(rng: np.random.Generator, n: int, count: int = 2) -> list[Drawing]:
+    """Draw several digits side by side, near enough to be taken for one drawing."""
     digits = draw_digits(rng, rng.integers(0, 10, count * n))
     drawings: list[Drawing] = []
     for k in range(n):
@@ -52,9 +58,9 @@ def abreast(rng: np.random.Generator, n: int, count: int = 2) -> list[Drawing]:
     return drawings
 
 
-def turned(rng: np.random.Generator, n: int) -> list[Drawing]:
-    """Digits lying on their side."""
-    labels = rng.choice(TURNED, n)
+def rotated(rng: np.random.Generator, n: int) -> list[Drawing]:
+    """Draw digits lying on their side."""
+    labels = rng.choice(ROTATED, n)
     # A 7 goes clockwise only: the other way round it is a 1 with a long flag.
     ways = np.where(labels == 7, -1.0, rng.choice([-1.0, 1.0], n)).tolist()
     digits = draw_digits(rng, labels)
@@ -74,7 +80,7 @@ FRAGMENTS = (
 
 
 def fragment(rng: np.random.Generator, n: int) -> list[Drawing]:
-    """Pieces of digits, as when the pen gave out."""
+    """Draw pieces of digits, as when the pen gave out."""
     drawings: list[Drawing] = []
     while len(drawings) < n:
         which = rng.integers(len(FRAGMENTS), size=n)
@@ -88,7 +94,7 @@ def fragment(rng: np.random.Generator, n: int) -> list[Drawing]:
 
 
 def _bulge(stroke: np.ndarray) -> float:
-    """How far a stroke strays from the line between its ends, as a share of that line's length."""
+    """Measure how far a stroke strays from the line between its ends, as a share of that line's length."""
     chord = stroke[-1] - stroke[0]
     away = (stroke - stroke[0]) @ np.array([-chord[1], chord[0]])
     return float(np.abs(away).max() / max(float(chord @ chord), 1e-6))
@@ -99,9 +105,9 @@ SHARES = {"letter": 0.26, "sign": 0.22}
 
 _OTHERS: dict[str, tuple[float, Draw]] = {
     "two digits overlapping": (0.07, overlap),
-    "two digits abreast": (0.10, abreast),
-    "three digits abreast": (0.03, partial(abreast, count=3)),
-    "digit turned": (0.08, turned),
+    "two digits side by side": (0.10, side_by_side),
+    "three digits side by side": (0.03, partial(side_by_side, count=3)),
+    "digit rotated": (0.08, rotated),
     "fragment": (0.05, fragment),
     "scribble tangle": (0.04, scribbles.tangle),
     "scribble walk": (0.03, scribbles.walk),
@@ -118,7 +124,7 @@ _OTHERS: dict[str, tuple[float, Draw]] = {
 
 def _kinds() -> dict[str, tuple[float, Draw]]:
     kinds: dict[str, tuple[float, Draw]] = {}
-    for templates in (LETTERS, SIGNS):
+    for templates in (NONDIGIT_LETTERS, NONDIGIT_SIGNS):
         total = sum(template.weight for template in templates)
         for template in templates:
             share = SHARES[template.name.split()[0]] * template.weight / total
@@ -132,9 +138,9 @@ KINDS: tuple[str, ...] = tuple(_KINDS)
 """Names of all kinds of non-digits."""
 
 HELD_OUT_KINDS: frozenset[str] = frozenset(
-    [template.name for template in LETTERS[1::2]]
+    [template.name for template in NONDIGIT_LETTERS[1::2]]
     + [f"sign {name}" for name in ("hash", "star", "house", "heart", "percent", "wave", "arrow up", "at", "flower")]
-    + ["three digits abreast", "scribble loops", "scribble polygon", "blob"]
+    + ["three digits side by side", "scribble loops", "scribble polygon", "blob"]
 )
 """Kinds for testing alone: never drawn unless asked for by name."""
 
@@ -142,10 +148,10 @@ HELD_OUT_KINDS: frozenset[str] = frozenset(
 def draw_nondigits(
     rng: np.random.Generator, n: int, kinds: Sequence[str] | frozenset[str] | None = None
 ) -> tuple[list[Drawing], list[str]]:
-    """Draw what is no digit.
+    """Draw non-digits.
 
     Args:
-        rng: Where all chance comes from.
+        rng: The source of all chance.
         n: Number of drawings.
         kinds: Names from `KINDS` to choose from, by their shares; if None all but `HELD_OUT_KINDS`.
 
@@ -156,18 +162,20 @@ def draw_nondigits(
         InputError: An unknown kind, or none.
     """
     # In the order of KINDS, whatever the order asked in: a set's order is not the same in every process.
-    wanted = set(KINDS) - HELD_OUT_KINDS if kinds is None else set(kinds)
-    if not wanted or wanted - set(KINDS):
+    chosen_kinds = set(KINDS) - HELD_OUT_KINDS if kinds is None else set(kinds)
+    if not chosen_kinds or chosen_kinds - set(KINDS):
         raise InputError(
-            "kinds", found=", ".join(sorted(wanted - set(KINDS))) or "none", expected="names from handwriting.KINDS"
+            "kinds",
+            found=", ".join(sorted(chosen_kinds - set(KINDS))) or "none",
+            expected="names from handwriting.KINDS",
         )
-    names = [name for name in KINDS if name in wanted]
+    names = [name for name in KINDS if name in chosen_kinds]
     shares = np.array([_KINDS[name][0] for name in names])
     chosen = rng.choice(len(names), n, p=shares / shares.sum())
     drawings: list[Drawing] = [[] for _ in range(n)]
     for k, name in enumerate(names):
-        places = np.flatnonzero(chosen == k)
-        if len(places):
-            for place, drawing in zip(places.tolist(), _KINDS[name][1](rng, len(places)), strict=True):
-                drawings[place] = drawing
+        indices = np.flatnonzero(chosen == k)
+        if len(indices):
+            for index, drawing in zip(indices.tolist(), _KINDS[name][1](rng, len(indices)), strict=True):
+                drawings[index] = drawing
     return drawings, [names[k] for k in chosen]

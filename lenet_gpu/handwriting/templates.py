@@ -3,7 +3,7 @@
 A template's text is a line of points ``x,y`` in a box of about 100 x 100 (x right, y down), in the order of the
 pen. A bar ``|`` lifts the pen, an exclamation mark after a point makes it a corner. A template holds one or more
 poses: the same shape with its points elsewhere (a longer flag, a smaller loop). Anything between the poses is a
-possible drawing, so a handful of poses spans a continuum.
+possible drawing, so a handful of poses spans a continuum. The files are in `styles/`.
 
 The curve is a centripetal Catmull-Rom spline. Its knots come from the average pose and stay fixed, which makes
 every sample of the curve a fixed linear combination of the points: one matrix a stroke draws thousands at once.
@@ -13,8 +13,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
+
+STYLES_FOLDER = Path(__file__).resolve().parent / "styles"
+"""The files of templates."""
 
 SAMPLES = 48
 """Samples along a stroke."""
@@ -55,11 +59,26 @@ class Template:
     widest: float = np.inf
 
 
+def read_styles(name: str, sign: str = "", widest: float = np.inf) -> tuple[Template, ...]:
+    """Read a file of templates from `styles/` (see `read_templates`).
+
+    Args:
+        name: Name of the file, without .txt.
+        sign: Put before every template's name.
+        widest: See `Template`; for all of them.
+
+    Returns:
+        The templates in the file's order, their curves prepared.
+    """
+    return read_templates((STYLES_FOLDER / f"{name}.txt").read_text(encoding="utf-8"), sign, widest)
+
+
 def read_templates(text: str, sign: str = "", widest: float = np.inf) -> tuple[Template, ...]:
     """Read templates from text.
 
     A line that begins at the margin begins a template: its name, its weight, then options ``cut=least,greatest``,
-    ``rise=least,greatest``, ``lean=`` and ``wobble=`` (see `Template`). Indented lines below it are its poses.
+    ``rise=least,greatest``, ``lean=`` and ``wobble=`` (see `Template`). Indented lines below it are its poses. Lines
+    that begin with a number sign ``#`` at the margin are comments.
 
     Args:
         text: Any number of templates.
@@ -75,7 +94,7 @@ def read_templates(text: str, sign: str = "", widest: float = np.inf) -> tuple[T
     templates: list[Template] = []
     header, poses = "", list[str]()
     for line in [*text.splitlines(), "end"]:
-        if not line.strip():
+        if not line.strip() or line.startswith("#"):
             continue
         if line[0].isspace():
             poses.append(line)
@@ -131,7 +150,7 @@ def _read_stroke(text: str) -> tuple[np.ndarray, list[bool]]:
 
 
 def _straight(points: np.ndarray, corners: list[bool]) -> list[bool]:
-    """Which pieces stand alone between two corners or ends, and are long."""
+    """Find the pieces that stand alone between two corners or ends, and are long."""
     ends = [i in (0, len(points) - 1) or corner for i, corner in enumerate(corners)]
     lengths = np.linalg.norm(np.diff(points, axis=0), axis=1)
     return [ends[i] and ends[i + 1] and bool(lengths[i] >= LONG) for i in range(len(points) - 1)]
@@ -154,7 +173,7 @@ def _corners(points: np.ndarray, corners: list[bool]) -> list[bool]:
 
 
 def spline(points: np.ndarray, corners: list[bool], samples: int = SAMPLES) -> np.ndarray:
-    """The matrix that takes a stroke's turning points to samples of a smooth curve through them.
+    """Return the matrix from a stroke's turning points to samples of a smooth curve through them.
 
     A centripetal Catmull-Rom spline between corners: each piece is a cubic with the tangents of the parabolas
     through neighbouring points (Catmull and Rom 1974; the square roots of the chords as knots keep it from

@@ -6,6 +6,8 @@ Lengths here are shares of a template's height of 100 until the end, where a dra
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from lenet_gpu.handwriting.templates import SAMPLES, Template
@@ -27,8 +29,8 @@ def write(rng: np.random.Generator, template: Template, n: int) -> list[Drawing]
     """Draw a template many times.
 
     Args:
-        rng: Where all chance comes from.
-        template: What to draw.
+        rng: The source of all chance.
+        template: The template.
         n: Number of drawings.
 
     Returns:
@@ -44,26 +46,69 @@ def write(rng: np.random.Generator, template: Template, n: int) -> list[Drawing]
     return _sampled(rng, strokes)
 
 
+def draw_templates(rng: np.random.Generator, n: int, templates: tuple[Template, ...]) -> list[Drawing]:
+    """Draw any of some templates, each as often as its weight asks, in random order.
+
+    Args:
+        rng: The source of all chance.
+        n: Number of drawings.
+        templates: The templates to choose from.
+
+    Returns:
+        n drawings.
+    """
+    weights = np.array([template.weight for template in templates])
+    chosen = rng.choice(len(templates), n, p=weights / weights.sum())
+    drawings: list[Drawing] = [[] for _ in range(n)]
+    for k, template in enumerate(templates):
+        indices = np.flatnonzero(chosen == k)
+        if len(indices):
+            for index, drawing in zip(indices.tolist(), write(rng, template, len(indices)), strict=True):
+                drawings[index] = drawing
+    return drawings
+
+
+def draw_labelled(
+    rng: np.random.Generator, labels: np.ndarray, styles: Mapping[int, tuple[Template, ...]]
+) -> list[Drawing]:
+    """Draw the signs that labels name, each in a style chosen by how common it is.
+
+    Args:
+        rng: The source of all chance.
+        labels: (n,) integers, keys of `styles`.
+        styles: The templates of each sign.
+
+    Returns:
+        n drawings.
+    """
+    drawings: list[Drawing] = [[] for _ in labels]
+    for label, templates in styles.items():
+        indices = np.flatnonzero(labels == label)
+        for index, drawing in zip(indices.tolist(), draw_templates(rng, len(indices), templates), strict=True):
+            drawings[index] = drawing
+    return drawings
+
+
 def _drawn(rng: np.random.Generator, template: Template, n: int) -> list[np.ndarray]:
-    """The strokes of n drawings, finely sampled: for each stroke (n, SAMPLES, 2)."""
-    mess = np.exp(0.35 * rng.standard_normal(n)).clip(0.5, 2.0) * template.wobble  # (n,)
-    points = _pose(rng, template, mess)  # (n, points, 2)
+    """Draw the strokes of n drawings, finely sampled: for each stroke (n, SAMPLES, 2)."""
+    jitter = np.exp(0.35 * rng.standard_normal(n)).clip(0.5, 2.0) * template.wobble  # (n,)
+    points = _pose(rng, template, jitter)  # (n, points, 2)
     strokes, at = [], 0
     for k, basis in enumerate(template.bases):
-        own = points[:, at : at + basis.shape[1]]
+        turning = points[:, at : at + basis.shape[1]]
         at += basis.shape[1]
-        own = _overshoot(rng, own, mess)
+        turning = _overshoot(rng, turning, jitter)
         if k:
-            own = _displaced(rng, own, mess)
-        curve = np.einsum("sp,npc->nsc", basis, own)  # (n, SAMPLES, 2)
+            turning = _displaced(rng, turning, jitter)
+        curve = np.einsum("sp,npc->nsc", basis, turning)  # (n, SAMPLES, 2)
         curve = _trimmed(rng, curve, template.cut if k == 0 else (0.0, 0.02))
         strokes.append(_rounded(rng, curve))
     strokes = _warped(rng, strokes, template.lean)
-    return [_tremor(rng, _hooked(rng, curve), mess) for curve in strokes]
+    return [_tremor(rng, _hooked(rng, curve), jitter) for curve in strokes]
 
 
 def _fine(strokes: list[np.ndarray], template: Template) -> np.ndarray:
-    """Which drawings keep the limits of their template: (n,) bool."""
+    """Tell which drawings keep the limits of their template: (n,) bool."""
     points = np.concatenate(strokes, axis=1)  # (n, all samples, 2)
     width, height = np.moveaxis(points.max(axis=1) - points.min(axis=1), 1, 0)
     fine = width <= template.widest * height
@@ -71,45 +116,45 @@ def _fine(strokes: list[np.ndarray], template: Template) -> np.ndarray:
 
 
 def _within(curve: np.ndarray, least: float, greatest: float) -> np.ndarray:
-    """Whether the line from the top left to the top right of a stroke rises as it should: (n,) bool."""
-    rows, places = np.arange(len(curve)), np.arange(SAMPLES)
+    """Tell whether the line from the top left to the top right of a stroke rises as it should: (n,) bool."""
+    rows, samples = np.arange(len(curve)), np.arange(SAMPLES)
     x, y = curve[..., 0], curve[..., 1]
     right = np.argmax(x - y, axis=1)
-    left = np.argmin(np.where(places <= right[:, None], x + y, np.inf), axis=1)
+    left = np.argmin(np.where(samples <= right[:, None], x + y, np.inf), axis=1)
     width, rise = x[rows, right] - x[rows, left], y[rows, left] - y[rows, right]
     # A level bar has to be one: with next to no width it would be the serif of a 1.
     wide = (width > 0.3) | (greatest > 1.0)
     return (rise >= least * width) & (rise <= greatest * width) & wide
 
 
-def _pose(rng: np.random.Generator, template: Template, mess: np.ndarray) -> np.ndarray:
-    """Somewhere between the poses, or a little beyond, with every point a little astray: (n, points, 2)."""
+def _pose(rng: np.random.Generator, template: Template, jitter: np.ndarray) -> np.ndarray:
+    """Mix the poses at random, or go a little beyond, every point a little astray: (n, points, 2)."""
     poses, points, _ = template.poses.shape
-    shares = rng.dirichlet(np.full(poses, 0.8), len(mess))  # (n, poses)
+    shares = rng.dirichlet(np.full(poses, 0.8), len(jitter))  # (n, poses)
     shares = 1.15 * shares - 0.15 / poses
     drawn = np.einsum("nk,kpc->npc", shares, template.poses)
-    return drawn + STRAY * mess[:, None, None] * rng.standard_normal((len(mess), points, 2))
+    return drawn + STRAY * jitter[:, None, None] * rng.standard_normal((len(jitter), points, 2))
 
 
-def _overshoot(rng: np.random.Generator, points: np.ndarray, mess: np.ndarray) -> np.ndarray:
+def _overshoot(rng: np.random.Generator, points: np.ndarray, jitter: np.ndarray) -> np.ndarray:
     """Begin and end a stroke a little early or late, along its own direction."""
     points = points.copy()
     for end, neighbour in ((0, 1), (-1, -2)):
         along = points[:, end] - points[:, neighbour]
         length = np.linalg.norm(along, axis=1) + 1e-9
         # At most by a third of the piece: a dot stays a dot.
-        by = np.clip(2.5 * mess * rng.standard_normal(len(points)), -length / 3, length / 3)
+        by = np.clip(2.5 * jitter * rng.standard_normal(len(points)), -length / 3, length / 3)
         points[:, end] += along * (by / length)[:, None]
     return points
 
 
-def _displaced(rng: np.random.Generator, points: np.ndarray, mess: np.ndarray) -> np.ndarray:
+def _displaced(rng: np.random.Generator, points: np.ndarray, jitter: np.ndarray) -> np.ndarray:
     """Set the pen down a little beside where a further stroke belongs, a little turned and of another size."""
     n = len(points)
     centre = points.mean(axis=1, keepdims=True)
     size = np.exp(0.10 * rng.standard_normal(n))[:, None, None]
-    turned = _turn(points - centre, np.radians(4.5) * mess * rng.standard_normal(n))
-    return centre + size * turned + 2.8 * mess[:, None, None] * rng.standard_normal((n, 1, 2))
+    turned = _turn(points - centre, np.radians(4.5) * jitter * rng.standard_normal(n))
+    return centre + size * turned + 2.8 * jitter[:, None, None] * rng.standard_normal((n, 1, 2))
 
 
 def _turn(points: np.ndarray, angles: np.ndarray) -> np.ndarray:
@@ -119,10 +164,10 @@ def _turn(points: np.ndarray, angles: np.ndarray) -> np.ndarray:
     return np.stack([c * x - s * y, s * x + c * y], axis=-1)
 
 
-def _at(curve: np.ndarray, places: np.ndarray) -> np.ndarray:
-    """The curve (n, samples, 2) at places (n, m) counted in samples: (n, m, 2), linear in between."""
-    low = np.clip(places.astype(np.int64), 0, curve.shape[1] - 2)
-    share = (places - low)[..., None]
+def _at(curve: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Read the curve (n, samples, 2) at positions (n, m) counted in samples: (n, m, 2), linear in between."""
+    low = np.clip(positions.astype(np.int64), 0, curve.shape[1] - 2)
+    share = (positions - low)[..., None]
     rows = np.arange(len(curve))[:, None]
     return (1.0 - share) * curve[rows, low] + share * curve[rows, low + 1]
 
@@ -175,14 +220,14 @@ def _hooked(rng: np.random.Generator, curve: np.ndarray) -> np.ndarray:
     return curve[:, ::-1]
 
 
-def _tremor(rng: np.random.Generator, curve: np.ndarray, mess: np.ndarray) -> np.ndarray:
+def _tremor(rng: np.random.Generator, curve: np.ndarray, jitter: np.ndarray) -> np.ndarray:
     """Shake the pen a little, smoothly: once finely, once in long sways."""
     n = len(curve)
     for knots, most in ((SAMPLES // 5, 0.006), (4, 0.03)):
         noise = rng.standard_normal((n, knots, 2))
-        places = np.broadcast_to(np.linspace(0.0, knots - 1, SAMPLES), (n, SAMPLES))
-        amplitude = most * mess * rng.random(n)
-        curve = curve + amplitude[:, None, None] * _at(noise, places)
+        positions = np.broadcast_to(np.linspace(0.0, knots - 1, SAMPLES), (n, SAMPLES))
+        amplitude = most * jitter * rng.random(n)
+        curve = curve + amplitude[:, None, None] * _at(noise, positions)
     return curve
 
 
@@ -196,7 +241,7 @@ def _sampled(rng: np.random.Generator, strokes: list[np.ndarray]) -> list[Drawin
         counts = np.clip(np.rint(density * length) + 1, 3, SAMPLES).astype(np.int64)
         for count in np.unique(counts):
             which = np.flatnonzero(counts == count)
-            places = np.broadcast_to(np.linspace(0.0, SAMPLES - 1, count), (len(which), count))
-            for i, stroke in zip(which.tolist(), _at(curve[which], places), strict=True):
+            positions = np.broadcast_to(np.linspace(0.0, SAMPLES - 1, count), (len(which), count))
+            for i, stroke in zip(which.tolist(), _at(curve[which], positions), strict=True):
                 drawings[i].append(stroke)
     return drawings

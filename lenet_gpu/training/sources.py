@@ -12,7 +12,7 @@ import numpy as np
 
 from lenet_gpu import seeds
 from lenet_gpu.datasets import load_dataset
-from lenet_gpu.handwriting import KINDS, TURNED, draw_digits, draw_nondigits
+from lenet_gpu.handwriting import KINDS, ROTATED, draw_digits, draw_nondigits
 from lenet_gpu.ink.preprocess import BOX, drawings_to_mnist
 from lenet_gpu.paper import CLASSES, IMAGE_SIZE, NOT_A_DIGIT
 
@@ -80,7 +80,7 @@ def overlaps(split: Split, rng: np.random.Generator, n: int) -> np.ndarray:
 
 def turns(split: Split, rng: np.random.Generator, n: int) -> np.ndarray:
     """Training digits turned by a quarter to either side, (n, 28, 28) uint8."""
-    chosen = rng.choice(np.flatnonzero(np.isin(split.labels, TURNED)), n)
+    chosen = rng.choice(np.flatnonzero(np.isin(split.labels, ROTATED)), n)
     # A 7 turned to the left would be a 1 with a long flag.
     left = (rng.random(n) < 0.5) & (split.labels[chosen] != 7)
     images = split.images[chosen]

@@ -26,7 +26,7 @@ from lenet_gpu import LeNet5, Recognizer, load_dataset, seeds  # noqa: E402
 from lenet_gpu.backend.backend import select_backend  # noqa: E402
 from lenet_gpu.engine.select import make_engine  # noqa: E402
 from lenet_gpu.errors import DataError  # noqa: E402
-from lenet_gpu.handwriting import HELD_OUT_KINDS, KINDS, TURNED, draw_nondigits  # noqa: E402
+from lenet_gpu.handwriting import HELD_OUT_KINDS, KINDS, ROTATED, draw_nondigits  # noqa: E402
 from lenet_gpu.ink.preprocess import drawings_to_mnist, image_to_mnist  # noqa: E402
 from lenet_gpu.nn.losses import softmax  # noqa: E402
 from lenet_gpu.nn.optim import SGD  # noqa: E402
@@ -157,14 +157,14 @@ def nondigits(recognizer: Recognizer, test) -> dict:
         "signs": [k for k in KINDS if k.startswith("sign")],
         "scribbles": [k for k in KINDS if k.startswith("scribble")],
         "two digits overlapping, by hand": ["two digits overlapping"],
-        "two digits abreast": ["two digits abreast"],
-        "digits on their side, by hand": ["digit turned"],
+        "two digits side by side": ["two digits side by side"],
+        "digits on their side, by hand": ["digit rotated"],
         "fragments of digits": ["fragment"],
     }
     groups = {name: drawings_to_mnist(draw_nondigits(rng, NONDIGITS, wanted)[0]) for name, wanted in kinds.items()}
     groups["letters in print"] = printed_letters()
     groups["two MNIST test digits overlapping"] = overlaps(test, rng, NONDIGITS)
-    turned = test.images[np.isin(test.labels, TURNED)][:NONDIGITS]
+    turned = test.images[np.isin(test.labels, ROTATED)][:NONDIGITS]
     groups["MNIST test digits on their side"] = np.ascontiguousarray(np.rot90(turned, -1, (1, 2)))
     groups["noise"] = noises(rng, NONDIGITS)
     score, refused = judged(recognizer, test.images)

@@ -11,12 +11,10 @@ import pytest
 from lenet_gpu import seeds
 from lenet_gpu.errors import InputError
 from lenet_gpu.handwriting import HELD_OUT_KINDS, KINDS, STYLES, draw_digits, draw_nondigits, nondigits, sheet
-from lenet_gpu.handwriting.digits import draw_templates
-from lenet_gpu.handwriting.nondigits import OVERLAPS, TURNED, turned
+from lenet_gpu.handwriting.nondigits import NONDIGIT_LETTERS, NONDIGIT_SIGNS, OVERLAPS, ROTATED, rotated
 from lenet_gpu.handwriting.scribbles import spiral
-from lenet_gpu.handwriting.signs import LETTERS, SIGNS
 from lenet_gpu.handwriting.templates import read_templates, spline
-from lenet_gpu.handwriting.variation import write
+from lenet_gpu.handwriting.variation import draw_templates, write
 from lenet_gpu.ink.preprocess import drawings_to_mnist
 
 ALL_STYLES = [style for styles in STYLES.values() for style in styles]
@@ -89,7 +87,7 @@ def test_no_labels_no_drawings():
     assert draw_digits(rng(), np.zeros(0, dtype=int)) == []
 
 
-@pytest.mark.parametrize("style", [*ALL_STYLES, *LETTERS, *SIGNS], ids=lambda style: style.name)
+@pytest.mark.parametrize("style", [*ALL_STYLES, *NONDIGIT_LETTERS, *NONDIGIT_SIGNS], ids=lambda style: style.name)
 def test_every_style_can_be_drawn_and_leaves_ink(style):
     drawings = write(rng(), style, 6)
     check_form(drawings)
@@ -218,21 +216,21 @@ def test_an_unknown_kind_is_named():
 
 
 def test_pairs_and_turned_digits_leave_out_what_is_still_a_digit():
-    assert not {0, 1, 8} & set(TURNED)
+    assert not {0, 1, 8} & set(ROTATED)
     assert not any(1 in pair or len(set(pair)) < 2 for pair in OVERLAPS)
 
 
 def test_digits_are_turned_by_a_quarter():
-    upright = np.array([extent(drawing) for drawing in draw_digits(rng(), np.tile(TURNED, 20))])
-    lying = np.array([extent(drawing) for drawing in turned(rng(2), 140)])
+    upright = np.array([extent(drawing) for drawing in draw_digits(rng(), np.tile(ROTATED, 20))])
+    lying = np.array([extent(drawing) for drawing in rotated(rng(2), 140)])
     assert np.median(upright[:, 1] / upright[:, 0]) > 1.1
     assert np.median(lying[:, 1] / lying[:, 0]) < 0.9
 
 
 def test_turned_digits_are_not_mirrored(monkeypatch):
     # A 7 goes clockwise: its top becomes the right side, drawn from above to below, and its foot lies to the left.
-    monkeypatch.setattr(nondigits, "TURNED", (7,))
-    strokes = [drawing[0] for drawing in turned(rng(), 100)]
+    monkeypatch.setattr(nondigits, "ROTATED", (7,))
+    strokes = [drawing[0] for drawing in rotated(rng(), 100)]
     starts = np.median([s[0] - s.mean(axis=0) for s in strokes], axis=0)
     ends = np.median([s[-1] - s.mean(axis=0) for s in strokes], axis=0)
     assert starts[0] > 0.1

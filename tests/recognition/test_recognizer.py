@@ -57,7 +57,12 @@ def test_recognizer_reads_digits_anywhere_at_any_size_and_polarity(mnist, name):
 
 def test_letters_scribbles_and_muddles_are_mostly_refused_and_noise_always():
     recognizer = Recognizer("touch")
-    for kind, least in (("letter", 0.85), ("scribble", 0.8), ("two digits abreast", 0.9), ("digit turned", 0.85)):
+    for kind, least in (
+        ("letter", 0.85),
+        ("scribble", 0.8),
+        ("two digits side by side", 0.9),
+        ("digit rotated", 0.85),
+    ):
         kinds = [name for name in KINDS if name.startswith(kind)]
         drawings, _ = draw_nondigits(generator(99, 1), 150, kinds)
         answers = [recognizer.predict_strokes(drawing) for drawing in drawings]

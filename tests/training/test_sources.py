@@ -5,7 +5,7 @@ import pytest
 
 from lenet_gpu import seeds
 from lenet_gpu.datasets import Split
-from lenet_gpu.handwriting import TURNED
+from lenet_gpu.handwriting import ROTATED
 from lenet_gpu.paper import NOT_A_DIGIT
 from lenet_gpu.training import sources
 
@@ -48,7 +48,7 @@ def test_overlaps_hold_two_digits(split):
 
 
 def test_turned_digits_turn_back(split):
-    originals = {image.tobytes() for image in split.images[np.isin(split.labels, TURNED)]}
+    originals = {image.tobytes() for image in split.images[np.isin(split.labels, ROTATED)]}
     for image in sources.turns(split, seeds.generator(1, 1), 20):
         turned_back = [np.ascontiguousarray(np.rot90(image, k)).tobytes() for k in (1, -1)]
         assert originals & set(turned_back)
