@@ -1,4 +1,4 @@
-"""What may happen to a training image: distortions and stroke widths, as data and as random draws.
+"""Augmentation parameters: distortions and stroke widths, as data and as random draws.
 
 Which image is distorted how is drawn on the host for a whole epoch (the same on every backend); how a distortion
 is carried out is the business of `lenet_gpu.augment.distort` and of the engines.
@@ -13,13 +13,14 @@ import numpy as np
 
 from lenet_gpu import seeds
 from lenet_gpu.augment.distort import FIELDS, GRID, IDENTITY, PARAMETERS, Distorter
+from lenet_gpu.augment.stroke_width import stroke_width_variants
 from lenet_gpu.errors import InputError
 from lenet_gpu.paper import INPUT_SIZE
 
 
 @dataclass(frozen=True)
 class Augmentation:
-    """How training images are varied. Every amount is the largest one; draws are uniform between its negative and it.
+    """Amounts by which training images are varied; draws are uniform between an amount's negative and it.
 
     A point p of the image, seen from the centre, goes to R(rotation) H(shear) S(scale, zoom, squeeze) p + shift.
 
@@ -54,7 +55,7 @@ class Augmentation:
         return self.strength * max(amounts) > 0
 
     def draw(self, seed: int, epoch: int, n: int) -> np.ndarray:
-        """The distortions of an epoch.
+        """Draw the distortions of an epoch.
 
         Args:
             seed: The run's seed.
@@ -85,7 +86,7 @@ class Augmentation:
         return parameters
 
     def draw_variants(self, seed: int, epoch: int, n: int) -> np.ndarray:
-        """Which variant of the training set each image of an epoch is taken from.
+        """Draw the variant of the training set that each image of an epoch is taken from.
 
         Args:
             seed: The run's seed.
@@ -93,19 +94,22 @@ class Augmentation:
             n: Images of the epoch.
 
         Returns:
-            (n,) int64, indices into `stroke_widths`; see `stroke_width_variants`.
+            (n,) int64, indices into `stroke_widths`; see `lenet_gpu.augment.stroke_width`.
         """
         return seeds.generator(seed, epoch, seeds.STROKE_WIDTHS).integers(len(self.stroke_widths), size=n)
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields, for files."""
+        """Return the fields, for files."""
         return asdict(self)
 
     def validated(self) -> Augmentation:
-        """The augmentation itself, once its values are known to make sense.
+        """Check the values.
+
+        Returns:
+            The augmentation itself.
 
         Raises:
-            InputError: They do not.
+            InputError: A value that makes no sense.
         """
         for name in ("rotation", "scale", "zoom", "squeeze", "shear", "shift", "elastic", "strength"):
             value = getattr(self, name)
@@ -138,7 +142,13 @@ and vertical elongation, or the reverse), and horizontal shearing" (section III.
 
 
 def from_dict(values: dict[str, Any]) -> Augmentation:
-    """An augmentation as a file holds it; the inverse of `Augmentation.as_dict`.
+    """Make an augmentation of what a file holds; the inverse of `Augmentation.as_dict`.
+
+    Args:
+        values: The fields.
+
+    Returns:
+        The augmentation, its values checked.
 
     Raises:
         InputError: Missing or unknown fields, or a value that makes no sense.
@@ -153,11 +163,11 @@ def from_dict(values: dict[str, Any]) -> Augmentation:
 
 
 def varied_samples(images: np.ndarray, augmentation: Augmentation, count: int, seed: int = 0) -> np.ndarray:
-    """Images beside what an augmentation makes of them, to be looked at.
+    """Show images beside their augmented variants.
 
     Args:
         images: (n, 28, 28) uint8.
-        augmentation: How they are varied.
+        augmentation: The amounts by which they are varied.
         count: Samples of each image, the first one as it is.
         seed: Seed of the variations.
 
@@ -173,40 +183,3 @@ def varied_samples(images: np.ndarray, augmentation: Augmentation, count: int, s
     out = np.empty((n * count, GRID), dtype=np.float32)
     Distorter(n * count)(picked.reshape(n * count, -1), parameters.reshape(-1, PARAMETERS), out)
     return out.reshape(n, count, INPUT_SIZE, INPUT_SIZE)
-
-
-def stroke_width_variants(images: np.ndarray, stroke_widths: tuple[float, ...]) -> np.ndarray:
-    """The training set with thinner and thicker pens.
-
-    A stroke grows where every pixel takes the largest value found h pixels to its left, right, above or below, or
-    at itself (grey-scale dilation), and shrinks where it takes the smallest (erosion). Between pixels the image is
-    read bilinearly, (1 - h) * pixel + h * neighbour: so the largest is a blend of the pixel with its largest
-    neighbour, and strokes move by fractions of a pixel.
-
-    Args:
-        images: (n, 28, 28) uint8.
-        stroke_widths: Pixels by which either side of a stroke moves, -1 ... 1; see `Augmentation`.
-
-    Returns:
-        (V, n, 28, 28) uint8, one training set for each of the V widths.
-    """
-    variants = np.empty((len(stroke_widths), *images.shape), dtype=np.uint8)
-    for variant, width in zip(variants, stroke_widths, strict=True):
-        if width == 0:
-            variant[...] = images
-        for start in range(0, len(images) if width else 0, 4096):  # bounds the memory of what is in between
-            part = images[start : start + 4096]
-            neighbour = _extreme_neighbour(part, np.maximum if width > 0 else np.minimum)
-            blend = (1 - abs(width)) * part.astype(np.float32) + abs(width) * neighbour
-            variant[start : start + 4096] = np.rint(blend)
-    return variants
-
-
-def _extreme_neighbour(images: np.ndarray, extreme: np.ufunc) -> np.ndarray:
-    """The largest or smallest of each pixel and its four neighbours; beyond the image is background."""
-    framed = np.pad(images, ((0, 0), (1, 1), (1, 1)))
-    found = images.copy()
-    for rows, columns in ((slice(2, None), slice(1, -1)), (slice(-2), slice(1, -1))):
-        extreme(found, framed[:, rows, columns], out=found)  # below, above
-        extreme(found, framed[:, columns, rows], out=found)  # right, left
-    return found

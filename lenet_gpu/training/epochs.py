@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lenet_gpu import seeds
-from lenet_gpu.augment.augmentation import stroke_width_variants
 from lenet_gpu.augment.distort import IDENTITY
+from lenet_gpu.augment.stroke_width import stroke_width_variants
 
 if TYPE_CHECKING:
     from lenet_gpu.datasets import Split

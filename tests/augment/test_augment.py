@@ -10,14 +10,7 @@ import pytest
 from stand_in import strict_cupy
 
 from lenet_gpu import seeds
-from lenet_gpu.augment.augmentation import (
-    PAPER,
-    STANDARD,
-    Augmentation,
-    from_dict,
-    stroke_width_variants,
-    varied_samples,
-)
+from lenet_gpu.augment.augmentation import PAPER, STANDARD, Augmentation, from_dict, varied_samples
 from lenet_gpu.augment.distort import CHUNK, FIELDS, IDENTITY, Distorter, distort_reference, elastic_fields
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.errors import InputError
@@ -244,35 +237,6 @@ def test_a_distorter_allocates_nothing_of_size_once_it_runs(digits):
     finally:
         tracemalloc.stop()
     assert peak < 120 * 1024  # NumPy's own buffers for casts; a single plane of a chunk would be 128 KiB
-
-
-# ---- stroke widths
-
-
-def test_a_stroke_moves_by_the_pixels_asked_for():
-    bar = np.zeros((1, 28, 28), np.uint8)
-    bar[0, 10:14] = 200  # four pixels thick
-    thick = stroke_width_variants(bar, (-1.0, -0.25, 0.0, 0.25, 1.0))[:, 0, :, 14].astype(float).sum(axis=1) / 200
-    np.testing.assert_allclose(thick, [2, 3.5, 4, 4.5, 6])
-
-
-def test_stroke_widths_are_dilation_and_erosion(digits):
-    thin, same, thick = stroke_width_variants(digits, (-1.0, 0.0, 1.0))
-    np.testing.assert_array_equal(same, digits)
-    framed = np.pad(digits, ((0, 0), (1, 1), (1, 1)))
-    crosses = [framed[:, 1 + i : 29 + i, 1 + j : 29 + j] for i, j in ((0, 0), (0, 1), (1, 0), (0, -1), (-1, 0))]
-    np.testing.assert_array_equal(thick, np.max(crosses, axis=0))
-    np.testing.assert_array_equal(thin, np.min(crosses, axis=0))
-    half = stroke_width_variants(digits, (0.5,))[0].astype(float)
-    np.testing.assert_allclose(half, (digits + thick.astype(float)) / 2, atol=0.5)
-
-
-def test_stroke_widths_of_many_images_are_those_of_each(mnist):
-    images = mnist.train.images[4000:4200]
-    many = np.concatenate([mnist.train.images[:4000], images])  # beyond one piece of work
-    np.testing.assert_array_equal(
-        stroke_width_variants(many, (0.4,))[0, 4000:], stroke_width_variants(images, (0.4,))[0]
-    )
 
 
 # ---- the readable engine
