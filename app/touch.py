@@ -1,7 +1,8 @@
 """Every reported point of every finger, and one stroke for one finger.
 
-Kivy hands a widget one move of a touch a frame: on a slow device a fast stroke becomes a polygon. `record_moves`
-keeps every reported position with its touch; `take` hands them out. And where one finger is reported by two devices
+Kivy hands a widget one move of a touch a frame: on a slow device a fast stroke becomes a polygon, and it begins where
+the finger was at the end of its first frame. `record_moves` keeps every reported position with its touch; `start` and
+`take` hand them out. And where one finger is reported by two devices
 (a touch driver and the mouse that the system emulates), `GhostFilter` lets the first through alone.
 """
 
@@ -14,6 +15,9 @@ from typing import Any
 TRAIL = "lenet_trail"
 """Key of the recorded positions in `touch.ud`."""
 
+START = "lenet_start"
+"""Key of the first position in `touch.ud`."""
+
 NEAR = 0.04
 """Share of the window within which two devices report the same finger."""
 
@@ -25,26 +29,37 @@ def record_moves() -> None:
     """Make every MotionEvent remember all its positions, from now on."""
     from kivy.input.motionevent import MotionEvent
 
-    original = MotionEvent.move
-    if getattr(original, "records", False):
+    original_move, original_depack = MotionEvent.move, MotionEvent.depack
+    if getattr(original_move, "records", False):
         return
 
     def move(self: Any, args: Any) -> None:
-        original(self, args)
+        original_move(self, args)
         if self.is_touch:
             self.ud.setdefault(TRAIL, []).append((self.sx, self.sy))
 
+    def depack(self: Any, args: Any) -> None:
+        # The first of all: Kivy moves a touch's origin along until the touch is dispatched, at the end of its frame.
+        if self.is_touch:
+            self.ud.setdefault(START, (self.sx, self.sy))
+        original_depack(self, args)
+
     move.records = True  # type: ignore[attr-defined]
-    MotionEvent.move = move
+    MotionEvent.move, MotionEvent.depack = move, depack
+
+
+def start(touch: Any) -> tuple[float, float]:
+    """Return the very first position of a touch, as shares of the window (0..1, y up)."""
+    return touch.ud.get(START, (touch.osx, touch.osy))
 
 
 def take(touch: Any) -> list[tuple[float, float]]:
-    """The positions of a touch since the last time it was asked, as shares of the window (0..1, y up)."""
+    """Return the positions of a touch since the last time it was asked, as shares of the window (0..1, y up)."""
     return touch.ud.pop(TRAIL, [])
 
 
 def to_window(touch: Any, window: Any, sx: float, sy: float) -> tuple[float, float]:
-    """Shares of the screen to window pixels, the way Kivy itself does for `touch.pos` (rotation included)."""
+    """Turn shares of the screen into window pixels, the way Kivy itself does for `touch.pos` (rotation included)."""
     width, height = window._get_effective_size()
     return touch.to_absolute_pos(sx, sy, max(0, width - 1), max(0, height - 1), window.rotation)
 

@@ -14,7 +14,7 @@ from kivy.properties import BooleanProperty, NumericProperty, StringProperty
 from kivy.uix.widget import Widget
 
 from ..ink import Gesture, Ink, Stroke
-from ..touch import take, to_window
+from ..touch import start, take, to_window
 from ..viewport import Viewport
 from .look import look
 from .tap import Stop
@@ -157,16 +157,17 @@ class InkCanvas(Stop, Widget):
 
     def on_touch_down(self, touch: Any) -> bool:
         """A finger comes down: a stroke begins, or one is erased."""
-        if getattr(touch, "button", "left") not in ("left", None) or not self.collide_point(*touch.pos):
+        if getattr(touch, "button", "left") not in ("left", None):
+            return False
+        first = to_window(touch, Window, *start(touch))
+        if not self.collide_point(*first):
             return False
         touch.grab(self)
         self._touches[touch.uid] = touch
         if self.erasing:
             self._follow(touch)
             return True
-        # Before its first dispatch a touch may have moved on already: its origin is where it really began.
-        start = self.viewport.to_ink(*to_window(touch, Window, touch.osx, touch.osy))
-        self.ink.begin(touch.uid, start, self.viewport.box)
+        self.ink.begin(touch.uid, self.viewport.to_ink(*first), self.viewport.box)
         self._follow(touch)
         return True
 
@@ -192,7 +193,7 @@ class InkCanvas(Stop, Widget):
     def _follow(self, touch: Any) -> None:
         trail = [self.viewport.to_ink(*to_window(touch, Window, *place)) for place in take(touch)]
         if self.erasing and touch.uid not in self.ink.live:
-            here = to_window(touch, Window, touch.osx, touch.osy) if not trail else None
+            here = to_window(touch, Window, *start(touch)) if not trail else None
             for point in [self.viewport.to_ink(*here)] if here else trail:
                 self.erase_at(point)
             return

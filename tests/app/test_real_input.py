@@ -14,6 +14,7 @@ from kivy_process import SEPARATOR, finish, play, start
 def test_no_point_of_a_mouse_is_lost_at_five_frames_a_second(tmp_path):
     found = play("slow_mouse", tmp_path, "mock", frames=5)
     assert found["points"] == [101]
+    assert found["off"][0] < 1.5  # pixels: it begins where the button went down, not where the first frame found it
 
 
 def test_two_real_fingers_make_two_strokes_and_a_ghost_none(tmp_path):
@@ -114,6 +115,8 @@ def test_a_real_mouse_draws_clicks_and_real_keys_work(tmp_path, display):
     assert process.returncode == 0, rest[0][-4000:]
     states = json.loads(rest[0].split(SEPARATOR)[1])["states"]
     counts = [state[0] for state in states]
+    begins = [state[4] for state in states if state[4]]
+    assert max(abs(begins[0][0] - x), abs(begins[0][1] - y)) < 1.5, begins[0]
     drawn = max((c for c in counts if c), key=lambda c: c[0])
     assert drawn == [101], states
     assert [101] in counts

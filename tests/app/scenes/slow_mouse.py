@@ -23,7 +23,9 @@ def scene(app):
             yield 0.2
         Window.dispatch("on_mouse_up", x0 + 200, top - y0, "left", [])
         yield 0.4
-        return {"points": [len(s.points) for s in ink.strokes]}
+        begins = [view.page.viewport.to_pixels(tuple(s.points[0])) for s in ink.strokes]
+        off = [float(max(abs(x - x0), abs(y - y0))) for x, y in begins]
+        return {"points": [len(s.points) for s in ink.strokes], "off": off}
     print("PAGE", *[int(v) for v in (*place(view.page, (0, 0)), view.page.width, view.page.height)], flush=True)
     for name in ("undo", "clear"):
         x, y = place(view.tools[name], (0.5, 0.5))
@@ -31,11 +33,13 @@ def scene(app):
     print("READY", flush=True)
     ends, states = time.monotonic() + options["seconds"], []
     while time.monotonic() < ends:
+        begin = view.page.viewport.to_pixels(tuple(ink.strokes[0].points[0])) if ink.strokes else None
         state = [
             [len(s.points) for s in ink.strokes],
             app.session.reading.answer.big,
             view.pane,
             len(app.session.samples),
+            [float(begin[0]), float(Window.height - begin[1])] if begin else None,
         ]
         if not states or states[-1] != state:
             states.append(state)
