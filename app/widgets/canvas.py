@@ -23,6 +23,12 @@ from .trace import Trace
 REACH = 24.0
 """How near a finger must come to a stroke to erase it, dp."""
 
+JITTER = 10.0
+"""How far a finger may slide during a tap, dp: until then it erases one stroke, not those beneath."""
+
+ERASED_AT = "lenet_erased_at"
+"""Key of where an erasing finger came down, in `touch.ud`; None once it has moved on."""
+
 STEP = 1 / 24
 """How far an arrow key moves the pen, in ink units."""
 
@@ -165,7 +171,8 @@ class InkCanvas(Stop, Widget):
         touch.grab(self)
         self._touches[touch.uid] = touch
         if self.erasing:
-            self._follow(touch)
+            touch.ud[ERASED_AT] = first
+            self.erase_at(self.viewport.to_ink(*first))
             return True
         self.ink.begin(touch.uid, self.viewport.to_ink(*first), self.viewport.box)
         self._follow(touch)
@@ -191,18 +198,24 @@ class InkCanvas(Stop, Widget):
         return True
 
     def _follow(self, touch: Any) -> None:
-        trail = [self.viewport.to_ink(*to_window(touch, Window, *place)) for place in take(touch)]
-        if self.erasing and touch.uid not in self.ink.live:
-            here = to_window(touch, Window, *start(touch)) if not trail else None
-            for point in [self.viewport.to_ink(*here)] if here else trail:
-                self.erase_at(point)
+        trail = [to_window(touch, Window, *place) for place in take(touch)]
+        if ERASED_AT in touch.ud:
+            self._erase_along(touch, trail)
             return
         if touch.uid not in self.ink.live:  # an undo has lifted this finger
             return
-        for point in trail:
-            self.ink.extend(touch.uid, point)
+        for place in trail:
+            self.ink.extend(touch.uid, self.viewport.to_ink(*place))
         self.sync()
         self.changed()
+
+    def _erase_along(self, touch: Any, trail: list[tuple[float, float]]) -> None:
+        for place in trail:
+            first = touch.ud[ERASED_AT]
+            if first is not None and max(abs(place[0] - first[0]), abs(place[1] - first[1])) <= dp(JITTER):
+                continue
+            touch.ud[ERASED_AT] = None
+            self.erase_at(self.viewport.to_ink(*place))
 
     def erase_at(self, point: tuple[float, float]) -> None:
         """Erase the stroke at a place, if there is one."""
