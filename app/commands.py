@@ -55,8 +55,9 @@ class Commands:
         self._ink_replaced()
 
     def clear(self) -> None:
-        """Take all ink away, or the picture."""
+        """Take all ink away, or the picture; what follows is drawn, not erased."""
         self.session.ink.clear()
+        self.session.erasing = False
         self._ink_replaced()
 
     def _ink_replaced(self) -> None:

@@ -65,6 +65,13 @@ def test_the_eraser_and_the_number_are_switches(stage):
         assert stage.session.settings.number_mode is on
 
 
+def test_clearing_turns_the_eraser_off(stage):
+    stage.draw(*down())
+    stage.commands.toggle_eraser()
+    stage.commands.clear()
+    assert not stage.screen.tools.erasing
+
+
 def test_the_digits_of_a_number_are_gone_through_from_one_end_to_the_other(stage):
     stage.commands.toggle_number()
     stage.draw(*down(-0.25))

@@ -19,3 +19,7 @@ def test_a_click_takes_one_even_if_the_mouse_slides_a_little(seen):
 
 def test_a_sweep_takes_all_that_it_crosses(seen):
     assert seen["swept"] == 0
+
+
+def test_after_clearing_the_pen_draws(seen):
+    assert seen["drawn_after_clear"] == [1, False]

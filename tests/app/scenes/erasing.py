@@ -50,4 +50,8 @@ def scene(app):
         sweep.touch_move(*place(page, (0.2 + step * 0.05, 0.5)))
     sweep.touch_up()
     seen["swept"] = len(ink.strokes)
+
+    tap(view.tools["clear"])
+    draw(page, CROSSING[0])
+    seen["drawn_after_clear"] = [len(ink.strokes), view.tools["erase"].chosen]
     return seen
