@@ -106,7 +106,8 @@ class Txt(Label):
         self.font_name, self.bold = self.face, self.strong
         self.halign_for_direction()
         width, height = self.room()
-        self.text_size = self.size  # Kivy takes the padding off it
+        # Kivy takes the padding off the width. A height would make it drop the last of three or more lines.
+        self.text_size = (self.width, None)
         if width < 8 or not self.say:
             self.text = ""
             return
