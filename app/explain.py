@@ -23,7 +23,7 @@ STRONGEST = 10
 
 @dataclass(frozen=True)
 class Source:
-    """What one map (or one unit) below contributes to a unit.
+    """The contribution of one map (or one unit) below to a unit.
 
     Attributes:
         layer: Layer that it lies in: "input", "c1" ... "f6".
@@ -44,12 +44,12 @@ class Source:
 
 @dataclass(frozen=True)
 class Explanation:
-    """How one unit came to its value: `sum` = all contributions + `rest` + `bias`, `value` = its squashed sum.
+    """One unit's value, taken apart: `sum` = all contributions + `rest` + `bias`, `value` = its squashed sum.
 
     Attributes:
         layer: The unit's layer.
         index: (map, row, column), or (unit,).
-        sources: What feeds it; of C5, F6 and the output only the strongest, by size of their contribution.
+        sources: Inputs; of C5, F6 and the output only the strongest, by size of their contribution.
         rest: Contribution of all inputs not listed, together.
         bias: The unit's bias.
         sum: Weighted sum, before squashing.

@@ -13,26 +13,26 @@ from .theme import Theme
 
 
 def table(theme: Theme) -> np.ndarray:
-    """The 256 colours from the least to the greatest value, (256, 3) uint8."""
+    """Make the 256 colours from the least to the greatest value, (256, 3) uint8."""
     stops = np.array([theme.below[:3], theme.zero[:3], theme.above[:3]])
     places = np.linspace(-1.0, 1.0, 256)
     columns = [np.interp(places, [-1.0, 0.0, 1.0], stops[:, i]) for i in range(3)]
     return np.rint(np.stack(columns, axis=1) * 255.0).astype(np.uint8)
 
 
-def colours(values: np.ndarray, colour_table: np.ndarray, reach: float = SQUASH_A) -> np.ndarray:
+def colors(values: np.ndarray, color_table: np.ndarray, reach: float = SQUASH_A) -> np.ndarray:
     """Colour every value.
 
     Args:
         values: (h, w) float; NaN takes the middle colour.
-        colour_table: (256, 3) uint8.
+        color_table: (256, 3) uint8.
         reach: The value that gets the strongest colour, likewise its negative.
 
     Returns:
         (h, w, 3) uint8.
     """
     share = np.nan_to_num(values, nan=0.0) * (127.5 / max(reach, 1e-9)) + 127.5
-    return colour_table[np.clip(np.rint(share), 0, 255).astype(np.uint8)]
+    return color_table[np.clip(np.rint(share), 0, 255).astype(np.uint8)]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Sheet:
         )
 
     def corner(self, index: int) -> tuple[int, int]:
-        """First row and column of a map on the sheet."""
+        """Return the first row and column of a map on the sheet."""
         row, column = divmod(index, self.columns)
         return row * (self.height + self.gap), column * (self.width + self.gap)
 
@@ -87,7 +87,7 @@ class Sheet:
         return sheet
 
     def unit_at(self, x: float, y: float) -> tuple[int, int, int] | None:
-        """The unit under a place on the sheet.
+        """Find the unit under a place on the sheet.
 
         Args:
             x: Share of the sheet's width from the left, 0..1.
@@ -108,6 +108,6 @@ class Sheet:
 
 
 def patches(parts: Sequence[np.ndarray], columns: int) -> np.ndarray:
-    """Small arrays of one shape side by side, (h, w) float32 with NaN between; single numbers become 1x1."""
+    """Lay small arrays of one shape side by side, (h, w) float32 with NaN between; single numbers become 1x1."""
     stack = np.stack([np.atleast_2d(np.asarray(part, dtype=np.float32)) for part in parts])
     return Sheet(len(stack), min(columns, len(stack)), *stack.shape[1:]).lay(stack)

@@ -1,4 +1,4 @@
-"""What has been drawn: strokes, their history, clipping and hit test. No Kivy here.
+"""The drawing: strokes, their history, clipping and hit test. No Kivy here.
 
 Ink units: the origin is the canvas's centre, x runs right, y runs down, and one unit is a share of the canvas that
 `app.viewport.Viewport` decides. Ink keeps its units when the window is resized or turned; the viewport alone changes.
@@ -20,7 +20,7 @@ MAX_HISTORY = 500
 
 
 def clip_segment(start: Point, end: Point, box: Box) -> tuple[Point, Point] | None:
-    """The part of a segment that lies in a box (Liang and Barsky 1984).
+    """Cut a segment to the part that lies in a box (Liang and Barsky 1984).
 
     Args:
         start: First end.
@@ -49,7 +49,7 @@ def clip_segment(start: Point, end: Point, box: Box) -> tuple[Point, Point] | No
 
 
 def inside(point: Point, box: Box) -> bool:
-    """Whether a point lies in a box, its border included."""
+    """Return whether a point lies in a box, its border included."""
     return box[0] <= point[0] <= box[2] and box[1] <= point[1] <= box[3]
 
 
@@ -111,7 +111,7 @@ class Stroke:
         self.points.flags.writeable = False
 
     def distance(self, point: Point) -> float:
-        """Distance of a point from the stroke's line, in ink units."""
+        """Compute the distance of a point from the stroke's line, in ink units."""
         ends = self.points.astype(np.float64)
         starts = ends[:-1] if len(ends) > 1 else ends
         along = (ends[1:] if len(ends) > 1 else ends) - starts  # (segments, 2)
@@ -143,7 +143,7 @@ class Ink:
     # ---- drawing
 
     def begin(self, key: object, start: Point, box: Box) -> Gesture:
-        """A finger comes down; `key` tells the fingers apart."""
+        """Begin a gesture: a finger comes down; `key` tells the fingers apart."""
         if key in self.live:
             self.finish(key)
         gesture = self.live[key] = Gesture(start, box)
@@ -151,12 +151,12 @@ class Ink:
         return gesture
 
     def extend(self, key: object, point: Point) -> None:
-        """A finger moves on."""
+        """Go on with a gesture: a finger moves."""
         self.live[key].add(point)
         self.version += 1
 
     def finish(self, key: object) -> None:
-        """A finger is lifted: its strokes become one step of the history."""
+        """End a gesture: its strokes become one step of the history."""
         gesture = self.live.pop(key, None)
         if gesture is not None and gesture.pieces:
             self._change((*self.strokes, *(Stroke(piece) for piece in gesture.pieces)))
@@ -167,7 +167,7 @@ class Ink:
             self.finish(key)
 
     def arrays(self) -> list[np.ndarray]:
-        """All strokes, those being drawn last, as (n, 2) float32 arrays."""
+        """Return all strokes, those being drawn last, as (n, 2) float32 arrays."""
         drawn = [stroke.points for stroke in self.strokes]
         live = (np.asarray(piece, dtype=np.float32) for gesture in self.live.values() for piece in gesture.pieces)
         return [*drawn, *live]
@@ -227,7 +227,7 @@ class Ink:
     # ---- asking
 
     def nearest(self, point: Point, reach: float) -> Stroke | None:
-        """The stroke nearest to a point, the newer of two; None if none comes within `reach` (ink units)."""
+        """Find the stroke nearest to a point, the newer of two; None if none comes within `reach` (ink units)."""
         found, least = None, reach
         for stroke in self.strokes:
             distance = stroke.distance(point)
@@ -236,7 +236,7 @@ class Ink:
         return found
 
     def bounds(self) -> Box | None:
-        """The box around all ink; None on a blank canvas."""
+        """Return the box around all ink; None on a blank canvas."""
         arrays = self.arrays()
         if not arrays:
             return None

@@ -49,7 +49,7 @@ class Keys:
         }
 
     def key_down(self, _window: Any, code: int, _scancode: int, text: str | None, modifiers: list[str]) -> bool:
-        """A key; says whether it was ours."""
+        """Take a key; returns whether it was ours."""
         name = NAMES.get(code, "")
         typing = getattr(self.stop, "takes_text", False) and self.stop.focus
         control = bool({"ctrl", "meta"} & set(modifiers))
@@ -82,7 +82,7 @@ class Keys:
         return True
 
     def move(self, step: int) -> None:
-        """On to the next stop, or the one before."""
+        """Go on to the next stop, or to the one before."""
         every = stops(self.view)
         if not every:
             return
@@ -105,7 +105,7 @@ class Keys:
             above = above.parent
 
     def home(self) -> None:
-        """Back to the canvas."""
+        """Go back to the canvas."""
         self.actions.open_canvas()
         self.go(self.view.page)
 

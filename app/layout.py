@@ -1,4 +1,4 @@
-"""Where everything lies in the window, as plain arithmetic: from 320x480 dp to a desktop, either way up.
+"""Layout of the window, as plain arithmetic: from 320x480 dp to a desktop, either way up.
 
 Three shapes: `compact` (one thing at a time under tabs), `stacked` (canvas above, pane below), `wide` (side by side,
 and on a large screen the bars beside the pane). Rectangles never overlap and lie within the window.
@@ -17,7 +17,7 @@ Rect = tuple[float, float, float, float]
 
 @dataclass(frozen=True)
 class Plan:
-    """Where the parts lie.
+    """A layout of the window.
 
     Attributes:
         shape: "compact", "stacked" or "wide".

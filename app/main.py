@@ -51,7 +51,7 @@ class ReaderApp(App):
 
     @property
     def user_data_dir(self) -> str:
-        """Where the system wants the user's files; made when there is something to write."""
+        """The system's place for the user's files; made when there is something to write."""
         try:
             return str(super().user_data_dir)
         except OSError as error:  # Kivy makes this folder, but not those above it
@@ -88,16 +88,16 @@ class ReaderApp(App):
         self.commands.open_picture(os.fsdecode(path))
 
     def on_pause(self) -> bool:
-        """The system puts the app to sleep: lift the fingers, stay."""
+        """Lift the fingers and stay: the system puts the app to sleep."""
         self.view.page.lift_all()
         return True
 
     def on_stop(self) -> None:
-        """The window closes."""
+        """Fall silent: the window closes."""
         self.voice.stop()
 
     def open_settings(self, *_: Any) -> bool:
-        """F1 is ours; Kivy's own settings panel stays closed."""
+        """Keep Kivy's own settings panel closed: F1 is ours."""
         return False
 
 

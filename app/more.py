@@ -26,7 +26,7 @@ class Field(Stop, TextInput):
     focused = BooleanProperty(False)
 
     def on_focused(self, *_: Any) -> None:
-        """The keyboard's stop and the keyboard's focus are one here."""
+        """Take the keyboard's focus where the keyboard stops."""
         self.focus = self.focused
 
 
@@ -70,7 +70,7 @@ class MorePane(Pane):
         self.keys_list = self.add_text(13)
 
     def hide_voice(self) -> None:
-        """There is no voice on this system."""
+        """Hide the switch of a voice that this system does not have."""
         if self.switches["speak"].parent is self.switch_row:
             self.switch_row.remove_widget(self.switches["speak"])
 

@@ -42,7 +42,7 @@ class Pane(ScrollView):
         return max(self.width - dp(12), dp(TARGET))
 
     def arrange(self, *_: Any) -> None:
-        """Heights for the width there is."""
+        """Choose heights for the width there is."""
         for part in self.column.children:
             if isinstance(part, Txt) and not isinstance(part, Tap):
                 part.width = self.inner
@@ -96,7 +96,7 @@ class AnswerPane(Pane):
         self.hint = self.add_text(13)
 
     def arrange(self, *_: Any) -> None:
-        """One column if it has room, else two; the bars take the height that there is."""
+        """Lay the bars in one column if it has room, else in two; the bars take the height that there is."""
         super().arrange()
         one = self.height >= dp(10 * (TARGET + 4) + 8) or self.width < dp(2 * 110)
         self.bars.set_columns(1 if one else 2)
@@ -123,7 +123,7 @@ class InsidePane(Pane):
         self.arrange()
 
     def arrange(self, *_: Any) -> None:
-        """As wide as there is room, and never flatter than a finger."""
+        """Make the maps as wide as there is room, and never flatter than a finger."""
         super().arrange()
         if not hasattr(self, "explained"):
             return
@@ -209,7 +209,7 @@ class TeachPane(Pane):
         self.reset.disabled = not state.can_reset
 
     def arrange(self, *_: Any) -> None:
-        """As many digits in a row as fingers can tell apart."""
+        """Lay as many digits in a row as fingers can tell apart."""
         super().arrange()
         if hasattr(self, "digit_rows"):
             columns = int(min(max(self.inner // dp(TARGET + 4), 2), 5))
@@ -225,7 +225,7 @@ class TeachPane(Pane):
 
 
 def stops(widget: Widget) -> list[Any]:
-    """What the keyboard can stop at under a widget, in reading order."""
+    """List what the keyboard can stop at under a widget, in reading order."""
     found: list[Any] = []
     if isinstance(widget, Stop) and not getattr(widget, "disabled", False):
         found.append(widget)

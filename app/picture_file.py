@@ -31,7 +31,7 @@ def load_greyscale(path: str) -> np.ndarray:
 
 
 def load_with_kivy(path: str) -> np.ndarray:
-    """The same without Pillow; transparent parts count as white paper."""
+    """Read a picture without Pillow; transparent parts count as white paper."""
     from kivy.core.image import Image
 
     try:

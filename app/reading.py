@@ -1,4 +1,4 @@
-"""What to say about a drawing: from the recognizer's numbers to a plain answer. No Kivy here."""
+"""Answers in words: from the recognizer's numbers to a plain answer. No Kivy here."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Say:
 
 @dataclass(frozen=True)
 class Answer:
-    """What the app shows large.
+    """The answer, as the app shows it large.
 
     Attributes:
         kind: "blank", "digit", "either" (two are close), "not_digit" or "number".
@@ -50,7 +50,7 @@ class Answer:
 
 
 def percent(share: float) -> str:
-    """A probability as whole per cents that never round a doubt away: 99.7 % is not 100 %."""
+    """Write a probability in whole per cents that never round a doubt away: 99.7 % is not 100 %."""
     value = round(share * 100.0)
     if value == 100 and share < 0.995:
         value = 99
@@ -60,13 +60,13 @@ def percent(share: float) -> str:
 
 
 def best_two(probabilities: np.ndarray) -> tuple[int, int]:
-    """The two most probable digits, the better first."""
+    """Return the two most probable digits, the better first."""
     order = np.argsort(-probabilities, kind="stable")
     return int(order[0]), int(order[1])
 
 
 def answer(prediction: Prediction) -> Answer:
-    """What to say about one digit."""
+    """Answer for one digit."""
     first, second = best_two(prediction.probabilities)
     share, other = float(prediction.probabilities[first]), float(prediction.probabilities[second])
     if prediction.reason == "blank":
@@ -85,7 +85,7 @@ def answer(prediction: Prediction) -> Answer:
 
 
 def number_answer(predictions: Sequence[Prediction]) -> Answer:
-    """What to say about a whole number: its text, and the digit that is least sure where one is."""
+    """Answer for a whole number: its text, and the digit that is least sure where one is."""
     if not predictions:
         return Answer("blank")
     text = number_text(predictions)
@@ -100,7 +100,7 @@ def number_answer(predictions: Sequence[Prediction]) -> Answer:
 
 
 def spoken(said: Answer) -> Say:
-    """What to say aloud."""
+    """Choose what is said aloud."""
     if said.kind == "not_digit":
         return Say("said_not_digit")
     if said.kind == "either":

@@ -42,17 +42,17 @@ class Sample:
     predicted: int | None
 
     def image(self) -> np.ndarray:
-        """The digit as the network sees it, (28, 28) uint8."""
+        """Draw the digit as the network sees it, (28, 28) uint8."""
         return strokes_to_mnist(self.strokes)
 
     def to_json(self) -> dict[str, Any]:
-        """The sample as plain values; coordinates keep six digits."""
+        """Return the sample as plain values; coordinates keep six digits."""
         lines = [[[float(f"{v:.6g}") for v in point] for point in stroke.tolist()] for stroke in self.strokes]
         return {"label": self.label, "predicted": self.predicted, "strokes": lines}
 
     @classmethod
     def from_json(cls, values: Any) -> Sample:
-        """A sample from what `to_json` made.
+        """Make a sample of what `to_json` returned.
 
         Raises:
             ValueError: Anything else.
@@ -75,7 +75,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Export:
-    """What `SampleStore.export` has written.
+    """The files that `SampleStore.export` has written.
 
     Attributes:
         csv: The data set that `lenet-gpu train --dataset` takes.

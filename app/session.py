@@ -1,4 +1,4 @@
-"""What the app does, without how it looks: the drawing, its reading, teaching and settings. No Kivy here.
+"""The app without its looks: the drawing, its reading, teaching and settings. No Kivy here.
 
 Every failure that a user can cause becomes a message (text key and values), never an exception.
 """
@@ -30,7 +30,7 @@ FINAL_REASONS = ("blank", "speck", "bars", "noise")
 
 @dataclass(frozen=True)
 class Reading:
-    """What was read.
+    """A reading of the drawing.
 
     Attributes:
         answer: What to say about the whole.
@@ -58,12 +58,12 @@ class Session:
     """One user's drawing, model, samples and settings.
 
     Attributes:
-        settings: What the user has chosen.
-        ink: What is drawn.
-        recognizer: Who reads it.
+        settings: The user's choices.
+        ink: The drawing.
+        recognizer: Reads the drawing.
         tuner: Learns from the samples.
         samples: The user's own digits.
-        reading: What was read last.
+        reading: The last reading.
         picture: The greyscale picture that is read instead of the ink, if any.
         messages: Texts the user has not seen yet.
         erasing: Whether the pen is an eraser now.
@@ -137,7 +137,7 @@ class Session:
         return self.reading
 
     def _several(self, prediction: Prediction, strokes: list[np.ndarray]) -> Prediction:
-        """What was read; of what is no digit but would make a number, with that as the reason."""
+        """Give a drawing that is no digit, but would make a number, that as its reason."""
         if prediction.is_digit or prediction.reason in FINAL_REASONS or len(strokes) < 2:
             return prediction
         digits = self.recognizer.predict_number(strokes).digits
@@ -169,7 +169,7 @@ class Session:
     # ---- drawing
 
     def drop_picture(self) -> None:
-        """Back from a picture to ink."""
+        """Return from a picture to ink."""
         self.picture = None
 
     def open_picture(self, path: str, load: Callable[[str], np.ndarray]) -> bool:
@@ -229,7 +229,7 @@ class Session:
         self.forget_reading()
 
     def reset_model(self) -> None:
-        """Back to the model as it was shipped."""
+        """Go back to the model as it was shipped."""
 
         def reset() -> bool:
             self.tuner.reset()

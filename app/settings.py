@@ -1,4 +1,4 @@
-"""What the user has chosen: a small JSON file that is read at start and written at every change."""
+"""The user's choices: a small JSON file that is read at start and written at every change."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Saying the answer aloud, where the system can: plyer (Android, iOS), else a speaking command on PATH."""
+"""Text-to-speech, where the system has it: plyer (Android, iOS), else a speaking command on PATH."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ COMMANDS = ("espeak-ng", "espeak", "say")
 
 
 class Voice:
-    """Whatever can speak on this system.
+    """Text-to-speech of this system.
 
     Attributes:
-        available: Whether anything can.
+        available: Whether the system has a voice.
     """
 
     def __init__(self, find: Callable[[str], str | None] = shutil.which) -> None:

@@ -47,7 +47,7 @@ class Strings:
             self._texts.update(import_module(f".translations.{self.language}", __package__).TEXTS)
 
     def __call__(self, key: str, **values: Any) -> str:
-        """A text, ready to draw on lines that are not wrapped any more.
+        """Return a text, ready to draw on lines that are not wrapped any more.
 
         Args:
             key: Key of `app.texts.TEXTS`.
@@ -59,7 +59,7 @@ class Strings:
         return "\n".join(map(self.visual, self.logical(key, **values).split("\n")))
 
     def logical(self, key: str, **values: Any) -> str:
-        """A text in the order in which it is read.
+        """Return a text in the order in which it is read.
 
         Args:
             key: Key of `app.texts.TEXTS`; an unknown one is returned itself, so that a slip shows, not stops.
@@ -68,7 +68,7 @@ class Strings:
         return self._texts.get(key, key).format(**values)
 
     def visual(self, line: str) -> str:
-        """One line, already broken, in the order in which it is drawn from left to right."""
+        """Return one line, already broken, in the order in which it is drawn from left to right."""
         return visual(line) if self.rtl else line
 
     def lines(self, text: str, fits: Callable[[str], bool]) -> list[str]:
@@ -95,7 +95,7 @@ class Strings:
 
 
 def language_name(language: str) -> str:
-    """A language's name in itself, ready to draw: for the list of languages, whichever is in use."""
+    """Return a language's name in itself, ready to draw: for the list of languages, whichever is in use."""
     return visual(LANGUAGES[language]) if language in RIGHT_TO_LEFT else LANGUAGES[language]
 
 
@@ -124,7 +124,7 @@ def visual(line: str) -> str:
 
 
 def _resolved(line: str) -> list[str]:
-    """Each character's direction: "L" and "EN" run forward, "R" backward (rules W2 to N2 of UAX #9)."""
+    """Find each character's direction: "L" and "EN" run forward, "R" backward (rules W2 to N2 of UAX #9)."""
     kinds = [{"AL": "R", "AN": "EN"}.get(kind, kind) for kind in map(unicodedata.bidirectional, line)]
     n = len(kinds)
     for i in range(n - 1):  # beyond UAX #9: the sign of -1.5 stays on its left, as if the number were isolated

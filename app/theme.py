@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-Colour = tuple[float, float, float, float]
+Color = tuple[float, float, float, float]
 
 
-def rgb(code: str) -> Colour:
-    """A colour from "rrggbb"."""
+def rgb(code: str) -> Color:
+    """Make a colour of "rrggbb"."""
     return (int(code[0:2], 16) / 255, int(code[2:4], 16) / 255, int(code[4:6], 16) / 255, 1.0)
 
 
@@ -37,19 +37,19 @@ class Theme:
         above: Activation of the greatest value.
     """
 
-    ground: Colour
-    surface: Colour
-    raised: Colour
-    text: Colour
-    muted: Colour
-    accent: Colour
-    contrary: Colour
-    warn: Colour
-    line: Colour
-    focus: Colour
-    below: Colour
-    zero: Colour
-    above: Colour
+    ground: Color
+    surface: Color
+    raised: Color
+    text: Color
+    muted: Color
+    accent: Color
+    contrary: Color
+    warn: Color
+    line: Color
+    focus: Color
+    below: Color
+    zero: Color
+    above: Color
 
 
 def _theme(*codes: str) -> Theme:
@@ -79,15 +79,15 @@ HIGH_CONTRAST = _theme(
 
 
 def theme(palette: str, high_contrast: bool) -> Theme:
-    """The colours of a palette; an unknown name gives the first."""
+    """Return the colours of a palette; an unknown name gives the first."""
     return HIGH_CONTRAST if high_contrast else THEMES.get(palette, THEMES["calm"])
 
 
-def contrast(one: Colour, other: Colour) -> float:
-    """Contrast ratio of two colours, 1..21 (WCAG 2.1, "contrast ratio")."""
+def contrast(one: Color, other: Color) -> float:
+    """Compute the contrast ratio of two colours, 1..21 (WCAG 2.1, "contrast ratio")."""
 
-    def luminance(colour: Colour) -> float:
-        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour[:3]]
+    def luminance(color: Color) -> float:
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in color[:3]]
         return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
     high, low = sorted((luminance(one), luminance(other)), reverse=True)

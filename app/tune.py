@@ -2,7 +2,7 @@
 
 C1 to F6 stay as they were shipped, so each digit is 84 numbers, computed once, and the rest is a regression of
 850 parameters. The user's digits are learnt together with bundled digits, the anchors (`app.check_set`), for
-which the wanted answer is whatever the shipped model says: where the user has taught nothing, nothing changes.
+which the target is whatever the shipped model says: where the user has taught nothing, nothing changes.
 
 The rule: other bundled digits, which are not learnt, decide. Among a dozen results from bold to careful the one
 that reads most of the user's digits is taken, provided it reads at least as many of the check digits as the
@@ -56,7 +56,7 @@ OUTPUT = ("output.weight", "output.bias")
 
 @dataclass(frozen=True)
 class TuneResult:
-    """What came of tuning.
+    """The result of tuning.
 
     Attributes:
         accepted: Whether the tuned model is used from now on.
@@ -116,7 +116,7 @@ class Tuner:
             self._features = _features_of(network, bundled.anchor_images), _features_of(network, bundled.check_images)
 
     def load(self) -> str:
-        """Take up an earlier tuning.
+        """Load an earlier tuning.
 
         Returns:
             Text key of what to tell the user, or "": "tuned_aside" for a file that could not be read and was
@@ -205,7 +205,7 @@ class Tuner:
             samples: The user's digits.
 
         Returns:
-            What came of it; see the rule at the top of this module.
+            The result; see the rule at the top of this module.
 
         Raises:
             InputError: The file can't be written; nothing changes then.
@@ -234,17 +234,17 @@ class Tuner:
         return all(name in OUTPUT or np.array_equal(view, other.views[name]) for name, view in shipped.items())
 
 
-def regress(x: np.ndarray, wanted: np.ndarray, weights: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Weighted multinomial regression that stays near where it starts.
+def regress(x: np.ndarray, target: np.ndarray, weights: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Fit a weighted multinomial regression that stays near where it starts.
 
     Minimises, by W, sum_i weights_i E_i + STIFFNESS / 2 |W - start|^2, with E_i the cross-entropy between
-    wanted_i and softmax(W x_i). For each class the second derivative is nowhere larger than that of
+    target_i and softmax(W x_i). For each class the second derivative is nowhere larger than that of
     1/2 sum_i weights_i (W x_i)^2 (Boehning 1992), so steps divided by this one 85x85 matrix don't overshoot;
     Nesterov's momentum makes them few.
 
     Args:
         x: (n, 85) float64, F6's values and a one.
-        wanted: (n, 10) wanted distribution of each row.
+        target: (n, 10) target distribution of each row.
         weights: (n,) weight of each row.
         start: (10, 85) float64, the shipped output layer.
 
@@ -255,7 +255,7 @@ def regress(x: np.ndarray, wanted: np.ndarray, weights: np.ndarray, start: np.nd
     inverse = np.linalg.inv(bound)
     w = ahead = start
     for step in range(STEPS):
-        errors = (softmax(np, x @ ahead.T) - wanted) * weights[:, None]  # (n, 10)
+        errors = (softmax(np, x @ ahead.T) - target) * weights[:, None]  # (n, 10)
         gradient = errors.T @ x + STIFFNESS * (ahead - start)  # (10, 85)
         w, before = ahead - gradient @ inverse, w
         ahead = w + step / (step + 3) * (w - before)
@@ -265,9 +265,9 @@ def regress(x: np.ndarray, wanted: np.ndarray, weights: np.ndarray, start: np.nd
 def _candidates(anchors: np.ndarray, own: np.ndarray, labels: np.ndarray, start: np.ndarray) -> Iterator[np.ndarray]:
     """Output layers from bold to careful, each (10, 85)."""
     x = np.concatenate([anchors, own])
-    wanted = np.concatenate([softmax(np, anchors @ start.T), np.eye(CLASSES)[labels]])
+    target = np.concatenate([softmax(np, anchors @ start.T), np.eye(CLASSES)[labels]])
     for weight in SAMPLE_WEIGHTS:
-        w = regress(x, wanted, np.repeat([1.0, weight], [len(anchors), len(own)]), start)
+        w = regress(x, target, np.repeat([1.0, weight], [len(anchors), len(own)]), start)
         for way in WAYS:
             yield start + way * (w - start)
 
@@ -286,5 +286,5 @@ def _with_one(values: np.ndarray) -> np.ndarray:
 
 
 def _share(x: np.ndarray, labels: np.ndarray, w: np.ndarray) -> float:
-    """Share of the rows that an output layer reads right."""
+    """Compute the share of the rows that an output layer reads right."""
     return float(((x @ w.T).argmax(axis=1) == labels).mean())

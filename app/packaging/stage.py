@@ -52,7 +52,7 @@ if __name__ == "__main__":
 
 
 def source(module: str) -> Path | None:
-    """File of one of our modules; None if there is no such module."""
+    """Find the file of one of our modules; None if there is no such module."""
     path = ROOT.joinpath(*module.split("."))
     for candidate in (path.with_suffix(".py"), path / "__init__.py"):
         if candidate.is_file():
@@ -61,7 +61,7 @@ def source(module: str) -> Path | None:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """Every module of ours that a file imports, anywhere in it, save for type checkers alone."""
+    """Yield every module of ours that a file imports, anywhere in it, save for type checkers alone."""
     package = path.relative_to(ROOT).parent.parts
     todo: list[ast.AST] = [ast.parse(path.read_text(encoding="utf-8"))]
     while todo:
@@ -81,14 +81,14 @@ def imports(path: Path) -> Iterator[str]:
 
 
 def app_modules() -> list[str]:
-    """Every module of the app, packaging apart: kv files and translations import by name, not by statement."""
+    """List every module of the app, packaging apart: kv files and translations import by name, not by statement."""
     paths = [path.relative_to(ROOT) for path in (ROOT / "app").rglob("*.py") if HERE not in path.parents]
     names = [".".join(path.with_suffix("").parts) for path in paths]
     return [name.removesuffix(".__init__") for name in names]
 
 
 def modules() -> dict[str, Path]:
-    """All modules to stage, by name: the app's, and what they import, with the packages around them."""
+    """Find all modules to stage, by name: the app's, and what they import, with the packages around them."""
     found: dict[str, Path] = {}
     todo = app_modules()
     while todo:
@@ -132,7 +132,7 @@ def stage(target: Path) -> list[Path]:
 
 
 def main() -> int:
-    """Command line: the folder to make."""
+    """Run the command line: the folder to make."""
     parser = argparse.ArgumentParser(description="Stage the app with only what reading digits needs.")
     parser.add_argument("folder", type=Path, help="folder to make, for example build/stage")
     options = parser.parse_args()

@@ -27,7 +27,7 @@ class Bar(Stop, ButtonBehavior, Widget):
     best = BooleanProperty(False)
 
     def press_key(self, key: str) -> bool:
-        """Enter and Space press it."""
+        """Press it with Enter or Space."""
         if key in ("enter", "numpadenter", "spacebar"):
             self.dispatch("on_release")
             return True
@@ -59,7 +59,7 @@ class Bars(GridLayout):
         self.set_columns(2)
 
     def set_columns(self, columns: int) -> None:
-        """Ten digits in this many columns, counted downwards."""
+        """Lay ten digits in this many columns, counted downwards."""
         self.cols, self.rows = None, None
         self.rows = 10 // columns
         self.least = self.rows * (dp(TARGET) + dp(4)) - dp(4)

@@ -78,7 +78,7 @@ class InkCanvas(Stop, Widget):
         return max(self.pen_width / 28.0 * min(self.width, self.height) * 0.9, dp(3))
 
     def _place(self, *_: Any) -> None:
-        """The canvas has moved or turned: the ink keeps its units."""
+        """Fit the ink to a canvas that has moved or turned; the ink keeps its units."""
         self.viewport = Viewport.fit(self.x, self.y, self.width, self.height, self.ink.bounds(), self.pen / 2)
         for gesture in self.ink.live.values():
             gesture.box = self.viewport.box
@@ -94,8 +94,8 @@ class InkCanvas(Stop, Widget):
 
     def sync(self) -> None:
         """Bring the lines on the screen in step with the ink: only what is new is drawn."""
-        wanted = set(self.ink.strokes)
-        for stroke in [stroke for stroke in self._traces if stroke not in wanted]:
+        present = set(self.ink.strokes)
+        for stroke in [stroke for stroke in self._traces if stroke not in present]:
             self._group.remove(self._traces.pop(stroke))
         for stroke in self.ink.strokes:
             if stroke not in self._traces:
@@ -162,7 +162,7 @@ class InkCanvas(Stop, Widget):
     # ---- fingers, pens, mice
 
     def on_touch_down(self, touch: Any) -> bool:
-        """A finger comes down: a stroke begins, or one is erased."""
+        """Begin a stroke, or erase one, where a finger comes down."""
         if getattr(touch, "button", "left") not in ("left", None):
             return False
         first = to_window(touch, Window, *start(touch))
@@ -179,14 +179,14 @@ class InkCanvas(Stop, Widget):
         return True
 
     def on_touch_move(self, touch: Any) -> bool:
-        """A finger moves: every point that was reported counts."""
+        """Follow a finger: every point that was reported counts."""
         if touch.grab_current is not self:
             return False
         self._follow(touch)
         return True
 
     def on_touch_up(self, touch: Any) -> bool:
-        """A finger is lifted."""
+        """End the stroke of a lifted finger."""
         if touch.grab_current is not self:
             return False
         self._follow(touch)
@@ -228,7 +228,7 @@ class InkCanvas(Stop, Widget):
     # ---- the keyboard
 
     def press_key(self, key: str) -> bool:
-        """Arrows move the pen; Space lowers and lifts it (or erases)."""
+        """Move the pen with arrows; Space lowers and lifts it (or erases)."""
         if key in ARROWS:
             left, top, right, bottom = self.viewport.box
             dx, dy = ARROWS[key]

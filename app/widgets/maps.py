@@ -43,7 +43,7 @@ class Picture(Widget):
         self._values: np.ndarray | None = None
         self._reach = 1.0
         self.bind(pos=self._fit, size=self._fit)
-        look.fbind("version", self._recolour)
+        look.fbind("version", self._recolor)
 
     def show(self, values: np.ndarray, reach: float) -> None:
         """Show (h, w) values; `reach` gets the strongest colour."""
@@ -53,11 +53,11 @@ class Picture(Widget):
             self.texture = Texture.create(size=(width, height), colorfmt="rgb")
             self.texture.mag_filter = self.texture.min_filter = "nearest"
             self._fit()
-        content = heat.colours(values, look.table, reach)[::-1]
+        content = heat.colors(values, look.table, reach)[::-1]
         self.texture.blit_buffer(np.ascontiguousarray(content).tobytes(), colorfmt="rgb", bufferfmt="ubyte")
         self.canvas.ask_update()
 
-    def _recolour(self, *_: Any) -> None:
+    def _recolor(self, *_: Any) -> None:
         if self._values is not None:
             self.show(self._values, self._reach)
 
@@ -110,11 +110,11 @@ class LayerMap(Stop, Picture):
         self.show(self.sheet.lay(values), heat.SQUASH_A)
 
     def clear(self) -> None:
-        """Nothing is being read."""
+        """Show zeros: nothing is being read."""
         self.show_values(np.zeros(self.sheet.count * self.sheet.height * self.sheet.width))
 
     def place(self) -> Place:
-        """The chosen unit as `app.explain` counts."""
+        """Return the chosen unit as `app.explain` counts."""
         assert self.unit is not None
         return self.unit[0] if self.sheet.height == 1 else self.unit
 
@@ -139,7 +139,7 @@ class LayerMap(Stop, Picture):
         ]
 
     def on_touch_down(self, touch: Any) -> bool:
-        """A tap chooses the unit under it."""
+        """Choose the unit under a tap."""
         if getattr(touch, "button", "left") not in ("left", None) or not self.collide_point(*touch.pos):
             return False
         if not all(self.drawn_size):
@@ -153,7 +153,7 @@ class LayerMap(Stop, Picture):
         return True
 
     def press_key(self, key: str) -> bool:
-        """Arrows move the chosen unit over the sheet."""
+        """Move the chosen unit over the sheet with the arrow keys."""
         moves = {"left": (0, -1), "right": (0, 1), "up": (-1, 0), "down": (1, 0)}
         if key in ("enter", "numpadenter", "spacebar"):
             self.choose(self.unit or (0, self.sheet.height // 2, self.sheet.width // 2))

@@ -19,7 +19,7 @@ class Stop:
     focused = BooleanProperty(False)
 
     def press_key(self, key: str) -> bool:
-        """A key while this has the focus; says whether it meant anything here."""
+        """Take a key while this has the focus; returns whether it meant anything here."""
         return False
 
 
@@ -30,7 +30,7 @@ class Tap(Stop, ButtonBehavior, Txt):
     chosen = BooleanProperty(False)
 
     def press_key(self, key: str) -> bool:
-        """Enter and Space press it."""
+        """Press it with Enter or Space."""
         if key in ("enter", "numpadenter", "spacebar") and not self.disabled:
             self.dispatch("on_release")
             return True
@@ -49,7 +49,7 @@ class Tool(Tap):
     icon = StringProperty("")
 
     def fit(self, *_: Any) -> None:
-        """The sign alone in a narrow button."""
+        """Show the sign, and the name where there is room."""
         width, height = self.room()
         named = width >= dp(62) * max(look.scale, 1.0) and height >= dp(44)
         self.markup, self.halign, self.text_size = True, "center", self.size
@@ -69,5 +69,5 @@ class Tool(Tap):
 
 
 def text_too_wide(text: str, size: float, width: float, font: str = "") -> bool:
-    """Whether a line does not fit."""
+    """Return whether a line does not fit."""
     return text_width(text, font or look.font, round(size, 1), False) > width

@@ -20,7 +20,7 @@ from ..strings import visual
 from .look import SERIES, look
 
 SHARES = (1.0, 0.92, 0.84, 0.76, 0.68, 0.6)
-"""Sizes tried, as shares of the wanted one."""
+"""Sizes tried, as shares of the largest one."""
 
 LINE = 1.22
 """Height of a line in font sizes."""
@@ -28,7 +28,7 @@ LINE = 1.22
 
 @lru_cache(maxsize=4096)
 def text_width(text: str, font: str, size: float, bold: bool) -> float:
-    """Width of a text in pixels."""
+    """Measure the width of a text in pixels."""
     return CoreLabel(font_name=font, font_size=size, bold=bold).get_extents(text)[0]
 
 
@@ -88,7 +88,7 @@ class Txt(Label):
         self._fit()
 
     def room(self) -> tuple[float, float]:
-        """Width and height for the text."""
+        """Return the width and height that the text has, pixels."""
         return max(self.width - self.padding[0] - self.padding[2], 1.0), max(self.height, 1.0)
 
     @property
@@ -97,7 +97,7 @@ class Txt(Label):
         return SERIES if self.foreign else look.font
 
     def broken(self, size: float, width: float) -> list[str] | None:
-        """The lines at a font size; None if a word is too wide."""
+        """Break the text into lines at a font size; None if a word is too wide."""
         face, bold, rounded = self.face, self.strong, round(size, 1)
         return break_lines(self.say, width, lambda text: text_width(text, face, rounded, bold))
 
@@ -125,7 +125,7 @@ class Txt(Label):
         )
 
     def cut(self, lines: list[str] | None, size: float, height: float) -> list[str]:
-        """What of the lines has room at the smallest size."""
+        """Keep of the lines what has room at the smallest size."""
         if lines is None:  # a word (a path) wider than the box: broken anywhere
             letters = max(int(self.room()[0] / (0.56 * size)), 1)
             lines = [self.say[i : i + letters] for i in range(0, len(self.say), letters)]
@@ -136,7 +136,7 @@ class Txt(Label):
         return lines
 
     def halign_for_direction(self) -> None:
-        """Left becomes right where writing runs so."""
+        """Turn left into right where writing runs so."""
         if self.halign != "center":  # type: ignore[has-type]
             self.halign = "right" if look.rtl else "left"
 

@@ -108,7 +108,7 @@ def test_teaching_and_forgetting_are_said(stage):
     stage.commands.teach(4)
     stage.timer.go_on()
     assert "4" in stage.screen.note
-    assert stage.screen.samples.summary == "1 samples, 1 of them misread"
+    assert stage.screen.samples.summary == "Samples: 1, 1 of them misread"
     stage.commands.forget_sample()
     stage.timer.go_on()
     assert (len(stage.session.samples), stage.screen.samples.some) == (0, False)

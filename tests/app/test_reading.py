@@ -95,7 +95,9 @@ def test_a_number_names_the_digit_it_is_least_sure_of():
     said = number_answer([prediction({1: 0.99}), prediction({4: 0.5, 9: 0.45}), prediction({7: 0.98})])
     assert (said.kind, said.big) == ("number", "147")
     assert sentence(said.line) == "Digit 2: 4 or 9?"
-    assert sentence(number_answer([prediction({1: 0.99})]).headline) == "1 digit. Write the next beside it."
+    assert (
+        sentence(number_answer([prediction({1: 0.99})]).headline) == "One digit so far. Write the next one beside it."
+    )
     sure = number_answer([prediction({1: 0.99}), prediction({3: 0.99})])
     assert sentence(sure.headline) == "2 digits. Tap one to look at it."
     assert sentence(sure.line) == ""
@@ -137,7 +139,7 @@ def test_palettes_are_those_of_the_settings():
 def test_colours_run_from_below_over_zero_to_above():
     for colours in (*THEMES.values(), HIGH_CONTRAST):
         table = heat.table(colours)
-        shown = heat.colours(np.array([[-9.0, 0.0, 9.0, np.nan]]), table)
+        shown = heat.colors(np.array([[-9.0, 0.0, 9.0, np.nan]]), table)
         expected = [colours.below, colours.zero, colours.above, colours.zero]
         assert np.abs(shown[0] - np.array(expected)[:, :3] * 255).max() <= 2
 

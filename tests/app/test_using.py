@@ -72,7 +72,7 @@ def test_tapping_a_bar_teaches(seen):
     assert "4" in note
     assert seen["taught_by_key"] == [2, 9]
     assert seen["forgotten"][0] == 1
-    assert seen["forgotten"][1].startswith("1 ")
+    assert seen["forgotten"][1].startswith("Samples: 1,")
     count, note = seen["nothing_to_teach"]
     assert count == 1
     assert note
