@@ -9,8 +9,15 @@ from lenet_gpu import seeds
 from lenet_gpu.augment import distort
 from lenet_gpu.augment.augmentation import PAPER, STANDARD
 from lenet_gpu.backend.backend import NumpyBackend
-from lenet_gpu.engine.cuda import buffers as cuda_plan
-from lenet_gpu.engine.cuda import engine as cuda
+from lenet_gpu.engine.cuda.buffers import (
+    SHARED_BYTES,
+    THREADS,
+    UPDATE_THREADS,
+    EpochBuffers,
+    Schedule,
+    plain_rule,
+    update_blocks,
+)
 from lenet_gpu.engine.cuda.engine import CudaEngine
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.nn.lenet5 import LeNet5
@@ -44,18 +51,18 @@ def gradients(engine, order, distortions=None):
     """Loss and gradients of one batch by name, just as the update kernel forms them: 0 - (-1) * gradient."""
     network = engine.network
     with engine._stream:
-        schedule = cuda_plan.Schedule(len(order), len(order), distortions is not None)
+        schedule = Schedule(len(order), len(order), distortions is not None)
         if distortions is not None:
             engine._prepared(schedule)  # uploads the elastic fields
-        buffers = cuda_plan.EpochBuffers(engine._xp, schedule)
+        buffers = EpochBuffers(engine._xp, schedule)
         found = engine._xp.zeros(network.parameters.size, dtype="float32")
         buffers.start(order, np.array([-1.0]), distortions)
         train_images, update = engine.arguments(buffers)
-        rest = update[1 + len(cuda_plan.plain_rule(buffers)) :]
-        blocks = (len(order),), (cuda_plan.update_blocks(network.parameters.size),)
-        kernels, shared = engine._kernels, cuda_plan.SHARED_BYTES
-        kernels.train_images(blocks[0], (cuda_plan.THREADS,), train_images, shared_mem=shared)
-        kernels.update(blocks[1], (cuda_plan.UPDATE_THREADS,), (found, *cuda_plan.plain_rule(buffers), *rest))
+        rest = update[1 + len(plain_rule(buffers)) :]
+        blocks = (len(order),), (update_blocks(network.parameters.size),)
+        kernels, shared = engine._kernels, SHARED_BYTES
+        kernels.train_images(blocks[0], (THREADS,), train_images, shared_mem=shared)
+        kernels.update(blocks[1], (UPDATE_THREADS,), (found, *plain_rule(buffers), *rest))
         return float(engine._host(buffers.losses)[0]), network.views_of(engine._host(found))
 
 
@@ -170,8 +177,7 @@ def check_graph_equals_single_steps(backend, images, labels, batch_size, monkeyp
     with_graph = make(backend, images, labels)
     losses = train(with_graph, n, batch_size)
     assert with_graph._graph is not None
-    for module in (cuda, cuda_plan):
-        monkeypatch.setattr(module, "GRAPH_STEPS", 10**9)
+    monkeypatch.setattr(CudaEngine, "graph_steps", 10**9)
     single = make(backend, images, labels)
     assert np.array_equal(train(single, n, batch_size), losses)
     assert single._graph is None

@@ -9,9 +9,17 @@ import statistics
 
 import numpy as np
 
-from lenet_gpu.engine.cuda import buffers as cuda_plan
-from lenet_gpu.engine.cuda import source as cuda_source
+from lenet_gpu.engine.cuda.buffers import (
+    SHARED_BYTES,
+    THREADS,
+    UPDATE_THREADS,
+    EpochBuffers,
+    Schedule,
+    plain_rule,
+    update_blocks,
+)
 from lenet_gpu.engine.cuda.device import Kernels
+from lenet_gpu.engine.cuda.source import sizes
 
 REPEATS = 9
 
@@ -86,29 +94,30 @@ def _costs(xp, stream):
 def kernel_times(xp, stream, batches=(1, 32, 128, 1024, 4096)):
     """Each of the two training kernels alone, again and again on the same step."""
     kernels, found, times = Kernels(xp), {}, 50
-    parameters = xp.full(cuda_source.sizes()["PARAMETERS"], 0.01, dtype="float32")
+    parameters = xp.full(sizes()["PARAMETERS"], 0.01, dtype="float32")
     for batch_size in batches:
-        buffers = cuda_plan.EpochBuffers(xp, cuda_plan.Schedule(batch_size, batch_size))
+        buffers = EpochBuffers(xp, Schedule(batch_size, batch_size))
         buffers.start(np.arange(batch_size), np.zeros(1))
         images, labels = xp.zeros((batch_size, 28, 28), dtype="uint8"), xp.zeros(batch_size, dtype="uint8")
         pixel = np.float32(-0.1), np.float32(0.005)
-        loss, not_distorted = np.int32(0), (np.int32(0), buffers.nothing, buffers.nothing)
+        loss, not_distorted = np.int32(0), (np.int32(0), buffers.dummy, buffers.dummy)
         arguments = (
-            parameters, images, labels, buffers.order, loss, *pixel, *not_distorted, buffers.clock, buffers.records,
+            parameters, images, labels, buffers.order, loss, *pixel, *not_distorted, buffers.counter,
+            buffers.partials,
         )  # fmt: skip
         update = (
-            parameters, *cuda_plan.plain_rule(buffers), buffers.records, buffers.learning_rates, buffers.clock,
+            parameters, *plain_rule(buffers), buffers.partials, buffers.learning_rates, buffers.counter,
             buffers.losses, buffers.correct,
         )  # fmt: skip
 
         def train_images(arguments=arguments, batch_size=batch_size):
-            shared = cuda_plan.SHARED_BYTES
+            shared = SHARED_BYTES
             for _ in range(times):
-                kernels.train_images((batch_size,), (cuda_plan.THREADS,), arguments, shared_mem=shared)
+                kernels.train_images((batch_size,), (THREADS,), arguments, shared_mem=shared)
 
         def updates(update=update):
             for _ in range(times):
-                kernels.update((cuda_plan.update_blocks(parameters.size),), (cuda_plan.UPDATE_THREADS,), update)
+                kernels.update((update_blocks(parameters.size),), (UPDATE_THREADS,), update)
 
         found[f"train_images_{batch_size}"] = event_time(xp, stream, train_images) / times
         found[f"update_{batch_size}"] = event_time(xp, stream, updates) / times

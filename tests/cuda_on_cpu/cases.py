@@ -9,7 +9,7 @@ import numpy as np
 
 from lenet_gpu.augment.augmentation import STANDARD
 from lenet_gpu.datasets import load_dataset
-from lenet_gpu.engine.cuda import source as cuda_source
+from lenet_gpu.engine.cuda.source import kernel_source
 from lenet_gpu.nn.lenet5 import VARIANTS, LeNet5
 from lenet_gpu.paper import CODES, NOT_A_DIGIT, SQUASH_A, SQUASH_S
 
@@ -34,7 +34,7 @@ def with_no_digits(labels: np.ndarray) -> np.ndarray:
 
 @functools.cache
 def library(variant: str = "modern") -> Path:
-    return harness.build(cuda_source.source(variant), KERNELS)
+    return harness.build(kernel_source(variant), KERNELS)
 
 
 @functools.cache

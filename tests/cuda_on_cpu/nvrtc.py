@@ -112,9 +112,9 @@ def machine_code(cubin: bytes) -> dict[str, list[str]]:
 def main(variant: str, *architectures: str) -> None:
     """Compile a network's kernels for the architectures and print what they take."""
     sys.path.insert(0, str(Path(__file__).parents[2]))
-    from lenet_gpu.engine.cuda import source as cuda_source
+    from lenet_gpu.engine.cuda.source import OPTIONS, kernel_source
 
-    source, options = cuda_source.source(variant), (*cuda_source.OPTIONS, *CUPY_OPTIONS)
+    source, options = kernel_source(variant), (*OPTIONS, *CUPY_OPTIONS)
     for number in architectures:
         cubin, log = compile_source(source, f"sm_{number}", options)
         print(json.dumps({"architecture": number, "bytes": len(cubin), "log": log, "kernels": resources(log)}))

@@ -19,15 +19,15 @@ if __name__ == "__main__":
 from cuda_on_cpu.harness import Kernel
 
 from lenet_gpu.augment.distort import elastic_fields
-from lenet_gpu.engine.cuda import buffers as cuda_plan
-from lenet_gpu.engine.cuda import source as cuda_source
+from lenet_gpu.engine.cuda.buffers import LOSSES, update_blocks
+from lenet_gpu.engine.cuda.source import INFER, TRAIN_IMAGES, UPDATE, sizes
 from lenet_gpu.nn.lenet5 import VARIANTS
 
-RECORD = cuda_source.sizes()["RECORD"]
-SHARED = cuda_source.sizes()["sizeof(Memory)"]
-KERNELS = (cuda_source.TRAIN_IMAGES, cuda_source.UPDATE, cuda_source.INFER)
+PARTIALS = sizes()["PARTIALS"]
+SHARED = sizes()["sizeof(Memory)"]
+KERNELS = (TRAIN_IMAGES, UPDATE, INFER)
 THREADS, UPDATE_THREADS = 512, 256
-NOTHING = np.zeros(0, np.float32)
+DUMMY = np.zeros(0, np.float32)
 BACKGROUND, SCALE = np.float32(-0.1), np.float32(1.275 / 255)
 
 
@@ -69,18 +69,18 @@ class Steps:
     rates: np.ndarray | None = None
     velocity: np.ndarray = field(init=False)
     average: np.ndarray = field(init=False)
-    records: np.ndarray = field(init=False)
+    partials: np.ndarray = field(init=False)
     losses: np.ndarray = field(init=False)
     correct: np.ndarray = field(init=False)
-    clock: np.ndarray = field(init=False)
+    counter: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         steps = len(self.learning_rates)
         self.velocity, self.average = np.zeros_like(self.parameters), self.parameters.copy()
-        self.records = np.full((self.batch_size, RECORD), np.nan, np.float32)
+        self.partials = np.full((self.batch_size, PARTIALS), np.nan, np.float32)
         self.losses = np.full(steps, np.nan, np.float32)
         self.correct = np.full(steps, -1, np.int32)
-        self.clock = np.array([0, 0, len(self.order), self.batch_size], np.int32)
+        self.counter = np.array([0, 0, len(self.order), self.batch_size], np.int32)
 
     def kernel(self, name: str) -> Kernel:
         return Kernel(self.library, name, backwards=self.backwards)
@@ -91,30 +91,30 @@ class Steps:
             self.images,
             self.labels,
             self.order,
-            np.int32(cuda_plan.LOSSES[self.loss]),
+            np.int32(LOSSES[self.loss]),
             BACKGROUND,
             SCALE,
             np.int32(self.distortions is not None),
-            NOTHING if self.distortions is None else self.distortions,
-            NOTHING if self.distortions is None else np.ascontiguousarray(elastic_fields()),
-            self.clock,
-            self.records,
+            DUMMY if self.distortions is None else self.distortions,
+            DUMMY if self.distortions is None else np.ascontiguousarray(elastic_fields()),
+            self.counter,
+            self.partials,
         )
         grid = (self.grids[0] or self.batch_size,)
-        self.kernel(cuda_source.TRAIN_IMAGES)(grid, (THREADS,), arguments, shared_mem=self.shared)
+        self.kernel(TRAIN_IMAGES)(grid, (THREADS,), arguments, shared_mem=self.shared)
 
     def update(self, parameters: np.ndarray | None = None) -> None:
         target = self.parameters if parameters is None else parameters
-        number, state, numbers, rates = 0, (NOTHING, NOTHING), (np.float32(0),) * 3, NOTHING
+        number, state, numbers, rates = 0, (DUMMY, DUMMY), (np.float32(0),) * 3, DUMMY
         if self.nesterov is not None and parameters is None:
             momentum, weight_decay, average_decay = map(np.float32, self.nesterov)
             number, state, numbers = 1, (self.velocity, self.average), (momentum, weight_decay, 1 - average_decay)
         elif self.rates is not None and parameters is None:
             number, rates = 2, self.rates
         rule = (np.int32(number), *state, *numbers, rates)
-        arguments = (target, *rule, self.records, self.learning_rates, self.clock, self.losses, self.correct)
-        grid = (self.grids[1] or cuda_plan.update_blocks(target.size),)
-        self.kernel(cuda_source.UPDATE)(grid, (UPDATE_THREADS,), arguments)
+        arguments = (target, *rule, self.partials, self.learning_rates, self.counter, self.losses, self.correct)
+        grid = (self.grids[1] or update_blocks(target.size),)
+        self.kernel(UPDATE)(grid, (UPDATE_THREADS,), arguments)
 
     def run(self, steps: int | None = None) -> np.ndarray:
         """Take steps; the parameters."""
@@ -137,7 +137,7 @@ class Steps:
         """Scores (n, 10)."""
         scores = np.full((len(images), 10), np.nan, np.float32)
         arguments = (self.parameters, images, BACKGROUND, SCALE, np.int32(len(images)), scores)
-        self.kernel(cuda_source.INFER)((grid,), (THREADS,), arguments, shared_mem=self.shared)
+        self.kernel(INFER)((grid,), (THREADS,), arguments, shared_mem=self.shared)
         return scores
 
 
@@ -146,18 +146,18 @@ def main(library: str, variant: str, shared: str = str(SHARED)) -> None:
     rng = np.random.default_rng(1)
     images = rng.integers(0, 256, (5, 28, 28), dtype=np.uint8)
     labels = rng.integers(0, 11, 5, dtype=np.uint8)
-    parameters = rng.uniform(-0.1, 0.1, cuda_source.sizes(variant)["PARAMETERS"]).astype(np.float32)
+    parameters = rng.uniform(-0.1, 0.1, sizes(variant)["PARAMETERS"]).astype(np.float32)
     order, rates = np.array([4, 0, 2], np.int32), np.full(2, 0.05, np.float32)
     first, last = VARIANTS[variant].losses[0], VARIANTS[variant].losses[-1]
     steps = Steps(Path(library), images, labels, order, 2, parameters, rates, shared=int(shared), loss=first)
     steps.run()
     steps.loss, steps.rates = last, np.ones_like(parameters)
-    steps.clock[:2] = 0
+    steps.counter[:2] = 0
     steps.run()
     distortions = rng.normal(0, 3, (3, 8)).astype(np.float32)  # far beyond the image, too
     distortions[:, 6] = 0, 511, 1023
     steps.distortions, steps.nesterov = distortions, (0.9, 1e-4, 0.99)
-    steps.clock[:2] = 0
+    steps.counter[:2] = 0
     steps.run()
     steps.infer(images, 2)
     print("finished", steps.losses)

@@ -200,18 +200,19 @@ class RawKernel:
             raise CUDADriverError(f"CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED: {self.name} must be loaded first")
         self.loaded = True
         # Addresses, as the device gets them: nothing here keeps an array alive.
-        places = [_Place(arg) if isinstance(arg, strict_cupy.ndarray) else arg for arg in args]
+        addresses = [_Address(arg) if isinstance(arg, strict_cupy.ndarray) else arg for arg in args]
         kernel = harness.Kernel(self.library, self.name, backwards=world.backwards)
 
         def run():
             world.counts[self.name] += 1
-            kernel(grid, block, [p.array() if isinstance(p, _Place) else p for p in places], shared_mem=shared_mem)
+            arguments = [arg.array() if isinstance(arg, _Address) else arg for arg in addresses]
+            kernel(grid, block, arguments, shared_mem=shared_mem)
 
         (stream.queue if stream.graph is None else stream.graph.nodes).append(run)
         world.counts["queued"] = max(world.counts["queued"], len(stream.queue))
 
 
-class _Place:
+class _Address:
     """A device array's address."""
 
     def __init__(self, array):

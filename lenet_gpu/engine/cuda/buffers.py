@@ -1,4 +1,4 @@
-"""What the CUDA engine keeps on the device, and with how many threads it launches its kernels."""
+"""The CUDA engine's device memory and launch sizes, and the numbers of losses and update rules."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lenet_gpu.augment import distort
-from lenet_gpu.engine.cuda import source as cuda_source
+from lenet_gpu.engine.cuda.source import sizes
 from lenet_gpu.nn.optim import Nesterov
 from lenet_gpu.nn.sdlm import SDLM
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 Array = Any
 
-RECORD = cuda_source.sizes()["RECORD"]
-SHARED_BYTES = cuda_source.sizes()["sizeof(Memory)"]
-THREADS = cuda_source.sizes()["THREADS"]
-UPDATE_THREADS = cuda_source.sizes()["UPDATE_THREADS"]
+PARTIALS = sizes()["PARTIALS"]
+SHARED_BYTES = sizes()["sizeof(Memory)"]
+THREADS = sizes()["THREADS"]
+UPDATE_THREADS = sizes()["UPDATE_THREADS"]
 
 PARAMETERS_A_BLOCK = 128
 """Parameters that a block of the update kernel moves at a time: 32 lanes, 4 each."""
@@ -31,22 +31,22 @@ BLOCKS_A_MULTIPROCESSOR = 1
 one, and each block goes through many images with the weights it has loaded once."""
 
 GRAPH_STEPS = 64
-"""Steps in one CUDA graph: launching it costs about as much as a kernel, so a step's share is small; and a
-chunk is short enough to let progress be shown and Ctrl-C be heard."""
+"""Steps in one CUDA graph. Launching it costs about as much as launching a kernel, so a step's share is small; and
+it is short enough for progress and Ctrl-C."""
 
 INFERENCE_IMAGES = 8192
 """Images that are uploaded and computed at a time, which bounds the memory of evaluations."""
 
 
 LOSSES = {"cross_entropy": 0, "rbf": 8, "map": 9}
-"""Losses by the names of `losses.LOSSES`, as the kernels number them: those of the paper by their equations."""
+"""Numbers of the losses in the kernels, by the names of `losses.LOSSES`; the paper's have their equation's number."""
 
 NESTEROV, RATES = 1, 2
-"""Update rules as the kernels number them; 0 is plain gradient descent."""
+"""Numbers of the update rules in the kernels; 0 is plain gradient descent."""
 
 
 def update_blocks(parameters: int) -> int:
-    """Blocks of the update kernel for so many parameters."""
+    """Return the number of blocks of the update kernel for so many parameters."""
     return math.ceil(parameters / PARAMETERS_A_BLOCK)
 
 
@@ -58,11 +58,13 @@ class Schedule:
         images: Images of the epoch.
         batch_size: Images a step.
         distorted: Whether the images are distorted.
+        graph_steps: Steps in one CUDA graph.
     """
 
     images: int
     batch_size: int
     distorted: bool = False
+    graph_steps: int = GRAPH_STEPS
 
     @property
     def steps(self) -> int:
@@ -71,13 +73,13 @@ class Schedule:
 
     @property
     def graphs(self) -> int:
-        """Times the graph of `GRAPH_STEPS` whole batches is launched."""
-        return self.images // self.batch_size // GRAPH_STEPS
+        """Number of launches of the graph, which takes whole batches only."""
+        return self.images // self.batch_size // self.graph_steps
 
     def chunks(self) -> list[int]:
-        """Steps of each chunk of work, in order: graphs first, then what is left, step by step."""
-        rest = self.steps - self.graphs * GRAPH_STEPS
-        return [GRAPH_STEPS] * self.graphs + ([rest] if rest else [])
+        """Return the steps of each chunk of work, in order: graphs first, then the remaining steps one by one."""
+        rest = self.steps - self.graphs * self.graph_steps
+        return [self.graph_steps] * self.graphs + ([rest] if rest else [])
 
 
 class EpochBuffers:
@@ -94,9 +96,9 @@ class EpochBuffers:
         learning_rates: (steps,) float32.
         losses: (steps,) float32, mean loss of each step.
         correct: (steps,) int32, right answers of each step, before its update.
-        clock: (4,) int32, see lenet5.cuh.
-        records: (batch, 2536) float32, what each image of a batch leaves behind for the update.
-        nothing: (1,) float32, what a kernel is given for an array that it will not look at.
+        counter: (4,) int32, the StepCounter of lenet5.cuh.
+        partials: (batch, 2536) float32, what each image of a batch contributes to the gradient.
+        dummy: (1,) float32, the argument for an array that the kernel does not read.
     """
 
     def __init__(self, xp: Any, schedule: Schedule) -> None:
@@ -104,15 +106,15 @@ class EpochBuffers:
         self.order: Array = xp.zeros(schedule.images, dtype="int32")
         distorted = schedule.images if schedule.distorted else 0
         self.distortions: Array = xp.zeros((distorted, distort.PARAMETERS), dtype="float32")
-        self.nothing: Array = xp.zeros(1, dtype="float32")
+        self.dummy: Array = xp.zeros(1, dtype="float32")
         self.learning_rates: Array = xp.zeros(schedule.steps, dtype="float32")
         self.losses: Array = xp.zeros(schedule.steps, dtype="float32")
         self.correct: Array = xp.zeros(schedule.steps, dtype="int32")
-        self.clock: Array = xp.zeros(4, dtype="int32")
-        self.records: Array = xp.zeros((min(schedule.batch_size, schedule.images), RECORD), dtype="float32")
+        self.counter: Array = xp.zeros(4, dtype="int32")
+        self.partials: Array = xp.zeros((min(schedule.batch_size, schedule.images), PARTIALS), dtype="float32")
 
     def start(self, order: np.ndarray, learning_rates: np.ndarray, distortions: np.ndarray | None = None) -> None:
-        """Upload an epoch and set the clock to its first step, on the current stream.
+        """Upload an epoch and set the step counter to its first step, on the current stream.
 
         Args:
             order: (images,) integers.
@@ -123,17 +125,17 @@ class EpochBuffers:
         if distortions is not None:
             self.distortions.set(np.ascontiguousarray(distortions, dtype=np.float32))
         self.learning_rates.set(np.ascontiguousarray(learning_rates, dtype=np.float32))
-        self.clock.set(np.array([0, 0, self.schedule.images, self.schedule.batch_size], dtype=np.int32))
+        self.counter.set(np.array([0, 0, self.schedule.images, self.schedule.batch_size], dtype=np.int32))
 
 
 def plain_rule(buffers: EpochBuffers) -> tuple[Any, ...]:
-    """Plain gradient descent as the update kernel takes it: none of the other rules' arrays and numbers."""
-    nothing, zero = buffers.nothing, np.float32(0)
-    return (np.int32(0), nothing, nothing, zero, zero, zero, nothing)
+    """Return the update kernel's arguments for plain gradient descent: dummies for the other rules' arrays."""
+    dummy, zero = buffers.dummy, np.float32(0)
+    return (np.int32(0), dummy, dummy, zero, zero, zero, dummy)
 
 
 def rule_of(optimizer: GradientDescent, buffers: EpochBuffers) -> tuple[Any, ...]:
-    """An optimiser as the update kernel takes it.
+    """Return the update kernel's arguments for an optimiser.
 
     Args:
         optimizer: Plain gradient descent, `Nesterov` or `SDLM`; the arrays of the latter two are handed over as
@@ -147,7 +149,7 @@ def rule_of(optimizer: GradientDescent, buffers: EpochBuffers) -> tuple[Any, ...
     if isinstance(optimizer, Nesterov):
         numbers = optimizer.momentum, optimizer.weight_decay, 1.0 - optimizer.average_decay
         state = optimizer.state["velocity"], optimizer.state["average"]
-        return (np.int32(NESTEROV), *state, *map(np.float32, numbers), buffers.nothing)
+        return (np.int32(NESTEROV), *state, *map(np.float32, numbers), buffers.dummy)
     if isinstance(optimizer, SDLM):
         return (np.int32(RATES), *plain[1:-1], optimizer.state["rates"])
     return plain

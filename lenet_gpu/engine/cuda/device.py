@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from lenet_gpu.backend.remedies import remedy_for
-from lenet_gpu.engine.cuda import source as cuda_source
 from lenet_gpu.engine.cuda.buffers import BLOCKS_A_MULTIPROCESSOR, SHARED_BYTES
+from lenet_gpu.engine.cuda.source import INFER, OPTIONS, TRAIN_IMAGES, UPDATE, kernel_source
 from lenet_gpu.errors import BackendError, TrainingError
 from lenet_gpu.nn.lenet5 import VARIANTS
 from lenet_gpu.nn.optim import GradientDescent, Nesterov
@@ -33,7 +33,7 @@ def covers(network: LeNet5, backend: Backend, optimizer: GradientDescent | None 
     if backend.name != "gpu":
         return f"the backend is '{backend.name}', not 'gpu'"
     if network.loss not in VARIANTS[network.variant].losses:
-        return f"the loss '{network.loss}' is none of the variant '{network.variant}'"
+        return f"the loss '{network.loss}' does not fit the variant '{network.variant}'"
     if network.dtype != "float32":
         return f"the kernels compute in float32, not {network.dtype}"
     if optimizer is not None and type(optimizer) not in (GradientDescent, Nesterov, SDLM):
@@ -45,7 +45,7 @@ def covers(network: LeNet5, backend: Backend, optimizer: GradientDescent | None 
 
 
 def device_properties(xp: Any) -> dict[str, Any]:
-    """CUDA's properties of the current device, by the names of cudaDeviceProp."""
+    """Return CUDA's properties of the current device, by the names of cudaDeviceProp."""
     runtime = xp.cuda.runtime
     return runtime.getDeviceProperties(runtime.getDevice())
 
@@ -55,12 +55,12 @@ class Kernels:
 
     Args:
         xp: The module cupy.
-        variant: The network, one of `cuda_source.HEADS`.
+        variant: The network, one of `source.HEADS`.
 
     Attributes:
         train_images: First kernel of a step: forward and backward, an image a block.
         update: Second kernel of a step.
-        infer: Outputs of many images.
+        infer: Kernel for the outputs of many images.
         inference_blocks: Blocks that fill the device.
 
     Raises:
@@ -69,10 +69,10 @@ class Kernels:
 
     def __init__(self, xp: Any, variant: str = "modern") -> None:
         try:
-            module = xp.RawModule(code=cuda_source.source(variant), options=cuda_source.OPTIONS)
-            self.train_images = module.get_function(cuda_source.TRAIN_IMAGES)
-            self.update = module.get_function(cuda_source.UPDATE)
-            self.infer = module.get_function(cuda_source.INFER)
+            module = xp.RawModule(code=kernel_source(variant), options=OPTIONS)
+            self.train_images = module.get_function(TRAIN_IMAGES)
+            self.update = module.get_function(UPDATE)
+            self.infer = module.get_function(INFER)
             for kernel in (self.train_images, self.infer):
                 kernel.max_dynamic_shared_size_bytes = SHARED_BYTES  # more than 48 KiB must be asked for
             self.inference_blocks = BLOCKS_A_MULTIPROCESSOR * device_properties(xp)["multiProcessorCount"]

@@ -38,10 +38,10 @@ if TYPE_CHECKING:
     from lenet_gpu.nn.optim import GradientDescent
 
 PROGRESS_SECONDS = 0.2
-"""How often losses are read back for the progress bar; reading waits for the device."""
+"""Seconds between two readings of the losses for the progress bar; reading waits for the device."""
 
 CHUNKS_AHEAD = 2
-"""Chunks of steps the device is given ahead of time, so that it never waits for Python."""
+"""Chunks of steps that are enqueued ahead of time, so that the device never waits for Python."""
 
 
 class CudaEngine(Engine):
@@ -52,12 +52,16 @@ class CudaEngine(Engine):
         optimizer: The update rule: plain gradient descent, `Nesterov`, whose state is trained where it lies, too, or
             `SDLM`, whose rates are read where they lie.
 
+    Attributes:
+        graph_steps: Steps in one CUDA graph.
+
     Raises:
         InputError: The kernels do not cover the network; see `covers`.
         BackendError: The kernels can't be compiled on this machine.
     """
 
     name = "cuda"
+    graph_steps = GRAPH_STEPS
 
     def __init__(self, network: LeNet5, optimizer: GradientDescent) -> None:
         super().__init__(network, optimizer)
@@ -83,7 +87,7 @@ class CudaEngine(Engine):
     @property
     def description(self) -> str:
         """The engine in words."""
-        return f"cuda (two fused kernels a step, {GRAPH_STEPS} steps a CUDA graph)"
+        return f"cuda (two fused kernels a step, {self.graph_steps} steps a CUDA graph)"
 
     def load(self, images: np.ndarray, labels: np.ndarray) -> None:
         """Copy a training set to the device, where it stays as uint8.
@@ -124,12 +128,12 @@ class CudaEngine(Engine):
             TrainingError: Out of device memory, or the device failed.
         """
         order = np.asarray(order)
-        schedule = Schedule(len(order), batch_size, distortions is not None)
+        schedule = Schedule(len(order), batch_size, distortions is not None, self.graph_steps)
         self._check(order, schedule, learning_rates, distortions)
         if schedule.steps == 0:
             return np.zeros(0, dtype=np.float32)
         with device_errors(self._xp, "training"):
-            # Whoever wrote the parameters did so on another stream, which ours doesn't wait for.
+            # The parameters may still be written on another stream, which ours doesn't wait for.
             self.network.backend.synchronize()
             try:
                 with self._stream:
@@ -171,7 +175,7 @@ class CudaEngine(Engine):
         done = 0
         shown = time.monotonic()
         for steps in schedule.chunks():
-            if steps == GRAPH_STEPS and self._graph is not None:
+            if steps == self.graph_steps and self._graph is not None:
                 self._graph.launch()
             else:
                 self._enqueue_steps(buffers, steps)
@@ -193,7 +197,7 @@ class CudaEngine(Engine):
         return np.array(self.network.backend.to_host(array))
 
     def arguments(self, buffers: EpochBuffers) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """What the two kernels of a step are launched with.
+        """Return the arguments that the two kernels of a step are launched with.
 
         Args:
             buffers: The epoch's.
@@ -209,32 +213,32 @@ class CudaEngine(Engine):
             self._loss,
             *self._pixel,
             np.int32(buffers.schedule.distorted),
-            buffers.distortions if buffers.schedule.distorted else buffers.nothing,
-            self._fields if buffers.schedule.distorted else buffers.nothing,
-            buffers.clock,
-            buffers.records,
+            buffers.distortions if buffers.schedule.distorted else buffers.dummy,
+            self._fields if buffers.schedule.distorted else buffers.dummy,
+            buffers.counter,
+            buffers.partials,
         )
         update = (
             self.network.parameters,
             *rule_of(self.optimizer, buffers),
-            buffers.records,
+            buffers.partials,
             buffers.learning_rates,
-            buffers.clock,
+            buffers.counter,
             buffers.losses,
             buffers.correct,
         )
         return train_images, update
 
     def _enqueue_steps(self, buffers: EpochBuffers, steps: int) -> None:
-        """Launch the two kernels of some steps; which steps these are is for the clock on the device to say."""
+        """Launch the two kernels of some steps; the counter on the device says which steps these are."""
         train_images, update = self.arguments(buffers)
-        blocks = len(buffers.records)  # one an image
+        blocks = len(buffers.partials)  # one an image
         for _ in range(steps):
             self._kernels.train_images((blocks,), (THREADS,), train_images, shared_mem=SHARED_BYTES)
             self._kernels.update((update_blocks(self.network.parameters.size),), (UPDATE_THREADS,), update)
 
     def _prepared(self, schedule: Schedule) -> EpochBuffers:
-        """Buffers for the epoch and, if it is long enough, the graph of `GRAPH_STEPS` steps."""
+        """Return buffers for the epoch; capture the graph, too, if the epoch is long enough for one."""
         buffers, state = self._buffers, tuple(self.optimizer.state.values())
         same_state = len(state) == len(self._state) and all(map(operator.is_, state, self._state))
         if buffers is not None and buffers.schedule == schedule and same_state:
@@ -243,8 +247,8 @@ class CudaEngine(Engine):
         if schedule.distorted and self._fields is None:
             self._fields = self._xp.asarray(np.ascontiguousarray(distort.elastic_fields()))
         buffers = EpochBuffers(self._xp, schedule)
-        # The clock is at zero images: one step that does nothing makes the driver load the kernels, which it
-        # can't do while a graph is captured.
+        # The new counter says zero images: one empty step makes the driver load the kernels, which it can't do
+        # while a graph is captured.
         self._enqueue_steps(buffers, 1)
         self._stream.synchronize()
         if schedule.graphs:
@@ -255,7 +259,7 @@ class CudaEngine(Engine):
     def _captured(self, buffers: EpochBuffers) -> Any:
         self._stream.begin_capture()
         try:
-            self._enqueue_steps(buffers, GRAPH_STEPS)
+            self._enqueue_steps(buffers, self.graph_steps)
         except BaseException:
             with contextlib.suppress(Exception):
                 self._stream.end_capture()  # else the stream could never be used again
@@ -263,7 +267,7 @@ class CudaEngine(Engine):
         return self._stream.end_capture()
 
     def outputs(self, images: np.ndarray, progress: Progress | None = None) -> np.ndarray:
-        """Scores of the digits before softmax (`LeNet5.outputs`); see `Engine.outputs`.
+        """Compute the scores of the digits before softmax (`LeNet5.outputs`); see `Engine.outputs`.
 
         The very array that was loaded is not uploaded again.
 

@@ -14,7 +14,7 @@ KERNEL_FILES = ("train_images.cu", "update.cu", "infer.cu")
 """One kernel each."""
 
 HEADS = {"modern": "head_softmax.cuh", "paper": "head_rbf.cuh"}
-"""What follows F6, by the network's variant: the file that is put in for "head.cuh"."""
+"""Files of the output layer and its loss, by the network's variant; they stand in for "head.cuh"."""
 
 WORD = 32
 """Components of a code in one number, a bit each."""
@@ -28,7 +28,7 @@ OPTIONS = ("-std=c++17",)
 """Options for NVRTC."""
 
 HEAD, CODES_HEADER = "head.cuh", "codes.cuh"
-"""Headers that are no files of that name; see `source`."""
+"""Included headers for which there is no file of that name; see `kernel_source`."""
 
 _INCLUDE = re.compile(r'^#include "([\w.]+)"$')
 _ASSERTED = re.compile(r"^static_assert\((\w+|sizeof\(Memory\)) == (\d+)\b", re.MULTILINE)
@@ -36,12 +36,12 @@ _DEFINED = re.compile(r"^constexpr int (\w*THREADS) = (\d+),", re.MULTILINE)
 
 
 @cache
-def source(variant: str = "modern") -> str:
-    """All kernels as one translation unit.
+def kernel_source(variant: str = "modern") -> str:
+    """Return all kernels as one translation unit.
 
     CuPy keys its cache of compiled kernels by the text it is handed, so headers are put in here and not left
-    to the compiler, which would not see that one of them has changed. Two headers are no files of that name:
-    "head.cuh" is the network's own of `HEADS`, and "codes.cuh" is written here, from paper.py.
+    to the compiler: a change of one of them must change the text. Two headers are not files of that name:
+    "head.cuh" is one of `HEADS`, and "codes.cuh" is written here, from paper.py.
 
     Args:
         variant: The network, one of `HEADS`.
@@ -74,7 +74,7 @@ def source(variant: str = "modern") -> str:
 
 
 def _codes() -> str:
-    """The paper's constants of the RBF output as CUDA C++."""
+    """Return the paper's constants of the RBF output as CUDA C++."""
     starts = range(0, len(CODES[0]), WORD)
     words = [[code[start : start + WORD] for start in starts] for code in CODES]
     rows = [[sum((cell > 0) << bit for bit, cell in enumerate(word)) for word in row] for row in words]
@@ -91,15 +91,15 @@ def _codes() -> str:
 
 @cache
 def sizes(variant: str = "modern") -> dict[str, int]:
-    """Sizes that the host must know, as the source itself states them. Only PARAMETERS depends on the network.
+    """Return the sizes that the host must know, as the source states them. Only PARAMETERS depends on the network.
 
     Args:
         variant: The network, one of `HEADS`.
 
     Returns:
-        "PARAMETERS": floats of the network; "RECORD": floats an image leaves behind; "sizeof(Memory)": shared
+        "PARAMETERS": floats of the network; "PARTIALS": floats of an image's partials; "sizeof(Memory)": shared
         memory of a block in bytes; "THREADS": threads of a block of the two kernels that work on images;
         "UPDATE_THREADS": threads of a block of the update kernel.
     """
-    text = source(variant)
+    text = kernel_source(variant)
     return {name: int(value) for name, value in (*_ASSERTED.findall(text), *_DEFINED.findall(text))}

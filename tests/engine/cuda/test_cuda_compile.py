@@ -16,12 +16,21 @@ from pathlib import Path
 import pytest
 from cuda_on_cpu import nvrtc
 
-from lenet_gpu.engine.cuda import source as cuda_source
+from lenet_gpu.engine.cuda.source import (
+    HEADS,
+    INFER,
+    KERNEL_FOLDER,
+    OPTIONS,
+    TRAIN_IMAGES,
+    UPDATE,
+    kernel_source,
+    sizes,
+)
 
 HERE = Path(__file__).parent
 TESTS = HERE.parents[1]
 CEILINGS = json.loads((HERE / "ceilings.json").read_text())
-VARIANTS = tuple(cuda_source.HEADS)
+VARIANTS = tuple(HEADS)
 ARCHITECTURES = list(CEILINGS["modern"])
 
 
@@ -51,7 +60,7 @@ def compiled() -> dict[str, dict[str, dict[str, dict[str, int]]]]:
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_kernels_stay_below_their_ceilings(variant: str, architecture: str) -> None:
     found, ceilings = compiled()[variant][architecture], CEILINGS[variant][architecture]
-    assert set(found) == set(ceilings) == {cuda_source.TRAIN_IMAGES, cuda_source.UPDATE, cuda_source.INFER}
+    assert set(found) == set(ceilings) == {TRAIN_IMAGES, UPDATE, INFER}
     for kernel, ceiling in ceilings.items():
         over = {what: (found[kernel][what], most) for what, most in ceiling.items() if found[kernel][what] > most}
         assert not over, f"{variant}, {kernel}, sm_{architecture}: (found, ceiling) {over}"
@@ -61,13 +70,13 @@ def test_kernels_stay_below_their_ceilings(variant: str, architecture: str) -> N
 def test_shared_memory_of_a_block_fits(architecture: str) -> None:
     """The most a block may ask for (CUDA C++ Programming Guide, technical specifications by compute capability)."""
     kib = {"75": 64, "80": 163, "86": 99, "89": 99, "90": 227, "100": 227, "120": 99}[architecture]
-    assert cuda_source.sizes()["sizeof(Memory)"] <= kib * 1024
+    assert sizes()["sizeof(Memory)"] <= kib * 1024
 
 
 def test_registers_leave_room_for_a_whole_block() -> None:
     for variant, architecture in itertools.product(VARIANTS, ARCHITECTURES):
         kernels = compiled()[variant][architecture]
-        for kernel, threads in ((cuda_source.TRAIN_IMAGES, 512), (cuda_source.UPDATE, 256)):
+        for kernel, threads in ((TRAIN_IMAGES, 512), (UPDATE, 256)):
             assert kernels[kernel]["registers"] * threads <= 65536, (variant, architecture, kernel)
 
 
@@ -77,30 +86,29 @@ def test_the_documented_figures_are_the_measured_ones() -> None:
         figures = (
             CEILINGS[variant][architecture][kernel]
             for variant in VARIANTS
-            for kernel in (cuda_source.TRAIN_IMAGES, cuda_source.UPDATE, cuda_source.INFER)
+            for kernel in (TRAIN_IMAGES, UPDATE, INFER)
         )
         cells = " | ".join(f"{found['registers']} / {found['spills']}" for found in figures)
         assert f"| sm_{architecture} | {cells} |" in text, f"docs/gpu.md: expected | sm_{architecture} | {cells} |"
-    assert f"{cuda_source.sizes()['sizeof(Memory)']:,} bytes" in text
+    assert f"{sizes()['sizeof(Memory)']:,} bytes" in text
 
 
 def test_spills_would_be_seen() -> None:
     """With half the registers the compiler must spill, and the figures must say so."""
-    source = cuda_source.source().replace("__launch_bounds__(THREADS, 1)", "__launch_bounds__(THREADS, 2)")
-    _, log = nvrtc.compile_source(source, "sm_90", (*cuda_source.OPTIONS, *nvrtc.CUPY_OPTIONS))
-    kernel = nvrtc.resources(log)[cuda_source.TRAIN_IMAGES]
+    source = kernel_source().replace("__launch_bounds__(THREADS, 1)", "__launch_bounds__(THREADS, 2)")
+    _, log = nvrtc.compile_source(source, "sm_90", (*OPTIONS, *nvrtc.CUPY_OPTIONS))
+    kernel = nvrtc.resources(log)[TRAIN_IMAGES]
     assert kernel["registers"] <= 64
     assert kernel["spills"] > 0
 
 
 def test_an_error_names_the_file_and_line_of_the_source_as_it_is() -> None:
-    source = cuda_source.source().replace("return parameter - learning_rate", "return parameter - learning_rat")
-    folder = Path(cuda_source.__file__).parent / "kernels"
-    line = 1 + [*map(str.strip, (folder / "update.cu").read_text().splitlines())].index(
+    source = kernel_source().replace("return parameter - learning_rate", "return parameter - learning_rat")
+    line = 1 + [*map(str.strip, (KERNEL_FOLDER / "update.cu").read_text().splitlines())].index(
         "return parameter - learning_rate * gradient;"
     )
     with pytest.raises(RuntimeError, match=rf"update\.cu\({line}\): error: .*learning_rat"):
-        nvrtc.compile_source(source, "sm_90", cuda_source.OPTIONS)
+        nvrtc.compile_source(source, "sm_90", OPTIONS)
 
 
 def record() -> None:

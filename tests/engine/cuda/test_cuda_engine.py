@@ -10,8 +10,8 @@ from stand_in.cuda_cupy import CudaBackend, world
 from lenet_gpu.augment import distort
 from lenet_gpu.augment.augmentation import STANDARD
 from lenet_gpu.backend.backend import NumpyBackend
-from lenet_gpu.engine.cuda import buffers as cuda_plan
 from lenet_gpu.engine.cuda import engine as cuda
+from lenet_gpu.engine.cuda.buffers import SHARED_BYTES, Schedule
 from lenet_gpu.engine.cuda.engine import CudaEngine, covers
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.errors import BackendError, InputError, TrainingError
@@ -26,8 +26,7 @@ N, STEPS = 67, 4
 @pytest.fixture(autouse=True)
 def _device(monkeypatch):
     """A healthy device, and graphs of few steps: what is tested does not depend on how many."""
-    monkeypatch.setattr(cuda, "GRAPH_STEPS", STEPS)
-    monkeypatch.setattr(cuda_plan, "GRAPH_STEPS", STEPS)
+    monkeypatch.setattr(CudaEngine, "graph_steps", STEPS)
     deactivate = cuda_cupy.activate()
     yield
     deactivate()
@@ -110,8 +109,8 @@ def test_epochs_with_and_without_distortions_take_turns(digits):
     expected += train(fresh, n=19)
     other.network.set_parameters(fresh.network.host_parameters())
     expected.append(distorted(other, (2,)))
-    for losses, wanted in zip(found, expected, strict=True):
-        assert np.array_equal(losses, wanted)
+    for losses, those in zip(found, expected, strict=True):
+        assert np.array_equal(losses, those)
     assert not np.array_equal(found[0], make(digits).train(order_of(19, 1), 4, np.linspace(0.02, 0.01, 5)))
 
 
@@ -133,7 +132,7 @@ def test_elastic_fields_are_uploaded_once_and_only_if_needed(digits):
     distorted(engine)
     with engine.network.backend.counting() as counters:
         distorted(engine, (3,))
-    assert counters.transfers == 4  # order, distortions, learning rates, clock
+    assert counters.transfers == 4  # order, distortions, learning rates, counter
     assert engine.network.backend.memory_used() - used < 1.5 * distort.elastic_fields().nbytes
 
 
@@ -152,8 +151,7 @@ def test_graph_equals_single_steps_bit_by_bit(digits, monkeypatch, batch_size):
     n = min(N, 20 * batch_size)
     one = make(digits)
     losses = train(one, batch_size=batch_size, n=n)
-    monkeypatch.setattr(cuda_plan, "GRAPH_STEPS", 10**6)
-    monkeypatch.setattr(cuda, "GRAPH_STEPS", 10**6)
+    monkeypatch.setattr(CudaEngine, "graph_steps", 10**6)
     world.counts.clear()
     other = make(digits)
     assert np.array_equal(train(other, batch_size=batch_size, n=n), losses)
@@ -253,7 +251,7 @@ def test_what_other_streams_have_not_finished_is_waited_for(digits):
 def test_a_batch_larger_than_the_training_set_takes_no_more_memory(digits):
     engine = make(digits)
     train(engine, batch_size=10**6)
-    assert len(engine._buffers.records) == N
+    assert len(engine._buffers.partials) == N
 
 
 def test_memory_is_constant_from_epoch_to_epoch(digits):
@@ -272,7 +270,7 @@ def test_an_epoch_uploads_little_and_waits_seldom(digits):
     with engine.network.backend.counting() as counters:
         world.counts.clear()
         train(engine)
-    assert counters.transfers == 3  # order, learning rates, clock
+    assert counters.transfers == 3  # order, learning rates, counter
     assert counters.syncs == 1  # the losses
     assert counters.calls == 0
     assert world.counts["synchronize"] <= 4  # now and then for a chunk, once in the end
@@ -320,17 +318,17 @@ def test_covers_tells_why_not(digits):
 
     assert "Momentum" in covers(network, backend, Momentum())
     network.loss = "map"
-    assert "'map' is none of the variant 'modern'" in covers(network, backend)
+    assert "'map' does not fit the variant 'modern'" in covers(network, backend)
     network.loss = "cross_entropy"
     paper = LeNet5("paper", backend)
     for loss in ("rbf", "map"):
         paper.loss = loss
         assert covers(paper, backend, SDLM()) is None
     paper.loss = "cross_entropy"
-    assert "'cross_entropy' is none of the variant 'paper'" in covers(paper, backend)
+    assert "'cross_entropy' does not fit the variant 'paper'" in covers(paper, backend)
     assert "float64" in covers(LeNet5("paper", backend, dtype="float64"), backend)
     world.shared_limit = 48 * 1024
-    assert str(cuda_plan.SHARED_BYTES) in covers(network, backend)
+    assert str(SHARED_BYTES) in covers(network, backend)
 
 
 def test_a_network_that_is_not_covered_is_refused():
@@ -449,7 +447,7 @@ def test_stand_in_shows_old_values_to_who_does_not_wait(digits):
     engine = make(digits)
     before = engine.network.host_parameters()
     with engine._stream:
-        buffers = engine._prepared(cuda_plan.Schedule(8, 8))
+        buffers = engine._prepared(Schedule(8, 8))
         buffers.start(np.arange(8), np.array([0.1]))
         engine._enqueue_steps(buffers, 1)
     assert np.array_equal(engine.network.host_parameters(), before)

@@ -18,7 +18,7 @@ from cuda_on_cpu.steps import KERNELS, SHARED, Steps
 
 from lenet_gpu.augment import distort
 from lenet_gpu.augment.augmentation import STANDARD
-from lenet_gpu.engine.cuda import source as cuda_source
+from lenet_gpu.engine.cuda.source import INFER, kernel_source, sizes
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.optim import GradientDescent, Nesterov
@@ -28,14 +28,14 @@ HARNESS = Path(harness.__file__).parent
 
 
 def test_facts_are_the_papers() -> None:
-    rows = re.search(r"C3_TABLE\[C3_MAPS\]\[S2_MAPS\] = \{(.*?)\};", cuda_source.source(), re.DOTALL)
+    rows = re.search(r"C3_TABLE\[C3_MAPS\]\[S2_MAPS\] = \{(.*?)\};", kernel_source(), re.DOTALL)
     assert rows
     table = [re.findall(r"\d", row) for row in re.findall(r"\{(.*?)\}", rows.group(1))]
     assert tuple(tuple(map(int, row)) for row in table) == C3_TABLE
 
 
 def test_sizes_are_the_networks() -> None:
-    assert cuda_source.sizes()["PARAMETERS"] == LeNet5().parameters.size
+    assert sizes()["PARAMETERS"] == LeNet5().parameters.size
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_sizes_are_the_networks() -> None:
 def test_loss_and_every_gradient_agree_with_the_layers(batch_size: int, worst_case: float) -> None:
     """Also with the largest errors that a GPU's approximate exponential and division may have."""
     steps = make_steps(permutation(batch_size), batch_size)
-    steps.library = harness.build(cuda_source.source(), KERNELS, worst_case=worst_case)
+    steps.library = harness.build(kernel_source(), KERNELS, worst_case=worst_case)
     oracle = LeNet5(dtype="float64")
     oracle.set_parameters(trained_parameters())
     images, labels = (array[steps.order] for array in digits())
@@ -58,10 +58,10 @@ def test_loss_and_every_gradient_agree_with_the_layers(batch_size: int, worst_ca
 
 
 def test_constants_of_distortions_are_the_hosts() -> None:
-    found = re.search(r"constexpr int DISTORTION = (\d+);", cuda_source.source())
+    found = re.search(r"constexpr int DISTORTION = (\d+);", kernel_source())
     assert found
     assert int(found.group(1)) == distort.PARAMETERS
-    found = re.search(r"constexpr int NOT_A_DIGIT = (\d+);", cuda_source.source())
+    found = re.search(r"constexpr int NOT_A_DIGIT = (\d+);", kernel_source())
     assert found
     assert int(found.group(1)) == NOT_A_DIGIT
     assert distort.elastic_fields().shape == (distort.FIELDS, 2, 32, 32)
@@ -69,7 +69,7 @@ def test_constants_of_distortions_are_the_hosts() -> None:
 
 @pytest.mark.parametrize(("batch_size", "farther"), [(1, 0.0), (32, 0.0), (32, 12.0)])
 def test_loss_and_gradients_of_distorted_images_and_of_no_digits(batch_size: int, farther: float) -> None:
-    """`farther`: images shifted so that parts of them leave the grid, and places far beyond the image are read."""
+    """`farther`: images shifted so that parts of them leave the grid, and pixels far beyond the image are read."""
     order = permutation(batch_size)
     distortions = STANDARD.draw(7, 1, batch_size)
     distortions[:, 2:6:3] += np.random.default_rng(8).normal(0, farther, (batch_size, 2))
@@ -95,7 +95,7 @@ def test_a_step_moves_the_parameters_against_the_gradient() -> None:
     gradient = make_steps(permutation(8), 8).gradient()
     before, rate = steps.parameters.copy(), steps.learning_rates[0]
     np.testing.assert_allclose(steps.run(1), before - rate * gradient, rtol=0, atol=1e-7)
-    assert steps.clock.tolist() == [1, 0, 8, 8]
+    assert steps.counter.tolist() == [1, 0, 8, 8]
 
 
 def test_twenty_steps_on_real_digits_agree_with_the_layered_engine() -> None:
@@ -123,7 +123,7 @@ def test_twenty_steps_with_everything_agree_with_the_layered_engine() -> None:
     order, rates = permutation(626), np.linspace(0.02, 0.01, 20)
     network = LeNet5(seed=4, initialisation="lecun")
     steps = make_steps(order, 32, **everything(order))
-    steps.library = harness.build(cuda_source.source(), KERNELS, worst_case=1.0)
+    steps.library = harness.build(kernel_source(), KERNELS, worst_case=1.0)
     steps.labels = steps.labels.copy()
     steps.labels[::5] = NOT_A_DIGIT
     steps.learning_rates = rates.astype(np.float32)
@@ -209,8 +209,8 @@ def test_inference_agrees_with_the_layers(grid: int) -> None:
 
 def test_arguments_of_another_type_are_refused() -> None:
     steps = make_steps(permutation(1), 1)
-    kernel = steps.kernel(cuda_source.INFER)
-    arguments = (steps.parameters, steps.images, np.float64(0), np.float32(0), np.int32(1), steps.records)
+    kernel = steps.kernel(INFER)
+    arguments = (steps.parameters, steps.images, np.float64(0), np.float32(0), np.int32(1), steps.partials)
     with pytest.raises(TypeError, match="argument 2 is a float64"):
         kernel((1,), (512,), arguments, shared_mem=SHARED)
 
@@ -221,7 +221,7 @@ def test_arguments_of_another_type_are_refused() -> None:
 @functools.cache
 def numbered_barriers(variant: str) -> tuple[Path, list[str]]:
     """The kernels with every barrier numbered, so that a test can leave one out; the file of each barrier."""
-    parts = cuda_source.source(variant).split("__syncthreads();")
+    parts = kernel_source(variant).split("__syncthreads();")
     source = parts[0] + "".join(f"if (left_out != {k}) __syncthreads();{part}" for k, part in enumerate(parts[1:]))
     before = ["".join(parts[: k + 1]) for k in range(len(parts) - 1)]
     files = [re.findall(r'^#line \d+ "(.*)"$', text, re.MULTILINE)[-1] for text in before]
@@ -259,7 +259,7 @@ def test_every_missing_barrier_is_found(variant: str, loss: str, kernels: str) -
 
 def broken(old: str, new: str) -> Steps:
     """Steps with kernels in which `old` is replaced."""
-    source = cuda_source.source()
+    source = kernel_source()
     assert source.count(old) == 1
     steps = make_steps(permutation(2), 2)
     steps.library = harness.build(source.replace(old, new), KERNELS)
@@ -277,8 +277,8 @@ def test_a_barrier_that_not_all_threads_reach_is_found() -> None:
 
 def test_a_warp_exchange_that_not_all_lanes_reach_is_found() -> None:
     steps = broken(
-        "if (active && lane_of_quad == tap % QUAD) record",
-        "if (lane_of_quad == 1) quad_sum(sum);\n        if (active && lane_of_quad == tap % QUAD) record",
+        "if (active && lane_of_quad == tap % QUAD) partials",
+        "if (lane_of_quad == 1) quad_sum(sum);\n        if (active && lane_of_quad == tap % QUAD) partials",
     )
     with pytest.raises(harness.KernelError, match="for ever"):
         steps.run()
@@ -299,19 +299,19 @@ def sanitized(source: str, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("variant", ["modern", "paper"])
 def test_no_access_lies_beyond_its_array(variant: str) -> None:
-    done = sanitized(cuda_source.source(variant), variant)
+    done = sanitized(kernel_source(variant), variant)
     assert done.returncode == 0, done.stderr[:3000]
     assert done.stdout.startswith("finished")
 
 
 def test_an_access_beyond_a_buffer_is_found() -> None:
-    source = cuda_source.source().replace("k < RECORD - RECORD_S4;", "k <= RECORD - RECORD_S4;")
+    source = kernel_source().replace("k < PARTIALS - PARTIALS_S4;", "k <= PARTIALS - PARTIALS_S4;")
     done = sanitized(source, "modern")
     assert done.returncode != 0
     assert "heap-buffer-overflow" in done.stderr
 
 
 def test_too_little_shared_memory_is_found() -> None:
-    done = sanitized(cuda_source.source(), "modern", str(SHARED - 16))
+    done = sanitized(kernel_source(), "modern", str(SHARED - 16))
     assert done.returncode != 0
     assert "use-after-poison" in done.stderr

@@ -25,10 +25,8 @@ from lenet_gpu.augment import distort
 from lenet_gpu.augment.augmentation import PAPER
 from lenet_gpu.backend.backend import NumpyBackend
 from lenet_gpu.datasets import Dataset, Split
-from lenet_gpu.engine.cuda import buffers as cuda_plan
-from lenet_gpu.engine.cuda import engine as cuda
-from lenet_gpu.engine.cuda import source as cuda_source
 from lenet_gpu.engine.cuda.engine import CudaEngine
+from lenet_gpu.engine.cuda.source import kernel_source, sizes
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.engine.select import make_engine
 from lenet_gpu.nn.lenet5 import LeNet5
@@ -52,17 +50,17 @@ def errors(network, found, expected):
 
 
 def test_codes_and_sizes_are_the_papers():
-    source = cuda_source.source("paper")
+    source = kernel_source("paper")
     rows = re.search(r"CODES\[10\]\[3\] = \{(.*?)\};", source, re.DOTALL)
     assert rows
     words = np.array([re.findall(r"0x[0-9a-f]{8}", row) for row in rows.group(1).strip().splitlines()])  # (10, 3)
     bits = [[int(word, 16) >> bit & 1 for word in row for bit in range(32)] for row in words]
     assert (2 * np.array(bits)[:, :84] - 1).tolist() == [list(code) for code in CODES]
     assert f"RUBBISH_PENALTY = {RUBBISH_PENALTY}f;" in source
-    sizes, modern = cuda_source.sizes("paper"), cuda_source.sizes()
-    assert sizes["PARAMETERS"] == LeNet5("paper").parameters.size
-    assert {**sizes, "PARAMETERS": 0} == {**modern, "PARAMETERS": 0}
-    assert "CODES" not in cuda_source.source()
+    paper, modern = sizes("paper"), sizes()
+    assert paper["PARAMETERS"] == LeNet5("paper").parameters.size
+    assert {**paper, "PARAMETERS": 0} == {**modern, "PARAMETERS": 0}
+    assert "CODES" not in kernel_source()
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 33])
@@ -70,7 +68,7 @@ def test_codes_and_sizes_are_the_papers():
 def test_loss_and_every_gradient_agree_with_the_layers(loss, batch_size):
     """Also with the largest errors that a GPU's approximate functions may have."""
     steps = make_steps(permutation(batch_size), batch_size, loss)
-    steps.library = harness.build(cuda_source.source("paper"), KERNELS, worst_case=float(batch_size == 33))
+    steps.library = harness.build(kernel_source("paper"), KERNELS, worst_case=float(batch_size == 33))
     oracle = oracle_of(loss)
     images, labels = (array[steps.order] for array in digits())
     expected_loss, _ = oracle.loss_and_grads(images, labels)
@@ -171,8 +169,7 @@ def test_inference_agrees_with_the_layers():
 @pytest.fixture
 def _device(monkeypatch):
     """A healthy device, and graphs of few steps."""
-    monkeypatch.setattr(cuda, "GRAPH_STEPS", STEPS)
-    monkeypatch.setattr(cuda_plan, "GRAPH_STEPS", STEPS)
+    monkeypatch.setattr(CudaEngine, "graph_steps", STEPS)
     deactivate = cuda_cupy.activate()
     yield
     deactivate()

@@ -5,14 +5,12 @@ import numpy as np
 import pytest
 from stand_in import cuda_cupy
 
-from lenet_gpu.engine.cuda import buffers as cuda_plan
-from lenet_gpu.engine.cuda import engine as cuda
+from lenet_gpu.engine.cuda.engine import CudaEngine
 
 
 @pytest.fixture(autouse=True)
 def _device(monkeypatch):
-    for module in (cuda, cuda_plan):
-        monkeypatch.setattr(module, "GRAPH_STEPS", 2)
+    monkeypatch.setattr(CudaEngine, "graph_steps", 2)
     deactivate = cuda_cupy.activate()
     yield
     deactivate()

@@ -1,4 +1,4 @@
-// The backward pass of one image by one thread block: from the label to the record that the update kernel reads.
+// The backward pass of one image by one thread block: from the label to the partials that the update kernel adds up.
 //
 // E is the loss of the batch, d stands for dE/da, the derivative by a unit's weighted sum a (before squashing).
 #include "dense.cuh"
@@ -9,9 +9,9 @@
 //   d = f'(a) * (what C5 sends back)      dE/dcoefficient = sum of d * z      dE/dbias = sum of d
 //   C3: d = f'(a) * coefficient * d[S4]   dE/dbias = sum of d
 //
-// A warp takes a map, a lane one of its 25 units. C3's d takes the place of C3's y.
+// A warp takes a map, a lane one of its 25 units. C3's d overwrites C3's y.
 template <int SLICES>
-__device__ inline void backward_s4(float* __restrict__ record, Memory& m) {
+__device__ inline void backward_s4(float* __restrict__ partials, Memory& m) {
     const int lane = threadIdx.x % WARP;
     for (int map = threadIdx.x / WARP; map < S4_MAPS; map += WARPS) {
         float g_coefficient = 0.0f, g_bias = 0.0f, g_c3_bias = 0.0f;
@@ -35,15 +35,15 @@ __device__ inline void backward_s4(float* __restrict__ record, Memory& m) {
         g_bias = warp_sum(g_bias);
         g_c3_bias = warp_sum(g_c3_bias);
         if (lane == 0) {
-            record[S4_COEFFICIENT + map] = g_coefficient;
-            record[S4_BIAS + map] = g_bias;
-            record[C3_BIAS + map] = g_c3_bias;
+            partials[S4_COEFFICIENT + map] = g_coefficient;
+            partials[S4_BIAS + map] = g_bias;
+            partials[C3_BIAS + map] = g_c3_bias;
         }
     }
 }
 
 // The following two phases share the threads: the first eight warps begin with C3's weights, the other eight with C3's
-// inputs, and nobody waits in between.
+// inputs, without a barrier in between.
 constexpr int QUAD = 4;  // four neighbouring lanes work on one sum
 constexpr int C3_WEIGHT_THREADS = 256;
 static_assert(C3_PAIRS * QUAD <= C3_WEIGHT_THREADS && C3_WEIGHT_THREADS % WARP == 0, "whole warps");
@@ -57,7 +57,7 @@ __device__ inline float quad_sum(float value) {
 //
 // Four lanes take a pair, each all 25 sums over every fourth row: a row of d (10) and five rows of S2 (14 each) in
 // registers serve 250 products.
-__device__ inline void backward_c3_weights(float* __restrict__ record, const Memory& m) {
+__device__ inline void backward_c3_weights(float* __restrict__ partials, const Memory& m) {
     if (threadIdx.x >= C3_WEIGHT_THREADS) return;
     const int pair = threadIdx.x / QUAD, lane_of_quad = threadIdx.x % QUAD;
     const bool active = pair < C3_PAIRS;  // the last lanes have no pair, but take part in their warp's exchanges
@@ -82,7 +82,7 @@ __device__ inline void backward_c3_weights(float* __restrict__ record, const Mem
 #pragma unroll
     for (int tap = 0; tap < TAPS; ++tap) {
         const float sum = quad_sum(g[tap]);
-        if (active && lane_of_quad == tap % QUAD) record[C3_WEIGHT + pair * TAPS + tap] = sum;
+        if (active && lane_of_quad == tap % QUAD) partials[C3_WEIGHT + pair * TAPS + tap] = sum;
     }
 }
 
@@ -122,19 +122,19 @@ __device__ inline void backward_c3_inputs(Memory& m) {
     for (int c = 0; c < S2_SIZE; ++c) {
         const float total = quad_sum(sum[c]);
         if (active && lane_of_quad == c % QUAD) {
-            const int place = row * S2_SIZE + c;
-            m.scratch[map * S2_AREA + place] = total * squash_slope(m.s2[map * S2_MAP + place]);
+            const int unit = row * S2_SIZE + c;
+            m.scratch[map * S2_AREA + unit] = total * squash_slope(m.s2[map * S2_MAP + unit]);
         }
     }
 }
 
 // The last two phases give two warps to each of the six maps; their halves are added afterwards.
 constexpr int HALVES = 2, MAP_WARPS = C1_MAPS * HALVES;
-constexpr int S2_PARTIAL = S2_MAPS * S2_AREA;              // in scratch, after d of S2: [12 warps][4]
-constexpr int C1_PARTIAL = S2_PARTIAL + MAP_WARPS * 4;     // [12 warps][32]
-static_assert(MAP_WARPS <= WARPS && C1_PARTIAL + MAP_WARPS * WARP <= SCRATCH, "room for the partial sums");
+constexpr int S2_HALVES = S2_MAPS * S2_AREA;          // in scratch, after d of S2: [12 warps][4]
+constexpr int C1_HALVES = S2_HALVES + MAP_WARPS * 4;  // [12 warps][32]
+static_assert(MAP_WARPS <= WARPS && C1_HALVES + MAP_WARPS * WARP <= SCRATCH, "room for the partial sums");
 
-// S2, and C1's squashing: as S4. C1's d takes the place of C1's y.
+// S2, and C1's squashing: as S4. C1's d overwrites C1's y.
 __device__ inline void backward_s2(Memory& m) {
     const int warp = threadIdx.x / WARP, lane = threadIdx.x % WARP;
     if (warp >= MAP_WARPS) return;
@@ -142,12 +142,12 @@ __device__ inline void backward_s2(Memory& m) {
     const float coefficient = m.s2_coefficient[map];
     float g_coefficient = 0.0f, g_bias = 0.0f, g_c1_bias = 0.0f;
     for (int k = lane; k < S2_AREA / HALVES; k += WARP) {
-        const int place = half * (S2_AREA / HALVES) + k;
+        const int unit = half * (S2_AREA / HALVES) + k;
         float2* top = reinterpret_cast<float2*>(
-            m.c1 + map * C1_MAP + 2 * (place / S2_SIZE) * C1_STRIDE + 2 * (place % S2_SIZE));
+            m.c1 + map * C1_MAP + 2 * (unit / S2_SIZE) * C1_STRIDE + 2 * (unit % S2_SIZE));
         float2* bottom = top + C1_STRIDE / 2;
         const float2 y0 = *top, y1 = *bottom;
-        const float d = m.scratch[map * S2_AREA + place];
+        const float d = m.scratch[map * S2_AREA + unit];
         g_coefficient += d * (y0.x + y0.y + y1.x + y1.y);
         g_bias += d;
         const float back = d * coefficient;
@@ -161,9 +161,9 @@ __device__ inline void backward_s2(Memory& m) {
     g_bias = warp_sum(g_bias);
     g_c1_bias = warp_sum(g_c1_bias);
     if (lane == 0) {
-        m.scratch[S2_PARTIAL + warp * 4] = g_coefficient;
-        m.scratch[S2_PARTIAL + warp * 4 + 1] = g_bias;
-        m.scratch[S2_PARTIAL + warp * 4 + 2] = g_c1_bias;
+        m.scratch[S2_HALVES + warp * 4] = g_coefficient;
+        m.scratch[S2_HALVES + warp * 4 + 1] = g_bias;
+        m.scratch[S2_HALVES + warp * 4 + 2] = g_c1_bias;
     }
 }
 
@@ -190,25 +190,25 @@ __device__ inline void backward_c1_weights(Memory& m) {
                 for (int s = 0; s < COLUMNS; ++s) g[u * KERNEL + v] += d[s] * x[s + v];
         }
     }
-    m.scratch[C1_PARTIAL + warp * WARP + r] = warp_sums(g);
+    m.scratch[C1_HALVES + warp * WARP + r] = warp_sums(g);
 }
 
-__device__ inline void add_halves(float* __restrict__ record, const Memory& m) {
+__device__ inline void add_halves(float* __restrict__ partials, const Memory& m) {
     const int k = threadIdx.x;
     if (k < C1_MAPS * TAPS) {
-        const float* partial = m.scratch + C1_PARTIAL + k / TAPS * HALVES * WARP + k % TAPS;
-        record[C1_WEIGHT + k] = partial[0] + partial[WARP];
+        const float* half = m.scratch + C1_HALVES + k / TAPS * HALVES * WARP + k % TAPS;
+        partials[C1_WEIGHT + k] = half[0] + half[WARP];
     } else if (k < C1_MAPS * TAPS + 3 * S2_MAPS) {
         const int map = (k - C1_MAPS * TAPS) % S2_MAPS, which = (k - C1_MAPS * TAPS) / S2_MAPS;
-        const float* partial = m.scratch + S2_PARTIAL + map * HALVES * 4 + which;
-        const int place = which == 0 ? S2_COEFFICIENT : (which == 1 ? S2_BIAS : C1_BIAS);
-        record[place + map] = partial[0] + partial[4];
+        const float* half = m.scratch + S2_HALVES + map * HALVES * 4 + which;
+        const int gradient = which == 0 ? S2_COEFFICIENT : (which == 1 ? S2_BIAS : C1_BIAS);
+        partials[gradient + map] = half[0] + half[4];
     }
 }
 
 // The whole backward pass; the forward pass must have left its activations in shared memory.
 __device__ inline void backward(
-    const float* __restrict__ parameters, int loss, int label, float one_over_batch, float* __restrict__ record,
+    const float* __restrict__ parameters, int loss, int label, float one_over_batch, float* __restrict__ partials,
     Memory& m) {
     constexpr int F6_SLICES = 14, C5_SLICES = 5;
     loss_backward(loss, label, one_over_batch, m);
@@ -222,18 +222,18 @@ __device__ inline void backward(
             sum_of_slices<C5_UNITS, F6_SLICES>(m.scratch, threadIdx.x) * squash_slope(m.c5[threadIdx.x]);
     __syncthreads();
     backward_dense<S4_UNITS, C5_UNITS, C5_SLICES>(parameters + C5_WEIGHT, m.d_c5, m.scratch);
-    // Everything the dense layers' gradients are made of is known.
+    // The factors of the dense layers' gradients are complete.
     const float* exchanged = reinterpret_cast<const float*>(static_cast<const Exchanged*>(&m));
-    for (int k = threadIdx.x; k < RECORD - RECORD_S4; k += THREADS) record[RECORD_S4 + k] = exchanged[k];
+    for (int k = threadIdx.x; k < PARTIALS - PARTIALS_S4; k += THREADS) partials[PARTIALS_S4 + k] = exchanged[k];
     __syncthreads();
-    backward_s4<C5_SLICES>(record, m);
+    backward_s4<C5_SLICES>(partials, m);
     __syncthreads();
-    backward_c3_weights(record, m);
+    backward_c3_weights(partials, m);
     backward_c3_inputs(m);
     __syncthreads();
     backward_s2(m);
     __syncthreads();
     backward_c1_weights(m);
     __syncthreads();
-    add_halves(record, m);
+    add_halves(partials, m);
 }

@@ -4,7 +4,7 @@
 // C5, F6 and output, before squashing: a[j] = bias[j] + sum over i of weight[j, i] * x[i]
 //
 // A warp takes every sixteenth unit j. Its lanes read neighbouring weights, 512 bytes a request, and a request for
-// each of the warp's units is under way at the same time: what counts here is the way from the second-level cache.
+// each of the warp's units is under way at the same time: what limits this is the latency of the second-level cache.
 template <int INPUTS, int UNITS, bool SQUASHED>
 __device__ inline void forward_dense(
     const float* __restrict__ weight, const float* __restrict__ bias, const float* x, float* y) {
@@ -36,10 +36,10 @@ __device__ inline void forward_dense(
 
 // Backward through the weights of output, F6 or C5: sum over j of weight[j, i] * d[j], for every input i.
 //
-// A thread takes four neighbouring inputs and a slice of the units; the slices lie one after the other in `partial`
+// A thread takes four neighbouring inputs and a slice of the units; the slices lie one after the other in `slice_sums`
 // and are added by `sum_of_slices`, always in the same order.
 template <int INPUTS, int UNITS, int SLICES>
-__device__ inline void backward_dense(const float* __restrict__ weight, const float* d, float* partial) {
+__device__ inline void backward_dense(const float* __restrict__ weight, const float* d, float* slice_sums) {
     constexpr int QUADS = INPUTS / 4, UNITS_A_SLICE = UNITS / SLICES;
     static_assert(INPUTS % 4 == 0 && UNITS % SLICES == 0, "no remainders");
     static_assert(QUADS * SLICES <= THREADS && INPUTS * SLICES <= SCRATCH, "one turn of the block, one scratch");
@@ -57,13 +57,13 @@ __device__ inline void backward_dense(const float* __restrict__ weight, const fl
         sum.z += w.z * delta;
         sum.w += w.w * delta;
     }
-    reinterpret_cast<float4*>(partial)[slice * QUADS + quad] = sum;
+    reinterpret_cast<float4*>(slice_sums)[slice * QUADS + quad] = sum;
 }
 
 template <int INPUTS, int SLICES>
-__device__ inline float sum_of_slices(const float* partial, int input) {
-    float sum = partial[input];
+__device__ inline float sum_of_slices(const float* slice_sums, int input) {
+    float sum = slice_sums[input];
 #pragma unroll
-    for (int slice = 1; slice < SLICES; ++slice) sum += partial[slice * INPUTS + input];
+    for (int slice = 1; slice < SLICES; ++slice) sum += slice_sums[slice * INPUTS + input];
     return sum;
 }

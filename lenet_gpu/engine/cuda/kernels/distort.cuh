@@ -14,9 +14,9 @@ static_assert(FRAME * FRAME <= C1_MAPS * C1_MAP, "the frame is kept where C1 wil
 //   y = p[3] u + p[4] v + p[5] + p[7] field[p[6], 1, row, column]      grid and of the image
 //   input[row, column] = background + scale * (the image at (x, y), between pixels by bilinear interpolation)
 //
-// Every place beyond the image is as good as one on the frame of background around it, so coordinates are clamped to
-// the frame. There is room for the frame in C1's memory, which nobody has read since a barrier: the image before this
-// one is past C1's gradients.
+// Beyond the image all is background, like the frame around it, so coordinates are clamped to the frame. The frame is
+// kept in C1's memory, which no thread has read since the last barrier: C1's gradients of the image before this one are
+// done.
 __device__ inline void load_distorted_image(
     const unsigned char* __restrict__ pixels, const float* __restrict__ p, const float* __restrict__ fields,
     float background, float scale, Memory& m) {

@@ -3,8 +3,8 @@
 // What follows F6: head_softmax.cuh or head_rbf.cuh, as the network has it.
 #include "head.cuh"
 
-// The weights of C1 to S4 come to shared memory once a block. C5, F6 and output are read where they lie (second-level
-// cache): a weight is needed once an image there, so a copy would not pay.
+// A block copies the weights of C1 to S4 to shared memory once. Those of C5, F6 and output are read from the second-level
+// cache: an image needs each of them once, so a copy would not pay.
 __device__ inline void load_weights(const float* __restrict__ parameters, Memory& m) {
     for (int k = threadIdx.x; k < C1_MAPS * TAPS; k += THREADS)
         m.c1_weight[k / TAPS * KERNEL_STRIDE + k % TAPS] = parameters[C1_WEIGHT + k];
@@ -12,9 +12,9 @@ __device__ inline void load_weights(const float* __restrict__ parameters, Memory
         m.c3_weight[k / TAPS * KERNEL_STRIDE + k % TAPS] = parameters[C3_WEIGHT + k];
     // The last three floats of each kernel are padding that is read (as part of a float4) but never used.
     for (int k = threadIdx.x; k < (C1_MAPS + C3_PAIRS) * 3; k += THREADS) {
-        const int kernel = k / 3, place = TAPS + k % 3;
-        if (kernel < C1_MAPS) m.c1_weight[kernel * KERNEL_STRIDE + place] = 0.0f;
-        else m.c3_weight[(kernel - C1_MAPS) * KERNEL_STRIDE + place] = 0.0f;
+        const int kernel = k / 3, tap = TAPS + k % 3;
+        if (kernel < C1_MAPS) m.c1_weight[kernel * KERNEL_STRIDE + tap] = 0.0f;
+        else m.c3_weight[(kernel - C1_MAPS) * KERNEL_STRIDE + tap] = 0.0f;
     }
     if (threadIdx.x < C1_MAPS) {
         m.c1_bias[threadIdx.x] = parameters[C1_BIAS + threadIdx.x];
@@ -73,12 +73,12 @@ __device__ inline float squash_four(float (&a)[4], float* corner, int stride) {
 // C1: y[o, r, s] = f(bias[o] + sum over u, v of weight[o, u, v] * x[r + u, s + v])            6 maps of 28x28
 // S2: y[o, r, s] = f(coefficient[o] * (sum of the 2x2 units of C1 below) + bias[o])           6 maps of 14x14
 //
-// A thread takes one place of S2 in three of the six maps: the patch is loaded once for 300 products.
+// A thread takes the same unit of three of the six S2 maps: the patch is loaded once for 300 products.
 __device__ inline void forward_c1_s2(Memory& m) {
     constexpr int MAPS_A_THREAD = 3;
     for (int item = threadIdx.x; item < C1_MAPS / MAPS_A_THREAD * S2_AREA; item += THREADS) {
         const int first_map = item / S2_AREA * MAPS_A_THREAD;
-        const int place = item % S2_AREA, r = place / S2_SIZE, c = place % S2_SIZE;
+        const int unit = item % S2_AREA, r = unit / S2_SIZE, c = unit % S2_SIZE;
         float patch[KERNEL + 1][KERNEL + 1];
         load_patch(m.x + 2 * r * X_STRIDE + 2 * c, X_STRIDE, patch);
         for (int map = first_map; map < first_map + MAPS_A_THREAD; ++map) {
@@ -88,7 +88,7 @@ __device__ inline void forward_c1_s2(Memory& m) {
             float a[4] = {bias, bias, bias, bias};
             correlate(patch, weight, a);
             const float sum = squash_four(a, m.c1 + map * C1_MAP + 2 * r * C1_STRIDE + 2 * c, C1_STRIDE);
-            m.s2[map * S2_MAP + place] = squash(m.s2_coefficient[map] * sum + m.s2_bias[map]);
+            m.s2[map * S2_MAP + unit] = squash(m.s2_coefficient[map] * sum + m.s2_bias[map]);
         }
     }
 }

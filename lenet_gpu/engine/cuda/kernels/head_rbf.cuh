@@ -20,7 +20,7 @@ __device__ inline float code(int digit, int unit) {
     return (CODES[digit][unit / WARP] >> (unit % WARP) & 1u) != 0 ? 1.0f : -1.0f;
 }
 
-// A warp takes a digit, a lane every 32nd unit: all lanes want the same word of the code, which comes at once then.
+// A warp takes a digit, a lane every 32nd unit: all lanes read the same word of the code, which takes a single request.
 static_assert(CLASSES <= WARPS, "a warp for each digit");
 
 __device__ inline void forward_head(const float* /* nothing is trained here */, Memory& m) {
@@ -41,11 +41,11 @@ __device__ inline void forward_head(const float* /* nothing is trained here */, 
 
 // With N the images of the batch, j the penalty of the rubbish class, which stands for everything that is no digit:
 //
-//   E = mean of y[label]                                               d[i] = -wanted[i] / N             (equation 8)
-//   E = mean of y[label] + log(e^-j + sum over k of e^-y[k])           d[i] = (p[i] - wanted[i]) / N     (equation 9)
+//   E = mean of y[label]                                               d[i] = -target[i] / N             (equation 8)
+//   E = mean of y[label] + log(e^-j + sum over k of e^-y[k])           d[i] = (p[i] - target[i]) / N     (equation 9)
 //   p[i] = e^-y[i] / (e^-j + sum over k of e^-y[k])
 //
-// Here d is dE/ds, and wanted is 1 for the label, 0 for all others. An image that is not a digit has the penalty j
+// Here d is dE/ds, and target is 1 for the label, 0 for all others. An image that is not a digit has the penalty j
 // in loss (9), and counts for nothing in loss (8).
 //
 // Ten threads, each of which goes through all ten scores: cheaper than exchanging sums.
@@ -60,7 +60,7 @@ __device__ inline void loss_backward(int loss, int label, float one_over_batch, 
             answer = k;
         }
     const bool digit = label != NOT_A_DIGIT;
-    const float wanted = i == label ? 1.0f : 0.0f;
+    const float target = i == label ? 1.0f : 0.0f;
     float p = 0.0f, image_loss = digit ? -m.output[label] : 0.0f;
     if (loss != RIGHT_PENALTY) {
         largest = fmaxf(largest, -RUBBISH_PENALTY);  // taken out of all exponents, so that not all terms can be 0
@@ -69,7 +69,7 @@ __device__ inline void loss_backward(int loss, int label, float one_over_batch, 
         p = expf(m.output[i] - largest) / total;
         image_loss = logf(total) + (largest - (digit ? m.output[label] : -RUBBISH_PENALTY));
     }
-    m.d_output[i] = (p - wanted) * one_over_batch;
+    m.d_output[i] = (p - target) * one_over_batch;
     if (i == 0) {
         m.loss = image_loss;
         m.correct = answer == label ? 1.0f : 0.0f;

@@ -11,12 +11,12 @@ __device__ inline void forward_head(const float* __restrict__ parameters, Memory
     forward_dense<F6_UNITS, CLASSES, false>(parameters + OUTPUT_WEIGHT, parameters + OUTPUT_BIAS, m.f6, m.output);
 }
 
-// Softmax and cross-entropy, E = -mean over the batch of (sum over j of wanted[j] log p[j]):
-//   p[j] = exp(a[j]) / sum over k of exp(a[k])            d[j] = (p[j] - wanted[j]) / batch
-// Wanted is 1 for the label and 0 for the other classes; of an image that is not a digit, 1/10 for each class.
+// Softmax and cross-entropy, E = -mean over the batch of (sum over j of target[j] log p[j]):
+//   p[j] = exp(a[j]) / sum over k of exp(a[k])            d[j] = (p[j] - target[j]) / batch
+// The target is 1 for the label and 0 for the other classes; of an image that is not a digit, 1/10 for each class.
 //
 // Ten threads, each of which goes through all ten outputs: cheaper than exchanging sums.
-__device__ inline float wanted(int j, int label) {
+__device__ inline float target(int j, int label) {
     return label == NOT_A_DIGIT ? 1.0f / CLASSES : (j == label ? 1.0f : 0.0f);
 }
 
@@ -30,15 +30,15 @@ __device__ inline void loss_backward(int /* of one loss */, int label, float one
             largest = m.output[k];
             answer = k;
         }
-    float total = 0.0f, wanted_output = 0.0f;  // sum over k of wanted[k] * (a[k] - largest)
+    float total = 0.0f, target_output = 0.0f;  // sum over k of target[k] * (a[k] - largest)
     for (int k = 0; k < CLASSES; ++k) {
         total += expf(m.output[k] - largest);
-        wanted_output += wanted(k, label) * (m.output[k] - largest);
+        target_output += target(k, label) * (m.output[k] - largest);
     }
     const float p = expf(m.output[j] - largest) / total;
-    m.d_output[j] = (p - wanted(j, label)) * one_over_batch;
+    m.d_output[j] = (p - target(j, label)) * one_over_batch;
     if (j == 0) {
-        m.loss = logf(total) - wanted_output;
+        m.loss = logf(total) - target_output;
         m.correct = answer == label ? 1.0f : 0.0f;
     }
 }

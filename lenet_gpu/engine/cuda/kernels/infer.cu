@@ -20,6 +20,6 @@ lenet5_infer(const float* __restrict__ parameters, const unsigned char* __restri
         __syncthreads();
         forward(parameters, m);
         if (threadIdx.x < CLASSES) scores[static_cast<size_t>(image) * CLASSES + threadIdx.x] = m.output[threadIdx.x];
-        // No barrier: the next image is written into x, which nobody has read since the first barrier of `forward`.
+        // No barrier: the next image is written into x, which no thread has read since the first barrier of `forward`.
     }
 }

@@ -1,4 +1,4 @@
-// LeNet-5 in numbers, and where everything lies in memory.
+// LeNet-5 in numbers, and the layout of all memory.
 //
 // Source: LeCun, Bottou, Bengio, Haffner 1998, "Gradient-based learning applied to document recognition", section II.B.
 //
@@ -8,7 +8,7 @@
 // Four things a reader new to CUDA needs:
 //   * A kernel (__global__) is started as a grid of thread blocks. The threads of a block run on one multiprocessor, 32 at
 //     a time (a warp). They share a fast memory (__shared__) and wait for one another at __syncthreads().
-//   * Blocks know nothing of one another: what one must tell the others goes through global memory to the next kernel.
+//   * Blocks do not communicate: what one computes for the others goes through global memory to the next kernel.
 //   * Shared memory answers a warp at once if its 32 addresses lie in different banks (address / 4 modulo 32) or are
 //     equal. That is why some rows below are a little longer than they need to be ("stride").
 //   * A thread's own variables live in registers, which are far faster than any memory: each loaded value is used for as
@@ -26,7 +26,7 @@ constexpr int S2_MAPS = 6, S2_SIZE = 14, S2_AREA = S2_SIZE * S2_SIZE;
 constexpr int C3_MAPS = 16, C3_SIZE = 10, C3_AREA = C3_SIZE * C3_SIZE, C3_PAIRS = 60;
 constexpr int S4_MAPS = 16, S4_SIZE = 5, S4_AREA = S4_SIZE * S4_SIZE, S4_UNITS = S4_MAPS * S4_AREA;  // 400
 constexpr int C5_UNITS = 120, F6_UNITS = 84, CLASSES = 10;
-constexpr int NOT_A_DIGIT = 10;  // label of an image that shows none: every class is wanted alike
+constexpr int NOT_A_DIGIT = 10;  // label of an image that shows none: every class has the same target
 
 // The squashing function f(a) = A tanh(S a), appendix A.
 constexpr float SQUASH_A = 1.7159f, SQUASH_S = 2.0f / 3.0f;
@@ -89,7 +89,7 @@ constexpr int OUTPUT_BIAS = OUTPUT_WEIGHT + CLASSES * F6_UNITS;           // [10
 constexpr int SHARED_WEIGHTS = C5_WEIGHT;  // C1 to S4 share their weights among many units
 static_assert(156 + 12 + 1516 + 32 == SHARED_WEIGHTS, "trainable parameters of C1, S2, C3 and S4 (section II.B)");
 
-// ---- What an image leaves behind for the update kernel: one record of 2,536 floats
+// ---- The partials of an image, 2,536 floats: what it contributes to the gradient of the batch
 //
 //   | gradient of C1 ... S4 | y of S4 | y of C5 | y of F6 | dE/da of C5 | of F6 | of output | loss | correct |
 //   | 1,716                 | 400     | 120     | 84      | 120         | 84    | 10        | 1    | 1       |
@@ -97,31 +97,33 @@ static_assert(156 + 12 + 1516 + 32 == SHARED_WEIGHTS, "trainable parameters of C
 // A weight of C5, F6 or the output is used once an image: its gradient is delta x activation, so the 818 numbers stand
 // for 59,134 gradients (58,284 without those of the output). Every field starts on a 16-byte boundary, where four floats can be read at once.
 
-constexpr int RECORD_S4 = SHARED_WEIGHTS;
-constexpr int RECORD_C5 = RECORD_S4 + S4_UNITS;
-constexpr int RECORD_F6 = RECORD_C5 + C5_UNITS;
-constexpr int RECORD_D_C5 = RECORD_F6 + F6_UNITS;
-constexpr int RECORD_D_F6 = RECORD_D_C5 + C5_UNITS;
-constexpr int RECORD_D_OUTPUT = RECORD_D_F6 + F6_UNITS;
-constexpr int RECORD_LOSS = RECORD_D_OUTPUT + CLASSES;
-constexpr int RECORD_CORRECT = RECORD_LOSS + 1;
-constexpr int RECORD = RECORD_CORRECT + 1;
-static_assert(RECORD == 2536 && RECORD % 4 == 0, "the host allocates this many floats an image");
+constexpr int PARTIALS_S4 = SHARED_WEIGHTS;
+constexpr int PARTIALS_C5 = PARTIALS_S4 + S4_UNITS;
+constexpr int PARTIALS_F6 = PARTIALS_C5 + C5_UNITS;
+constexpr int PARTIALS_D_C5 = PARTIALS_F6 + F6_UNITS;
+constexpr int PARTIALS_D_F6 = PARTIALS_D_C5 + C5_UNITS;
+constexpr int PARTIALS_D_OUTPUT = PARTIALS_D_F6 + F6_UNITS;
+constexpr int PARTIALS_LOSS = PARTIALS_D_OUTPUT + CLASSES;
+constexpr int PARTIALS_CORRECT = PARTIALS_LOSS + 1;
+constexpr int PARTIALS = PARTIALS_CORRECT + 1;
+static_assert(PARTIALS == 2536 && PARTIALS % 4 == 0, "the host allocates this many floats an image");
 
-// ---- The clock: four integers on the device that tell a kernel where in the epoch it is
+// ---- The step counter of an epoch, in device memory
 //
-// A CUDA graph replays its kernels with the very same arguments, so the step number has to live in device memory. Each of
-// the two kernels reads its own step and writes the other's: nobody reads a number while it is being written.
+// A CUDA graph replays its kernels with the very same arguments, so the step number can't be one of them. Each of the two
+// kernels reads its own step and writes the other's: no thread reads a number while another one writes it.
 
-constexpr int CLOCK_IMAGES_STEP = 0;  // step of the kernel that works on images; written by the update kernel
-constexpr int CLOCK_UPDATE_STEP = 1;  // step of the update kernel; written by the kernel that works on images
-constexpr int CLOCK_LENGTH = 2;       // images in the epoch
-constexpr int CLOCK_BATCH = 3;        // images a step
+struct StepCounter {
+    int images_step;  // of the kernel that works on images: steps done; written by the update kernel
+    int update_step;  // of the update kernel; written by the kernel that works on images
+    int images;       // of the epoch
+    int batch_size;   // images a step
+};
 
 // Images of this step: the batch size, less in the last step of an epoch, 0 beyond it.
-__device__ inline int images_of_step(const int* clock, int step) {
-    const int left = clock[CLOCK_LENGTH] - step * clock[CLOCK_BATCH];
-    return left < 0 ? 0 : (left < clock[CLOCK_BATCH] ? left : clock[CLOCK_BATCH]);
+__device__ inline int images_of_step(const StepCounter* counter, int step) {
+    const int left = counter->images - step * counter->batch_size;
+    return left < 0 ? 0 : (left < counter->batch_size ? left : counter->batch_size);
 }
 
 // ---- Shared memory of a block that works on one image
@@ -134,16 +136,16 @@ constexpr int C1_STRIDE = 30, C1_MAP = C1_SIZE * C1_STRIDE;
 constexpr int S2_MAP = 200;                             // 196 units; maps start 8 banks apart
 constexpr int SCRATCH = 2000;
 
-// The part that goes into the record as it is.
+// The fields that are copied to the partials as they are.
 struct Exchanged {
     float s4[S4_UNITS], c5[C5_UNITS], f6[F6_UNITS];
     float d_c5[C5_UNITS], d_f6[F6_UNITS], d_output[CLASSES];
     float loss, correct;
 };
-static_assert(sizeof(Exchanged) == (RECORD - RECORD_S4) * sizeof(float), "the fields of the record, in its order");
+static_assert(sizeof(Exchanged) == (PARTIALS - PARTIALS_S4) * sizeof(float), "the same fields in the same order");
 
 struct Memory : Exchanged {
-    // Outputs of the layers. In the backward pass dE/da takes the place of y in C1 and C3.
+    // Outputs of the layers. In the backward pass dE/da overwrites y in C1 and C3.
     float x[INPUT_SIZE * X_STRIDE];
     float c1[C1_MAPS * C1_MAP];
     float s2[S2_MAPS * S2_MAP];

@@ -3,7 +3,7 @@
 #include "distort.cuh"
 #include "forward.cuh"
 
-// Images step * batch ... of the epoch's order: each leaves its record (see lenet5.cuh) behind.
+// The images of a step, `batch` of the epoch's order: the partials of each (see lenet5.cuh).
 //
 //   parameters      [60850]         the network; [60000] with the paper's output
 //   images, labels  [n][28][28], [n]  the whole training set; label 10: not a digit
@@ -13,30 +13,30 @@
 //   distorted                       whether the images are distorted; if not, the next two are never read
 //   distortions     [length][8]     how each image of the order is, see distort.cuh
 //   fields          [1024][2][32][32]  elastic displacement fields
-//   clock           [4]             where in the epoch we are
-//   records         [batch][2536]   out
+//   counter                         step of the epoch, see lenet5.cuh
+//   partials        [batch][2536]   out
 //
 // Launch with any number of blocks, best one for each image of a batch, and sizeof(Memory) bytes of shared memory.
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
 lenet5_train_images(const float* __restrict__ parameters, const unsigned char* __restrict__ images,
                     const unsigned char* __restrict__ labels, const int* __restrict__ order, int loss,
                     float background, float scale, int distorted, const float* __restrict__ distortions,
-                    const float* __restrict__ fields, int* clock, float* __restrict__ records) {
+                    const float* __restrict__ fields, StepCounter* counter, float* __restrict__ partials) {
     Memory& m = *reinterpret_cast<Memory*>(dynamic_shared);
-    const int step = clock[CLOCK_IMAGES_STEP], count = images_of_step(clock, step);
-    if (blockIdx.x == 0 && threadIdx.x == 0) clock[CLOCK_UPDATE_STEP] = step;
+    const int step = counter->images_step, count = images_of_step(counter, step);
+    if (blockIdx.x == 0 && threadIdx.x == 0) counter->update_step = step;
     if (static_cast<int>(blockIdx.x) >= count) return;
     load_weights(parameters, m);
     for (int image = blockIdx.x; image < count; image += gridDim.x) {
-        const int place = step * clock[CLOCK_BATCH] + image, index = order[place];
+        const int position = step * counter->batch_size + image, index = order[position];
         const unsigned char* pixels = images + static_cast<size_t>(index) * (IMAGE_SIZE * IMAGE_SIZE);
         if (distorted)
             load_distorted_image(
-                pixels, distortions + static_cast<size_t>(place) * DISTORTION, fields, background, scale, m);
+                pixels, distortions + static_cast<size_t>(position) * DISTORTION, fields, background, scale, m);
         else load_image(pixels, background, scale, m);
         __syncthreads();
         forward(parameters, m);
-        backward(parameters, loss, labels[index], 1.0f / count, records + static_cast<size_t>(image) * RECORD, m);
-        // No barrier: the next image is written into x (and C1), which nobody has read since the last barrier of `backward`.
+        backward(parameters, loss, labels[index], 1.0f / count, partials + static_cast<size_t>(image) * PARTIALS, m);
+        // No barrier: the next image is written into x (and C1), which no thread has read since the last barrier of `backward`.
     }
 }

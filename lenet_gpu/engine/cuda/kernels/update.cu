@@ -1,34 +1,34 @@
-// Second kernel of a training step: add up what the images left behind, and move the parameters.
+// Second kernel of a training step: add up the partials of the images, and move the parameters.
 // PARAMETERS: from head_softmax.cuh or head_rbf.cuh, as the network has it.
 #include "head.cuh"
 
 constexpr int UPDATE_THREADS = 256, SLICES = UPDATE_THREADS / WARP;
 constexpr int GROUPS = (PARAMETERS + 3) / 4;  // a thread takes four neighbouring parameters
 
-// The gradient of four neighbouring parameters in a record: scale * vector, four neighbouring floats.
-struct Place {
-    int vector;  // where the four floats lie
-    int scale;   // where the factor lies; NONE: it is 1
+// Four neighbouring parameters' gradients for one image: scale * vector, from its partials.
+struct Term {
+    int vector;  // index of the first of four floats
+    int scale;   // index of the factor; NONE: it is 1
 };
 
 // C1 ... S4 and all biases: the gradient itself. Weight [j, i] of a dense layer: delta[j] * activation[i].
-__device__ inline Place place_of(int parameter) {
+__device__ inline Term term_of(int parameter) {
     if (parameter < C5_WEIGHT) return {parameter, NONE};
     if (parameter < C5_BIAS) {
         const int k = parameter - C5_WEIGHT;
-        return {RECORD_S4 + k % S4_UNITS, RECORD_D_C5 + k / S4_UNITS};
+        return {PARTIALS_S4 + k % S4_UNITS, PARTIALS_D_C5 + k / S4_UNITS};
     }
-    if (parameter < F6_WEIGHT) return {RECORD_D_C5 + parameter - C5_BIAS, NONE};
+    if (parameter < F6_WEIGHT) return {PARTIALS_D_C5 + parameter - C5_BIAS, NONE};
     if (parameter < F6_BIAS) {
         const int k = parameter - F6_WEIGHT;
-        return {RECORD_C5 + k % C5_UNITS, RECORD_D_F6 + k / C5_UNITS};
+        return {PARTIALS_C5 + k % C5_UNITS, PARTIALS_D_F6 + k / C5_UNITS};
     }
-    if (parameter < OUTPUT_WEIGHT || PARAMETERS == OUTPUT_WEIGHT) return {RECORD_D_F6 + parameter - F6_BIAS, NONE};
+    if (parameter < OUTPUT_WEIGHT || PARAMETERS == OUTPUT_WEIGHT) return {PARTIALS_D_F6 + parameter - F6_BIAS, NONE};
     if (parameter < OUTPUT_BIAS) {
         const int k = parameter - OUTPUT_WEIGHT;
-        return {RECORD_F6 + k % F6_UNITS, RECORD_D_OUTPUT + k / F6_UNITS};
+        return {PARTIALS_F6 + k % F6_UNITS, PARTIALS_D_OUTPUT + k / F6_UNITS};
     }
-    return {RECORD_D_OUTPUT + parameter - OUTPUT_BIAS, NONE};
+    return {PARTIALS_D_OUTPUT + parameter - OUTPUT_BIAS, NONE};
 }
 static_assert(C5_WEIGHT % 4 == 0 && C5_BIAS % 4 == 0 && F6_WEIGHT % 4 == 0 && F6_BIAS % 4 == 0 &&
               OUTPUT_WEIGHT % 4 == 0 && OUTPUT_BIAS % 4 == 0, "no group of four lies in two fields");
@@ -56,11 +56,11 @@ __device__ inline void nesterov_step(float gradient, float learning_rate, float 
 }
 
 // Mean loss and number of right answers of the step, by one warp: lane by lane, then across the lanes.
-__device__ inline void sum_losses(const float* __restrict__ records, int count, float* loss, int* correct) {
+__device__ inline void sum_losses(const float* __restrict__ partials, int count, float* loss, int* correct) {
     float loss_sum = 0.0f, correct_sum = 0.0f;
     for (int image = threadIdx.x; image < count; image += WARP) {
-        loss_sum += records[static_cast<size_t>(image) * RECORD + RECORD_LOSS];
-        correct_sum += records[static_cast<size_t>(image) * RECORD + RECORD_CORRECT];
+        loss_sum += partials[static_cast<size_t>(image) * PARTIALS + PARTIALS_LOSS];
+        correct_sum += partials[static_cast<size_t>(image) * PARTIALS + PARTIALS_CORRECT];
     }
     loss_sum = warp_sum(loss_sum);
     correct_sum = warp_sum(correct_sum);
@@ -73,14 +73,14 @@ __device__ inline void sum_losses(const float* __restrict__ records, int count, 
 // dE/dw = sum over the images of the batch; then the optimiser's rule
 //
 //   parameters      [60850]         in and out; as all arrays of this length [60000] with the paper's output
-//   rule                            0: plain gradient descent, for which the next six count for nothing
+//   rule                            0: plain gradient descent, which reads none of the next six
 //   velocity        [60850]         NESTEROV: in and out
 //   average         [60850]         NESTEROV: in and out: the average of the weights
 //   momentum, weight_decay, share   NESTEROV
 //   rates           [60850]         RATES: a factor of each parameter's learning rate
-//   records         [batch][2536]   what the images left behind
+//   partials        [batch][2536]   of the images, see lenet5.cuh
 //   learning_rates  [steps]         of the epoch
-//   clock           [4]             where in the epoch we are; this kernel ends the step
+//   counter                         step of the epoch, see lenet5.cuh; this kernel ends the step
 //   losses, correct [steps]         out: mean loss and number of right answers, before the update
 //
 // A block takes 32 x 4 parameters. Its warp s adds up images s, s + 8, s + 16, ...; then the eight sums are added in
@@ -89,11 +89,11 @@ __device__ inline void sum_losses(const float* __restrict__ records, int count, 
 extern "C" __global__ void __launch_bounds__(UPDATE_THREADS)
 lenet5_update(float* __restrict__ parameters, int rule, float* __restrict__ velocity, float* __restrict__ average,
               float momentum, float weight_decay, float share, const float* __restrict__ rates,
-              const float* __restrict__ records,
-              const float* __restrict__ learning_rates, int* clock, float* __restrict__ losses,
+              const float* __restrict__ partials,
+              const float* __restrict__ learning_rates, StepCounter* counter, float* __restrict__ losses,
               int* __restrict__ correct) {
-    __shared__ float4 partial[SLICES][WARP];
-    const int step = clock[CLOCK_UPDATE_STEP], count = images_of_step(clock, step);
+    __shared__ float4 slice_sums[SLICES][WARP];
+    const int step = counter->update_step, count = images_of_step(counter, step);
     if (count == 0) return;
     const float learning_rate = learning_rates[step];
     const int lane = threadIdx.x % WARP, slice = threadIdx.x / WARP;
@@ -101,24 +101,24 @@ lenet5_update(float* __restrict__ parameters, int rule, float* __restrict__ velo
         const int group = first + lane;
         float4 sum = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
         if (group < GROUPS) {
-            const Place place = place_of(group * 4);
+            const Term term = term_of(group * 4);
 #pragma unroll 4
             for (int image = slice; image < count; image += SLICES) {
-                const float* record = records + static_cast<size_t>(image) * RECORD;
-                const float4 vector = *reinterpret_cast<const float4*>(record + place.vector);
-                const float scale = place.scale == NONE ? 1.0f : record[place.scale];
+                const float* image_partials = partials + static_cast<size_t>(image) * PARTIALS;
+                const float4 vector = *reinterpret_cast<const float4*>(image_partials + term.vector);
+                const float scale = term.scale == NONE ? 1.0f : image_partials[term.scale];
                 sum.x += scale * vector.x;
                 sum.y += scale * vector.y;
                 sum.z += scale * vector.z;
                 sum.w += scale * vector.w;
             }
         }
-        partial[slice][lane] = sum;
+        slice_sums[slice][lane] = sum;
         __syncthreads();
         // 128 parameters of the block: 128 threads finish one each.
         const int k = threadIdx.x, parameter = first * 4 + k;
         if (k < WARP * 4 && parameter < PARAMETERS) {
-            const float* sums = reinterpret_cast<const float*>(partial) + k;
+            const float* sums = reinterpret_cast<const float*>(slice_sums) + k;
             float gradient = sums[0];
 #pragma unroll
             for (int s = 1; s < SLICES; ++s) gradient += sums[s * WARP * 4];
@@ -133,7 +133,7 @@ lenet5_update(float* __restrict__ parameters, int rule, float* __restrict__ velo
         __syncthreads();
     }
     if (blockIdx.x == gridDim.x - 1 && slice == 0) {
-        sum_losses(records, count, losses + step, correct + step);
-        if (lane == 0) clock[CLOCK_IMAGES_STEP] = step + 1;
+        sum_losses(partials, count, losses + step, correct + step);
+        if (lane == 0) counter->images_step = step + 1;
     }
 }
