@@ -10,15 +10,13 @@ from lenet_gpu.augment import distort
 from lenet_gpu.augment.augmentation import PAPER, STANDARD
 from lenet_gpu.backend.backend import NumpyBackend
 from lenet_gpu.engine.cuda.buffers import (
-    SHARED_BYTES,
-    THREADS,
-    UPDATE_THREADS,
     EpochBuffers,
     Schedule,
     plain_rule,
     update_blocks,
 )
 from lenet_gpu.engine.cuda.engine import CudaEngine
+from lenet_gpu.engine.cuda.source import THREADS, UPDATE_THREADS
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.optim import GradientDescent, Nesterov
@@ -54,13 +52,13 @@ def gradients(engine, order, distortions=None):
         schedule = Schedule(len(order), len(order), distortions is not None)
         if distortions is not None:
             engine._prepared(schedule)  # uploads the elastic fields
-        buffers = EpochBuffers(engine._xp, schedule)
+        buffers = EpochBuffers(engine._xp, schedule, engine._kernels.sizes.partials)
         found = engine._xp.zeros(network.parameters.size, dtype="float32")
         buffers.start(order, np.array([-1.0]), distortions)
         train_images, update = engine.arguments(buffers)
         rest = update[1 + len(plain_rule(buffers)) :]
         blocks = (len(order),), (update_blocks(network.parameters.size),)
-        kernels, shared = engine._kernels, SHARED_BYTES
+        kernels, shared = engine._kernels, engine._kernels.sizes.shared_bytes
         kernels.train_images(blocks[0], (THREADS,), train_images, shared_mem=shared)
         kernels.update(blocks[1], (UPDATE_THREADS,), (found, *plain_rule(buffers), *rest))
         return float(engine._host(buffers.losses)[0]), network.views_of(engine._host(found))

@@ -10,16 +10,13 @@ import statistics
 import numpy as np
 
 from lenet_gpu.engine.cuda.buffers import (
-    SHARED_BYTES,
-    THREADS,
-    UPDATE_THREADS,
     EpochBuffers,
     Schedule,
     plain_rule,
     update_blocks,
 )
 from lenet_gpu.engine.cuda.device import Kernels
-from lenet_gpu.engine.cuda.source import sizes
+from lenet_gpu.engine.cuda.source import THREADS, UPDATE_THREADS
 
 REPEATS = 9
 
@@ -94,9 +91,9 @@ def _costs(xp, stream):
 def kernel_times(xp, stream, batches=(1, 32, 128, 1024, 4096)):
     """Each of the two training kernels alone, again and again on the same step."""
     kernels, found, times = Kernels(xp), {}, 50
-    parameters = xp.full(sizes()["PARAMETERS"], 0.01, dtype="float32")
+    parameters = xp.full(kernels.sizes.parameters, 0.01, dtype="float32")
     for batch_size in batches:
-        buffers = EpochBuffers(xp, Schedule(batch_size, batch_size))
+        buffers = EpochBuffers(xp, Schedule(batch_size, batch_size), kernels.sizes.partials)
         buffers.start(np.arange(batch_size), np.zeros(1))
         images, labels = xp.zeros((batch_size, 28, 28), dtype="uint8"), xp.zeros(batch_size, dtype="uint8")
         pixel = np.float32(-0.1), np.float32(0.005)
@@ -111,7 +108,7 @@ def kernel_times(xp, stream, batches=(1, 32, 128, 1024, 4096)):
         )  # fmt: skip
 
         def train_images(arguments=arguments, batch_size=batch_size):
-            shared = SHARED_BYTES
+            shared = kernels.sizes.shared_bytes
             for _ in range(times):
                 kernels.train_images((batch_size,), (THREADS,), arguments, shared_mem=shared)
 

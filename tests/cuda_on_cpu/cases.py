@@ -11,7 +11,7 @@ from lenet_gpu.augment.augmentation import STANDARD
 from lenet_gpu.datasets import load_dataset
 from lenet_gpu.engine.cuda.source import kernel_source
 from lenet_gpu.nn.lenet5 import VARIANTS, LeNet5
-from lenet_gpu.paper import CODES, NOT_A_DIGIT, SQUASH_A, SQUASH_S
+from lenet_gpu.paper import CLASSES, CODES, NOT_A_DIGIT, SQUASH_A, SQUASH_S
 
 from . import harness
 from .steps import KERNELS, Steps
@@ -32,18 +32,25 @@ def with_no_digits(labels: np.ndarray) -> np.ndarray:
     return labels
 
 
-@functools.cache
-def library(variant: str = "modern") -> Path:
-    return harness.build(kernel_source(variant), KERNELS)
+def labels_of(classes: int) -> np.ndarray:
+    """Labels of the digits as if there were that many classes: all of them, and every fifth "none of them"."""
+    labels = np.random.default_rng(classes).integers(0, classes, len(digits()[1]), dtype=np.uint8)
+    labels[::5] = classes
+    return labels
 
 
 @functools.cache
-def trained_parameters(variant: str = "modern") -> np.ndarray:
+def library(variant: str = "modern", classes: int = CLASSES) -> Path:
+    return harness.build(kernel_source(variant, classes), KERNELS)
+
+
+@functools.cache
+def trained_parameters(variant: str = "modern", classes: int = CLASSES) -> np.ndarray:
     """Parameters at which every layer's gradient is of a healthy size, as early initial ones are not.
 
     Those of "paper" draw something between a 6 and a 8: by loss (9) it is one of the two, or no digit.
     """
-    network = LeNet5(variant, seed=3)
+    network = LeNet5(variant, seed=3, classes=classes)
     flat = network.initial_parameters(3)
     flat += np.random.default_rng(3).normal(0, 0.05, flat.shape)
     if variant == "paper":
@@ -58,22 +65,34 @@ def variant_of(loss: str) -> str:
     return next(name for name, variant in VARIANTS.items() if loss in variant.losses)
 
 
-def oracle_of(loss: str, dtype: str = "float64") -> LeNet5:
+def oracle_of(loss: str, dtype: str = "float64", classes: int = CLASSES) -> LeNet5:
     """The readable network at `trained_parameters`."""
     variant = variant_of(loss)
-    network = LeNet5(variant, dtype=dtype)
-    network.set_parameters(trained_parameters(variant))
+    network = LeNet5(variant, dtype=dtype, classes=classes)
+    network.set_parameters(trained_parameters(variant, classes))
     network.loss = loss
     return network
 
 
-def make_steps(order: np.ndarray, batch_size: int, loss: str = "cross_entropy", **options: object) -> Steps:
+def relative_errors(network: LeNet5, found: np.ndarray, expected: np.ndarray) -> dict[str, float]:
+    """Largest error of each parameter's array, relative to the array's largest value."""
+    views, named = network.views_of(found), network.views_of(expected).items()
+    return {name: float(np.abs(views[name] - view).max() / np.abs(view).max()) for name, view in named}
+
+
+def make_steps(
+    order: np.ndarray, batch_size: int, loss: str = "cross_entropy", classes: int = CLASSES, **options: object
+) -> Steps:
+    """Steps on digits from `trained_parameters`; with another number of classes than ten labelled by `labels_of`."""
     images, labels = digits()
+    if classes != CLASSES:
+        labels = labels_of(classes)
     variant = variant_of(loss)
     rates = np.linspace(0.08, 0.04, -(-len(order) // batch_size)).astype(np.float32)
-    start = trained_parameters(variant).copy()
+    start = trained_parameters(variant, classes).copy()
+    built = library(variant, classes)
     return Steps(
-        library(variant), images, labels, order.astype(np.int32), batch_size, start, rates, loss=loss, **options
+        built, images, labels, order.astype(np.int32), batch_size, start, rates, loss=loss, classes=classes, **options
     )
 
 

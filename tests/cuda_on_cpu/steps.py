@@ -2,7 +2,7 @@
 
 Run as a program it takes a few steps and infers once: what the sanitized library is checked with.
 
-    python tests/cuda_on_cpu/steps.py LIBRARY VARIANT [bytes of shared memory]
+    python tests/cuda_on_cpu/steps.py LIBRARY VARIANT CLASSES [bytes of shared memory to leave out]
 """
 
 from __future__ import annotations
@@ -20,13 +20,11 @@ from cuda_on_cpu.harness import Kernel
 
 from lenet_gpu.augment.distort import elastic_fields
 from lenet_gpu.engine.cuda.buffers import LOSSES, update_blocks
-from lenet_gpu.engine.cuda.source import INFER, TRAIN_IMAGES, UPDATE, sizes
+from lenet_gpu.engine.cuda.source import INFER, THREADS, TRAIN_IMAGES, UPDATE, UPDATE_THREADS, Sizes, sizes
 from lenet_gpu.nn.lenet5 import VARIANTS
+from lenet_gpu.paper import CLASSES
 
-PARTIALS = sizes()["PARTIALS"]
-SHARED = sizes()["sizeof(Memory)"]
 KERNELS = (TRAIN_IMAGES, UPDATE, INFER)
-THREADS, UPDATE_THREADS = 512, 256
 DUMMY = np.zeros(0, np.float32)
 BACKGROUND, SCALE = np.float32(-0.1), np.float32(1.275 / 255)
 
@@ -41,13 +39,14 @@ class Steps:
         labels: (n,) uint8.
         order: (m,) int32.
         batch_size: Images a step.
-        parameters: (60850,) float32, or (60000,) with the paper's output, trained in place.
+        parameters: The network's, float32, trained in place.
         learning_rates: (steps,) float32.
         backwards: Order of the fibers.
         grids: Blocks of the two training kernels; None is one block an image, one for 128 parameters.
-        shared: Dynamic shared memory.
+        too_little_shared: Bytes of shared memory that are left out of what the kernels need.
         distortions: (m, 8) float32, or None.
         loss: Name of the loss; the library's network must know it.
+        classes: Number of classes; the library must be built for it.
         nesterov: (momentum, weight_decay, average_decay), or None for another rule.
         rates: A rate of each parameter, or None for another rule; plain gradient descent if both are None.
         velocity, average: As `parameters`, Nesterov's state, trained in place.
@@ -62,9 +61,10 @@ class Steps:
     learning_rates: np.ndarray
     backwards: bool = False
     grids: tuple[int | None, int | None] = (None, None)
-    shared: int = SHARED
+    too_little_shared: int = 0
     distortions: np.ndarray | None = None
     loss: str = "cross_entropy"
+    classes: int = CLASSES
     nesterov: tuple[float, float, float] | None = None
     rates: np.ndarray | None = None
     velocity: np.ndarray = field(init=False)
@@ -77,10 +77,18 @@ class Steps:
     def __post_init__(self) -> None:
         steps = len(self.learning_rates)
         self.velocity, self.average = np.zeros_like(self.parameters), self.parameters.copy()
-        self.partials = np.full((self.batch_size, PARTIALS), np.nan, np.float32)
+        self.partials = np.full((self.batch_size, self.sizes.partials), np.nan, np.float32)
         self.losses = np.full(steps, np.nan, np.float32)
         self.correct = np.full(steps, -1, np.int32)
         self.counter = np.array([0, 0, len(self.order), self.batch_size], np.int32)
+
+    @property
+    def sizes(self) -> Sizes:
+        return sizes("modern" if self.loss == "cross_entropy" else "paper", self.classes)
+
+    @property
+    def shared(self) -> int:
+        return self.sizes.shared_bytes - self.too_little_shared
 
     def kernel(self, name: str) -> Kernel:
         return Kernel(self.library, name, backwards=self.backwards)
@@ -134,22 +142,24 @@ class Steps:
         return gradient
 
     def infer(self, images: np.ndarray, grid: int) -> np.ndarray:
-        """Scores (n, 10)."""
-        scores = np.full((len(images), 10), np.nan, np.float32)
+        """Scores (n, classes)."""
+        scores = np.full((len(images), self.classes), np.nan, np.float32)
         arguments = (self.parameters, images, BACKGROUND, SCALE, np.int32(len(images)), scores)
         self.kernel(INFER)((grid,), (THREADS,), arguments, shared_mem=self.shared)
         return scores
 
 
-def main(library: str, variant: str, shared: str = str(SHARED)) -> None:
+def main(library: str, variant: str, classes: str, too_little_shared: str = "0") -> None:
     """Two steps (the last one incomplete) by each rule, two with everything there is, and an inference."""
     rng = np.random.default_rng(1)
     images = rng.integers(0, 256, (5, 28, 28), dtype=np.uint8)
-    labels = rng.integers(0, 11, 5, dtype=np.uint8)
-    parameters = rng.uniform(-0.1, 0.1, sizes(variant)["PARAMETERS"]).astype(np.float32)
+    labels = rng.integers(0, int(classes) + 1, 5, dtype=np.uint8)
+    count = sizes(variant, int(classes)).parameters
+    parameters = rng.uniform(-0.1, 0.1, count).astype(np.float32)
     order, rates = np.array([4, 0, 2], np.int32), np.full(2, 0.05, np.float32)
     first, last = VARIANTS[variant].losses[0], VARIANTS[variant].losses[-1]
-    steps = Steps(Path(library), images, labels, order, 2, parameters, rates, shared=int(shared), loss=first)
+    options = {"loss": first, "classes": int(classes), "too_little_shared": int(too_little_shared)}
+    steps = Steps(Path(library), images, labels, order, 2, parameters, rates, **options)
     steps.run()
     steps.loss, steps.rates = last, np.ones_like(parameters)
     steps.counter[:2] = 0

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lenet_gpu.augment import distort
-from lenet_gpu.engine.cuda.source import sizes
 from lenet_gpu.nn.optim import Nesterov
 from lenet_gpu.nn.sdlm import SDLM
 
@@ -17,11 +16,6 @@ if TYPE_CHECKING:
     from lenet_gpu.nn.optim import GradientDescent
 
 Array = Any
-
-PARTIALS = sizes()["PARTIALS"]
-SHARED_BYTES = sizes()["sizeof(Memory)"]
-THREADS = sizes()["THREADS"]
-UPDATE_THREADS = sizes()["UPDATE_THREADS"]
 
 PARAMETERS_A_BLOCK = 128
 """Parameters that a block of the update kernel moves at a time: 32 lanes, 4 each."""
@@ -88,6 +82,7 @@ class EpochBuffers:
     Args:
         xp: The array module.
         schedule: The epoch to make room for.
+        partials: Floats of an image's partial gradients (`source.Sizes`).
 
     Attributes:
         schedule: That epoch; another one of the same shape can use the buffers too.
@@ -96,12 +91,12 @@ class EpochBuffers:
         learning_rates: (steps,) float32.
         losses: (steps,) float32, mean loss of each step.
         correct: (steps,) int32, right answers of each step, before its update.
-        counter: (4,) int32, the StepCounter of lenet5.cuh.
-        partials: (batch, 2536) float32, what each image of a batch contributes to the gradient.
+        counter: (4,) int32, see StepCounter in lenet5.cuh.
+        partials: (batch, partials) float32, what each image of a batch contributes to the gradient.
         dummy: (1,) float32, the argument for an array that the kernel does not read.
     """
 
-    def __init__(self, xp: Any, schedule: Schedule) -> None:
+    def __init__(self, xp: Any, schedule: Schedule, partials: int) -> None:
         self.schedule = schedule
         self.order: Array = xp.zeros(schedule.images, dtype="int32")
         distorted = schedule.images if schedule.distorted else 0
@@ -111,7 +106,7 @@ class EpochBuffers:
         self.losses: Array = xp.zeros(schedule.steps, dtype="float32")
         self.correct: Array = xp.zeros(schedule.steps, dtype="int32")
         self.counter: Array = xp.zeros(4, dtype="int32")
-        self.partials: Array = xp.zeros((min(schedule.batch_size, schedule.images), PARTIALS), dtype="float32")
+        self.partials: Array = xp.zeros((min(schedule.batch_size, schedule.images), partials), dtype="float32")
 
     def start(self, order: np.ndarray, learning_rates: np.ndarray, distortions: np.ndarray | None = None) -> None:
         """Upload an epoch and set the step counter to its first step, on the current stream.

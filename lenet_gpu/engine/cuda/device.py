@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from lenet_gpu.backend.remedies import remedy_for
-from lenet_gpu.engine.cuda.buffers import BLOCKS_A_MULTIPROCESSOR, SHARED_BYTES
-from lenet_gpu.engine.cuda.source import INFER, OPTIONS, TRAIN_IMAGES, UPDATE, kernel_source
+from lenet_gpu.engine.cuda.buffers import BLOCKS_A_MULTIPROCESSOR
+from lenet_gpu.engine.cuda.source import INFER, MOST_CLASSES, OPTIONS, TRAIN_IMAGES, UPDATE, kernel_source, sizes
 from lenet_gpu.errors import BackendError, TrainingError
 from lenet_gpu.nn.lenet5 import VARIANTS
 from lenet_gpu.nn.optim import GradientDescent, Nesterov
 from lenet_gpu.nn.sdlm import SDLM
+from lenet_gpu.paper import CLASSES
 
 if TYPE_CHECKING:
     from lenet_gpu.backend.backend import Backend
@@ -38,9 +39,12 @@ def covers(network: LeNet5, backend: Backend, optimizer: GradientDescent | None 
         return f"the kernels compute in float32, not {network.dtype}"
     if optimizer is not None and type(optimizer) not in (GradientDescent, Nesterov, SDLM):
         return f"the kernels know plain gradient descent, Nesterov's and SDLM, not {type(optimizer).__name__}"
+    if network.classes > MOST_CLASSES:
+        return f"the kernels know up to {MOST_CLASSES} classes, not {network.classes}"
     limit = device_properties(backend.xp)["sharedMemPerBlockOptin"]
-    if limit < SHARED_BYTES:
-        return f"the GPU gives a block {limit} bytes of shared memory, the kernels need {SHARED_BYTES}"
+    needed = sizes(network.variant, network.classes).shared_bytes
+    if limit < needed:
+        return f"the GPU gives a block {limit} bytes of shared memory, the kernels need {needed}"
     return None
 
 
@@ -56,25 +60,29 @@ class Kernels:
     Args:
         xp: The module cupy.
         variant: The network, one of `source.HEADS`.
+        classes: Number of its classes.
 
     Attributes:
         train_images: First kernel of a step: forward and backward, an image a block.
         update: Second kernel of a step.
         infer: Kernel for the outputs of many images.
+        sizes: What the kernels and the host agree on.
         inference_blocks: Blocks that fill the device.
 
     Raises:
         BackendError: They can't be compiled or loaded on this machine.
     """
 
-    def __init__(self, xp: Any, variant: str = "modern") -> None:
+    def __init__(self, xp: Any, variant: str = "modern", classes: int = CLASSES) -> None:
+        self.sizes = sizes(variant, classes)
         try:
-            module = xp.RawModule(code=kernel_source(variant), options=OPTIONS)
+            module = xp.RawModule(code=kernel_source(variant, classes), options=OPTIONS)
             self.train_images = module.get_function(TRAIN_IMAGES)
             self.update = module.get_function(UPDATE)
             self.infer = module.get_function(INFER)
             for kernel in (self.train_images, self.infer):
-                kernel.max_dynamic_shared_size_bytes = SHARED_BYTES  # more than 48 KiB must be asked for
+                # More than 48 KiB must be asked for.
+                kernel.max_dynamic_shared_size_bytes = self.sizes.shared_bytes
             self.inference_blocks = BLOCKS_A_MULTIPROCESSOR * device_properties(xp)["multiProcessorCount"]
         # CuPy raises a RuntimeError of its own where NVRTC is missing, an OSError for a cache it can't write.
         except (xp.cuda.compiler.CompileException, RuntimeError, OSError) as error:

@@ -20,18 +20,15 @@ from lenet_gpu.engine.cuda.buffers import (
     GRAPH_STEPS,
     INFERENCE_IMAGES,
     LOSSES,
-    SHARED_BYTES,
-    THREADS,
-    UPDATE_THREADS,
     EpochBuffers,
     Schedule,
     rule_of,
     update_blocks,
 )
 from lenet_gpu.engine.cuda.device import Kernels, covers, device_errors
+from lenet_gpu.engine.cuda.source import THREADS, UPDATE_THREADS
 from lenet_gpu.errors import InputError
 from lenet_gpu.nn.inputs import check_images, check_labels
-from lenet_gpu.paper import NOT_A_DIGIT
 
 if TYPE_CHECKING:
     from lenet_gpu.nn.lenet5 import LeNet5
@@ -79,7 +76,7 @@ class CudaEngine(Engine):
         # x = background + scale * pixel
         self._pixel = (np.float32(network.background), np.float32((network.ink - network.background) / 255.0))
         self._loss = np.int32(LOSSES[network.loss])
-        self._kernels = Kernels(xp, network.variant)
+        self._kernels = Kernels(xp, network.variant, network.classes)
         with device_errors(xp, "making a stream"):
             # Non-blocking: it doesn't wait for the default stream, as capturing a graph requires.
             self._stream = xp.cuda.Stream(non_blocking=True)
@@ -94,7 +91,7 @@ class CudaEngine(Engine):
 
         Args:
             images: (n, 28, 28) uint8 on the host; must not be changed afterwards.
-            labels: (n,) integers 0..9 on the host, or `paper.NOT_A_DIGIT`.
+            labels: (n,) integers on the host: 0 to below the number of classes, or that number: none of them.
 
         Raises:
             InputError: Images or labels of another shape, dtype or range.
@@ -104,7 +101,7 @@ class CudaEngine(Engine):
             raise InputError("training images", found=f"dtype {np.asarray(images).dtype}", expected="uint8")
         checked = check_images(images)
         labels = np.asarray(labels)
-        check_labels(np.where(labels == NOT_A_DIGIT, 0, labels), len(checked))
+        check_labels(labels, len(checked), self.network.classes + 1)
         with device_errors(self._xp, "loading the training set"), self._stream:
             self._forget_epoch()  # a graph holds the addresses of the old set
             self._images = self._xp.asarray(np.ascontiguousarray(checked))
@@ -232,9 +229,9 @@ class CudaEngine(Engine):
     def _enqueue_steps(self, buffers: EpochBuffers, steps: int) -> None:
         """Launch the two kernels of some steps; the counter on the device says which steps these are."""
         train_images, update = self.arguments(buffers)
-        blocks = len(buffers.partials)  # one an image
+        blocks, shared = len(buffers.partials), self._kernels.sizes.shared_bytes  # a block an image
         for _ in range(steps):
-            self._kernels.train_images((blocks,), (THREADS,), train_images, shared_mem=SHARED_BYTES)
+            self._kernels.train_images((blocks,), (THREADS,), train_images, shared_mem=shared)
             self._kernels.update((update_blocks(self.network.parameters.size),), (UPDATE_THREADS,), update)
 
     def _prepared(self, schedule: Schedule) -> EpochBuffers:
@@ -246,7 +243,7 @@ class CudaEngine(Engine):
         self._forget_epoch()
         if schedule.distorted and self._fields is None:
             self._fields = self._xp.asarray(np.ascontiguousarray(distort.elastic_fields()))
-        buffers = EpochBuffers(self._xp, schedule)
+        buffers = EpochBuffers(self._xp, schedule, self._kernels.sizes.partials)
         # The new counter says zero images: one empty step makes the driver load the kernels, which it can't do
         # while a graph is captured.
         self._enqueue_steps(buffers, 1)
@@ -267,7 +264,7 @@ class CudaEngine(Engine):
         return self._stream.end_capture()
 
     def outputs(self, images: np.ndarray, progress: Progress | None = None) -> np.ndarray:
-        """Compute the scores of the digits before softmax (`LeNet5.outputs`); see `Engine.outputs`.
+        """Compute the scores of the classes before softmax (`LeNet5.outputs`); see `Engine.outputs`.
 
         The very array that was loaded is not uploaded again.
 
@@ -276,7 +273,7 @@ class CudaEngine(Engine):
             progress: Called with the number of finished images.
 
         Returns:
-            (n, 10) float32 on the host.
+            (n, classes) float32 on the host.
 
         Raises:
             InputError: Images of another shape or dtype.
@@ -286,18 +283,18 @@ class CudaEngine(Engine):
         checked = check_images(images)
         if checked.dtype != np.uint8:
             return self.network.readable_outputs(checked)
-        out = np.empty((len(checked), 10), dtype=np.float32)
-        xp = self._xp
+        out = np.empty((len(checked), self.network.classes), dtype=np.float32)
+        xp, shared = self._xp, self._kernels.sizes.shared_bytes
         with device_errors(xp, "computing outputs"):
             self.network.backend.synchronize()
             with self._stream:
                 for start in range(0, len(checked), INFERENCE_IMAGES):
                     part = slice(start, start + INFERENCE_IMAGES)
                     batch = self._images[part] if resident else xp.asarray(np.ascontiguousarray(checked[part]))
-                    scores = xp.empty((len(batch), 10), dtype="float32")
+                    scores = xp.empty((len(batch), out.shape[1]), dtype="float32")
                     blocks = min(len(batch), self._kernels.inference_blocks)
                     arguments = (self.network.parameters, batch, *self._pixel, np.int32(len(batch)), scores)
-                    self._kernels.infer((blocks,), (THREADS,), arguments, shared_mem=SHARED_BYTES)
+                    self._kernels.infer((blocks,), (THREADS,), arguments, shared_mem=shared)
                     out[part] = self._host(scores)
                     if progress is not None:
                         progress(start + len(batch), out[:0])

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
-from lenet_gpu.paper import CODES, RUBBISH_PENALTY
+from lenet_gpu.paper import CLASSES, CODES, PAPER_PARAMETERS, RUBBISH_PENALTY
 
 KERNEL_FOLDER = Path(__file__).parent / "kernels"
 
@@ -27,28 +28,69 @@ INFER = "lenet5_infer"
 OPTIONS = ("-std=c++17",)
 """Options for NVRTC."""
 
-HEAD, CODES_HEADER = "head.cuh", "codes.cuh"
-"""Included headers for which there is no file of that name; see `kernel_source`."""
+MOST_CLASSES = 64
+"""Classes that the softmax output can have, from 2."""
+
+THREADS = 512
+"""Threads of a block of the two kernels that work on images."""
+
+UPDATE_THREADS = 256
+"""Threads of a block of the update kernel."""
 
 _INCLUDE = re.compile(r'^#include "([\w.]+)"$')
-_ASSERTED = re.compile(r"^static_assert\((\w+|sizeof\(Memory\)) == (\d+)\b", re.MULTILINE)
-_DEFINED = re.compile(r"^constexpr int (\w*THREADS) = (\d+),", re.MULTILINE)
 
 
-@cache
-def kernel_source(variant: str = "modern") -> str:
-    """Return all kernels as one translation unit.
+class Sizes(NamedTuple):
+    """Sizes that the host and the kernels of a network must agree on; `kernel_source` lets the compiler assert them.
 
-    CuPy keys its cache of compiled kernels by the text it is handed, so headers are put in here and not left
-    to the compiler: a change of one of them must change the text. Two headers are not files of that name:
-    "head.cuh" is one of `HEADS`, and "codes.cuh" is written here, from paper.py.
+    Attributes:
+        parameters: Floats of the network.
+        partials: Floats of an image's partial gradients.
+        shared_bytes: Shared memory of a block of the two kernels that work on images.
+    """
+
+    parameters: int
+    partials: int
+    shared_bytes: int
+
+
+def sizes(variant: str = "modern", classes: int = CLASSES) -> Sizes:
+    """Return the sizes of a network's kernels.
 
     Args:
         variant: The network, one of `HEADS`.
+        classes: Number of classes, 2 to `MOST_CLASSES`.
+    """
+    weights = classes * (84 + 1) if variant == "modern" else 0  # of the output layer
+    # Gradient of C1 to S4; y of S4; y and dE/da of C5 and F6; dE/da of the output; loss and right answer.
+    partials = _multiple_of_4(1716 + 400 + 2 * (120 + 84) + classes + 2)
+    # All of the partials but the gradient; the output; everything else does not depend on the classes.
+    shared = partials - 1716 + _multiple_of_4(classes) + 12848
+    return Sizes(PAPER_PARAMETERS + weights, partials, 4 * shared)
+
+
+def _multiple_of_4(floats: int) -> int:
+    """Round up to whole float4."""
+    return -(-floats // 4) * 4
+
+
+@cache
+def kernel_source(variant: str = "modern", classes: int = CLASSES) -> str:
+    """Return all kernels as one translation unit.
+
+    CuPy keys its cache of compiled kernels by the text it is handed, so headers are put in here and not left
+    to the compiler: a change of one of them must change the text. Three headers are not files of that name:
+    "head.cuh" is one of `HEADS`; "classes.cuh" (the number of classes) and "codes.cuh" (from paper.py) are
+    written here.
+
+    Args:
+        variant: The network, one of `HEADS`.
+        classes: Number of classes, 2 to `MOST_CLASSES`; 10 of "paper".
 
     Returns:
         The text; `#line` directives let compiler messages name the files as they are.
     """
+    written = {"classes.cuh": f"constexpr int CLASSES = {classes};", "codes.cuh": _codes()}
     lines: list[str] = []
     done: set[str] = set()
 
@@ -57,11 +99,11 @@ def kernel_source(variant: str = "modern") -> str:
             return
         done.add(name)
         lines.append(f'#line 1 "{name}"')
-        text = _codes() if name == CODES_HEADER else (KERNEL_FOLDER / name).read_text(encoding="utf-8")
+        text = written.get(name) or (KERNEL_FOLDER / name).read_text(encoding="utf-8")
         for number, line in enumerate(text.splitlines(), 1):
             include = _INCLUDE.match(line)
             if include:
-                add(HEADS[variant] if include.group(1) == HEAD else include.group(1))
+                add(HEADS[variant] if include.group(1) == "head.cuh" else include.group(1))
                 lines.append(f'#line {number + 1} "{name}"')
             elif line != "#pragma once":
                 lines.append(line)
@@ -70,7 +112,20 @@ def kernel_source(variant: str = "modern") -> str:
 
     for name in KERNEL_FILES:
         add(name)
+    lines += ['#line 1 "sizes of the host"', *_assertions(sizes(variant, classes))]
     return "\n".join(lines) + "\n"
+
+
+def _assertions(host: Sizes) -> list[str]:
+    """Return CUDA C++ that does not compile if the kernels' sizes are not the host's."""
+    expected = {
+        "PARAMETERS": host.parameters,
+        "PARTIALS": host.partials,
+        "sizeof(Memory)": host.shared_bytes,
+        "THREADS": THREADS,
+        "UPDATE_THREADS": UPDATE_THREADS,
+    }
+    return [f'static_assert({name} == {value}, "the host says otherwise");' for name, value in expected.items()]
 
 
 def _codes() -> str:
@@ -87,19 +142,3 @@ def _codes() -> str:
             f"constexpr float RUBBISH_PENALTY = {RUBBISH_PENALTY}f;  // j of equation 9",
         ]
     )
-
-
-@cache
-def sizes(variant: str = "modern") -> dict[str, int]:
-    """Return the sizes that the host must know, as the source states them. Only PARAMETERS depends on the network.
-
-    Args:
-        variant: The network, one of `HEADS`.
-
-    Returns:
-        "PARAMETERS": floats of the network; "PARTIALS": floats of an image's partials; "sizeof(Memory)": shared
-        memory of a block in bytes; "THREADS": threads of a block of the two kernels that work on images;
-        "UPDATE_THREADS": threads of a block of the update kernel.
-    """
-    text = kernel_source(variant)
-    return {name: int(value) for name, value in (*_ASSERTED.findall(text), *_DEFINED.findall(text))}

@@ -6,7 +6,6 @@ The compiler is NVRTC, the one CuPy uses at run time; it needs neither a driver 
 from __future__ import annotations
 
 import functools
-import itertools
 import json
 import os
 import subprocess
@@ -20,9 +19,12 @@ from lenet_gpu.engine.cuda.source import (
     HEADS,
     INFER,
     KERNEL_FOLDER,
+    MOST_CLASSES,
     OPTIONS,
+    THREADS,
     TRAIN_IMAGES,
     UPDATE,
+    UPDATE_THREADS,
     kernel_source,
     sizes,
 )
@@ -30,8 +32,19 @@ from lenet_gpu.engine.cuda.source import (
 HERE = Path(__file__).parent
 TESTS = HERE.parents[1]
 CEILINGS = json.loads((HERE / "ceilings.json").read_text())
-VARIANTS = tuple(HEADS)
-ARCHITECTURES = list(CEILINGS["modern"])
+ALL = ("75", "80", "86", "89", "90", "100", "120")
+"""Compute capabilities of the supported architectures, times ten."""
+
+NETWORKS = {
+    "modern": (10, ALL),
+    "paper": (10, ALL),
+    "modern, 2 classes": (2, ("75", "90")),
+    "modern, 26 classes": (26, ("75", "90")),
+    "modern, 64 classes": (64, ("75", "90")),
+}
+"""Number of classes of the networks that are compiled, and for what architectures."""
+
+BUILDS = [(name, architecture) for name, (_, architectures) in NETWORKS.items() for architecture in architectures]
 
 
 @functools.cache
@@ -39,58 +52,59 @@ def compiled() -> dict[str, dict[str, dict[str, dict[str, int]]]]:
     """What the kernels take, by network and architecture: a network a process, side by side."""
     tool = [sys.executable, str(TESTS / "cuda_on_cpu" / "nvrtc.py")]
     running = {
-        variant: subprocess.Popen(
-            [*tool, variant, *ARCHITECTURES], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        name: subprocess.Popen(
+            [*tool, name.split(",")[0], str(classes), *architectures],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
         )
-        for variant in VARIANTS
+        for name, (classes, architectures) in NETWORKS.items()
     }
-    reports: dict[str, dict[str, dict[str, dict[str, int]]]] = {variant: {} for variant in VARIANTS}
-    for variant, process in running.items():
+    reports: dict[str, dict[str, dict[str, dict[str, int]]]] = {name: {} for name in NETWORKS}
+    for name, process in running.items():
         out, errors = process.communicate(timeout=300)
         assert process.returncode == 0, errors
         for line in out.splitlines():
             report = json.loads(line)
             # ptxas says nothing but what it was asked for: no warning anywhere.
             assert "warning" not in report["log"].lower(), report["log"]
-            reports[variant][report["architecture"]] = report["kernels"]
+            reports[name][report["architecture"]] = report["kernels"]
     return reports
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
-@pytest.mark.parametrize("variant", VARIANTS)
-def test_kernels_stay_below_their_ceilings(variant: str, architecture: str) -> None:
-    found, ceilings = compiled()[variant][architecture], CEILINGS[variant][architecture]
+@pytest.mark.parametrize(("network", "architecture"), BUILDS)
+def test_kernels_stay_below_their_ceilings(network: str, architecture: str) -> None:
+    found, ceilings = compiled()[network][architecture], CEILINGS[network][architecture]
     assert set(found) == set(ceilings) == {TRAIN_IMAGES, UPDATE, INFER}
     for kernel, ceiling in ceilings.items():
         over = {what: (found[kernel][what], most) for what, most in ceiling.items() if found[kernel][what] > most}
-        assert not over, f"{variant}, {kernel}, sm_{architecture}: (found, ceiling) {over}"
+        assert not over, f"{network}, {kernel}, sm_{architecture}: (found, ceiling) {over}"
 
 
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("architecture", ALL)
 def test_shared_memory_of_a_block_fits(architecture: str) -> None:
     """The most a block may ask for (CUDA C++ Programming Guide, technical specifications by compute capability)."""
     kib = {"75": 64, "80": 163, "86": 99, "89": 99, "90": 227, "100": 227, "120": 99}[architecture]
-    assert sizes()["sizeof(Memory)"] <= kib * 1024
+    for classes in range(2, MOST_CLASSES + 1):
+        assert sizes("modern", classes).shared_bytes <= kib * 1024
 
 
 def test_registers_leave_room_for_a_whole_block() -> None:
-    for variant, architecture in itertools.product(VARIANTS, ARCHITECTURES):
-        kernels = compiled()[variant][architecture]
-        for kernel, threads in ((TRAIN_IMAGES, 512), (UPDATE, 256)):
-            assert kernels[kernel]["registers"] * threads <= 65536, (variant, architecture, kernel)
+    for network, architecture in BUILDS:
+        kernels = compiled()[network][architecture]
+        for kernel, threads in ((TRAIN_IMAGES, THREADS), (UPDATE, UPDATE_THREADS), (INFER, THREADS)):
+            assert kernels[kernel]["registers"] * threads <= 65536, (network, architecture, kernel)
 
 
 def test_the_documented_figures_are_the_measured_ones() -> None:
     text = (TESTS.parent / "docs" / "gpu.md").read_text()
-    for architecture in ARCHITECTURES:
+    for architecture in ALL:
         figures = (
-            CEILINGS[variant][architecture][kernel]
-            for variant in VARIANTS
-            for kernel in (TRAIN_IMAGES, UPDATE, INFER)
+            CEILINGS[variant][architecture][kernel] for variant in HEADS for kernel in (TRAIN_IMAGES, UPDATE, INFER)
         )
         cells = " | ".join(f"{found['registers']} / {found['spills']}" for found in figures)
         assert f"| sm_{architecture} | {cells} |" in text, f"docs/gpu.md: expected | sm_{architecture} | {cells} |"
-    assert f"{sizes()['sizeof(Memory)']:,} bytes" in text
+    assert f"{sizes().shared_bytes:,} bytes" in text
 
 
 def test_spills_would_be_seen() -> None:

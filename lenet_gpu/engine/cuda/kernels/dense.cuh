@@ -40,8 +40,8 @@ __device__ inline void forward_dense(
 // and are added by `sum_of_slices`, always in the same order.
 template <int INPUTS, int UNITS, int SLICES>
 __device__ inline void backward_dense(const float* __restrict__ weight, const float* d, float* slice_sums) {
-    constexpr int QUADS = INPUTS / 4, UNITS_A_SLICE = UNITS / SLICES;
-    static_assert(INPUTS % 4 == 0 && UNITS % SLICES == 0, "no remainders");
+    constexpr int QUADS = INPUTS / 4, UNITS_A_SLICE = (UNITS + SLICES - 1) / SLICES;
+    static_assert(INPUTS % 4 == 0, "rows are read four weights at a time");
     static_assert(QUADS * SLICES <= THREADS && INPUTS * SLICES <= SCRATCH, "one turn of the block, one scratch");
     if (threadIdx.x >= QUADS * SLICES) return;
     const int quad = threadIdx.x % QUADS, slice = threadIdx.x / QUADS;
@@ -50,6 +50,7 @@ __device__ inline void backward_dense(const float* __restrict__ weight, const fl
 #pragma unroll 12  // so many loads are under way at once; more would not fit into the registers
     for (int k = 0; k < UNITS_A_SLICE; ++k) {
         const int unit = slice * UNITS_A_SLICE + k;
+        if (UNITS % SLICES != 0 && unit >= UNITS) break;  // the last slice may be shorter
         const float4 w = rows[unit * QUADS + quad];
         const float delta = d[unit];
         sum.x += w.x * delta;

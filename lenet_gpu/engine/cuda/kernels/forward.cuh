@@ -1,4 +1,4 @@
-// The forward pass of one image by one thread block: pixels to the ten scores, all in shared memory.
+// The forward pass of one image by one thread block: pixels to the scores of the classes, all in shared memory.
 #include "dense.cuh"
 // What follows F6: head_softmax.cuh or head_rbf.cuh, as the network has it.
 #include "head.cuh"

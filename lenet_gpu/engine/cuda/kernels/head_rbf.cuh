@@ -11,6 +11,7 @@
 
 constexpr int PARAMETERS = OUTPUT_WEIGHT;
 static_assert(PARAMETERS == 60000, "trainable parameters of the whole network (section II.B)");
+static_assert(CLASSES == sizeof(CODES) / sizeof(CODES[0]), "a code for each digit");
 
 // The losses by the numbers of their equations.
 constexpr int RIGHT_PENALTY = 8;  // (9), maximum a posteriori, otherwise
@@ -59,7 +60,7 @@ __device__ inline void loss_backward(int loss, int label, float one_over_batch, 
             largest = m.output[k];
             answer = k;
         }
-    const bool digit = label != NOT_A_DIGIT;
+    const bool digit = label != NO_CLASS;
     const float target = i == label ? 1.0f : 0.0f;
     float p = 0.0f, image_loss = digit ? -m.output[label] : 0.0f;
     if (loss != RIGHT_PENALTY) {

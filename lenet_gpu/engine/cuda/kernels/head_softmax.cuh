@@ -1,23 +1,24 @@
-// What follows F6 in the network `modern`: a dense layer of 850 parameters, softmax and cross-entropy.
+// What follows F6 in the network `modern`: a dense layer, 850 parameters for ten classes, softmax and cross-entropy.
 //
 // A head provides PARAMETERS, forward_head, loss_backward and backward_head; so does head_rbf.cuh, the paper's.
 #include "dense.cuh"
 
 constexpr int PARAMETERS = OUTPUT_BIAS + CLASSES;
-static_assert(PARAMETERS == 60850, "trainable parameters of the whole network");
+static_assert(CLASSES >= 2 && CLASSES <= 64, "the numbers of classes that are tested");
 
-// The scores of the ten digits before softmax (logits): a[j] = bias[j] + sum over i of weight[j, i] * x[i]
+// The scores of the classes before softmax (logits): a[j] = bias[j] + sum over i of weight[j, i] * x[i]
 __device__ inline void forward_head(const float* __restrict__ parameters, Memory& m) {
     forward_dense<F6_UNITS, CLASSES, false>(parameters + OUTPUT_WEIGHT, parameters + OUTPUT_BIAS, m.f6, m.output);
 }
 
 // Softmax and cross-entropy, E = -mean over the batch of (sum over j of target[j] log p[j]):
 //   p[j] = exp(a[j]) / sum over k of exp(a[k])            d[j] = (p[j] - target[j]) / batch
-// The target is 1 for the label and 0 for the other classes; of an image that is not a digit, 1/10 for each class.
+// The target is 1 for the label and 0 for the other classes; of an image of none of them, 1 / CLASSES for
+// each class.
 //
-// Ten threads, each of which goes through all ten outputs: cheaper than exchanging sums.
+// A thread for each class, which goes through all outputs: cheaper than exchanging sums.
 __device__ inline float target(int j, int label) {
-    return label == NOT_A_DIGIT ? 1.0f / CLASSES : (j == label ? 1.0f : 0.0f);
+    return label == NO_CLASS ? 1.0f / CLASSES : (j == label ? 1.0f : 0.0f);
 }
 
 __device__ inline void loss_backward(int /* of one loss */, int label, float one_over_batch, Memory& m) {
@@ -25,12 +26,14 @@ __device__ inline void loss_backward(int /* of one loss */, int label, float one
     if (j >= CLASSES) return;
     float largest = m.output[0];
     int answer = 0;
+#pragma unroll 10  // all rounds of ten classes; those of 64 at once would spill registers
     for (int k = 1; k < CLASSES; ++k)
         if (m.output[k] > largest) {
             largest = m.output[k];
             answer = k;
         }
     float total = 0.0f, target_output = 0.0f;  // sum over k of target[k] * (a[k] - largest)
+#pragma unroll 10
     for (int k = 0; k < CLASSES; ++k) {
         total += expf(m.output[k] - largest);
         target_output += target(k, label) * (m.output[k] - largest);
@@ -45,7 +48,9 @@ __device__ inline void loss_backward(int /* of one loss */, int label, float one
 
 // Back to F6 and through its squashing: dE/da[i] = f'(a[i]) * sum over j of weight[j, i] * d[j]
 __device__ inline void backward_head(const float* __restrict__ parameters, Memory& m) {
-    constexpr int OUTPUT_SLICES = 10;
+    // One class a slice, or as many as make the slices fit into `scratch`.
+    constexpr int MOST_SLICES = SCRATCH / F6_UNITS, CLASSES_A_SLICE = (CLASSES + MOST_SLICES - 1) / MOST_SLICES;
+    constexpr int OUTPUT_SLICES = (CLASSES + CLASSES_A_SLICE - 1) / CLASSES_A_SLICE;
     backward_dense<F6_UNITS, CLASSES, OUTPUT_SLICES>(parameters + OUTPUT_WEIGHT, m.d_output, m.scratch);
     __syncthreads();
     if (threadIdx.x < F6_UNITS)

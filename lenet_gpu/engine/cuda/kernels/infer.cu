@@ -1,12 +1,12 @@
 // Inference: the scores of many images.
 #include "forward.cuh"
 
-// Scores of the ten digits for `count` images, one thread block an image at a time: logits, or penalties with their sign
+// Scores of the classes for `count` images, one thread block an image at a time: logits, or penalties with their sign
 // turned.
 //
-//   parameters  [60850]          the network; [60000] with the paper's output
-//   images      [count][28][28]  pixels
-//   scores      [count][10]      out
+//   parameters  [PARAMETERS]      the network
+//   images      [count][28][28]   pixels
+//   scores      [count][CLASSES]  out
 //
 // Launch with any number of blocks, best a few for each multiprocessor, and sizeof(Memory) bytes of shared memory.
 extern "C" __global__ void __launch_bounds__(THREADS, 1)

@@ -3,7 +3,9 @@
 // Source: LeCun, Bottou, Bengio, Haffner 1998, "Gradient-based learning applied to document recognition", section II.B.
 //
 //   input   C1        S2        C3         S4        C5    F6   output
-//   32x32 - 6@28x28 - 6@14x14 - 16@10x10 - 16@5x5 - 120 - 84 - 10
+//   32x32 - 6@28x28 - 6@14x14 - 16@10x10 - 16@5x5 - 120 - 84 - 10 (or another number of classes)
+//
+// Sizes in comments are those of ten classes.
 //
 // Four things a reader new to CUDA needs:
 //   * A kernel (__global__) is started as a grid of thread blocks. The threads of a block run on one multiprocessor, 32 at
@@ -14,6 +16,8 @@
 //   * A thread's own variables live in registers, which are far faster than any memory: each loaded value is used for as
 //     many products as possible.
 #pragma once
+// CLASSES, for which the kernels are compiled.
+#include "classes.cuh"
 
 // ---- section II.B
 
@@ -25,8 +29,8 @@ constexpr int C1_MAPS = 6, C1_SIZE = 28;
 constexpr int S2_MAPS = 6, S2_SIZE = 14, S2_AREA = S2_SIZE * S2_SIZE;
 constexpr int C3_MAPS = 16, C3_SIZE = 10, C3_AREA = C3_SIZE * C3_SIZE, C3_PAIRS = 60;
 constexpr int S4_MAPS = 16, S4_SIZE = 5, S4_AREA = S4_SIZE * S4_SIZE, S4_UNITS = S4_MAPS * S4_AREA;  // 400
-constexpr int C5_UNITS = 120, F6_UNITS = 84, CLASSES = 10;
-constexpr int NOT_A_DIGIT = 10;  // label of an image that shows none: every class has the same target
+constexpr int C5_UNITS = 120, F6_UNITS = 84;
+constexpr int NO_CLASS = CLASSES;  // label of an image of none of the classes; with digits, "not a digit"
 
 // The squashing function f(a) = A tanh(S a), appendix A.
 constexpr float SQUASH_A = 1.7159f, SQUASH_S = 2.0f / 3.0f;
@@ -95,7 +99,9 @@ static_assert(156 + 12 + 1516 + 32 == SHARED_WEIGHTS, "trainable parameters of C
 //   | 1,716                 | 400     | 120     | 84      | 120         | 84    | 10        | 1    | 1       |
 //
 // A weight of C5, F6 or the output is used once an image: its gradient is delta x activation, so the 818 numbers stand
-// for 59,134 gradients (58,284 without those of the output). Every field starts on a 16-byte boundary, where four floats can be read at once.
+// for 59,134 gradients (58,284 without those of the output). Every field up to dE/da of the output starts on a 16-byte
+// boundary, where four floats can be read at once. So do the next image's partials: for some numbers of classes the last
+// field is padded.
 
 constexpr int PARTIALS_S4 = SHARED_WEIGHTS;
 constexpr int PARTIALS_C5 = PARTIALS_S4 + S4_UNITS;
@@ -103,27 +109,28 @@ constexpr int PARTIALS_F6 = PARTIALS_C5 + C5_UNITS;
 constexpr int PARTIALS_D_C5 = PARTIALS_F6 + F6_UNITS;
 constexpr int PARTIALS_D_F6 = PARTIALS_D_C5 + C5_UNITS;
 constexpr int PARTIALS_D_OUTPUT = PARTIALS_D_F6 + F6_UNITS;
-constexpr int PARTIALS_LOSS = PARTIALS_D_OUTPUT + CLASSES;
+constexpr int OUTPUT_FIELD = (CLASSES + 2 + 3) / 4 * 4 - 2;  // padding may be read with the last class, but is not used
+constexpr int PARTIALS_LOSS = PARTIALS_D_OUTPUT + OUTPUT_FIELD;
 constexpr int PARTIALS_CORRECT = PARTIALS_LOSS + 1;
 constexpr int PARTIALS = PARTIALS_CORRECT + 1;
-static_assert(PARTIALS == 2536 && PARTIALS % 4 == 0, "the host allocates this many floats an image");
+static_assert(PARTIALS % 4 == 0 && PARTIALS_D_OUTPUT % 4 == 0, "fields on 16-byte boundaries");
 
-// ---- The step counter of an epoch, in device memory
+// ---- The step counter of an epoch: four integers in device memory
 //
 // A CUDA graph replays its kernels with the very same arguments, so the step number can't be one of them. Each of the two
 // kernels reads its own step and writes the other's: no thread reads a number while another one writes it.
 
-struct StepCounter {
-    int images_step;  // of the kernel that works on images: steps done; written by the update kernel
-    int update_step;  // of the update kernel; written by the kernel that works on images
-    int images;       // of the epoch
-    int batch_size;   // images a step
+enum StepCounter {
+    IMAGES_STEP,   // step of the kernel that works on images, which is the steps done; written by the update kernel
+    UPDATE_STEP,   // step of the update kernel; written by the kernel that works on images
+    EPOCH_IMAGES,  // images in the epoch
+    BATCH_SIZE,    // images a step
 };
 
 // Images of this step: the batch size, less in the last step of an epoch, 0 beyond it.
-__device__ inline int images_of_step(const StepCounter* counter, int step) {
-    const int left = counter->images - step * counter->batch_size;
-    return left < 0 ? 0 : (left < counter->batch_size ? left : counter->batch_size);
+__device__ inline int images_of_step(const int* counter, int step) {
+    const int left = counter[EPOCH_IMAGES] - step * counter[BATCH_SIZE];
+    return left < 0 ? 0 : (left < counter[BATCH_SIZE] ? left : counter[BATCH_SIZE]);
 }
 
 // ---- Shared memory of a block that works on one image
@@ -139,7 +146,7 @@ constexpr int SCRATCH = 2000;
 // The fields that are copied to the partials as they are.
 struct Exchanged {
     float s4[S4_UNITS], c5[C5_UNITS], f6[F6_UNITS];
-    float d_c5[C5_UNITS], d_f6[F6_UNITS], d_output[CLASSES];
+    float d_c5[C5_UNITS], d_f6[F6_UNITS], d_output[OUTPUT_FIELD];
     float loss, correct;
 };
 static_assert(sizeof(Exchanged) == (PARTIALS - PARTIALS_S4) * sizeof(float), "the same fields in the same order");
@@ -150,7 +157,7 @@ struct Memory : Exchanged {
     float c1[C1_MAPS * C1_MAP];
     float s2[S2_MAPS * S2_MAP];
     float c3[C3_MAPS * C3_AREA];
-    float output[12];  // scores of the digits, of which the largest wins
+    float output[(CLASSES + 3) / 4 * 4];  // scores of the classes, of which the largest wins
     // Weights of C1 to S4.
     float c1_weight[C1_MAPS * KERNEL_STRIDE];
     float c3_weight[C3_PAIRS * KERNEL_STRIDE];
@@ -158,7 +165,6 @@ struct Memory : Exchanged {
     float c3_bias[C3_MAPS], s4_coefficient[S4_MAPS], s4_bias[S4_MAPS];
     float scratch[SCRATCH];  // partial sums; dE/da of S2
 };
-static_assert(sizeof(Memory) == 54720, "the host asks for this much shared memory");
 static_assert(sizeof(Memory) <= 64 * 1024, "a Turing multiprocessor has 64 KiB");
 
 extern __shared__ float4 dynamic_shared[];  // its size is given at launch

@@ -5,30 +5,30 @@
 
 // The images of a step, `batch` of the epoch's order: the partials of each (see lenet5.cuh).
 //
-//   parameters      [60850]         the network; [60000] with the paper's output
-//   images, labels  [n][28][28], [n]  the whole training set; label 10: not a digit
+//   parameters      [PARAMETERS]    the network
+//   images, labels  [n][28][28], [n]  the whole training set; label NO_CLASS: none of the classes
 //   order           [length]        the epoch's permutation of 0 ... n - 1
 //   loss                            which one, for a head that knows several
 //   background, scale               pixel value v stands for background + scale * v
 //   distorted                       whether the images are distorted; if not, the next two are never read
 //   distortions     [length][8]     how each image of the order is, see distort.cuh
 //   fields          [1024][2][32][32]  elastic displacement fields
-//   counter                         step of the epoch, see lenet5.cuh
-//   partials        [batch][2536]   out
+//   counter         [4]             step of the epoch, see lenet5.cuh
+//   partials        [batch][PARTIALS]  out
 //
 // Launch with any number of blocks, best one for each image of a batch, and sizeof(Memory) bytes of shared memory.
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
 lenet5_train_images(const float* __restrict__ parameters, const unsigned char* __restrict__ images,
                     const unsigned char* __restrict__ labels, const int* __restrict__ order, int loss,
                     float background, float scale, int distorted, const float* __restrict__ distortions,
-                    const float* __restrict__ fields, StepCounter* counter, float* __restrict__ partials) {
+                    const float* __restrict__ fields, int* counter, float* __restrict__ partials) {
     Memory& m = *reinterpret_cast<Memory*>(dynamic_shared);
-    const int step = counter->images_step, count = images_of_step(counter, step);
-    if (blockIdx.x == 0 && threadIdx.x == 0) counter->update_step = step;
+    const int step = counter[IMAGES_STEP], count = images_of_step(counter, step);
+    if (blockIdx.x == 0 && threadIdx.x == 0) counter[UPDATE_STEP] = step;
     if (static_cast<int>(blockIdx.x) >= count) return;
     load_weights(parameters, m);
     for (int image = blockIdx.x; image < count; image += gridDim.x) {
-        const int position = step * counter->batch_size + image, index = order[position];
+        const int position = step * counter[BATCH_SIZE] + image, index = order[position];
         const unsigned char* pixels = images + static_cast<size_t>(index) * (IMAGE_SIZE * IMAGE_SIZE);
         if (distorted)
             load_distorted_image(

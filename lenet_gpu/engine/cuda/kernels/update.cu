@@ -1,5 +1,5 @@
 // Second kernel of a training step: add up the partials of the images, and move the parameters.
-// PARAMETERS: from head_softmax.cuh or head_rbf.cuh, as the network has it.
+// PARAMETERS: from head_softmax.cuh (60,850 for ten classes) or head_rbf.cuh (60,000), as the network has it.
 #include "head.cuh"
 
 constexpr int UPDATE_THREADS = 256, SLICES = UPDATE_THREADS / WARP;
@@ -72,15 +72,15 @@ __device__ inline void sum_losses(const float* __restrict__ partials, int count,
 
 // dE/dw = sum over the images of the batch; then the optimiser's rule
 //
-//   parameters      [60850]         in and out; as all arrays of this length [60000] with the paper's output
+//   parameters      [PARAMETERS]    in and out
 //   rule                            0: plain gradient descent, which reads none of the next six
-//   velocity        [60850]         NESTEROV: in and out
-//   average         [60850]         NESTEROV: in and out: the average of the weights
+//   velocity        [PARAMETERS]    NESTEROV: in and out
+//   average         [PARAMETERS]    NESTEROV: in and out: the average of the weights
 //   momentum, weight_decay, share   NESTEROV
-//   rates           [60850]         RATES: a factor of each parameter's learning rate
-//   partials        [batch][2536]   of the images, see lenet5.cuh
+//   rates           [PARAMETERS]    RATES: a factor of each parameter's learning rate
+//   partials        [batch][PARTIALS]  of the images, see lenet5.cuh
 //   learning_rates  [steps]         of the epoch
-//   counter                         step of the epoch, see lenet5.cuh; this kernel ends the step
+//   counter         [4]             step of the epoch, see lenet5.cuh; this kernel ends the step
 //   losses, correct [steps]         out: mean loss and number of right answers, before the update
 //
 // A block takes 32 x 4 parameters. Its warp s adds up images s, s + 8, s + 16, ...; then the eight sums are added in
@@ -90,10 +90,10 @@ extern "C" __global__ void __launch_bounds__(UPDATE_THREADS)
 lenet5_update(float* __restrict__ parameters, int rule, float* __restrict__ velocity, float* __restrict__ average,
               float momentum, float weight_decay, float share, const float* __restrict__ rates,
               const float* __restrict__ partials,
-              const float* __restrict__ learning_rates, StepCounter* counter, float* __restrict__ losses,
+              const float* __restrict__ learning_rates, int* counter, float* __restrict__ losses,
               int* __restrict__ correct) {
     __shared__ float4 slice_sums[SLICES][WARP];
-    const int step = counter->update_step, count = images_of_step(counter, step);
+    const int step = counter[UPDATE_STEP], count = images_of_step(counter, step);
     if (count == 0) return;
     const float learning_rate = learning_rates[step];
     const int lane = threadIdx.x % WARP, slice = threadIdx.x / WARP;
@@ -134,6 +134,6 @@ lenet5_update(float* __restrict__ parameters, int rule, float* __restrict__ velo
     }
     if (blockIdx.x == gridDim.x - 1 && slice == 0) {
         sum_losses(partials, count, losses + step, correct + step);
-        if (lane == 0) counter->images_step = step + 1;
+        if (lane == 0) counter[IMAGES_STEP] = step + 1;
     }
 }

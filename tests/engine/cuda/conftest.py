@@ -1,0 +1,21 @@
+"""What the tests of the CUDA engine share."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from stand_in import cuda_cupy
+
+from lenet_gpu.engine.cuda.engine import CudaEngine
+
+GRAPH_STEPS = 4
+
+
+@pytest.fixture
+def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A healthy stand-in for a GPU, and graphs of few steps: what is tested does not depend on how many."""
+    monkeypatch.setattr(CudaEngine, "graph_steps", GRAPH_STEPS)
+    deactivate = cuda_cupy.activate()
+    yield
+    deactivate()
