@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from lenet_gpu import seeds
-from lenet_gpu.augment.distort import FIELDS, GRID, IDENTITY, PARAMETERS, Distorter
+from lenet_gpu.augment.distort import FIELDS, IDENTITY, PARAMETERS, distort_reference, elastic_fields
 from lenet_gpu.augment.stroke_width import stroke_width_variants
 from lenet_gpu.errors import InputError
 from lenet_gpu.paper import INPUT_SIZE
@@ -180,6 +180,7 @@ def varied_samples(images: np.ndarray, augmentation: Augmentation, count: int, s
     picked = variants[which, np.arange(n)[:, None]]  # (n, count, 28, 28)
     parameters = augmentation.draw(seed, 1, n * count).reshape(n, count, PARAMETERS)
     picked[:, 0], parameters[:, 0] = images, IDENTITY
-    out = np.empty((n * count, GRID), dtype=np.float32)
-    Distorter(n * count)(picked.reshape(n * count, -1), parameters.reshape(-1, PARAMETERS), out)
+    out = distort_reference(
+        np, picked.reshape(n * count, -1), parameters.reshape(-1, PARAMETERS), elastic_fields()
+    )  # (n * count, 32, 32)
     return out.reshape(n, count, INPUT_SIZE, INPUT_SIZE)

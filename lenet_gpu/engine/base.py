@@ -38,7 +38,20 @@ class Engine(ABC):
     workers = 1
 
     def __init__(self, network: Network, optimizer: Optimizer | None = None) -> None:
-        self.network, self.optimizer = network, optimizer
+        self.network, self._optimizer = network, optimizer
+
+    @property
+    def optimizer(self) -> Optimizer:
+        """The update rule.
+
+        Raises:
+            InputError: The engine was made without one.
+        """
+        if self._optimizer is None:
+            raise InputError(
+                "training", found="an engine for inference alone", remedy="make the engine with an optimizer"
+            )
+        return self._optimizer
 
     @property
     def description(self) -> str:
@@ -103,16 +116,6 @@ class Engine(ABC):
             (n, ...) host arrays.
         """
         return self.network.readable_activations(images, names)
-
-    def rule(self) -> Optimizer:
-        """Give the update rule.
-
-        Raises:
-            InputError: The engine was made for inference alone.
-        """
-        if self.optimizer is None:
-            raise InputError(f"engine {self.name}", found="no optimizer", expected="one to train with")
-        return self.optimizer
 
     def close(self) -> None:  # noqa: B027 (an engine that holds nothing has nothing to give back)
         """Give back processes, memory and devices. The engine can't be used afterwards."""

@@ -47,7 +47,7 @@ class LayeredEngine(Engine):
         Returns:
             The mean loss before the update, a 0-d array on the backend.
         """
-        network, xp, rule = self.network, self.network.backend.xp, self.rule()
+        network, xp = self.network, self.network.backend.xp
         images, labels = self._images[indices], self._labels[indices]
         if distortions is None:
             x = network.input_layer(images)
@@ -57,7 +57,7 @@ class LayeredEngine(Engine):
         kept = {name: network.views[name].copy() for name in self._frozen}
         for name in self._frozen:
             network.gradient_views[name][...] = 0.0
-        rule.update(network.parameters, network.gradients, learning_rate)
+        self.optimizer.update(network.parameters, network.gradients, learning_rate)
         for name, values in kept.items():  # weight decay, or a rule of the user's, moves them without a gradient
             network.views[name][...] = values
         return loss

@@ -69,6 +69,8 @@ def _fast_engine(name: str, network: Network, optimizer: Optimizer | None, threa
         reason = difference or unknown_optimizer(optimizer) or covers(network, network.backend)
     else:
         from lenet_gpu.engine.cpu.engine import CpuEngine
+        from lenet_gpu.engine.cpu.local import LocalEngine
+        from lenet_gpu.engine.cpu.workers.cores import workers_possible
 
         reason = difference
     if reason is not None:
@@ -78,7 +80,15 @@ def _fast_engine(name: str, network: Network, optimizer: Optimizer | None, threa
             expected="LeNet-5 as the engine knows it",
             remedy="take the engine auto or layered",
         )
-    return CudaEngine(network, optimizer) if name == "cuda" else CpuEngine(network, optimizer, threads)
+    if name == "cuda":
+        return CudaEngine(network, optimizer)
+    if not workers_possible():
+        return LocalEngine(network, optimizer)
+    unknown = unknown_optimizer(optimizer)
+    if unknown is not None:
+        LOGGER.warning("training in this process alone, without workers (%s)", unknown)
+        return LocalEngine(network, optimizer)
+    return CpuEngine(network, optimizer, threads)
 
 
 def find_reader(network: Network) -> Engine | None:
@@ -109,7 +119,7 @@ def _reading_engine(network: Network) -> Engine:
     """Make the engine for inference: in the user's own process, or on the GPU."""
     if network.backend.name == "gpu":
         return _fast_engine("cuda", network, None, None)
-    from lenet_gpu.engine.cpu.local import InProcess as LocalEngine
+    from lenet_gpu.engine.cpu.local import LocalEngine
 
     return LocalEngine(network)
 

@@ -12,7 +12,6 @@ import numpy as np
 
 from lenet_gpu.backend.backend import select_backend
 from lenet_gpu.engine.cpu.plan import CpuPlan
-from lenet_gpu.engine.cpu.rbf_head import head_of
 from lenet_gpu.errors import ModelFileError
 from lenet_gpu.ink.preprocess import check_strokes, drawings_to_mnist, flatten, image_to_mnist, strokes_to_mnist
 from lenet_gpu.ink.segmentation import is_bar, split
@@ -145,15 +144,7 @@ class Recognizer:
         self._rejection = Rejection.from_arrays(network.extras)
         self._sharpness = np.float32(1.0 / network.extras.get(TEMPERATURE, np.ones(1))[0])
         # In this process and for a few images at a time: worker processes would only cost time here.
-        self._plan = CpuPlan(
-            network.parameters,
-            [],
-            network.shapes,
-            capacity=BATCH,
-            background=network.background,
-            ink=network.ink,
-            head=head_of(network.variant, network.loss, network.dtype, BATCH),
-        )
+        self._plan = CpuPlan.of(network, capacity=BATCH)
         self.refresh()
 
     def refresh(self) -> None:

@@ -83,7 +83,7 @@ def _cpu() -> dict[str, Any]:
 def _numpy() -> dict[str, Any]:
     import numpy as np
 
-    from lenet_gpu.engine.cpu.processor import has_wide_vectors
+    from lenet_gpu.engine.cpu.squash import has_wide_vectors
 
     table = np.arange(9, dtype=np.float32).reshape(3, 3)  # 0 1 2 / 3 4 5 / 6 7 8
     right = [[15.0, 18.0, 21.0], [42.0, 54.0, 66.0], [69.0, 90.0, 111.0]]

@@ -11,7 +11,8 @@ from stand_in import strict_cupy
 
 from lenet_gpu import seeds
 from lenet_gpu.augment.augmentation import PAPER, STANDARD, Augmentation, from_dict, varied_samples
-from lenet_gpu.augment.distort import CHUNK, FIELDS, IDENTITY, Distorter, distort_reference, elastic_fields
+from lenet_gpu.augment.distort import FIELDS, IDENTITY, distort_reference, elastic_fields
+from lenet_gpu.engine.cpu.distort import CHUNK, Distorter
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.errors import InputError
 from lenet_gpu.nn.lenet5 import LeNet5

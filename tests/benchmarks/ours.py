@@ -59,7 +59,7 @@ class Ours(Contender):
         if self._implementation == "plan":
             from lenet_gpu.engine.cpu.plan import CpuPlan
 
-            self._plan = CpuPlan(self._model.parameters, None, self._model.shapes)
+            self._plan = CpuPlan.of(self._model)
             self._plan.outputs(np.zeros((1, 28, 28), np.uint8))  # takes in the parameters, once
         elif self._implementation != "forward":
             self._ready()

@@ -120,7 +120,7 @@ def profile(steps: int) -> dict:
     model, recorder = LeNet5(seed=0), Recorder()
     gradients = model.gradients
     layout.Buffers = SeenBuffers
-    plan = CpuPlan(model.parameters, [gradients], model.shapes)
+    plan = CpuPlan.of(model, [gradients])
     assert SeenBuffers.made, "the plan takes its arrays from elsewhere now"
     order = np.random.default_rng(0).permutation(len(labels))[: CHUNK * steps].reshape(steps, CHUNK)
     usual = module.run

@@ -8,7 +8,6 @@ import pytest
 from stand_in.strict_cupy import StrictBackend
 
 from lenet_gpu import LeNet5, paper, select_backend
-from lenet_gpu.engine.cpu.rbf_head import RbfHead
 from lenet_gpu.nn.layers import RadialBasis
 from lenet_gpu.nn.losses import LOSSES, rubbish_softmax
 from lenet_gpu.nn.metrics import evaluate_outputs
@@ -197,29 +196,3 @@ def test_a_file_keeps_the_network(tmp_path, mnist):
     read = LeNet5.load(tmp_path / "m.npz")
     assert read.variant == "paper"
     np.testing.assert_array_equal(read.outputs(mnist.test.images[:3]), model.outputs(mnist.test.images[:3]))
-
-
-# ---- the CPU plan's head
-
-
-@pytest.mark.parametrize("n", [1, 5])
-@pytest.mark.parametrize("loss", ["rbf", "map"])
-def test_the_plans_head_equals_layer_and_loss(loss, n, rng):
-    """From F6 (close to a code for two images, so that no class is beyond floating point) to dE/dF6."""
-    head = RbfHead(np.dtype("float64"), 8, loss)
-    x = np.array(paper.CODES, dtype=float)[[3, 8, 9, 0, 5]][:n] + 0.3 * rng.normal(size=(n, 84))
-    layer = bound(select_backend("cpu"))
-    y = layer.forward(x)
-    expected, dy = LOSSES[loss].value(np, y, LABELS[:n])
-    dx = layer.backward(dy)
-    columns, out = np.ascontiguousarray(x.T), np.empty((84, n))
-    labels = LABELS[:n].astype(np.intp)
-    for _ in range(2):  # a second time over what the first has left
-        for function, arguments in head.forward(n, columns):
-            function(*arguments)
-        np.testing.assert_allclose(head.outputs(n), -y.T, rtol=1e-11, atol=1e-11)
-        head.scale[...] = 1.0 / n
-        for function, arguments in head.loss_backward(n, labels, columns, out, {}):
-            function(*arguments)
-        assert float(head.loss) / n == pytest.approx(float(expected), rel=1e-12)
-        np.testing.assert_allclose(out.T, dx, rtol=1e-10, atol=1e-11)

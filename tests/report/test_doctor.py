@@ -8,7 +8,7 @@ import pytest
 from stand_in import fake_cupy
 
 from lenet_gpu._version import __version__
-from lenet_gpu.engine.cpu import processor as cpu_processor
+from lenet_gpu.engine.cpu import squash
 from lenet_gpu.report import doctor
 
 each_failure = pytest.mark.parametrize(
@@ -90,7 +90,7 @@ def test_the_report_of_this_machine():
 
 @pytest.mark.parametrize(("wide", "text"), [(True, ", on AVX-512"), (False, "")])
 def test_wide_vectors_are_named(monkeypatch, wide, text):
-    monkeypatch.setattr(cpu_processor, "has_wide_vectors", lambda: wide)
+    monkeypatch.setattr(squash, "has_wide_vectors", lambda: wide)
     report = doctor.collect()
     assert report["numpy"]["wide_vectors"] is wide
     assert dict(doctor._system_rows(report))["NumPy"] == report["numpy"]["version"] + text

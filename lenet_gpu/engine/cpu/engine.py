@@ -2,112 +2,141 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from lenet_gpu.engine.base import Engine, Progress
-from lenet_gpu.engine.cpu.layout import PIXELS
-from lenet_gpu.engine.cpu.local import InProcess
 from lenet_gpu.engine.cpu.plan import CHUNK
-from lenet_gpu.engine.cpu.workers.cores import default_workers, workers_possible
+from lenet_gpu.engine.cpu.spec import PIXELS, NetworkSpec, check_pixels
+from lenet_gpu.engine.cpu.workers.cores import default_workers
 from lenet_gpu.engine.cpu.workers.pool import WorkerPool
-from lenet_gpu.engine.cpu.workers.team import PORTION, VERSION, block_words
+from lenet_gpu.engine.cpu.workers.team import EVALUATION_BATCH, VERSION, status_words
+from lenet_gpu.engine.cpu.workers.worker import OPTIMIZERS
+from lenet_gpu.errors import InputError
 from lenet_gpu.nn.lenet5 import VARIANTS
-from lenet_gpu.paper import CLASSES
 from lenet_gpu.storage.shared_memory import file_behind
 
 if TYPE_CHECKING:
     from lenet_gpu.nn.lenet5 import LeNet5
     from lenet_gpu.nn.optim import GradientDescent
 
-MOST_PARTS = 4
-"""Parts of a large batch for each worker: one that is held up can be helped with the others."""
+MOST_SHARDS = 4
+"""Shards of a large batch for each worker: one that is held up can be helped with the others."""
 
 SMALLEST_SHARE = 4
 """Images of a batch for which a worker is worth its share of the waiting."""
 
+MOST_CLASSES = 64
+"""Classes that the output layer's calls are tested with."""
+
+
+def workers_know(optimizer: GradientDescent | None) -> bool:
+    """Tell whether worker processes can build an optimizer: exactly the package's own, or none."""
+    return optimizer is None or type(optimizer) in OPTIMIZERS.values()
+
+
+class _Epoch(NamedTuple):
+    """An epoch in the hands of the workers."""
+
+    run: dict[str, np.ndarray]  # the arrays shared for it
+    trained: dict[str, np.ndarray]  # the parameters and the optimizer's state, which it changes
+    workers: int  # how many take part
+    sizes: np.ndarray  # images of each batch, (steps,)
+
+    def losses(self, done: int) -> np.ndarray:
+        """Mean losses of the first `done` steps, (done,) float32."""
+        return (self.run["losses"][:, :done].sum(axis=0) / self.sizes[:done]).astype(np.float32)
+
 
 class CpuEngine(Engine):
-    """Trains and evaluates the networks on all cores, or, where every image is a step of its own, on one.
+    """Trains and evaluates LeNet-5 on all cores, or, where every image is a step of its own, on one.
 
     The user's process computes nothing: it hands over an epoch and sleeps. The workers walk the steps on their
     own (workers/team.py). With the same number of workers a run gives the same bytes again.
 
     Args:
         network: The network, on the CPU.
-        optimizer: The update rule, a class of optim.py, prepared for the network. The workers build their own
-            from its `settings`. Its `state` is trained in place like the network's parameters.
+        optimizer: The update rule, exactly a class of optim.py or sdlm.py, prepared for the network; None for
+            inference alone. The workers build their own from its `settings`. Its `state` is trained in place like
+            the network's parameters.
         threads: Number of workers; one a core if None.
+
+    Raises:
+        InputError: The optimizer is of a class that the workers do not know: use `LocalEngine`.
     """
 
     name = "cpu_plan"
 
-    def __init__(self, network: LeNet5, optimizer: GradientDescent, threads: int | None = None) -> None:
+    def __init__(self, network: LeNet5, optimizer: GradientDescent | None = None, threads: int | None = None) -> None:
         super().__init__(network, optimizer)
-        self.workers = (threads or default_workers()) if workers_possible() else 1
-        self._here = None if workers_possible() else InProcess(network, optimizer)
+        if not workers_know(optimizer):
+            raise InputError(
+                "optimizer",
+                found=type(optimizer).__name__,
+                expected=f"exactly one of {', '.join(OPTIMIZERS)}, which worker processes can build",
+                remedy="use LocalEngine",
+            )
+        self.workers = threads or default_workers()
         self._pool: WorkerPool | None = None  # started with the first images
         self._loaded: np.ndarray | None = None  # the array that is the training set
 
     @staticmethod
     def covers(network: LeNet5) -> str | None:
-        """Why this engine can't run a network; None if it can."""
+        """Say why prepared plans can't run a network; None if they can."""
         if network.backend.name != "cpu":
             return f"the {network.backend.name} backend"
+        if network.classes > MOST_CLASSES:
+            return f"{network.classes} classes, more than {MOST_CLASSES}"
         fitting = network.loss in VARIANTS[network.variant].losses
         return None if fitting else f"the loss {network.loss} for the network {network.variant}"
 
     @property
     def description(self) -> str:
         """The engine in words."""
-        workers = f"{self.workers} worker{'s' if self.workers > 1 else ''}"
-        return f"cpu_plan (prepared NumPy calls, {'in this process' if self._here else workers})"
+        return f"cpu_plan (prepared NumPy calls, {self.workers} worker{'s' if self.workers > 1 else ''})"
+
+    # ---- workers
 
     def _workers(self, images: int | None = None) -> WorkerPool:
-        """The workers, started if there are none yet.
+        """Give the workers, started if there are none yet.
 
         Args:
             images: Descriptor of the file that the training set lies in, for workers that are only now started.
         """
         if self._pool is not None:
             return self._pool
-        network = self.network
-        given = self._given_arrays()
+        optimizer = self._optimizer
+        trained = {"parameters": self.network.parameters, **(optimizer.state if optimizer else {})}
         self._pool = pool = WorkerPool(self.workers, images)
         self._model = pool.files["model"].allocate(
             [
                 ("control", "int64", (1,)),  # not 0: stop
                 ("progress", "int64", (self.workers,)),  # finished steps
-                *((f"given.{name}", str(array.dtype), array.shape) for name, array in given.items()),
-                *((f"own.{name}", str(array.dtype), (self.workers, *array.shape)) for name, array in given.items()),
+                *((f"given.{name}", str(array.dtype), array.shape) for name, array in trained.items()),
+                *((f"own.{name}", str(array.dtype), (self.workers, *array.shape)) for name, array in trained.items()),
             ]
         )
         pool.run(
             "start",
             workers=self.workers,
             model=pool.files["model"].specification,
-            optimizer=[type(self.optimizer).__module__, type(self.optimizer).__name__, self.optimizer.settings],
-            variant=network.variant,
-            loss=network.loss,
-            shapes={name: list(shape) for name, shape in network.shapes.items()},
-            chunk=CHUNK,
-            background=network.background,
-            ink=network.ink,
+            network=NetworkSpec.of(self.network).to_json(),
+            optimizer=None if optimizer is None else [type(optimizer).__name__, optimizer.settings],
         )
         return pool
 
-    def _given_arrays(self) -> dict[str, np.ndarray]:
-        """What training changes: the parameters and the optimiser's state."""
-        return {"parameters": self.network.parameters, **self.optimizer.state}
+    def close(self) -> None:
+        """End the workers."""
+        if self._pool is not None:
+            self._pool.close()
 
-    # ---- the engine's interface
+    # ---- training
 
     def load(self, images: np.ndarray, labels: np.ndarray) -> None:
         """Share a training set with the workers; it is copied unless it lies in a file of its own already."""
-        if self._here is not None:
-            self._here.load(images, labels)
-            return
+        check_pixels(images)
         n = len(images)
         of_images, of_labels = ("images", "uint8", (n, PIXELS)), ("labels", str(np.dtype(np.intp)), (n,))
         own_file = file_behind(images) if self._pool is None else None
@@ -131,83 +160,97 @@ class CpuEngine(Engine):
         distortions: np.ndarray | None = None,
     ) -> np.ndarray:
         """Take one step for every mini-batch of `order`."""
-        steps = len(learning_rates)
-        sizes = np.minimum(batch_size, len(order) - batch_size * np.arange(steps))  # images of each batch
-        if self._here is not None:
-            return self._here.train(order, batch_size, learning_rates, progress, distortions)
-        # The parts of a batch: the same for the same number of workers, whoever computes them.
-        parties = max(1, min(self.workers, batch_size // SMALLEST_SHARE))
-        parts = parties * max(1, min(MOST_PARTS, batch_size // parties // CHUNK))
+        epoch = self._hand_over(order, batch_size, learning_rates, distortions)
         pool = self._workers()
-        file, slots = pool.files["run"], pool.files["slots"]
-        words = parties * block_words(parts)
-        run = file.allocate(
-            [
-                ("order", str(np.dtype(np.intp)), order.shape),
-                ("rates", "float64", (steps,)),
-                ("losses", "float64", (parts, steps)),
-                ("words", "int64", (words,)),
-                ("distortions", "float32", (0, 8) if distortions is None else distortions.shape),
-            ]
-        )
-        count, dtype = self.network.parameters.size, str(self.network.parameters.dtype)
-        slots.allocate([("gradients", dtype, (parties, 2, parts, count))], reserve=False)
-        run["order"][...], run["rates"][...] = order, learning_rates
-        if distortions is not None:
-            run["distortions"][...] = distortions
-        run["losses"].fill(0.0)
-        run["words"].fill(0)
-        self._model["control"].fill(0)
-        self._model["progress"].fill(0)
-        given = self._given_arrays()
-        for name, array in given.items():
-            self._model[f"given.{name}"][...] = array
-
-        def losses(done: int) -> np.ndarray:
-            return (run["losses"][:, :done].sum(axis=0) / sizes[:done]).astype(np.float32)
-
-        shown = 0
-
-        def watch() -> None:
-            nonlocal shown
-            done = int(self._model["progress"].max())
-            if progress is not None and done > shown:
-                progress(done, losses(done))
-                shown = done
-
         try:
             pool.run(
-                "train", watch, self._stop,
-                run=file.specification, slots=slots.specification, batch_size=batch_size, parties=parties,
-                distorted=distortions is not None,
+                "train", self._reporter(epoch, progress), self._stop,
+                run=pool.files["run"].specification, gradients=pool.files["gradients"].specification,
+                batch_size=batch_size, workers=epoch.workers, distorted=distortions is not None,
             )  # fmt: skip
         finally:
             if pool.processes:  # even after Ctrl-C; after a lost worker nothing has happened
-                versions = run["words"].reshape(parties, -1)[:, VERSION]
-                furthest = int(versions.argmax())
-                if versions[furthest]:
-                    for name, array in given.items():
-                        array[...] = self._model[f"own.{name}"][furthest]
-        return losses(steps)
+                self._take_over(epoch)
+        return epoch.losses(len(learning_rates))
+
+    def _shares(self, batch_size: int) -> tuple[int, int]:
+        """Choose how many workers take part, and how many shards a batch is cut into.
+
+        The same for the same number of workers, whoever computes the shards then.
+        """
+        workers = max(1, min(self.workers, batch_size // SMALLEST_SHARE))
+        return workers, workers * max(1, min(MOST_SHARDS, batch_size // workers // CHUNK))
+
+    def _hand_over(
+        self, order: np.ndarray, batch_size: int, learning_rates: np.ndarray, distortions: np.ndarray | None
+    ) -> _Epoch:
+        """Write an epoch, the parameters and the optimizer's state into the memory shared with the workers."""
+        steps, parameters = len(learning_rates), self.network.parameters
+        trained = {"parameters": parameters, **self.optimizer.state}
+        pool = self._workers()
+        workers, shards = self._shares(batch_size)
+        run = pool.files["run"].allocate(
+            [
+                ("order", str(np.dtype(np.intp)), order.shape),
+                ("rates", "float64", (steps,)),
+                ("losses", "float64", (shards, steps)),
+                ("status", "int64", (workers * status_words(shards),)),
+                ("distortions", "float32", (0, 8) if distortions is None else distortions.shape),
+            ]
+        )
+        gradients = ("gradients", str(parameters.dtype), (workers, 2, shards, parameters.size))
+        pool.files["gradients"].allocate([gradients], reserve=False)
+        run["order"][...], run["rates"][...] = order, learning_rates
+        if distortions is not None:
+            run["distortions"][...] = distortions
+        for array in (run["losses"], run["status"], self._model["control"], self._model["progress"]):
+            array.fill(0)
+        for name, array in trained.items():
+            self._model[f"given.{name}"][...] = array
+        sizes = np.minimum(batch_size, len(order) - batch_size * np.arange(steps))
+        return _Epoch(run, trained, workers, sizes)
+
+    def _reporter(self, epoch: _Epoch, progress: Progress | None) -> Callable[[], None]:
+        """Make the function that tells `progress` what is new."""
+        shown = 0
+
+        def report() -> None:
+            nonlocal shown
+            done = int(self._model["progress"].max())
+            if progress is not None and done > shown:
+                progress(done, epoch.losses(done))
+                shown = done
+
+        return report
 
     def _stop(self) -> None:
         self._model["control"].fill(1)
 
+    def _take_over(self, epoch: _Epoch) -> None:
+        """Copy parameters and state from the worker that has finished the most steps."""
+        versions = epoch.run["status"].reshape(epoch.workers, -1)[:, VERSION]
+        furthest = int(versions.argmax())
+        if versions[furthest]:
+            for name, array in epoch.trained.items():
+                array[...] = self._model[f"own.{name}"][furthest]
+
+    # ---- inference
+
     def outputs(self, images: np.ndarray, progress: Progress | None = None) -> np.ndarray:
-        """Values of the output layer before softmax, (n, 10)."""
-        n = len(images)
-        if self._here is not None:
-            return self._here.outputs(images)
+        """Compute the values of the output layer before softmax, (n, classes)."""
+        check_pixels(images)
+        n, classes = len(images), self.network.classes
         if not n:
-            return np.empty((0, CLASSES), self.network.dtype)
+            return np.empty((0, classes), self.network.dtype)
         pool, loaded = self._workers(), images is self._loaded
         file = pool.files["evaluation"]
+        batches = -(-n // EVALUATION_BATCH)
         arrays = file.allocate(
             [
                 ("images", "uint8", (0 if loaded else n, PIXELS)),
-                ("outputs", self.network.dtype, (n, CLASSES)),
-                ("begun", "uint8", (-(-n // PORTION),)),
-                ("done", "uint8", (-(-n // PORTION),)),
+                ("outputs", self.network.dtype, (n, classes)),
+                ("begun", "uint8", (batches,)),
+                ("done", "uint8", (batches,)),
             ]
         )
         if not loaded:
@@ -216,20 +259,15 @@ class CpuEngine(Engine):
         arrays["done"].fill(0)
         self._model["given.parameters"][...] = self.network.parameters
 
-        def watch() -> None:
+        def report() -> None:
             if progress is not None:
-                progress(min(n, PORTION * int(arrays["done"].sum())), arrays["outputs"][:0, 0])
+                progress(min(n, EVALUATION_BATCH * int(arrays["done"].sum())), arrays["outputs"][:0, 0])
 
         pool.run(
             "outputs",
-            watch,
+            report,
             evaluation=file.specification,
             loaded=loaded,
-            parties=max(1, min(self.workers, n // SMALLEST_SHARE)),
+            workers=max(1, min(self.workers, n // SMALLEST_SHARE)),
         )
         return np.array(arrays["outputs"])
-
-    def close(self) -> None:
-        """End the workers."""
-        if self._pool is not None:
-            self._pool.close()

@@ -1,4 +1,4 @@
-"""Where the numbers of the CPU plan lie in memory, and what makes a convolution one matrix product.
+"""The CPU plan's arrays: how numbers lie in memory, so that a convolution is one matrix product.
 
 A convolution is quickest as one large matrix product, and NumPy's elementwise functions are quickest on
 long contiguous runs. Three choices give both:
@@ -14,7 +14,7 @@ long contiguous runs. Three choices give both:
    The lines of a tile share its window: each sees some rows of it.
 
 3. Images are kept by "phase": pixel (4 i + p, 4 j + q) lies in row (p, q), column (i, j). Then the pixels
-   that all tiles have at one place are one run, and gathering the tiles of a batch is one `copyto`.
+   at one position of all tiles are one run, and gathering the tiles of a batch is one `copyto`.
 
 The first half of the network for n images (sizes are rows x columns; o is a row of ones, for the biases)::
 
@@ -35,7 +35,7 @@ The first half of the network for n images (sizes are rows x columns; o is a row
        |  squash; add the four phases
     s4          16 x 25n   rows (map)                columns (y, x, image)            16 maps of 5x5
        |  coefficient, bias, squash; the same memory seen as 400 x n
-    c5, f6, output         (120, 84, 10) x n: plain products with the parameters as they lie
+    c5, f6, output         (120, 84, classes) x n: plain products with the parameters as they lie
 """
 
 from __future__ import annotations
@@ -46,13 +46,12 @@ from math import prod
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
 
-from lenet_gpu.paper import C3_TABLE, IMAGE_SIZE, INPUT_SIZE, KERNEL_SIZE
+from lenet_gpu.engine.cpu.spec import GRID, PIXELS, PlanSpec
+from lenet_gpu.paper import C3_TABLE, KERNEL_SIZE
 
 K = KERNEL_SIZE
-PIXELS = IMAGE_SIZE * IMAGE_SIZE
-GRID = INPUT_SIZE * INPUT_SIZE
 GRID_STRIDE = GRID + 16
-"""From grid to grid in `rows`: at 4096 bytes one pixel of all images would compete for one place in the cache."""
+"""From grid to grid in `rows`: at 4096 bytes one pixel of all images would compete for one line of the cache."""
 C1_MAPS, C3_MAPS, C5_MAPS, F6_UNITS = 6, 16, 120, 84
 
 C1_TILES = 7
@@ -63,7 +62,7 @@ C1_LINE = 1 + K * C1_WINDOW
 """Rows of `c1_in` that an output line of a tile sees: the ones, and 5 lines of 8 pixels."""
 C1_ONES = 4 * C1_WINDOW
 """Row of `c1_in` that holds the ones: in the middle of the window, where all four output lines see it."""
-C1_TERMS = C1_MAPS * (K * K + 1)
+C1_PARAMETERS = C1_MAPS * (K * K + 1)
 """C1's parameters, map by map: the kernel, then the bias."""
 
 C3_TILES = 5
@@ -77,12 +76,12 @@ C3_ROWS = 2 + C3_WINDOW * C3_LINE
 C3_HALF = 1 + K * C3_LINE
 """Rows of it that an output line of a tile sees: the ones, and 5 lines of 6 cells of 6 maps."""
 C3_KERNELS = sum(len(row) for row in C3_TABLE)
-C3_TERMS = C3_KERNELS * K * K + C3_MAPS
+C3_PARAMETERS = C3_KERNELS * K * K + C3_MAPS
 """C3's parameters: its kernels, then its biases."""
 
 
 def aligned(shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
-    """An array of zeros that begins with a cache line of 64 bytes, which makes products a little faster."""
+    """Make an array of zeros that begins with a cache line of 64 bytes, which makes products a little faster."""
     size = prod(shape) * np.dtype(dtype).itemsize
     flat = np.zeros(size + 64, np.uint8)
     start = -flat.ctypes.data % 64
@@ -90,20 +89,17 @@ def aligned(shape: Sequence[int], dtype: np.dtype) -> np.ndarray:
 
 
 class Buffers:
-    """The plan's arrays for up to `capacity` images; `cut` hands out the part that n images use.
+    """The plan's arrays for as many images as its capacity; `cut` hands out what n images use of them.
 
     Args:
-        capacity: Largest number of images at once.
-        dtype: float32, or float64 for tests.
-        pixels: dtype of the images.
-        training: Whether the arrays of the backward pass are wanted too.
-        grid: Whether images come as whole grids of 32x32.
+        spec: What the plan is made for.
     """
 
-    def __init__(self, capacity: int, dtype: np.dtype, pixels: np.dtype, training: bool, grid: bool = False) -> None:
+    def __init__(self, spec: PlanSpec) -> None:
+        dtype, pixels = spec.dtype, spec.pixel_dtype
         s2, s4 = (4 * C1_MAPS, C1_TILES**2, dtype), (C3_MAPS, C3_TILES**2, dtype)
         self._sizes: dict[str, tuple[int, int, np.dtype]] = {
-            "rows": (1, GRID_STRIDE if grid else PIXELS, pixels),
+            "rows": (1, GRID_STRIDE if spec.grid else PIXELS, pixels),
             "images": (16, 64, pixels),
             "c1_in": (1 + C1_WINDOW**2, C1_TILES**2, dtype),
             "c1": (16 * C1_MAPS, C1_TILES**2, dtype),
@@ -116,7 +112,7 @@ class Buffers:
             "c5": (C5_MAPS, 1, dtype),
             "f6": (F6_UNITS, 1, dtype),
         }
-        if training:
+        if spec.training:
             self._sizes |= {
                 "c1_scratch": self._sizes["c1"],
                 "s2_delta": s2,
@@ -128,11 +124,12 @@ class Buffers:
                 "fold_x": (3 * 4 * C1_MAPS, C1_TILES**2, dtype),
             }
         self._flat = {
-            name: aligned((rows * columns * capacity,), kind) for name, (rows, columns, kind) in self._sizes.items()
+            name: aligned((rows * columns * spec.capacity,), kind)
+            for name, (rows, columns, kind) in self._sizes.items()
         }
 
     def cut(self, n: int) -> dict[str, np.ndarray]:
-        """Views (rows, columns * n) for n images, n at most the capacity.
+        """Give views (rows, columns * n) for n images, n at most the capacity.
 
         All start where those of any other n start. What is to stay unchanged from step to step (rows of ones,
         empty margins) must be written again before the first step of another n.
@@ -143,14 +140,39 @@ class Buffers:
         }
 
 
+def maps_of(name: str, array: np.ndarray, n: int) -> np.ndarray:
+    """View a layer's array as the paper's maps.
+
+    Args:
+        name: "c1", "s2", "c3", "s4", "c5" or "f6".
+        array: The buffer of that name, as `Buffers.cut` gives it.
+        n: Number of images.
+
+    Returns:
+        (n, maps, height, width) view; (n, units) of c5 and f6.
+    """
+    if name == "c1":
+        tiles = array.reshape(4, 2, 2, C1_MAPS, C1_TILES, C1_TILES, n)  # line, x % 2, x // 2, map, tile y, tile x, n
+        return tiles.transpose(6, 3, 4, 0, 5, 2, 1).reshape(n, C1_MAPS, 4 * C1_TILES, 4 * C1_TILES)
+    if name == "s2":
+        cells = array.reshape(2, 2, C1_MAPS, C1_TILES, C1_TILES, n)  # y % 2, x % 2, map, y // 2, x // 2, n
+        return cells.transpose(5, 2, 3, 0, 4, 1).reshape(n, C1_MAPS, 2 * C1_TILES, 2 * C1_TILES)
+    if name == "c3":
+        tiles = array.reshape(2, 2, C3_MAPS, C3_TILES, C3_TILES, n)  # line, x, map, tile y, tile x, n
+        return tiles.transpose(5, 2, 3, 0, 4, 1).reshape(n, C3_MAPS, 2 * C3_TILES, 2 * C3_TILES)
+    if name == "s4":
+        return array.reshape(C3_MAPS, C3_TILES, C3_TILES, n).transpose(3, 0, 1, 2)  # (n, 16, 5, 5)
+    return array.T  # (n, units)
+
+
 # ---- gathering
 
 
 def image_quarters(rows: np.ndarray, images: np.ndarray, n: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """(destination, source) pairs that turn n images of 28x28 into phases, batch innermost.
+    """Pair the (destination, source) views that turn n images of 28x28 into phases, batch innermost.
 
-    The field's first pixel is pixel (2, 2) of the padded 32x32 image: lines with y % 4 of 2 and 3 start at
-    y // 4 = 0, those with 0 and 1 at y // 4 = 1. So each axis falls into two parts, an image into four.
+    An image's first pixel is pixel (2, 2) of the padded 32x32 grid: lines with y % 4 of 2 and 3 start at
+    y // 4 = 0, those with 0 and 1 at y // 4 = 1. So each axis falls into two halves, an image into four quarters.
 
     Args:
         rows: (1, 784 n), the images one after another.
@@ -162,17 +184,17 @@ def image_quarters(rows: np.ndarray, images: np.ndarray, n: int) -> list[tuple[n
     """
     source = rows.reshape(n, 7, 2, 2, 7, 2, 2)  # image, y // 4, y half, y % 2, x // 4, x half, x % 2
     phases = images.reshape(4, 4, 8, 8, n)
-    parts = ((slice(2, 4), slice(0, 7)), (slice(0, 2), slice(1, 8)))  # phases and tiles of each half
+    halves = ((slice(2, 4), slice(0, 7)), (slice(0, 2), slice(1, 8)))  # phases and tiles of each
     pairs = []
-    for y, (y_phase, y_tile) in enumerate(parts):
-        for x, (x_phase, x_tile) in enumerate(parts):
+    for y, (y_phase, y_tile) in enumerate(halves):
+        for x, (x_phase, x_tile) in enumerate(halves):
             quarter = source[:, :, y, :, :, x, :].transpose(2, 4, 1, 3, 0)  # (2, 2, 7, 7, n)
             pairs.append((phases[y_phase, x_phase, y_tile, x_tile], quarter))
     return pairs
 
 
 def grid_phases(rows: np.ndarray, images: np.ndarray, n: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The (destination, source) pair that turns n whole grids of 32x32 into phases, batch innermost.
+    """Pair the (destination, source) views that turn n whole grids of 32x32 into phases, batch innermost.
 
     Args:
         rows: (1, GRID_STRIDE n), the grids one after another.
@@ -187,7 +209,7 @@ def grid_phases(rows: np.ndarray, images: np.ndarray, n: int) -> list[tuple[np.n
 
 
 def c1_windows(images: np.ndarray, n: int) -> np.ndarray:
-    """The 8x8 window of every C1 tile as a view of the phases.
+    """View the phases as the 8x8 window of every C1 tile.
 
     Line y of the window is phase y % 4 of the tile y // 4 further down.
 
@@ -204,7 +226,7 @@ def c1_windows(images: np.ndarray, n: int) -> np.ndarray:
 
 
 def c1_window_rows(c1_in: np.ndarray, n: int) -> np.ndarray:
-    """Where `c1_windows` goes in `c1_in`: above and below the ones; in the same shape."""
+    """View the rows of `c1_in` above and below the ones in the shape of `c1_windows`, which is copied there."""
     row, one = c1_in.strides
     shape = (2, 4, 2, 4, C1_TILES, C1_TILES * n)
     strides = ((C1_ONES + 1) * row, C1_WINDOW * row, 4 * row, row, C1_TILES * n * one, one)
@@ -212,12 +234,12 @@ def c1_window_rows(c1_in: np.ndarray, n: int) -> np.ndarray:
 
 
 def c1_line(c1_in: np.ndarray, line: int) -> np.ndarray:
-    """What an output line of all tiles sees, (41, 49 n)."""
+    """View the rows of `c1_in` that an output line of all tiles sees, (41, 49 n)."""
     return c1_in[line * C1_WINDOW : line * C1_WINDOW + C1_LINE]
 
 
 def c3_windows(s2: np.ndarray, n: int) -> np.ndarray:
-    """The 6x6 window of every C3 tile in all 6 maps of S2, as a view.
+    """View S2 as the 6x6 window of every C3 tile in all 6 maps.
 
     Args:
         s2: (24, 49 n), rows (y % 2, x % 2, map).
@@ -235,7 +257,7 @@ def c3_windows(s2: np.ndarray, n: int) -> np.ndarray:
 def fold_views(
     fold_y: np.ndarray, tall: np.ndarray, fold_x: np.ndarray, n: int
 ) -> tuple[list[np.ndarray], np.ndarray, np.ndarray]:
-    """How the derivatives of C3's windows find back to the S2 cells, each of which lies in up to 9 windows.
+    """View the arrays through which the derivatives of C3's windows return to S2's cells, each in up to 9 windows.
 
     Line y of the window of tile line i is line y // 2 + i of S2's (phase's) 7 lines. So the third of the
     windows with y // 2 = k is written into an array of 7 lines that has k empty lines above it and 2 - k

@@ -1,57 +1,85 @@
-"""The CPU engine where no worker processes can be started: the same plans, in the user's process."""
+"""The CPU engine in the user's own process: the same plans, without workers."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from lenet_gpu.engine.base import Engine, Progress
-from lenet_gpu.engine.cpu.layout import PIXELS
 from lenet_gpu.engine.cpu.online.training import OnlineTraining, covers_step
 from lenet_gpu.engine.cpu.plan import CHUNK, CpuPlan, Fill
-from lenet_gpu.engine.cpu.rbf_head import head_of
+from lenet_gpu.engine.cpu.spec import PIXELS, NetworkSpec, check_pixels
+from lenet_gpu.engine.cpu.threads import ThreadPlans
 
 if TYPE_CHECKING:
     from lenet_gpu.nn.lenet5 import LeNet5
     from lenet_gpu.nn.optim import GradientDescent
 
+EVALUATION_BATCH = 32 * CHUNK
+"""Images between two reports of progress where there is nothing to train."""
 
-class InProcess(Engine):
-    """What `CpuEngine` hands everything to if it can have no workers.
+PROGRESS_STEPS = 64
+"""Steps between two reports of progress in training."""
+
+
+class LocalEngine(Engine):
+    """Trains and evaluates LeNet-5 with prepared plans, on the core that the user's program runs on.
+
+    For inference, for systems without worker processes, and for optimizers that workers can't know: `update` is
+    called here, so any optimizer will do. `outputs` and `activations` may be called by several threads at once.
 
     Args:
         network: The network, on the CPU.
-        optimizer: The update rule, prepared for the network.
+        optimizer: The update rule, prepared for the network; None for inference alone.
     """
+
+    name = "cpu_plan"
 
     def __init__(self, network: LeNet5, optimizer: GradientDescent | None = None) -> None:
         super().__init__(network, optimizer)
-        self._plans: dict[bool, CpuPlan] = {}
+        self._inference = {
+            form: ThreadPlans(partial(CpuPlan.of, network, images=form)) for form in ("uint8", "float")
+        }
+        self._training: dict[tuple[str, str], CpuPlan] = {}
+
+    @property
+    def description(self) -> str:
+        """The engine in words."""
+        return "cpu_plan (prepared NumPy calls, in this process)"
+
+    # ---- inference
+
+    def outputs(self, images: np.ndarray, progress: Progress | None = None) -> np.ndarray:
+        """Compute the values of the output layer before softmax, (n, classes); images uint8, or float from 0 to 1."""
+        images = np.ascontiguousarray(images)
+        out = np.empty((len(images), self.network.classes), self.network.dtype)
+        plan = self._plan_for(images)
+        for start in range(0, len(images), EVALUATION_BATCH):
+            batch = slice(start, start + EVALUATION_BATCH)
+            plan.outputs(images[batch], out[batch])
+            if progress is not None:
+                progress(min(start + EVALUATION_BATCH, len(images)), out[:0, 0])
+        return out
+
+    def activations(self, images: np.ndarray, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+        """Compute the layers' outputs by name; see `CpuPlan.activations`."""
+        images = np.ascontiguousarray(images)
+        return self._plan_for(images).activations(images, names)
+
+    def _plan_for(self, images: np.ndarray) -> CpuPlan:
+        """Give the calling thread's plan for images of this dtype."""
+        return self._inference["uint8" if images.dtype == np.uint8 else "float"].get()
+
+    # ---- training
 
     def load(self, images: np.ndarray, labels: np.ndarray) -> None:
         """Keep a training set."""
+        check_pixels(images)
         self._images = np.ascontiguousarray(images).reshape(len(images), PIXELS)
         self._labels = np.asarray(labels).astype(np.intp)
-
-    def outputs(self, images: np.ndarray, progress: Progress | None = None) -> np.ndarray:
-        """Values of the output layer before softmax, (n, 10)."""
-        return self._plan().outputs(np.ascontiguousarray(images))
-
-    def _plan(self, grid: bool = False) -> CpuPlan:
-        """The plan; `grid`: for distorted images."""
-        network = self.network
-        if grid not in self._plans:
-            self._plans[grid] = CpuPlan(
-                network.parameters,
-                [network.gradients],
-                network.shapes,
-                background=network.background,
-                ink=network.ink,
-                grid=grid,
-                head=head_of(network.variant, network.loss, network.dtype, CHUNK),
-            )
-        return self._plans[grid]
 
     def train(
         self,
@@ -62,10 +90,11 @@ class InProcess(Engine):
         distortions: np.ndarray | None = None,
     ) -> np.ndarray:
         """Take one step for every mini-batch of `order`."""
-        network = self.network
-        if covers_step(network.variant, network.loss, self.optimizer, batch_size, self._labels):
-            return self._train_online(order, learning_rates, progress, distortions)
-        plan = self._plan(grid=distortions is not None)
+        network, update = self.network, self.optimizer.update
+        facts = NetworkSpec.of(network)
+        if covers_step(facts, self.optimizer, batch_size, self._labels):
+            return self._train_online(facts, order, learning_rates, progress, distortions)
+        plan = self._training_plan(network.loss, "uint8" if distortions is None else "grid")
         distorter = None
         if distortions is not None:
             from lenet_gpu.engine.cpu.distort import BatchDistorter
@@ -73,35 +102,33 @@ class InProcess(Engine):
             distorter = BatchDistorter(self._images, CHUNK)
         losses = np.zeros(len(learning_rates), np.float32)
         for step, rate in enumerate(learning_rates):
-            part = slice(step * batch_size, (step + 1) * batch_size)
-            batch = order[part]
+            steps = slice(step * batch_size, (step + 1) * batch_size)
+            batch = order[steps]
             source: np.ndarray | Fill = self._images
             if distorter is not None and distortions is not None:
-                source = distorter.source(batch, distortions[part])
-            loss = plan.gradients(source, self._labels, batch, 1.0 / len(batch))
-            losses[step] = loss / len(batch)
-            self.optimizer.update(network.parameters, network.gradients, float(rate))
-            if progress is not None and (step % 64 == 63 or step == len(losses) - 1):
+                source = distorter.source(batch, distortions[steps])
+            losses[step] = plan.gradients(source, self._labels, batch, 1.0 / len(batch)) / len(batch)
+            update(network.parameters, network.gradients, float(rate))
+            if progress is not None and (step % PROGRESS_STEPS == PROGRESS_STEPS - 1 or step == len(losses) - 1):
                 progress(step + 1, losses[: step + 1])
         return losses
 
+    def _training_plan(self, loss: str, form: str) -> CpuPlan:
+        """Give the plan that writes into the network's gradients."""
+        if (loss, form) not in self._training:
+            self._training[loss, form] = CpuPlan.of(self.network, [self.network.gradients], images=form)
+        return self._training[loss, form]
+
     def _train_online(
         self,
+        facts: NetworkSpec,
         order: np.ndarray,
         learning_rates: np.ndarray,
         progress: Progress | None,
         distortions: np.ndarray | None,
     ) -> np.ndarray:
-        """Steps of one image each."""
-        network = self.network
-        training = OnlineTraining(
-            network.parameters,
-            network.shapes,
-            self.optimizer,
-            background=network.background,
-            ink=network.ink,
-            loss=network.loss,
-        )
+        """Take steps of one image each."""
+        training = OnlineTraining(facts, self.network.parameters, self.optimizer)
         losses = np.zeros(len(learning_rates))
 
         def go_on(done: int) -> bool:

@@ -1,7 +1,7 @@
-"""The calls of the CPU plan: each layer's forward and backward pass as prepared NumPy operations.
+"""The CPU plan's forward and backward pass, layer by layer, as prepared NumPy calls.
 
-Every method returns a list of calls, which compute when they are run, not when they are made. The formulas
-are those of layers.py, rewritten as follows:
+Every method records calls, which compute when they are run, not when they are recorded. The formulas are those of
+layers.py, rewritten as follows:
 
 * f(a) = p + q t, where t is the part of the squashing function that is quickest to compute (squash.py).
   Its argument's factor goes into the weights. C1 and C3 stop at t: their outputs are only ever added up by
@@ -20,12 +20,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from lenet_gpu.engine.cpu import layout
-from lenet_gpu.engine.cpu.heads import Call, Head, constant
-from lenet_gpu.engine.cpu.layout import C1_LINE, C1_MAPS, C1_ONES, C1_TERMS, C3_HALF, C3_MAPS, C3_TERMS
-from lenet_gpu.engine.cpu.ops import Products
-from lenet_gpu.engine.cpu.squash import Squash
-from lenet_gpu.engine.cpu.weights import Terms
-from lenet_gpu.nn.layer import named_views
+from lenet_gpu.engine.cpu.heads import Head
+from lenet_gpu.engine.cpu.layout import C1_LINE, C1_MAPS, C1_ONES, C1_PARAMETERS, C3_HALF, C3_MAPS, C3_PARAMETERS
+from lenet_gpu.engine.cpu.ops import Recorder
+from lenet_gpu.engine.cpu.spec import GRID, PlanSpec
+from lenet_gpu.engine.cpu.weights import Weights
 from lenet_gpu.paper import SQUASH_A, SQUASH_S
 
 C1_PIECE, C3_PIECE = 8, 37
@@ -33,252 +32,258 @@ C1_PIECE, C3_PIECE = 8, 37
 result small enough (ops.py)."""
 
 
-class Calls:
-    """Makes the calls for any number of images up to the capacity; all of them share the same arrays.
+class Passes:
+    """Records the calls for any number of images up to the capacity; all of them share the same arrays.
 
     Args:
+        spec: What the plan is made for.
         parameters: Flat parameter buffer.
-        shapes: Shape of each parameter by name, in the order of the buffer.
-        terms: The weight matrices made from it.
+        weights: The weight matrices built from it.
         head: The output layer.
-        squash: How squashing is computed.
-        products: How products are cut.
-        capacity: Largest number of images.
-        pixels: dtype of the images.
-        training: Whether backward passes are wanted.
-        grid: Whether images come as whole grids of 32x32.
     """
 
-    def __init__(
-        self,
-        parameters: np.ndarray,
-        shapes: Mapping[str, Sequence[int]],
-        terms: Terms,
-        head: Head,
-        squash: Squash,
-        products: Products,
-        capacity: int,
-        pixels: np.dtype,
-        *,
-        training: bool,
-        grid: bool = False,
-    ) -> None:
-        self.dtype = dtype = parameters.dtype
-        self._shapes, self._terms, self._head = shapes, terms, head
-        self._squash, self._products = squash, products
-        self._parameters = named_views(parameters, shapes)
-        self._buffers = layout.Buffers(capacity, dtype, pixels, training, grid)
-        self._training, self._grid = training, grid
-        self._ones = np.ones(layout.C1_TILES**2 * capacity, dtype)
+    def __init__(self, spec: PlanSpec, parameters: np.ndarray, weights: Weights, head: Head) -> None:
+        self._spec, self._weights, self._head, self._squash = spec, weights, head, spec.squash
+        dtype = spec.dtype
+        self._parameters = spec.network.views(parameters)
+        self._buffers = layout.Buffers(spec)
+        self._ones = np.ones(layout.C1_TILES**2 * spec.capacity, dtype)
         self._dc1 = np.zeros((4, 4 * C1_MAPS, C1_LINE), dtype)
-        self._dc1_terms, self._dc1_sums = np.zeros((16, C1_TERMS), dtype), np.zeros(C1_TERMS, dtype)
+        self._dc1_outputs, self._dc1_sums = np.zeros((16, C1_PARAMETERS), dtype), np.zeros(C1_PARAMETERS, dtype)
         self._dc3 = layout.aligned((2, C3_HALF, 2 * C3_MAPS), dtype)
-        self._dc3_terms = np.zeros((4, C3_TERMS), dtype)
+        self._dc3_outputs = np.zeros((4, C3_PARAMETERS), dtype)
+        # Over each row of S2's and S4's arrays: the sum of delta t, and the sum of delta.
+        self._row_sums = {"s2": np.zeros((2, 4 * C1_MAPS), dtype), "s4": np.zeros((2, C3_MAPS), dtype)}
+
+    def arrays(self, n: int) -> dict[str, np.ndarray]:
+        """Give the arrays that the calls for n images use, by name; those of parameters, weights and head apart."""
+        return {
+            **self._buffers.cut(n), "ones": self._ones, "dc1_matrices": self._dc1,
+            "dc1_of_each_output": self._dc1_outputs, "dc1": self._dc1_sums, "dc3_matrices": self._dc3,
+            "dc3_of_each_output": self._dc3_outputs, "s2_row_sums": self._row_sums["s2"],
+            "s4_row_sums": self._row_sums["s4"],
+        }  # fmt: skip
 
     # ---- images
 
     def images(self, n: int) -> np.ndarray:
-        """Where n images must be put before the calls of `load`: (n, 784), or (n, 1024) for grids."""
+        """Give the array where n images must be put before the calls of `load`: (n, 784), or (n, 1024) for grids."""
         rows = self._buffers.cut(n)["rows"].reshape(n, -1)
-        return rows[:, : layout.GRID] if self._grid else rows
+        return rows[:, :GRID] if self._spec.grid else rows
 
-    def restore(self, n: int) -> list[Call]:
-        """The calls that write what all others expect to find; needed after another number of images."""
+    def maps(self, name: str, n: int) -> np.ndarray:
+        """Compute a layer's outputs from what the calls of `forward` have left behind.
+
+        Args:
+            name: "c1", "s2", "c3", "s4", "c5" or "f6".
+            n: Number of images.
+
+        Returns:
+            f(a) as a new array, (n, maps, height, width) or (n, units).
+        """
+        found = np.array(layout.maps_of(name, self._buffers.cut(n)[name], n), order="C")
+        if name in ("c1", "c3"):  # they stop at t
+            found *= self._squash.factor
+            found += self._squash.offset
+        return found
+
+    def restore(self, do: Recorder, n: int) -> None:
+        """Record what writes all that the other calls expect to find; needed after another number of images."""
         b = self._buffers.cut(n)
-        calls: list[Call] = [
-            (b["images"].fill, (0,)),
-            (b["c1_in"][C1_ONES].fill, (1,)),
-            (b["c3_in"][0].fill, (1,)),
-            (b["c3_in"][-1].fill, (1,)),
-        ]
-        if self._training:
-            calls += [(b["fold_y"].fill, (0,)), (b["fold_x"].fill, (0,))]
-        return calls
+        do.fill(b["images"], 0)
+        do.fill(b["c1_in"][C1_ONES], 1)
+        do.fill(b["c3_in"][0], 1)
+        do.fill(b["c3_in"][-1], 1)
+        if self._spec.training:
+            do.fill(b["fold_y"], 0)
+            do.fill(b["fold_x"], 0)
 
-    def load(self, n: int) -> list[Call]:
+    def load(self, do: Recorder, n: int) -> None:
         """Gather the windows of C1's tiles."""
         b = self._buffers.cut(n)
-        windows, places = layout.c1_windows(b["images"], n), layout.c1_window_rows(b["c1_in"], n)
-        make = layout.grid_phases if self._grid else layout.image_quarters
-        return [
-            *((np.copyto, pair) for pair in make(b["rows"], b["images"], n)),
-            (np.copyto, (places, windows)),
-        ]
+        phases = layout.grid_phases if self._spec.grid else layout.image_quarters
+        do.layer("input")
+        for destination, source in phases(b["rows"], b["images"], n):
+            do.copyto(destination, source)
+        do.copyto(layout.c1_window_rows(b["c1_in"], n), layout.c1_windows(b["images"], n))
 
     # ---- forward
 
-    def _subsample(self, name: str, x: np.ndarray, total: np.ndarray, y: np.ndarray) -> list[Call]:
+    def forward(self, do: Recorder, n: int) -> None:
+        """Record the way from the gathered C1 windows to the outputs."""
+        b, weights = self._buffers.cut(n), self._weights
+        c1 = b["c1"].reshape(4, 4 * C1_MAPS, -1)  # line, (x, map), (tile, image)
+        c3 = b["c3"].reshape(2, 2 * C3_MAPS, -1)  # line, (x, map), (tile, image)
+        do.layer("C1")
+        for line in range(4):
+            do.product_by_rows(weights.c1[line], layout.c1_line(b["c1_in"], line), out=c1[line])
+        self._squash.unit(do, b["c1"])
+        do.layer("S2")
+        self._subsample(do, "s2", c1.reshape(2, 4, -1), b["s2_sum"], b["s2"])
+        do.layer("C3")
+        windows = layout.c3_windows(b["s2"], n)
+        do.copyto(b["c3_in"][1:-1].reshape(windows.shape), windows)
+        do.product_by_columns(weights.c3[: 2 * C3_MAPS, :C3_HALF], b["c3_in"][:C3_HALF], out=c3[0], unit=n)
+        do.product_by_columns(weights.c3[2 * C3_MAPS :, -C3_HALF:], b["c3_in"][-C3_HALF:], out=c3[1], unit=n)
+        self._squash.unit(do, b["c3"])
+        do.layer("S4")
+        self._subsample(do, "s4", b["c3"].reshape(4, -1), b["s4_sum"], b["s4"])
+        do.layer("C5")
+        self._dense(do, "c5", b["s4"].reshape(-1, n), b["c5"])
+        do.layer("F6")
+        self._dense(do, "f6", b["c5"], b["f6"])
+        do.layer("output")
+        self._head.forward(do, n, b["f6"])
+
+    def _subsample(self, do: Recorder, name: str, x: np.ndarray, total: np.ndarray, y: np.ndarray) -> None:
         """Add four phases, multiply by the coefficient, add the bias, squash.
 
         Args:
+            do: Receives the calls.
             name: "s2" or "s4".
             x: t of the layer below, the phases along axis -2.
             total: Receives the sums, (rows, columns).
             y: Receives the layer's output, (rows, columns).
         """
-        factor, offset, _ = self._terms.subsampling[name]
+        factor, offset, _ = self._weights.subsampling[name]
         sums = total.reshape(*x.shape[:-2], -1)
-        return [
-            (np.add, (x[..., 0, :], x[..., 1, :], sums)),
-            (np.add, (sums, x[..., 2, :], sums)),
-            (np.add, (sums, x[..., 3, :], sums)),
-            (np.multiply, (total, factor, y)),
-            (np.add, (y, offset, y)),
-            *self._squash.output(y),
-        ]
+        do.add(x[..., 0, :], x[..., 1, :], out=sums)
+        do.add(sums, x[..., 2, :], out=sums)
+        do.add(sums, x[..., 3, :], out=sums)
+        do.multiply(total, factor, out=y)
+        do.add(y, offset, out=y)
+        self._squash.output(do, y)
 
-    def _dense(self, name: str, x: np.ndarray, y: np.ndarray) -> list[Call]:
-        """A fully connected layer and its squashing, x (inputs, n) -> y (units, n)."""
+    def _dense(self, do: Recorder, name: str, x: np.ndarray, y: np.ndarray) -> None:
+        """Record a fully connected layer and its squashing, x (inputs, n) -> y (units, n)."""
         weight, bias = self._parameters[f"{name}.weight"], self._parameters[f"{name}.bias"]
-        return [
-            *self._products.by_rows(weight.reshape(len(bias), -1), x, y),
-            (np.add, (y, bias[:, None], y)),
-            (np.multiply, (y, constant(SQUASH_S, self.dtype), y)),
-            (np.tanh, (y, y)),  # few values: here one call is quicker than three cheaper ones
-            (np.multiply, (y, constant(SQUASH_A, self.dtype), y)),
-        ]
-
-    def forward(self, n: int) -> list[Call]:
-        """From the gathered C1 windows to the logits."""
-        b = self._buffers.cut(n)
-        c1 = b["c1"].reshape(4, 4 * C1_MAPS, -1)  # line, (x, map), (tile, image)
-        c3_in, windows = b["c3_in"][1:-1], layout.c3_windows(b["s2"], n)
-        c3 = b["c3"].reshape(2, 2 * C3_MAPS, -1)  # line, (x, map), (tile, image)
-        rows, columns = self._products.by_rows, self._products.by_columns
-        return [
-            *(call for k in range(4) for call in rows(self._terms.c1[k], layout.c1_line(b["c1_in"], k), c1[k])),
-            *self._squash.unit(b["c1"]),
-            *self._subsample("s2", c1.reshape(2, 4, -1), b["s2_sum"], b["s2"]),
-            (np.copyto, (c3_in.reshape(windows.shape), windows)),
-            *columns(self._terms.c3[: 2 * C3_MAPS, :C3_HALF], b["c3_in"][:C3_HALF], c3[0], n),
-            *columns(self._terms.c3[2 * C3_MAPS :, -C3_HALF:], b["c3_in"][-C3_HALF:], c3[1], n),
-            *self._squash.unit(b["c3"]),
-            *self._subsample("s4", b["c3"].reshape(4, -1), b["s4_sum"], b["s4"]),
-            *self._dense("c5", b["s4"].reshape(-1, n), b["c5"]),
-            *self._dense("f6", b["c5"], b["f6"]),
-            *self._head.forward(n, b["f6"]),
-        ]
+        do.product_by_rows(weight.reshape(len(bias), -1), x, out=y)
+        do.add(y, bias[:, None], out=y)
+        do.multiply(y, SQUASH_S, out=y)
+        do.tanh(y, out=y)  # few values: here one call is quicker than three cheaper ones
+        do.multiply(y, SQUASH_A, out=y)
 
     # ---- backward
 
-    def _delta(self, y: np.ndarray, dy: np.ndarray, scale: float = 1.0) -> list[Call]:
-        """Turn dy = dE/dy / scale into delta = dE/dy f'(a), in place; y is used up. f'(a) = S/A (A^2 - y^2)."""
-        return [
-            (np.multiply, (y, y, y)),
-            (np.subtract, (y, constant(SQUASH_A**2, self.dtype), y)),
-            (np.multiply, (dy, y, dy)),
-            (np.multiply, (dy, constant(scale * -SQUASH_S / SQUASH_A, self.dtype), dy)),
-        ]
-
-    def _dense_back(
-        self, name: str, x: np.ndarray, y: np.ndarray, dy: np.ndarray, dx: np.ndarray,
-        gradients: Mapping[str, np.ndarray],
-    ) -> list[Call]:  # fmt: skip
-        """Back through a fully connected layer; dy (units, n) becomes delta, dx (inputs, n) is written."""
-        weight = self._parameters[f"{name}.weight"].reshape(len(y), -1)
-        return [
-            *self._delta(y, dy),
-            (dy.dot, (x.T, gradients[f"{name}.weight"].reshape(weight.shape))),
-            (dy.dot, (self._ones[: dy.shape[1]], gradients[f"{name}.bias"])),
-            (weight.T.dot, (dy, dx)),
-        ]
-
-    def _subsample_back(
-        self, name: str, x: np.ndarray, scratch: np.ndarray, total: np.ndarray, y: np.ndarray,
-        dy: np.ndarray, scale: float, gradient: np.ndarray,
-    ) -> list[Call]:  # fmt: skip
-        """Back through squashing, subsampling and the squashing of the layer below.
+    def backward(self, do: Recorder, n: int, labels: np.ndarray, flat: np.ndarray) -> None:
+        """Record the way from the outputs to all gradients; it overwrites the activations.
 
         Args:
+            do: Receives the calls.
+            n: Number of images.
+            labels: (n,) intp; read when the calls run.
+            flat: Receives the gradients, laid out like the parameters.
+        """
+        b = self._buffers.cut(n)
+        gradients, layer = self._spec.network.views(flat), self._weights.layers_of(flat)
+        c1, c1_scratch = (b[name].reshape(2, 4, -1) for name in ("c1", "c1_scratch"))
+        c3, s4, s4_delta = b["c3"].reshape(4, -1), b["s4"].reshape(-1, n), b["s4_delta"].reshape(-1, n)
+        scratch = b["c1_scratch"].reshape(-1)
+        do.layer("output")
+        self._head.loss_backward(do, n, labels, b["f6"], b["f6_delta"], gradients)
+        do.layer("F6")
+        self._dense_back(do, "f6", b["c5"], b["f6"], b["f6_delta"], b["c5_delta"], gradients)
+        do.layer("C5")
+        self._dense_back(do, "c5", s4, b["c5"], b["c5_delta"], s4_delta, gradients)
+        do.layer("S4, C3's squashing")
+        self._delta(do, b["s4"], b["s4_delta"])
+        self._subsample_back(
+            do, "s4", c3, scratch[: c3.size].reshape(c3.shape), b["s4_sum"], b["s4_delta"], layer["s4"]
+        )
+        do.layer("C3")
+        self._c3_gradient(do, b, layer["c3"])
+        self._c3_back(do, b, n)
+        do.layer("S2, C1's squashing")
+        # C3's weights hold the factor k, which goes out here.
+        self._delta(do, b["s2"], b["s2_delta"], 1.0 / self._squash.weight)
+        self._subsample_back(do, "s2", c1, c1_scratch, b["s2_sum"], b["s2_delta"], layer["s2"])
+        do.layer("C1")
+        self._c1_gradient(do, b, gradients)
+
+    def _delta(self, do: Recorder, y: np.ndarray, dy: np.ndarray, scale: float = 1.0) -> None:
+        """Turn dy = dE/dy / scale into delta = dE/dy f'(a), in place; y is used up. f'(a) = S/A (A^2 - y^2)."""
+        do.multiply(y, y, out=y)
+        do.subtract(y, SQUASH_A**2, out=y)
+        do.multiply(dy, y, out=dy)
+        do.multiply(dy, scale * -SQUASH_S / SQUASH_A, out=dy)
+
+    def _dense_back(
+        self, do: Recorder, name: str, x: np.ndarray, y: np.ndarray, dy: np.ndarray, dx: np.ndarray,
+        gradients: Mapping[str, np.ndarray],
+    ) -> None:  # fmt: skip
+        """Go back through a fully connected layer; dy (units, n) becomes delta, dx (inputs, n) is written."""
+        weight = self._parameters[f"{name}.weight"].reshape(len(y), -1)
+        self._delta(do, y, dy)
+        do.dot(dy, x.T, out=gradients[f"{name}.weight"].reshape(weight.shape))
+        do.dot(dy, self._ones[: dy.shape[1]], out=gradients[f"{name}.bias"])
+        do.dot(weight.T, dy, out=dx)
+
+    def _subsample_back(
+        self, do: Recorder, name: str, x: np.ndarray, scratch: np.ndarray, total: np.ndarray, delta: np.ndarray,
+        gradient: np.ndarray,
+    ) -> None:  # fmt: skip
+        """Go back through subsampling and the squashing of the layer below.
+
+        Args:
+            do: Receives the calls.
             name: "s2" or "s4".
             x: t of the layer below, the phases along axis -2; becomes its delta.
             scratch: Of x's shape.
             total: The sums of four t, (rows, columns).
-            y: The layer's output, (rows, columns); used up.
-            dy: dE/dy / scale, (rows, columns); used up.
-            scale: What dy still has to be multiplied by.
+            delta: This layer's, (rows, columns); used up.
             gradient: Receives the derivative by coefficients and biases.
         """
-        rows, columns = y.shape
-        sums = np.zeros((2, rows), self.dtype)
-        back = self._terms.subsampling[name][2]
-        return [
-            *self._delta(y, dy, scale),
-            (np.matmul, (dy[:, None, :], total[:, :, None], sums[0, :, None, None])),
-            (dy.dot, (self._ones[:columns], sums[1])),
-            (sums.reshape(-1).dot, (self._terms.subsampling_gradient[name], gradient)),
-            # the same dE/dy for each of the four phases below, times its f'
-            (np.multiply, (dy, back, dy)),
-            *self._squash.derivative(x, scratch),
-            (np.multiply, (x, dy.reshape(*x.shape[:-2], 1, -1), x)),
-        ]
+        sums = self._row_sums[name]
+        do.matmul(delta[:, None, :], total[:, :, None], out=sums[0, :, None, None])
+        do.dot(delta, self._ones[: delta.shape[1]], out=sums[1])
+        do.dot(sums.reshape(-1), self._weights.subsampling_gradient[name], out=gradient)
+        # the same dE/dy for each of the four phases below, times its f'
+        do.multiply(delta, self._weights.subsampling[name][2], out=delta)
+        self._squash.derivative(do, x, scratch)
+        do.multiply(x, delta.reshape(*x.shape[:-2], 1, -1), out=x)
 
-    def _c3_back(self, delta: np.ndarray, thirds: Sequence[np.ndarray]) -> list[Call]:
-        """The derivatives of C3's windows, lines 2k and 2k + 1 into `thirds[k]`.
+    def _c3_gradient(self, do: Recorder, b: Mapping[str, np.ndarray], gradient: np.ndarray) -> None:
+        """Record C3's gradient from its delta, half by half of the matrix; then collected by parameters."""
+        delta = b["c3"].reshape(2, 2 * C3_MAPS, -1)  # line, (x, map), (tile, image)
+        do.product_by_rows(b["c3_in"][:C3_HALF], delta[0].T, out=self._dc3[0], most=C3_PIECE)
+        do.product_by_rows(b["c3_in"][-C3_HALF:], delta[1].T, out=self._dc3[1], most=C3_PIECE)
+        do.take(self._dc3, self._weights.c3_positions, out=self._dc3_outputs)
+        do.dot(self._ones[:4], self._dc3_outputs, out=gradient)
+
+    def _c3_back(self, do: Recorder, b: Mapping[str, np.ndarray], n: int) -> None:
+        """Record dE/dy of S2 from C3's delta: the derivatives of C3's windows, folded onto the cells they lie on."""
+        fold_y, fold_x = b["fold_y"].reshape(3, -1), b["fold_x"].reshape(3, *b["s2"].shape)
+        tall_flat = b["c1_scratch"].reshape(-1)[: fold_y[0].size]
+        thirds, tall, wide = layout.fold_views(b["fold_y"], tall_flat, b["fold_x"], n)
+        self._c3_windows_back(do, b["c3"], thirds)
+        do.add(fold_y[0], fold_y[1], out=tall_flat)
+        do.add(tall_flat, fold_y[2], out=tall_flat)
+        do.copyto(wide, tall)
+        do.add(fold_x[0], fold_x[1], out=b["s2_delta"])
+        do.add(b["s2_delta"], fold_x[2], out=b["s2_delta"])
+
+    def _c3_windows_back(self, do: Recorder, delta: np.ndarray, thirds: Sequence[np.ndarray]) -> None:
+        """Record the derivatives of C3's windows, lines 2k and 2k + 1 into `thirds[k]`.
 
         A tile has two lines of outputs. Only the upper one sees line 0 of the window, only the lower one line 5.
         """
         line, half = layout.C3_LINE, len(delta) // 2  # 36 rows of the window, 32 of delta
         both, upper, lower = slice(None), slice(None, half), slice(half, None)
         first, second, two = slice(None, line), slice(line, None), slice(None)
-        calls: list[Call] = []
         for k, rows, outputs in (
             (0, first, upper), (0, second, both), (1, two, both), (2, first, both), (2, second, lower)
         ):  # fmt: skip
-            weights = self._terms.c3[outputs, 1 + 2 * k * line : 1 + 2 * (k + 1) * line]
-            calls += self._products.by_rows(weights[:, rows].T, delta[outputs], thirds[k][rows])
-        return calls
+            weights = self._weights.c3[outputs, 1 + 2 * k * line : 1 + 2 * (k + 1) * line]
+            do.product_by_rows(weights[:, rows].T, delta[outputs], out=thirds[k][rows])
 
-    def backward(self, n: int, labels: np.ndarray, flat: np.ndarray) -> list[Call]:
-        """From the logits to all gradients; overwrites the activations.
-
-        Args:
-            n: Number of images.
-            labels: (n,) intp; read when the calls run.
-            flat: Receives the gradients, laid out like the parameters.
-        """
-        b = self._buffers.cut(n)
-        gradients = named_views(flat, self._shapes)
-        part = self._terms.parts(flat)
-        c1, scratch = (b[name].reshape(2, 4, -1) for name in ("c1", "c1_scratch"))
-        c1_lines = b["c1"].reshape(4, 4 * C1_MAPS, -1)
-        c3, flat_scratch = b["c3"].reshape(4, -1), b["c1_scratch"].reshape(-1)
-        c3_lines = b["c3"].reshape(2, 2 * C3_MAPS, -1)
-        s4, s4_delta = b["s4"].reshape(-1, n), b["s4_delta"].reshape(-1, n)
-        fold_y, fold_x = b["fold_y"].reshape(3, -1), b["fold_x"].reshape(3, *b["s2"].shape)
-        tall_flat = flat_scratch[: fold_y[0].size]
-        dc1 = self._dc1_sums.reshape(C1_MAPS, -1)
-        rows = self._products.by_rows
-        thirds, tall, wide = layout.fold_views(b["fold_y"], tall_flat, b["fold_x"], n)
-        return [
-            *self._head.loss_backward(n, labels, b["f6"], b["f6_delta"], gradients),
-            *self._dense_back("f6", b["c5"], b["f6"], b["f6_delta"], b["c5_delta"], gradients),
-            *self._dense_back("c5", s4, b["c5"], b["c5_delta"], s4_delta, gradients),
-            *self._subsample_back(
-                "s4", c3, flat_scratch[: c3.size].reshape(c3.shape), b["s4_sum"], b["s4"],
-                b["s4_delta"], 1.0, part["s4"],
-            ),
-            *rows(b["c3_in"][:C3_HALF], c3_lines[0].T, self._dc3[0], C3_PIECE),
-            *rows(b["c3_in"][-C3_HALF:], c3_lines[1].T, self._dc3[1], C3_PIECE),
-            (self._dc3.take, (self._terms.c3_places, None, self._dc3_terms, "clip")),
-            (self._ones[:4].dot, (self._dc3_terms, part["c3"])),
-            *self._c3_back(b["c3"], thirds),
-            (np.add, (fold_y[0], fold_y[1], tall_flat)),
-            (np.add, (tall_flat, fold_y[2], tall_flat)),
-            (np.copyto, (wide, tall)),
-            (np.add, (fold_x[0], fold_x[1], b["s2_delta"])),
-            (np.add, (b["s2_delta"], fold_x[2], b["s2_delta"])),
-            # C3's weights hold the factor k, which goes out here.
-            *self._subsample_back(
-                "s2", c1, scratch, b["s2_sum"], b["s2"], b["s2_delta"], 1.0 / self._squash.weight, part["s2"]
-            ),
-            *(
-                call
-                for k in range(4)
-                for call in rows(c1_lines[k], layout.c1_line(b["c1_in"], k).T, self._dc1[k], C1_PIECE)
-            ),
-            (self._dc1.take, (self._terms.c1_places, None, self._dc1_terms, "clip")),
-            (self._ones[:16].dot, (self._dc1_terms, self._dc1_sums)),
-            (dc1.dot, (self._terms.c1_gradient, gradients["c1.weight"].reshape(C1_MAPS, -1))),
-            (np.copyto, (gradients["c1.bias"], dc1[:, -1])),
-        ]  # fmt: skip
+    def _c1_gradient(self, do: Recorder, b: Mapping[str, np.ndarray], gradients: Mapping[str, np.ndarray]) -> None:
+        """Record C1's gradient from its delta, line by line of the tiles; then collected by parameters."""
+        delta = b["c1"].reshape(4, 4 * C1_MAPS, -1)  # line, (x, map), (tile, image)
+        for line in range(4):
+            windows = layout.c1_line(b["c1_in"], line)
+            do.product_by_rows(delta[line], windows.T, out=self._dc1[line], most=C1_PIECE)
+        do.take(self._dc1, self._weights.c1_positions, out=self._dc1_outputs)
+        do.dot(self._ones[:16], self._dc1_outputs, out=self._dc1_sums)
+        sums = self._dc1_sums.reshape(C1_MAPS, -1)  # (6, 26): kernels, bias
+        do.dot(sums, self._weights.c1_gradient, out=gradients["c1.weight"].reshape(C1_MAPS, -1))
+        do.copyto(gradients["c1.bias"], sums[:, -1])

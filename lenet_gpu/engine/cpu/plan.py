@@ -3,44 +3,48 @@
 The same numbers as layers.py, run differently. Every array is allocated once and every operation is prepared
 once, as a NumPy function with its arguments, its output array among them. A training step walks the lists; it
 allocates nothing and decides nothing. How the arrays lie in memory is drawn in layout.py, what is computed
-is in passes.py.
+is in passes.py; `CpuPlan.describe` lists it call by call.
 
 The parameters stay what they are: whatever the calls need of them (Toeplitz matrices, folded constants) is
-made anew before a step, and its gradients are turned into the parameters' gradients after it (weights.py).
-So any optimiser can work on the parameters themselves.
+built anew before a step, and its gradients are turned into the parameters' gradients after it (weights.py).
+So any optimizer can work on the parameters themselves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from lenet_gpu.engine.cpu.heads import Call, Head, SoftmaxHead
-from lenet_gpu.engine.cpu.layout import GRID, PIXELS
-from lenet_gpu.engine.cpu.ops import Products, bounds
-from lenet_gpu.engine.cpu.passes import Calls
-from lenet_gpu.engine.cpu.processor import has_wide_vectors
+from lenet_gpu.engine.cpu.describe import describe
+from lenet_gpu.engine.cpu.heads import make_head
+from lenet_gpu.engine.cpu.ops import Call, Recorder, bounds, run
+from lenet_gpu.engine.cpu.passes import Passes
 from lenet_gpu.engine.cpu.single import SingleImage
-from lenet_gpu.engine.cpu.squash import ByExp, ByTanh
-from lenet_gpu.engine.cpu.weights import Terms
-from lenet_gpu.nn.layer import named_views
+from lenet_gpu.engine.cpu.spec import NetworkSpec, PlanSpec
+from lenet_gpu.engine.cpu.squash import has_wide_vectors
+from lenet_gpu.engine.cpu.weights import Weights
 from lenet_gpu.nn.losses import softmax
-from lenet_gpu.paper import BACKGROUND, INK, INPUT_SIZE
+from lenet_gpu.paper import INPUT_SIZE, SQUASH_A
+
+if TYPE_CHECKING:
+    from lenet_gpu.nn.lenet5 import LeNet5
 
 CHUNK = 32
 """Images computed at once: enough for long runs and full-speed products, few enough for the caches. (With 64
 C1's outputs alone are 1.2 MiB; on a processor with 512 KiB of cache a core that costs 5 % of a step.)"""
 
+LAYERS = ("c1", "s2", "c3", "s4", "c5", "f6", "output")
+"""Names of the activations that a plan can give."""
 
 QUIET = partial(np.errstate, over="ignore", invalid="ignore")
-"""Around all calls: a network that diverges overflows, and its loss says so."""
+"""Silences warnings of overflow around all calls: divergence is reported through the loss."""
 
 
 Fill = Callable[[slice, np.ndarray], object]
-"""Writes images into the plan: given which of a batch's images are wanted and where their grids go, (n, 32, 32)."""
+"""Writes images into the plan: given which of a batch's images are needed and where their grids go, (n, 32, 32)."""
 
 
 class _Program(NamedTuple):
@@ -55,92 +59,90 @@ class _Program(NamedTuple):
     backward: list[Call]
 
 
-def run(calls: Sequence[Call]) -> None:
-    """Run prepared calls in order."""
-    for function, arguments in calls:
-        function(*arguments)
-
-
 class CpuPlan:
-    """Forward and backward pass of the `modern` network over any number of images, in chunks.
+    """Forward and backward pass of LeNet-5 over any number of images, in chunks.
+
+    A plan computes in arrays of its own: it may be used by one thread at a time (threads.py has one for each).
 
     Args:
-        parameters: Flat parameter buffer, float32 (float64 for tests); read anew by every call.
+        network: The facts about the network.
+        parameters: Its flat parameter buffer, read anew by every call.
         targets: Flat buffers of the same form, one of which `gradients` overwrites; none for inference alone.
-        shapes: Shape of each parameter by name, in the order of the flat buffer.
         capacity: Largest number of images computed at once.
-        background: Input value of an empty pixel.
-        ink: Input value of a full pixel.
-        pixels: dtype of the images: uint8 (0 to 255), or float32 (0 to 1).
-        grid: Images are whole input layers instead, margin included: 32x32 pixels, float32 from 0 to 255.
-        head: What follows F6, made for this dtype and at least this capacity; softmax if None.
+        images: Their form, "uint8", "float" or "grid"; see `PlanSpec`.
     """
 
     def __init__(
         self,
+        network: NetworkSpec,
         parameters: np.ndarray,
-        targets: Sequence[np.ndarray],
-        shapes: Mapping[str, Sequence[int]],
-        capacity: int = CHUNK,
+        targets: Sequence[np.ndarray] = (),
         *,
-        background: float = BACKGROUND,
-        ink: float = INK,
-        pixels: str = "uint8",
-        grid: bool = False,
-        head: Head | None = None,
+        capacity: int = CHUNK,
+        images: str = "uint8",
     ) -> None:
-        wide = has_wide_vectors()
-        self.capacity, self.dtype = capacity, parameters.dtype
-        scale = (ink - background) / (255.0 if grid or pixels == "uint8" else 1.0)
-        kind, self._pixels = (np.dtype(np.float32), GRID) if grid else (np.dtype(pixels), PIXELS)
+        self.spec = spec = PlanSpec(network, capacity, images, bool(targets), has_wide_vectors())
+        self.capacity, self.dtype = capacity, spec.dtype
         # A batch's first chunk writes its gradients to the target, later chunks here, to be added (index -1).
         self._targets = [*targets, np.zeros_like(parameters)] if targets else []
         self._labels = np.zeros(capacity, np.intp)
-        squash = ByTanh() if wide else ByExp()
-        self._terms = Terms(parameters, shapes, background, scale, squash)
-        views = named_views(parameters, shapes)
-        self._head = SoftmaxHead(views, capacity) if head is None else head
-        self._calls = Calls(
-            parameters, shapes, self._terms, self._head, squash, Products(cut=wide), capacity, kind,
-            training=bool(targets), grid=grid,
-        )  # fmt: skip
-        self._single = SingleImage(views, self._terms, squash) if head is None and kind == np.uint8 else None
+        self._parameters, views = parameters, network.views(parameters)
+        self._weights = weights = Weights(parameters, spec)
+        self._head = make_head(spec, views)
+        self._passes = Passes(spec, parameters, weights, self._head)
+        for_one = network.output == "softmax" and images == "uint8"
+        self._single = SingleImage(views, weights, spec.squash) if for_one else None
         self._single_is_ready = False
+        self._build = self._recorded("build").calls
         self._programs: dict[tuple[int, int], _Program] = {}
         self._ready_for = 0
 
+    @classmethod
+    def of(
+        cls, network: LeNet5, targets: Sequence[np.ndarray] = (), *, capacity: int = CHUNK, images: str = "uint8"
+    ) -> CpuPlan:
+        """Make the plan of a network on the CPU, which reads the network's parameters; arguments as above."""
+        return cls(NetworkSpec.of(network), network.parameters, targets, capacity=capacity, images=images)
+
+    # ---- inference
+
+    def refresh(self) -> None:
+        """Take in the parameters after a change of them."""
+        with QUIET():
+            self._build_weights()
+
+    def _build_weights(self) -> None:
+        run(self._build)
+        self._single_is_ready = False
+
     def outputs(self, images: np.ndarray, out: np.ndarray | None = None, *, refresh: bool = True) -> np.ndarray:
-        """Values of the output layer before softmax.
+        """Compute the values of the output layer before softmax.
 
         Args:
-            images: (n, 28, 28), of the plan's pixel dtype; (n, 32, 32) for grids.
+            images: (n, 28, 28), of the plan's form; (n, 32, 32) for grids.
             out: Receives the result; a new array if None.
             refresh: False if the parameters are known to be unchanged since the last call.
 
         Returns:
-            (n, 10), of the plan's dtype.
+            (n, classes), of the plan's dtype.
         """
         if out is None:
-            out = np.empty((len(images), 10), self.dtype)
+            out = np.empty((len(images), self.spec.network.classes), self.dtype)
         if not refresh and len(images) == 1 and (single := self._for_one()):
             np.copyto(single.grid, images)
             run(single.forward)
             np.copyto(out, single.logits)
             return out
-        flat = images.reshape(len(images), self._pixels)
+        flat = images.reshape(len(images), self.spec.pixels)
         with QUIET():
             if refresh:
-                self._expand()
+                self._build_weights()
             for start, n in self._chunks(len(images)):
-                program = self._program(n, 0)
-                np.copyto(program.images, flat[start : start + n])
-                run(program.load)
-                run(program.forward)
-                np.copyto(out[start : start + n], program.outputs)
+                np.copyto(out[start : start + n], self._forward(flat[start : start + n]))
         return out
 
     def probabilities(self, images: np.ndarray, *, refresh: bool = True) -> np.ndarray:
-        """Softmax probabilities of the classes, (n, 10); arguments as for `outputs`.
+        """Compute the softmax probabilities of the classes, (n, classes); arguments as for `outputs`.
 
         One image with `refresh=False` takes the shortest way, see single.py.
         """
@@ -151,13 +153,66 @@ class CpuPlan:
             return single.probabilities.copy()
         return softmax(np, self.outputs(images, refresh=refresh))
 
-    def _expand(self) -> None:
-        """Take in the parameters."""
-        run(self._terms.expand)
-        self._single_is_ready = False
+    def read(self, images: np.ndarray, *, refresh: bool = True) -> tuple[np.ndarray, np.ndarray]:
+        """Compute what recognition needs in one pass: probabilities, and the units of F6 for rejection.
+
+        Args:
+            images: As for `outputs`.
+            refresh: As for `outputs`; one image with `refresh=False` takes the shortest way, see single.py.
+
+        Returns:
+            Probabilities (n, classes), and F6 in units of the squashing function's A (n, 84).
+        """
+        if not refresh and len(images) == 1 and (single := self._for_one()):
+            np.copyto(single.grid, images)
+            run(single.forward)
+            run(single.softmax)
+            return single.probabilities.copy(), single.f6.copy()
+        found = self._collect(images, ("f6", "output"), refresh)
+        return softmax(np, found["output"]), found["f6"] / self.dtype.type(SQUASH_A)
+
+    def activations(self, images: np.ndarray, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
+        """Compute the layers' outputs, those of the readable layers.
+
+        Args:
+            images: As for `outputs`.
+            names: Some of `LAYERS`; all of them if None.
+
+        Returns:
+            By name: c1 (n, 6, 28, 28), s2 (n, 6, 14, 14), c3 (n, 16, 10, 10), s4 (n, 16, 5, 5), c5 (n, 120) and
+            f6 (n, 84), squashed; output (n, classes): logits, or the paper's penalties.
+        """
+        found = self._collect(images, LAYERS if names is None else names, refresh=True)
+        if "output" in found and self.spec.network.output == "rbf":
+            np.negative(found["output"], out=found["output"])  # scores are penalties with their sign turned
+        return found
+
+    def _collect(self, images: np.ndarray, names: Sequence[str], refresh: bool) -> dict[str, np.ndarray]:
+        """Run forward and copy what the layers named have left behind; "output" as `outputs` gives it."""
+        if not len(images):  # nothing to compute, but arrays of the right shapes to return
+            one = self._collect(np.zeros((1, self.spec.pixels), self.spec.pixel_dtype), names, refresh)
+            return {name: array[:0] for name, array in one.items()}
+        flat = images.reshape(len(images), self.spec.pixels)
+        chunks: dict[str, list[np.ndarray]] = {name: [] for name in names}
+        with QUIET():
+            if refresh:
+                self._build_weights()
+            for start, n in self._chunks(len(images)):
+                outputs = self._forward(flat[start : start + n])
+                for name in names:
+                    chunks[name].append(outputs.copy() if name == "output" else self._passes.maps(name, n))
+        return {name: np.concatenate(arrays) for name, arrays in chunks.items()}
+
+    def _forward(self, flat: np.ndarray) -> np.ndarray:
+        """Run a chunk of images (n, pixels) forward; returns the array of their outputs, (n, classes)."""
+        program = self._program(len(flat), 0)
+        np.copyto(program.images, flat)
+        run(program.load)
+        run(program.forward)
+        return program.outputs
 
     def _for_one(self) -> SingleImage | None:
-        """The path for one image with all folded, or None if this plan or its parameters don't allow for it."""
+        """Give the path for one image with all folded, or None if this plan or its parameters don't allow for it."""
         single = self._single
         if single is None:
             return None
@@ -165,6 +220,8 @@ class CpuPlan:
             single.fold()
             self._single_is_ready = True
         return single if single.safe else None
+
+    # ---- training
 
     def gradients(
         self,
@@ -174,20 +231,20 @@ class CpuPlan:
         scale: float = 1.0,
         target: int = 0,
     ) -> float:
-        """Loss of a batch and its derivative by every parameter, in one of the targets.
+        """Compute the loss of a batch and, in one of the targets, its derivative by every parameter.
 
         Args:
-            images: (n, 784), of the plan's pixel dtype: the whole training set. In a plan for grids (n, 1024),
+            images: (n, 784), of the plan's form: the whole training set. In a plan for grids (n, 1024),
                 or a function that is called as `images(chunk, grids)` for every chunk (a slice of the batch)
                 and writes the images `indices[chunk]` into the grids (len of the chunk, 32, 32): what it
                 writes is computed with as it lies, without any copy.
-            labels: (n,) intp, its labels; 10 is "not a digit".
+            labels: (n,) intp, its labels; `classes` is "none of them".
             indices: (m,) intp, the images that make up the batch.
             scale: Factor of the gradients: 1 for the derivative of the summed loss, 1 / m for its mean.
             target: Index of the buffer that receives the gradients.
 
         Returns:
-            The cross-entropy summed over the batch, not scaled.
+            The loss summed over the batch, not scaled.
         """
         total = 0.0
         gradient, more = self._targets[target], self._targets[-1]
@@ -195,7 +252,7 @@ class CpuPlan:
             gradient.fill(0.0)
             return total
         with QUIET():
-            self._expand()
+            self._build_weights()
             self._head.scale[...] = scale
             for start, n in self._chunks(len(indices)):
                 program = self._program(n, -1 if start else target)
@@ -213,25 +270,62 @@ class CpuPlan:
                 total += float(self._head.loss)
         return total
 
+    # ---- preparation
+
+    def describe(self, n: int = CHUNK) -> str:
+        """List the calls of a step, or of a forward pass in a plan for inference; see `describe.describe`.
+
+        Args:
+            n: Number of images, at most the capacity.
+
+        Returns:
+            Text. Nothing of this is kept: the calls are recorded once more for it.
+        """
+        passes = {
+            "weights, built from the parameters": self._recorded("build"),
+            "images": self._recorded("load", n),
+            "forward": self._recorded("forward", n),
+        }
+        layers = {f"{layer}.*": flat for layer, flat in self._weights.layers_of(self._parameters).items()}
+        arrays = {
+            **layers, **self.spec.network.views(self._parameters), **self._weights.arrays, **self._passes.arrays(n),
+            **self._head.arrays(n), "labels": self._labels[:n],
+        }  # fmt: skip
+        if self._targets:
+            passes["backward"] = self._recorded("backward", n)
+            flat = self._targets[0]
+            arrays |= {f"grad {layer}.*": view for layer, view in self._weights.layers_of(flat).items()}
+            arrays |= {f"grad {name}": view for name, view in self.spec.network.views(flat).items()}
+        return f"{n} images at once: {describe(passes, arrays)}"
+
     def _chunks(self, n: int) -> list[tuple[int, int]]:
-        """(start, size) of the chunks of n images, as equal as can be: two sizes at most."""
+        """List (start, size) of the chunks of n images, as equal as can be: two sizes at most."""
         if 0 < n <= self.capacity:
             return [(0, n)]
         return [(a, b - a) for a, b in bounds(n, -(-n // self.capacity))] if n else []
 
+    def _recorded(self, name: str, n: int = 0, target: int = 0) -> Recorder:
+        """Record "build", or "restore", "load", "forward" or "backward" for n images and one target."""
+        do = Recorder(self.spec.products)
+        if name == "build":
+            self._weights.build(do)
+        elif name == "backward":
+            if self._targets:
+                self._passes.backward(do, n, self._labels[:n], self._targets[target])
+        else:
+            getattr(self._passes, name)(do, n)
+        return do
+
     def _program(self, n: int, target: int) -> _Program:
-        """What is needed for n images and one target, prepared when it is wanted for the first time."""
+        """Give what is needed for n images and one target, prepared when it is asked for the first time."""
         program = self._programs.get((n, target))
         if program is None:
-            calls, labels = self._calls, self._labels[:n]
+            names = ("restore", "load", "forward", "backward")
             program = self._programs[n, target] = _Program(
-                calls.images(n),
-                labels,
+                self._passes.images(n),
+                self._labels[:n],
                 self._head.outputs(n).T,
-                calls.restore(n),
-                calls.load(n),
-                calls.forward(n),
-                calls.backward(n, labels, self._targets[target]) if self._targets else [],
+                *(self._recorded(name, n, target).calls for name in names),
             )
         if n != self._ready_for:
             run(program.restore)

@@ -1,4 +1,4 @@
-"""One image through the network in as few NumPy calls as possible: what a person waits for after drawing.
+"""One image through the network in as few NumPy calls as possible: the latency that a user feels after drawing.
 
 With one image the overhead of a call is as long as what it computes. So this path has the fewest calls, and
 everything that depends on weights alone is computed once, when the parameters change:
@@ -26,7 +26,7 @@ times four), so `take` gathers "quads", four numbers at a time. The last quad of
        |  squash; product with the (64 x 16) coefficients: adds the phases
     s4      25 x 16      rows (y, x), columns maps
        |  bias; squash
-    c5, f6, z            (120, 84, 10), dot and tanh
+    c5, f6, z            (120, 84, classes), dot and tanh
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from lenet_gpu.engine.cpu.heads import Call
 from lenet_gpu.engine.cpu.layout import C1_MAPS, C1_ONES, C1_WINDOW, C3_MAPS, C5_MAPS, F6_UNITS, aligned
+from lenet_gpu.engine.cpu.ops import Call, Recorder
 from lenet_gpu.engine.cpu.squash import Squash
-from lenet_gpu.engine.cpu.weights import Terms
-from lenet_gpu.paper import CLASSES, IMAGE_SIZE, INPUT_SIZE, SQUASH_A, SQUASH_S
+from lenet_gpu.engine.cpu.weights import Weights
+from lenet_gpu.paper import IMAGE_SIZE, INPUT_SIZE, SQUASH_A, SQUASH_S
 
 QUAD = 4
 PHASE = 2 * C1_MAPS
@@ -49,23 +49,23 @@ SAFE = 80.0
 """exp of more may overflow in float32. Parameters that allow for it are not for this path."""
 
 
-def _windows(places: np.ndarray, width: int, lines: int, quads: int, one: int) -> np.ndarray:
-    """Numbers of the quads of all windows, window by window.
+def _windows(first: np.ndarray, width: int, lines: int, quads: int, one: int) -> np.ndarray:
+    """List the numbers of the quads of all windows, window by window.
 
     Args:
-        places: The first quad of each window.
+        first: The first quad of each window.
         width: Quads in a line of the array.
         lines: Lines of a window.
         quads: Quads in a line of a window.
         one: The quad that ends every window.
     """
     line, quad = np.ogrid[:lines, :quads]
-    found = (places.reshape(-1, 1, 1) + line * width + quad).reshape(places.size, -1)
-    return np.column_stack([found, np.full(places.size, one)]).ravel().astype(np.intp)
+    found = (first.reshape(-1, 1, 1) + line * width + quad).reshape(first.size, -1)
+    return np.column_stack([found, np.full(first.size, one)]).ravel().astype(np.intp)
 
 
 def _quads(array: np.ndarray) -> np.ndarray:
-    """The numbers of a contiguous array as one-dimensional records of four, which `take` copies whole."""
+    """View a contiguous array as one-dimensional records of four numbers, which `take` copies whole."""
     return array.reshape(-1).view(np.dtype((np.void, QUAD * array.itemsize)))
 
 
@@ -74,23 +74,24 @@ class SingleImage:
 
     Args:
         parameters: Views of the network's parameters by name.
-        terms: The first layers' weight matrices made from them.
-        squash: How squashing is computed, the same as for the terms.
+        weights: The first layers' weight matrices built from them.
+        squash: How squashing is computed, the same as for the weights.
 
     Attributes:
         safe: Whether exp can't overflow, whatever the image; if it could, this path must not be used, for it
             takes no precautions.
         grid: (1, 28, 28), where the pixels must be put before the calls run; any dtype can be copied there.
         forward: The calls from there to the output layer's values.
-        logits: (1, 10), these values.
+        f6: (1, 84), the units of F6 without the factor A of their squashing.
+        logits: (1, classes), the output layer's values.
         softmax: The calls that make probabilities of them.
-        probabilities: (1, 10), these.
+        probabilities: (1, classes), these.
     """
 
-    def __init__(self, parameters: Mapping[str, np.ndarray], terms: Terms, squash: Squash) -> None:
-        self._parameters, self._terms, self._squash = parameters, terms, squash
+    def __init__(self, parameters: Mapping[str, np.ndarray], weights: Weights, squash: Squash) -> None:
+        self._parameters, self._weights, self._squash = parameters, weights, squash
         self.safe = False
-        dtype = terms.c1.dtype
+        dtype, classes = weights.c1.dtype, len(parameters["output.bias"])
 
         def array(*shape: int) -> np.ndarray:
             return aligned(shape, dtype)
@@ -104,62 +105,62 @@ class SingleImage:
         s4, c5, f6 = array(416), array(128), array(96)
         field[-QUAD] = cells[-QUAD] = s4[25 * C3_MAPS] = c5[C5_MAPS] = f6[F6_UNITS] = 1.0
         units4, units5, units6 = s4[: 25 * C3_MAPS].reshape(25, C3_MAPS), c5[:C5_MAPS], f6[:F6_UNITS]
-        self.logits, self.probabilities = array(1, CLASSES), array(1, CLASSES)
-        logits, probabilities, total = self.logits[0], self.probabilities[0], array(CLASSES)
+        self.f6, self.logits, self.probabilities = units6[None], array(1, classes), array(1, classes)
+        logits, probabilities, total = self.logits[0], self.probabilities[0], array(classes)
 
         self._w1, self._w3 = array(52, 48), array(184, 32)
         self._w2, self._b2 = array(48, PHASE), array(98, PHASE)
         self._w4, self._b4 = array(64, C3_MAPS), array(25, C3_MAPS)
-        self._w5, self._w6, self._wz = array(C5_MAPS, s4.size), array(F6_UNITS, c5.size), array(CLASSES, f6.size)
+        self._w5, self._w6, self._wz = array(C5_MAPS, s4.size), array(F6_UNITS, c5.size), array(classes, f6.size)
 
         y, x = np.ogrid[:14, :7]
         c1_windows = _windows(2 * y * 8 + x, 8, 6, 2, field.size // QUAD - 1)
         y, x, p = np.ogrid[:5, :5, :2]
         c3_windows = _windows((2 * y + p) * 21 + 3 * x, 21, 5, 9, cells.size // QUAD - 1)
-        self.forward: list[Call] = [
-            (_quads(field).take, (c1_windows, None, _quads(c1_in), "clip")),
-            (c1_in.dot, (self._w1, c1)),
-            *squash.unit(c1),
-            (c1.dot, (self._w2, s2)),
-            (np.add, (s2, self._b2, s2)),
-            *squash.unit(s2),
-            (_quads(cells).take, (c3_windows, None, _quads(c3_in), "clip")),
-            (c3_in.dot, (self._w3, c3)),
-            *squash.unit(c3),
-            (c3.reshape(25, 64).dot, (self._w4, units4)),
-            (np.add, (units4, self._b4, units4)),
-            *squash.unit(units4),
-            (self._w5.dot, (s4, units5)),
-            (np.tanh, (units5, units5)),
-            (self._w6.dot, (c5, units6)),
-            (np.tanh, (units6, units6)),
-            (self._wz.dot, (f6, logits)),
-        ]
-        self.softmax: list[Call] = [
-            (np.exp, (logits, probabilities)),  # `safe`: no need to subtract the largest first
-            (np.ones((CLASSES, CLASSES), dtype).dot, (probabilities, total)),
-            (np.divide, (probabilities, total, probabilities)),
-        ]
+        do = Recorder()
+        do.take(_quads(field), c1_windows, out=_quads(c1_in))
+        do.dot(c1_in, self._w1, out=c1)
+        squash.unit(do, c1)
+        do.dot(c1, self._w2, out=s2)
+        do.add(s2, self._b2, out=s2)
+        squash.unit(do, s2)
+        do.take(_quads(cells), c3_windows, out=_quads(c3_in))
+        do.dot(c3_in, self._w3, out=c3)
+        squash.unit(do, c3)
+        do.dot(c3.reshape(25, 64), self._w4, out=units4)
+        do.add(units4, self._b4, out=units4)
+        squash.unit(do, units4)
+        do.dot(self._w5, s4, out=units5)
+        do.tanh(units5, out=units5)
+        do.dot(self._w6, c5, out=units6)
+        do.tanh(units6, out=units6)
+        do.dot(self._wz, f6, out=logits)
+        self.forward: list[Call] = do.calls
+        do = Recorder()
+        do.exp(logits, out=probabilities)  # `safe`: no need to subtract the largest first
+        do.dot(np.ones((classes, classes), dtype), probabilities, out=total)
+        do.divide(probabilities, total, out=probabilities)
+        self.softmax: list[Call] = do.calls
 
     def fold(self) -> None:
-        """Take in the parameters; the terms must be up to date. Decides whether they are `safe`."""
-        weights, q, p = self._parameters, self._squash.factor, self._squash.offset
+        """Take in the parameters; the weights must be built. Decides whether they are `safe`."""
+        weights, parameters, q, p = self._weights, self._parameters, self._squash.factor, self._squash.offset
         # The matrices of layout.py hold those of this path: two lines of C1's tile see 6 lines of pixels.
-        for line, matrix in enumerate(self._terms.c1[:2]):
+        for line, matrix in enumerate(weights.c1[:2]):
             outputs, ones = self._w1[:, line * 24 : (line + 1) * 24], C1_ONES - line * C1_WINDOW
             outputs[48] = matrix[:, ones]
             outputs[line * 8 : line * 8 + 40] = np.delete(matrix, ones, axis=1).T
-        (c2, b2, _), (c4, b4, _) = self._terms.subsampling["s2"], self._terms.subsampling["s4"]
+        (c2, b2, _), (c4, b4, _) = weights.subsampling["s2"], weights.subsampling["s4"]
         self._w2[...], self._b2[...] = np.tile(np.diag(c2[:PHASE, 0]), (4, 1)), b2[:PHASE, 0]
-        w3, b3 = self._terms.c3[:32, 1:181], self._terms.c3[:32, 0]  # (32, 180), (32,)
+        w3, b3 = weights.c3[:32, 1:181], weights.c3[:32, 0]  # (32, 180), (32,)
         self._w3[:180], self._w3[180] = q * w3.T, b3 + p * w3.sum(axis=1)
         self._w4[...], self._b4[...] = np.tile(np.diag(c4[:, 0]), (4, 1)), b4[:, 0]
-        w5 = weights["c5.weight"].transpose(0, 2, 3, 1).reshape(C5_MAPS, -1)  # (120, 5 x 5 x 16)
-        b5 = weights["c5.bias"] + p * w5.sum(axis=1)
+        w5 = parameters["c5.weight"].transpose(0, 2, 3, 1).reshape(C5_MAPS, -1)  # (120, 5 x 5 x 16)
+        b5 = parameters["c5.bias"] + p * w5.sum(axis=1)
         for folded, weight, bias, before, after in (
             (self._w5, w5, b5, q, SQUASH_S),
-            (self._w6, weights["f6.weight"], weights["f6.bias"], SQUASH_A, SQUASH_S),
-            (self._wz, weights["output.weight"], weights["output.bias"], SQUASH_A, 1.0),
+            (self._w6, parameters["f6.weight"], parameters["f6.bias"], SQUASH_A, SQUASH_S),
+            (self._wz, parameters["output.weight"], parameters["output.bias"], SQUASH_A, 1.0),
         ):
             inputs = weight.shape[1]
             folded[:, :inputs] = before * after * weight
@@ -167,7 +168,7 @@ class SingleImage:
         self.safe = self._largest() < SAFE
 
     def _largest(self) -> float:
-        """A bound of everything that exp may be taken of; nan if a parameter is."""
+        """Bound everything that exp may be taken of; nan if a parameter is."""
         t = 2.0 * SQUASH_A  # no t is further from 0, whichever way it is computed
         bounds = [
             255.0 * np.abs(self._w1[:48]).sum(axis=0) + np.abs(self._w1[48]),

@@ -1,105 +1,193 @@
-"""The first layers' weight matrices of the CPU plan, made from the parameters before every step.
+"""The first layers' weight matrices of the CPU plan, built from the parameters before every step.
 
 What the plan multiplies with is linear in the parameters, and there are few of them (156 in C1, 12 in S2,
 1516 in C3, 32 in S4). So each layer's numbers come from one product with a constant matrix M, and the
 gradients of those numbers become the parameters' gradients by the transpose of M.
+
+C1's and C3's numbers stand in their Toeplitz matrices once for every output of a tile (drawn in layout.py). Which
+number stands where is said by index maps: a matrix is filled with one `take`, from the numbers and a zero behind
+them; its gradient is collected with one `take` and a sum over a tile's outputs.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from math import prod
 
 import numpy as np
 
-from lenet_gpu.engine.cpu import index_maps as cpu_places
-from lenet_gpu.engine.cpu.heads import Call
-from lenet_gpu.engine.cpu.layout import C1_LINE, C1_MAPS, C1_TERMS, C3_MAPS, C3_ROWS, C3_TERMS, K
-from lenet_gpu.engine.cpu.squash import Squash
+from lenet_gpu.engine.cpu.layout import (
+    C1_LINE,
+    C1_MAPS,
+    C1_ONES,
+    C1_PARAMETERS,
+    C1_WINDOW,
+    C3_HALF,
+    C3_KERNELS,
+    C3_LINE,
+    C3_MAPS,
+    C3_PARAMETERS,
+    C3_ROWS,
+    C3_WINDOW,
+    K,
+)
+from lenet_gpu.engine.cpu.ops import Recorder
+from lenet_gpu.engine.cpu.spec import NetworkSpec, PlanSpec
+from lenet_gpu.paper import C3_TABLE
 
 
-class Terms:
+def c1_index_maps() -> tuple[np.ndarray, np.ndarray]:
+    """Map C1's parameters to its matrices, one for each of the tile's 4 lines.
+
+    A matrix has rows (x % 2, x // 2, map) and as columns the rows of `c1_in` that the line sees. For the tile's
+    output at column x, the row of a map holds the map's kernel in the columns of the 5x5 pixels from x on, line
+    after line of the window, and its bias in the column of the ones::
+
+        window line      first   ...              fifth
+        x = 0        k k k k k 0 0 0   ...    k k k k k 0 0 0         (the ones stand between two lines,
+        x = 1        0 k k k k k 0 0   ...    0 k k k k k 0 0          elsewhere for each line of the tile)
+
+    Returns:
+        Which parameter stands at each position of the matrices, (4, 24, 41), `C1_PARAMETERS` where there is none;
+        and at which positions, counted through the flattened matrices, the parameters of each of the tile's 16
+        outputs stand, (16, 156).
+    """
+    parameters = np.full((4, 4 * C1_MAPS, C1_LINE), C1_PARAMETERS, np.intp)
+    positions = np.zeros((16, C1_PARAMETERS), np.intp)
+    numbers = np.arange(C1_PARAMETERS).reshape(C1_MAPS, -1)
+    u, v = np.indices((K, K))
+    for output in range(16):
+        line, x = output // 4, output % 4
+        rows = (x % 2 * 2 + x // 2) * C1_MAPS + np.arange(C1_MAPS)
+        ones = C1_ONES - line * C1_WINDOW
+        kernel = (u * C1_WINDOW + x + v).ravel()
+        columns = np.append(kernel + (kernel >= ones), ones)  # of a kernel and its bias
+        parameters[line, rows[:, None], columns] = numbers
+        positions[output, numbers] = (line * 4 * C1_MAPS + rows[:, None]) * C1_LINE + columns
+    return parameters, positions
+
+
+def c3_index_maps() -> tuple[np.ndarray, np.ndarray]:
+    """Map C3's parameters to its matrix: rows (line, x, map) of the tile, columns bias, (y, x, S2 map), bias.
+
+    The upper line has its bias in the first column, the lower one in the last: each is one piece with the window's
+    lines that it sees.
+
+    Returns:
+        Which parameter stands at each position of the matrix, (64, 218), `C3_PARAMETERS` where there is none; and at
+        which positions, counted through the flattened transposed gradients of the two halves, (2, 181, 32), the
+        parameters of each of the tile's 4 outputs stand, (4, 1516).
+    """
+    parameters = np.full((4 * C3_MAPS, C3_ROWS), C3_PARAMETERS, np.intp)
+    positions = np.zeros((4, C3_PARAMETERS), np.intp)
+    pairs = [(o, i) for o, row in enumerate(C3_TABLE) for i in row]
+    biases = C3_KERNELS * K * K + np.arange(C3_MAPS)
+    u, v = np.indices((K, K))
+    for output in range(4):
+        line, x = output // 2, output % 2
+        half, first = line * C3_HALF * 2 * C3_MAPS, line * (1 + C3_LINE)  # in the gradients; its first column
+        for pair, (o, i) in enumerate(pairs):
+            kernel = np.arange(pair * K * K, (pair + 1) * K * K)
+            columns = (1 + ((line + u) * C3_WINDOW + x + v) * C1_MAPS + i).ravel()
+            parameters[output * C3_MAPS + o, columns] = kernel
+            positions[output, kernel] = half + (columns - first) * 2 * C3_MAPS + x * C3_MAPS + o
+        bias_column = line * (C3_ROWS - 1)
+        parameters[output * C3_MAPS + np.arange(C3_MAPS), bias_column] = biases
+        positions[output, biases] = half + (bias_column - first) * 2 * C3_MAPS + x * C3_MAPS + np.arange(C3_MAPS)
+    return parameters, positions
+
+
+def layer_bounds(network: NetworkSpec) -> dict[str, tuple[int, int]]:
+    """Find (start, stop) of each layer's parameters in the flat buffer, "c1" to "output"."""
+    bounds: dict[str, tuple[int, int]] = {}
+    start = 0
+    for name, shape in network.shapes.items():
+        layer, stop = name.split(".")[0], start + prod(shape)
+        bounds[layer] = (bounds.get(layer, (start, start))[0], stop)
+        start = stop
+    return bounds
+
+
+class Weights:
     """Weight matrices of C1 and C3 and the factors of S2 and S4.
 
     Args:
         parameters: Flat parameter buffer.
-        shapes: Shape of each parameter by name, in the order of the buffer.
-        background: Input value of an empty pixel.
-        pixel_scale: Input value of one step of a pixel.
-        squash: How squashing is computed, which says what factors the weights get (k, q and p below).
+        spec: What the plan is made for. Its squashing says what factors the weights get (k, q and p below), its
+            network what pixels mean.
 
     Attributes:
-        c1: (4, 24, 41), times k and for raw pixels; see `cpu_places.c1_places`.
-        c3: (64, 218), times k; see `cpu_places.c3_places`.
+        c1: (4, 24, 41), times k and for raw pixels; see `c1_index_maps`.
+        c3: (64, 218), times k; see `c3_index_maps`.
         subsampling: For "s2" and "s4" three columns, one number for each row of their arrays: what a sum of
             four t is multiplied by, what is added then, and what delta is multiplied by on its way down.
-        expand: The calls that fill these from the parameters.
-        c1_places, c3_places: Where the gradients of the terms are in the gradients of the matrices.
-        c1_gradient: (26, 25), turns the gradients of C1's terms into those of its kernels.
+        c1_positions, c3_positions: Where the gradients of the parameters stand in the gradients of the matrices.
+        c1_gradient: (26, 25), turns the gradients of C1's numbers into those of its kernels.
         subsampling_gradient: For "s2" and "s4", (2 rows, 2 maps): turns the sums of delta t and of delta
             over each row into the gradients of coefficients and biases.
+        arrays: All arrays that the calls use, by name.
     """
 
-    def __init__(
-        self,
-        parameters: np.ndarray,
-        shapes: Mapping[str, Sequence[int]],
-        background: float,
-        pixel_scale: float,
-        squash: Squash,
-    ) -> None:
-        dtype = parameters.dtype
+    def __init__(self, parameters: np.ndarray, spec: PlanSpec) -> None:
+        dtype, squash = spec.dtype, spec.squash
         k, q, p = squash.weight, squash.factor, squash.offset
-        self._bounds = self._find_parts(shapes)
-        part = self.parts(parameters)
-
-        terms1, terms3 = np.zeros(C1_TERMS + 1, dtype), np.zeros(C3_TERMS + 1, dtype)  # the last stays 0
+        self._bounds = layer_bounds(spec.network)
+        self._layers = self.layers_of(parameters)
+        self._factor = float(k)
+        # The last one stays 0: it stands wherever a matrix holds no parameter.
+        self._numbers1, self._numbers3 = np.zeros(C1_PARAMETERS + 1, dtype), np.zeros(C3_PARAMETERS + 1, dtype)
         self.c1, self.c3 = np.zeros((4, 4 * C1_MAPS, C1_LINE), dtype), np.zeros((4 * C3_MAPS, C3_ROWS), dtype)
         # A kernel of C1 to that for raw pixels and to what the background adds to the bias, times k.
-        for_pixels = np.column_stack([pixel_scale * np.eye(K * K), np.full(K * K, background)])  # (25, 26)
-        self.c1_gradient = for_pixels.T.astype(dtype)
-        for_pixels = (k * for_pixels).astype(dtype)
-        c1, c1_biases = terms1[:-1].reshape(C1_MAPS, -1), np.zeros(C1_MAPS, dtype)  # (6, 26), (6,)
-        c1_terms, self.c1_places = cpu_places.c1_places()
-        c3_terms, self.c3_places = cpu_places.c3_places()
-        self.expand: list[Call] = [
-            (part["c1"][:-C1_MAPS].reshape(C1_MAPS, -1).dot, (for_pixels, c1)),
-            (np.multiply, (part["c1"][-C1_MAPS:], np.array(k, dtype), c1_biases)),
-            (np.add, (c1[:, -1], c1_biases, c1[:, -1])),
-            (terms1.take, (c1_terms, None, self.c1, "clip")),
-            (np.multiply, (part["c3"], np.array(k, dtype), terms3[:-1])),
-            (terms3.take, (c3_terms, None, self.c3, "clip")),
-        ]
+        for_pixels = np.column_stack([spec.pixel_scale * np.eye(K * K), np.full(K * K, spec.network.background)])
+        self.c1_gradient = for_pixels.T.astype(dtype)  # (26, 25)
+        self._for_pixels = (k * for_pixels).astype(dtype)  # (25, 26)
+        self._c1_biases = np.zeros(C1_MAPS, dtype)
+        self._c1_parameters, self.c1_positions = c1_index_maps()
+        self._c3_parameters, self.c3_positions = c3_index_maps()
+        self.arrays: dict[str, np.ndarray] = {
+            "c1_numbers": self._numbers1, "c1_matrices": self.c1, "c1_scaled_bias": self._c1_biases,
+            "c1_scaling": self._for_pixels, "c1_scaling_back": self.c1_gradient,
+            "c1_index_map": self._c1_parameters, "c1_positions": self.c1_positions,
+            "c3_numbers": self._numbers3, "c3_matrix": self.c3,
+            "c3_index_map": self._c3_parameters, "c3_positions": self.c3_positions,
+        }  # fmt: skip
         self.subsampling: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
         self.subsampling_gradient: dict[str, np.ndarray] = {}
         for name, maps, repeats in (("s2", C1_MAPS, 4), ("s4", C3_MAPS, 1)):
             each = np.tile(np.eye(maps), (repeats, 1))  # (rows, maps): the map of each row
             none = np.zeros_like(each)
-            columns = np.block(
+            spread = np.block(
                 [
                     [k * q * each, none],
                     [k * 4.0 * p * each, k * each],
                     [squash.slope * each, none],
                 ]
             ).astype(dtype)  # (3 rows, 2 maps)
-            values = np.zeros(len(columns), dtype)
-            self.expand.append((columns.dot, (part[name], values)))
+            values = np.zeros(len(spread), dtype)
             factor, offset, back = values.reshape(3, -1, 1)
             self.subsampling[name] = factor, offset, back
             gradient = np.block([[q * each, none], [4.0 * p * each, each]])
             self.subsampling_gradient[name] = gradient.astype(dtype)
+            self.arrays |= {
+                f"{name}_spread": spread, f"{name}_factors": values,
+                f"{name}_spread_back": self.subsampling_gradient[name],
+            }  # fmt: skip
 
-    @staticmethod
-    def _find_parts(shapes: Mapping[str, Sequence[int]]) -> dict[str, tuple[int, int]]:
-        """(start, stop) of each layer's parameters in the flat buffer, "c1" to "s4"."""
-        bounds: dict[str, tuple[int, int]] = {}
-        start = 0
-        for name, shape in shapes.items():
-            layer, stop = name.split(".")[0], start + prod(shape)
-            bounds[layer] = (bounds.get(layer, (start, start))[0], stop)
-            start = stop
-        return bounds
+    def build(self, do: Recorder) -> None:
+        """Record how everything is made from the parameters."""
+        layer, numbers1, numbers3 = self._layers, self._numbers1, self._numbers3
+        c1 = numbers1[:-1].reshape(C1_MAPS, -1)  # (6, 26): a kernel and its bias
+        do.layer("C1")
+        do.dot(layer["c1"][:-C1_MAPS].reshape(C1_MAPS, -1), self._for_pixels, out=c1)
+        do.multiply(layer["c1"][-C1_MAPS:], self._factor, out=self._c1_biases)
+        do.add(c1[:, -1], self._c1_biases, out=c1[:, -1])
+        do.take(numbers1, self._c1_parameters, out=self.c1)
+        do.layer("C3")
+        do.multiply(layer["c3"], self._factor, out=numbers3[:-1])
+        do.take(numbers3, self._c3_parameters, out=self.c3)
+        for name in ("s2", "s4"):
+            do.layer(name.upper())
+            do.dot(self.arrays[f"{name}_spread"], layer[name], out=self.arrays[f"{name}_factors"])
 
-    def parts(self, flat: np.ndarray) -> dict[str, np.ndarray]:
-        """One flat view for each layer of a buffer laid out like the parameters."""
+    def layers_of(self, flat: np.ndarray) -> dict[str, np.ndarray]:
+        """Give one flat view for each layer of a buffer laid out like the parameters."""
         return {layer: flat[start:stop] for layer, (start, stop) in self._bounds.items()}

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lenet_gpu.engine.cpu import engine as cpu_engine
 from lenet_gpu.engine.cpu.engine import CpuEngine
+from lenet_gpu.engine.cpu.local import LocalEngine
 from lenet_gpu.engine.cpu.workers.cores import keep_to_core
-from lenet_gpu.engine.cpu.workers.team import Team, block_words
+from lenet_gpu.engine.cpu.workers.team import Team, status_words
 from lenet_gpu.engine.cpu.workers.worker import Worker
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.errors import TrainingError
@@ -83,11 +83,11 @@ def test_float64_training_equals_the_layers(mnist, rng):
 
 @pytest.mark.parametrize(("threads", "batch_size"), [(1, 32), (2, 32), (2, 300), (3, 50)])
 def test_two_runs_give_the_same_bytes_also_when_workers_are_held_up(mnist, rng, threads, batch_size):
-    """The second run shares its cores with strangers, so that workers do each other's work."""
+    """The second run shares its cores with other processes, so that workers do each other's work."""
     order = rng.permutation(60000)[: batch_size * 20]
     digests = []
-    for strangers in (0, 3):
-        busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(strangers)]
+    for others in (0, 3):
+        busy = [subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(others)]
         try:
             net, losses = trained(CpuEngine, mnist, order, batch_size, threads=threads)
         finally:
@@ -174,11 +174,10 @@ def test_parameters_changed_between_calls_are_used(mnist, rng):
         assert not np.array_equal(engine.train(order, 32, rates(order, 32)), first)
 
 
-def test_without_workers_the_same_training_runs_in_this_process(mnist, rng, monkeypatch):
-    monkeypatch.setattr(cpu_engine, "workers_possible", lambda: False)
+def test_without_workers_the_same_training_runs_in_this_process(mnist, rng):
     order = rng.permutation(60000)[:1000]
     expected, expected_losses = trained(LayeredEngine, mnist, order, 33)
-    net, losses = trained(CpuEngine, mnist, order, 33, threads=2)
+    net, losses = trained(LocalEngine, mnist, order, 33)
     np.testing.assert_allclose(losses, expected_losses, atol=2e-5)
     np.testing.assert_allclose(net.parameters, expected.parameters, atol=2e-6)
 
@@ -362,27 +361,27 @@ def test_training_again_and_again_keeps_no_memory(mnist):
         assert counts() == before
 
 
-def test_a_team_agrees_by_words_alone():
-    """Two members over the same words, step by step through what can happen to the parts of a batch."""
-    words = np.zeros(2 * block_words(4), np.int64)
-    first, second = (Team(words, rank, workers=2, parts=4) for rank in range(2))
-    assert [first.free_part(0), second.free_part(0)] == [0, 2]
+def test_a_team_agrees_by_status_words_alone():
+    """Two members over the same status, step by step through what can happen to the shards of a batch."""
+    status = np.zeros(2 * status_words(4), np.int64)
+    first, second = (Team(status, rank, workers=2, shards=4) for rank in range(2))
+    assert [first.free_shard(0), second.free_shard(0)] == [0, 2]
     first.begin(0, 0)
     assert second.source(0, 0) is None
     first.finish(0, 0)
     assert second.source(0, 0) == 0
     first.begin(0, 1)
     first.finish(0, 1)
-    assert first.free_part(0) == 3  # helps out, from behind
+    assert first.free_shard(0) == 3  # helps out, from behind
     second.begin(0, 2)
     second.begin(0, 3)
-    assert first.free_part(0) is None
-    assert first.missing_part(0) == 3
+    assert first.free_shard(0) is None
+    assert first.missing_shard(0) == 3
     assert first.sources(0) is None
-    for part in (2, 3):
-        second.finish(0, part)
+    for shard in (2, 3):
+        second.finish(0, shard)
     assert first.sources(0) == second.sources(0) == [0, 0, 1, 1]
-    assert first.missing_part(0) is None
+    assert first.missing_shard(0) is None
     # The next step leaves this step's gradients alone, the one after it does not.
     first.begin(1, 0)
     assert second.still(0, [0, 0, 1, 1])
@@ -391,8 +390,8 @@ def test_a_team_agrees_by_words_alone():
 
 
 def test_a_team_follows_whoever_is_furthest():
-    words = np.zeros(3 * block_words(3), np.int64)
-    teams = [Team(words, rank, workers=3, parts=3) for rank in range(3)]
+    status = np.zeros(3 * status_words(3), np.int64)
+    teams = [Team(status, rank, workers=3, shards=3) for rank in range(3)]
     teams[1].set_version(5)
     teams[2].set_version(4)
     assert teams[0].leader() == (1, 10)
@@ -426,22 +425,22 @@ def test_workers_share_the_cores_only_while_they_share_the_work(mnist, rng):
 
 
 def test_a_worker_leaves_a_step_that_is_over_for_all_others():
-    """It must not compute parts of it once more: nobody wants them."""
-    words = np.zeros(2 * block_words(2), np.int64)
-    ahead, behind = (Team(words, rank, 2, 2) for rank in range(2))
+    """It must not compute shards of it once more: nobody wants them."""
+    status = np.zeros(2 * status_words(2), np.int64)
+    ahead, behind = (Team(status, rank, 2, 2) for rank in range(2))
     for step in range(3):
-        for part in range(2):
-            ahead.begin(step, part)
-            ahead.finish(step, part)
+        for shard in range(2):
+            ahead.begin(step, shard)
+            ahead.finish(step, shard)
         ahead.set_version(step + 1)
     worker = Worker.__new__(Worker)
     worker._control = np.zeros(1, np.int64)  # and nothing else that a computation needs
     assert worker._take_step(behind, 0, 0.1) is False
 
 
-def test_a_part_is_as_old_as_its_last_beginning():
-    words = np.zeros(2 * block_words(2), np.int64)
-    teams = [Team(words, rank, 2, 2) for rank in range(2)]
+def test_a_shard_is_as_old_as_its_last_beginning():
+    status = np.zeros(2 * status_words(2), np.int64)
+    teams = [Team(status, rank, 2, 2) for rank in range(2)]
     teams[0].begin(0, 1)
     time.sleep(0.05)
     assert teams[1].seconds_since(0, 1) >= 0.05

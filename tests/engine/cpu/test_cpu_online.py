@@ -1,12 +1,14 @@
-"""The plan for single images against the readable layers: one step, many steps, and the places of its parameters."""
+"""The plan for steps of one image against the readable layers, and the index map of its parameters."""
 
 import numpy as np
 import pytest
 
 from lenet_gpu.augment.augmentation import PAPER
 from lenet_gpu.engine.cpu.engine import CpuEngine
-from lenet_gpu.engine.cpu.online.layout import OWN_SIZE, places
+from lenet_gpu.engine.cpu.local import LocalEngine
+from lenet_gpu.engine.cpu.online.layout import OWN_SIZE, index_map
 from lenet_gpu.engine.cpu.online.plan import OnlinePlan
+from lenet_gpu.engine.cpu.spec import NetworkSpec
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.optim import GradientDescent
@@ -25,7 +27,7 @@ def network(dtype, **arguments):
 
 
 def plan_of(net):
-    plan = OnlinePlan(net.shapes, net.dtype, background=net.background, ink=net.ink, loss=net.loss)
+    plan = OnlinePlan(NetworkSpec.of(net))
     plan.read(net.parameters)
     return plan
 
@@ -83,12 +85,12 @@ def test_many_steps_equal_the_layers_with_sdlm(dtype, count, tolerance, mnist):
     assert np.abs(found - net.parameters).max() < tolerance * moved
 
 
-def test_every_parameter_has_its_own_place():
-    place, factor = places(LeNet5("paper").shapes, 0.005)
-    assert len(place) == len(factor) == 60000
-    assert len(set(place.tolist())) == 60000
-    assert place.min() >= 0
-    assert place.max() < OWN_SIZE
+def test_every_parameter_has_its_own_position():
+    positions, factors = index_map(LeNet5("paper").shapes, 0.005)
+    assert len(positions) == len(factors) == 60000
+    assert len(set(positions.tolist())) == 60000
+    assert positions.min() >= 0
+    assert positions.max() < OWN_SIZE
 
 
 def test_parameters_come_back_as_they_went_in():
@@ -104,18 +106,18 @@ def test_what_table_1_leaves_out_stays_zero(mnist):
     plan.set_rates(1e-4)
     plan.train(mnist.train.images, mnist.train.labels, np.arange(20), np.zeros(20, np.float32))
     used = np.zeros(OWN_SIZE, bool)
-    used[places(net.shapes, 1.0)[0]] = True
+    used[index_map(net.shapes, 1.0)[0]] = True
     assert (plan._own[~used] == 0).all()
     assert (plan._own[used] != 0).all()
 
 
-def test_the_whole_field_may_be_given(mnist):
+def test_the_whole_grid_may_be_given(mnist):
     """Distorted images reach into the margin; undistorted ones are the same as without it."""
     images, labels = mnist.train.images[:12], mnist.train.labels[:12]
-    fields = np.zeros((12, 32, 32), np.float32)
-    fields[:, 2:30, 2:30] = images
+    grids = np.zeros((12, 32, 32), np.float32)
+    grids[:, 2:30, 2:30] = images
     outcomes = []
-    for given in (images, fields, fields + np.float32(3.0)):
+    for given in (images, grids, grids + np.float32(3.0)):
         net = network("float64")
         plan = plan_of(net)
         plan.set_rates(1e-3)
@@ -126,7 +128,7 @@ def test_the_whole_field_may_be_given(mnist):
     assert np.abs(outcomes[0] - outcomes[2]).max() > 1e-6
 
 
-def test_margin_is_background_again_after_whole_fields(mnist):
+def test_margin_is_background_again_after_whole_grids(mnist):
     net = network("float64")
     plan, fresh = plan_of(net), plan_of(net)
     labels, order = mnist.train.labels, np.arange(3)
@@ -235,10 +237,11 @@ def test_an_interrupted_epoch_leaves_whole_steps(mnist):
     assert (net.parameters != before).any()
 
 
-def test_without_worker_processes(mnist, monkeypatch):
-    expected = trained(CpuEngine, "rbf", 1, SDLM(samples=50), mnist)
-    monkeypatch.setattr("lenet_gpu.engine.cpu.engine.workers_possible", lambda: False)
-    found = trained(CpuEngine, "rbf", 1, SDLM(samples=50), mnist)
+@pytest.mark.parametrize("distorted", [False, True])
+def test_without_worker_processes_the_bytes_are_the_same(mnist, distorted):
+    distortions = PAPER.draw(seed=1, epoch=1, n=200) if distorted else None
+    expected = trained(CpuEngine, "rbf", 1, SDLM(samples=50), mnist, distortions)
+    found = trained(LocalEngine, "rbf", 1, SDLM(samples=50), mnist, distortions)
     np.testing.assert_array_equal(found[0], expected[0])
     np.testing.assert_array_equal(found[1], expected[1])
 

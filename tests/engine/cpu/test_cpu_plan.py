@@ -7,10 +7,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from lenet_gpu.engine.cpu import index_maps as cpu_places
 from lenet_gpu.engine.cpu import layout
 from lenet_gpu.engine.cpu import plan as cpu_plan
 from lenet_gpu.engine.cpu.plan import CpuPlan
+from lenet_gpu.engine.cpu.weights import c3_index_maps
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.losses import cross_entropy
 from lenet_gpu.nn.optim import GradientDescent
@@ -36,16 +36,7 @@ def network(dtype, **arguments):
 
 def plan_of(net, capacity=64, **arguments):
     gradients = np.full_like(net.parameters, np.nan)
-    plan = CpuPlan(
-        net.parameters,
-        [gradients],
-        net.shapes,
-        capacity,
-        background=net.background,
-        ink=net.ink,
-        **arguments,
-    )
-    return plan, gradients
+    return CpuPlan.of(net, [gradients], capacity=capacity, **arguments), gradients
 
 
 def pixels(mnist):
@@ -122,7 +113,7 @@ def test_scale_of_the_input_is_the_networks(mnist):
 
 def test_images_may_be_floats_from_0_to_1(mnist):
     net = network("float32")
-    plan, _ = plan_of(net, pixels="float32")
+    plan, _ = plan_of(net, images="float")
     images = mnist.test.images[:5].astype(np.float32) / 255
     np.testing.assert_allclose(plan.outputs(images), net.outputs(images), atol=1e-5)
 
@@ -137,7 +128,7 @@ def grids_of(net, rng, n):
 def test_whole_grids_are_computed_where_a_function_writes_them(rng, n):
     """What augmentation makes goes into the plan chunk by chunk, and the margin counts."""
     net = network("float64")
-    plan, gradients = plan_of(net, capacity=8, grid=True)
+    plan, gradients = plan_of(net, capacity=8, images="grid")
     grids, x = grids_of(net, rng, n)
     labels = rng.integers(0, 11, n)
     for turn in (0, 1):  # the second finds what the first has left behind
@@ -163,7 +154,7 @@ def test_whole_grids_are_computed_where_a_function_writes_them(rng, n):
 
 def test_grids_may_be_gathered_from_an_array_too(rng):
     net = network("float64")
-    plan, _ = plan_of(net, capacity=8, grid=True)
+    plan, _ = plan_of(net, capacity=8, images="grid")
     grids, x = grids_of(net, rng, 30)
     chosen = rng.permutation(30)[:13]
     loss, _ = cross_entropy(np, net.forward_layers(x[chosen]), np.zeros(13, np.intp))
@@ -171,7 +162,7 @@ def test_grids_may_be_gathered_from_an_array_too(rng):
     assert found == pytest.approx(float(loss), rel=1e-12)
 
 
-def test_what_is_not_a_digit_wants_the_same_of_every_class(mnist):
+def test_the_target_of_what_is_not_a_digit_is_the_same_for_every_class(mnist):
     net = network("float64")
     plan, gradients = plan_of(net)
     images, labels = mnist.train.images[:12], np.array([10, 3, 10, 0, 9, 10, 10, 1, 2, 10, 10, 10])
@@ -186,7 +177,7 @@ def test_what_is_not_a_digit_wants_the_same_of_every_class(mnist):
 def test_gradients_go_to_the_target_asked_for_and_nowhere_else(mnist):
     net = network("float32")
     targets = [np.full_like(net.parameters, 5.0) for _ in range(3)]
-    plan = CpuPlan(net.parameters, targets, net.shapes, capacity=16)
+    plan = CpuPlan.of(net, targets, capacity=16)
     images, labels = pixels(mnist)
     plan.gradients(images, labels, np.arange(40), target=1)
     assert (targets[0] == 5.0).all()
@@ -318,12 +309,12 @@ def test_a_step_and_a_prediction_allocate_nothing(mnist, n):
     assert peak - before < 40_000
 
 
-def test_terms_stand_where_the_layers_convolve():
+def test_parameters_stand_where_the_layers_convolve():
     """C3's matrix, multiplied out by hand for one tile, against the definition of a convolution."""
     rng = np.random.default_rng(0)
-    terms, places = cpu_places.c3_places()
-    values = np.append(rng.standard_normal(layout.C3_TERMS), 0.0)
-    matrix = values[terms]
+    parameters, positions = c3_index_maps()
+    values = np.append(rng.standard_normal(layout.C3_PARAMETERS), 0.0)
+    matrix = values[parameters]
     window = rng.standard_normal((6, 6, 6))  # y, x, map
     found = matrix @ np.concatenate([[1.0], window.ravel(), [1.0]])
     kernels = values[: layout.C3_KERNELS * 25].reshape(-1, 5, 5)
@@ -341,4 +332,4 @@ def test_terms_stand_where_the_layers_convolve():
     assert not matrix[:32, layout.C3_HALF :].any()
     assert not matrix[32:, : -layout.C3_HALF].any()
     halves = np.stack([matrix[:32, : layout.C3_HALF].T, matrix[32:, -layout.C3_HALF :].T])
-    np.testing.assert_array_equal(halves.ravel()[places], np.tile(values[:-1], (4, 1)))
+    np.testing.assert_array_equal(halves.ravel()[positions], np.tile(values[:-1], (4, 1)))

@@ -7,22 +7,17 @@ import sys
 import numpy as np
 import pytest
 
-from lenet_gpu.engine.cpu import processor as cpu_processor
-from lenet_gpu.engine.cpu.ops import SMALL, Products, bounds
+from lenet_gpu.engine.cpu import squash as cpu_squash
+from lenet_gpu.engine.cpu.ops import SMALL, Products, Recorder, bounds, run
 from lenet_gpu.engine.cpu.squash import ByExp, ByTanh
 from lenet_gpu.paper import SQUASH_A, SQUASH_S
 
 
-def run(calls):
-    for function, arguments in calls:
-        function(*arguments)
-
-
-@pytest.mark.parametrize(("size", "parts"), [(7, 1), (7, 3), (3, 7), (1, 1), (181, 5)])
-def test_parts_cover_everything_once_and_are_about_equal(size, parts):
-    found = bounds(size, parts)
+@pytest.mark.parametrize(("size", "pieces"), [(7, 1), (7, 3), (3, 7), (1, 1), (181, 5)])
+def test_pieces_cover_everything_once_and_are_about_equal(size, pieces):
+    found = bounds(size, pieces)
     assert [i for start, stop in found for i in range(start, stop)] == list(range(size))
-    assert len(found) == min(size, parts)
+    assert len(found) == min(size, pieces)
     assert max(b - a for a, b in found) - min(b - a for a, b in found) <= 1
 
 
@@ -35,19 +30,19 @@ def test_pieces_are_small_and_make_the_product(rng, shape, kind, strided):
     counts = {}
     for cut in (False, True):
         out = np.full((m, 2 * n), np.nan)[:, :n] if strided else np.full((m, n), np.nan)
-        products = Products(cut)
-        calls = {
-            "rows": lambda: products.by_rows(a, b, out),  # noqa: B023 (called at once)
-            "few rows": lambda: products.by_rows(a, b, out, 3),  # noqa: B023
-            "columns": lambda: products.by_columns(a, b, out, 8),  # noqa: B023
-        }[kind]()
-        run(calls)
+        do = Recorder(Products(cut))
+        if kind == "columns":
+            do.product_by_columns(a, b, out=out, unit=8)
+        else:
+            do.product_by_rows(a, b, out=out, most=3 if kind == "few rows" else None)
+        assert np.isnan(out).all()  # recorded, not computed
+        run(do.calls)
         np.testing.assert_allclose(out, a @ b, atol=1e-10)
-        counts[cut] = len(calls)
+        counts[cut] = len(do.calls)
     assert counts[False] == 1
     rows = m // counts[True] if kind != "columns" else m
     columns = n // counts[True] if kind == "columns" else n
-    assert rows * k * columns <= SMALL * 1.1  # parts are about equal
+    assert rows * k * columns <= SMALL * 1.1  # pieces are about equal
     if kind == "few rows":
         assert rows <= 3
 
@@ -57,13 +52,19 @@ def test_both_ways_compute_the_squashing_function(way):
     a = np.linspace(-8.0, 8.0, 321)
     expected = SQUASH_A * np.tanh(SQUASH_S * a)
     squash = way()
+
+    def computed(method, x, *scratch):
+        do = Recorder()
+        method(do, x, *scratch)
+        run(do.calls)
+
     t = squash.weight * a
-    run(squash.unit(t))
+    computed(squash.unit, t)
     np.testing.assert_allclose(squash.offset + squash.factor * t, expected, atol=1e-14)
-    run(squash.derivative(t, np.empty_like(t)))
+    computed(squash.derivative, t, np.empty_like(t))
     np.testing.assert_allclose(squash.slope * t, SQUASH_S * (SQUASH_A - expected**2 / SQUASH_A), atol=1e-14)
     y = squash.weight * a
-    run(squash.output(y))
+    computed(squash.output, y)
     np.testing.assert_allclose(y, expected, atol=1e-14)
 
 
@@ -77,17 +78,17 @@ def test_the_processor_is_known_by_what_numpy_runs(monkeypatch, names, expected)
 
     kinds = {"tanh": {name: {"current": name, "available": f"{name} baseline"} for name in names}}
     monkeypatch.setattr(introspect, "opt_func_info", lambda func_name, signature: kinds)
-    cpu_processor.has_wide_vectors.cache_clear()
-    assert cpu_processor.has_wide_vectors() is expected
+    cpu_squash.has_wide_vectors.cache_clear()
+    assert cpu_squash.has_wide_vectors() is expected
     monkeypatch.undo()
-    cpu_processor.has_wide_vectors.cache_clear()
+    cpu_squash.has_wide_vectors.cache_clear()
 
 
 def test_a_real_numpy_says_what_it_runs():
     """In a process that is told not to use AVX-512, where there is any, the answer is no."""
     from numpy._core._multiarray_umath import __cpu_features__ as features
 
-    code = "from lenet_gpu.engine.cpu.processor import has_wide_vectors; print(has_wide_vectors())"
+    code = "from lenet_gpu.engine.cpu.squash import has_wide_vectors; print(has_wide_vectors())"
     wide = features.get("AVX512_SKX", False)
     for disabled, expected in (("", bool(wide)), *([("AVX512_SKX X86_V4", False)] if wide else [])):
         names = " ".join(name for name in disabled.split() if name in features)

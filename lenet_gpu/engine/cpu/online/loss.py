@@ -1,4 +1,4 @@
-"""What follows F6 in the plan for single images: the RBF units and the two losses of the paper, in few calls.
+"""The paper's output layer and its two losses in the plan for steps of one image, in few calls.
 
 Everything is in terms of t, F6's output without the factor A of the squashing function, and of c_i, the digits'
 codes without it. A loss is asked for dE/dt without the factor 2 A^2, which the learning rates have (plan.py).
@@ -18,7 +18,7 @@ Output = Callable[[int], float]
 
 
 def target_penalty(t: np.ndarray, dt: np.ndarray) -> Output:
-    """Loss (8), the penalty of the right class: E = A^2 |t - c_label|^2.
+    """Make loss (8), the penalty of the target class: E = A^2 |t - c_label|^2.
 
     Args:
         t: F6's output, (84,), read whenever the loss is asked for.
@@ -35,11 +35,11 @@ def target_penalty(t: np.ndarray, dt: np.ndarray) -> Output:
 
 
 def maximum_a_posteriori(rows: np.ndarray, dt: np.ndarray) -> Output:
-    """Loss (9): E = y_label + log(e^-j + sum over i of e^-y_i), see `losses.maximum_a_posteriori`.
+    """Make loss (9): E = y_label + log(e^-j + sum over i of e^-y_i), see `losses.maximum_a_posteriori`.
 
     All penalties have A^2 |t|^2 in common, which cancels in the softmax over them if it is taken from j as well.
     What is left, of the rubbish class too, comes from one product of the rows c_0 to c_9 and t with t; and the
-    derivative, sum over i of (wanted_i - p_i)(t - c_i) = p_rubbish t + sum over i of (p_i - wanted_i) c_i, is a
+    derivative, sum over i of (target_i - p_i)(t - c_i) = p_rubbish t + sum over i of (p_i - target_i) c_i, is a
     product with the same rows.
 
     Args:

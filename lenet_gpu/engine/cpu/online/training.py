@@ -2,34 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 
 import numpy as np
 
 from lenet_gpu.engine.cpu.online.plan import OnlinePlan
+from lenet_gpu.engine.cpu.spec import NetworkSpec
 from lenet_gpu.nn.optim import GradientDescent
 from lenet_gpu.nn.sdlm import SDLM
 from lenet_gpu.paper import CLASSES, IMAGE_SIZE, INPUT_SIZE
 
 CHUNK = 64
-"""Steps between two looks at the world, and images distorted at once."""
+"""Steps between two calls of `go_on`, and images distorted at once."""
 
 
-def covers_step(variant: str, loss: str, optimizer: GradientDescent, batch_size: int, labels: np.ndarray) -> bool:
-    """Whether a training's steps can be taken by an OnlinePlan.
+def covers_step(network: NetworkSpec, optimizer: GradientDescent, batch_size: int, labels: np.ndarray) -> bool:
+    """Tell whether a training's steps can be taken by an OnlinePlan.
 
     Args:
-        variant: Name of the network.
-        loss: Name of the loss.
+        network: The facts about the network.
         optimizer: The update rule; one that moves every parameter by a rate of its own times its gradient.
         batch_size: Images a step.
         labels: Labels of the training set; loss (8) needs digits.
     """
     return (
-        variant == "paper"
+        network.output == "rbf"
         and batch_size == 1
         and type(optimizer) in (GradientDescent, SDLM)
-        and (loss == "map" or bool((labels < CLASSES).all()))
+        and (network.loss == "map" or bool((labels < CLASSES).all()))
     )
 
 
@@ -37,26 +37,14 @@ class OnlineTraining:
     """Takes the steps of whole epochs one image at a time.
 
     Args:
-        parameters: The network's flat parameter buffer, trained in place.
-        shapes: Shape of each parameter by name, in its order.
+        network: The facts about the network.
+        parameters: Its flat parameter buffer, trained in place.
         optimizer: One that `covers_step` approves of.
-        background: Input value of an empty pixel.
-        ink: Input value of a full pixel.
-        loss: "rbf" (8) or "map" (9).
     """
 
-    def __init__(
-        self,
-        parameters: np.ndarray,
-        shapes: Mapping[str, Sequence[int]],
-        optimizer: GradientDescent,
-        *,
-        background: float,
-        ink: float,
-        loss: str,
-    ) -> None:
+    def __init__(self, network: NetworkSpec, parameters: np.ndarray, optimizer: GradientDescent) -> None:
         self._parameters, self._optimizer = parameters, optimizer
-        self._plan = OnlinePlan(shapes, str(parameters.dtype), background=background, ink=ink, loss=loss)
+        self._plan = OnlinePlan(network)
 
     def run(
         self,

@@ -1,4 +1,4 @@
-"""How many worker processes the CPU engine starts; imports nothing, so that `doctor` can always ask."""
+"""Cores, and the number of worker processes for them; imports nothing, so that `doctor` can always ask."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ MOST_WORKERS = 16
 
 
 def own_cores() -> list[int]:
-    """Numbers of the cores that this process may use; empty where the system does not tell."""
+    """List the numbers of the cores that this process may use; empty where the system does not tell."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
 def available_cores() -> int:
-    """Number of cores that this process may use (a container or taskset can allow fewer than there are)."""
+    """Count the cores that this process may use (a container or taskset can allow fewer than there are)."""
     return len(own_cores()) or os.cpu_count() or 1
 
 
 def workers_possible() -> bool:
-    """Whether this platform can run workers: POSIX, with an interpreter to start."""
+    """Tell whether this platform can run workers: POSIX, with an interpreter to start."""
     return (
         os.name == "posix"
         and bool(sys.executable)
@@ -31,15 +31,15 @@ def workers_possible() -> bool:
 
 
 def default_workers() -> int:
-    """Number of workers when nobody says otherwise."""
+    """Choose the number of workers when nobody says otherwise."""
     return min(available_cores(), MOST_WORKERS) if workers_possible() else 1
 
 
 def keep_to_core(rank: int, workers: int, cores: list[int]) -> None:
-    """Have this process run on one core alone if a worker computes for every core, else on any.
+    """Keep this process on one core alone if a worker computes for every core, else let it use any.
 
-    Without, a stranger that keeps a core busy can drive two workers onto another one for seconds: the system sees
-    nothing unfair in that, but the two get half of what the cores have left.
+    Without, another process that keeps a core busy can drive two workers onto another one for seconds: the system
+    sees nothing unfair in that, but the two get half of what the cores have left.
 
     Args:
         rank: Number of this worker.

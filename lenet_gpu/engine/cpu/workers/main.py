@@ -1,8 +1,8 @@
-"""A worker process of the CPU engine: does what its coordinator writes into its standard input.
+"""The main program of a worker process: carries out what its coordinator writes into its standard input.
 
 A command is one line of JSON with a serial number; the answer, one line on standard output, repeats the
 number and names the error if there was one. Everything else travels through shared memory (shared.py).
-The worker ends when its coordinator does, however that ends: its standard input closes, and it looks at its
+The worker ends when its coordinator does, however that ends: its standard input closes, and it compares its
 parent's process id while it computes.
 """
 
@@ -26,19 +26,19 @@ BUFFER = 256
 computes. That is slower for runs as long as those of S2 and S4 (25 numbers for each image and more), which are
 computed where they lie when they don't fit, and quicker for those of C5 and F6 (one number for each image)."""
 
-LOOK_SECONDS = 1.0
-"""How often an idle worker looks whether its coordinator is still there."""
+PARENT_CHECK_SECONDS = 1.0
+"""How often an idle worker checks that its coordinator is still there."""
 
 
 def read_lines(fd: int, check: Callable[[], None]) -> Any:
     """Yield the lines that arrive in a pipe until it closes.
 
-    A process that the coordinator has forked may hold the pipe open after the coordinator's end; so the
-    coordinator itself is looked for now and then, too.
+    A process that the coordinator has forked may hold the pipe open after the coordinator's end; so
+    `check` looks for the coordinator itself now and then.
     """
     waiting = b""
     while True:
-        while not select.select([fd], [], [], LOOK_SECONDS)[0]:
+        while not select.select([fd], [], [], PARENT_CHECK_SECONDS)[0]:
             check()
         received = os.read(fd, 65536)
         if not received:

@@ -20,9 +20,10 @@ from lenet_gpu.engine.cpu.workers.shared import SharedArrays
 from lenet_gpu.errors import TrainingError
 
 POLL_SECONDS = 0.05
-"""How often progress is reported while the workers compute."""
+"""Seconds between two reports of progress while the workers compute."""
 
-FILES = ("model", "data", "run", "slots", "evaluation")
+FILES = ("model", "data", "run", "gradients", "evaluation")
+"""Names of the files in shared memory."""
 
 _START = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
@@ -145,7 +146,7 @@ class WorkerPool:
                     watch()
 
     def _pipes(self) -> list[tuple[IO[bytes], IO[bytes]]]:
-        """Each worker's pipes for commands and answers."""
+        """Give each worker's pipes for commands and answers."""
         pipes = []
         for process in self.processes:
             assert process.stdin is not None
@@ -154,7 +155,7 @@ class WorkerPool:
         return pipes
 
     def _read_answers(self, rank: int) -> list[dict[str, Any]]:
-        """What a worker has answered: one line as a rule, two after an interruption."""
+        """Read what a worker has answered: one line as a rule, two after an interruption."""
         stream = self._pipes()[rank][1]
         text = b""
         while not text.endswith(b"\n"):

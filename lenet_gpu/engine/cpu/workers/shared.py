@@ -40,7 +40,7 @@ class SharedArrays:
         """Make room for arrays and lay them over the file; arrays handed out before must not be used again.
 
         Args:
-            specification: The arrays wanted.
+            specification: The arrays.
             reserve: Take the memory now; otherwise pages are taken when they are first written.
 
         Returns:
@@ -50,7 +50,7 @@ class SharedArrays:
             TrainingError: There is not enough memory.
         """
         self.specification = [(name, str(dtype), list(shape)) for name, dtype, shape in specification]
-        size = self._places()[-1][1]
+        size = self._extents()[-1][1]
         try:
             if size > self._size:
                 if reserve:
@@ -77,26 +77,26 @@ class SharedArrays:
             The arrays by name.
         """
         self.specification = [(name, str(dtype), list(shape)) for name, dtype, shape in specification]
-        places = self._places()
-        size = places[-1][1]
+        extents = self._extents()
+        size = extents[-1][1]
         if self._memory is None or len(self._memory) < size:
             # Lives as long as an array uses it. Kept, because a page is mapped when it is first touched, and
             # that takes longer than to fill it.
             self._memory = mmap.mmap(self.fd, size)
         return {
             name: np.frombuffer(self._memory, dtype, prod(shape), start).reshape(shape)
-            for (name, dtype, shape), (start, _) in zip(self.specification, places, strict=True)
+            for (name, dtype, shape), (start, _) in zip(self.specification, extents, strict=True)
         }
 
-    def _places(self) -> list[tuple[int, int]]:
-        """(start, stop) of every array in the file; `stop` is rounded up to a whole page, at least one."""
-        places, start = [], 0
+    def _extents(self) -> list[tuple[int, int]]:
+        """Compute (start, stop) of every array in the file; `stop` is rounded up to a whole page, at least one."""
+        extents, start = [], 0
         for _, dtype, shape in self.specification:
             size = max(1, np.dtype(dtype).itemsize * prod(shape))
             stop = start + -(-size // ALIGNMENT) * ALIGNMENT
-            places.append((start, stop))
+            extents.append((start, stop))
             start = stop
-        return places
+        return extents
 
     def close(self) -> None:
         """Give up the file; arrays in use stay valid."""

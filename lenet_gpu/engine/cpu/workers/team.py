@@ -1,26 +1,26 @@
-"""How workers take a training step together although some of them may be asleep.
+"""The protocol by which workers share a training step without locks, tolerating descheduled workers.
 
-A step's batch is cut into parts, and everybody needs the gradients of all parts. A worker computes its own
-parts first; then it helps out with parts that nobody has begun; then it waits a little; then it computes
-what is still missing a second time. On a quiet machine that never happens. Where a stranger keeps a core
+A step's batch is cut into shards, and everybody needs the gradients of all shards. A worker computes its own
+shards first; then it helps out with shards that nobody has begun; then it waits a little; then it computes
+what is still missing a second time. On a quiet machine that never happens. Where another process keeps a core
 busy, a worker may be put to sleep for several steps: the others do not wait for it, and it catches up by
 copying the parameters of whoever is furthest.
 
-Who computes a part does not matter: the same numbers go through the same calls, so that the result has the
-same bytes. The sum over the parts always has the same order. So do the runs.
+Who computes a shard does not matter: the same numbers go through the same calls, so that the result has the
+same bytes. The sum over the shards always has the same order. So do the runs.
 
-No locks, which a killed process could leave taken: every worker has a block of shared words that it alone
+No locks, which a killed process could leave taken: every worker has a block of shared status words that it alone
 writes, and arrays that it alone writes; whatever is read from another's array is checked afterwards by
-reading its words again.
+reading its status again.
 
-    version         2 x finished steps; odd while the parameters are being changed
-    at              the step in hand
-    begun[part]     the step for which this worker has begun the part
-    done[0, part]   the step for which the gradient of the part is complete in this worker's even slots,
-    done[1, part]   and in its odd ones: a step's gradients stay readable during the whole step after it
-    since[part]     when this worker has begun the part, in ns of the clock that all processes share
+    version          2 x finished steps; odd while the parameters are being changed
+    at               the step in hand
+    begun[shard]     the step for which this worker has begun the shard
+    done[0, shard]   the step for which the shard's gradient is complete in this worker's even buffers,
+    done[1, shard]   and in its odd ones: a step's gradients stay readable during the whole step after it
+    since[shard]     when this worker has begun the shard, in ns of the clock that all processes share
 
-Steps are counted from 1 in these words; 0 is never.
+Steps are counted from 1 in these words; 0 means "not yet".
 
 Memory order: what is written before a word is set must be seen by whoever reads that word. On x86 stores
 are seen in program order, so nothing is needed. Other processors may reorder plain stores and loads; there,
@@ -44,13 +44,17 @@ LINE = 16
 
 VERSION, AT, BEGUN = 0, 1, 2
 
-PORTION = 128
-"""Images that a worker takes at a time where there is nothing to train; a multiple of `cpu_plan.CHUNK`."""
+EVALUATION_BATCH = 128
+"""Images that a worker takes at a time where there is nothing to train; a multiple of `plan.CHUNK`."""
 
 
-def block_words(parts: int) -> int:
-    """Number of words in a worker's block."""
-    return -(-(BEGUN + 4 * parts) // LINE) * LINE
+def status_words(shards: int) -> int:
+    """Compute the number of words in a worker's status block.
+
+    Args:
+        shards: Number of shards of a batch.
+    """
+    return -(-(BEGUN + 4 * shards) // LINE) * LINE
 
 
 def _lock_fence() -> None:
@@ -78,68 +82,68 @@ class Team:
     """One worker's view of the team.
 
     Args:
-        words: Shared int64 words, (workers * block_words(parts),), zero at the start.
+        status: Shared int64 words, (workers * status_words(shards),), zero at the start.
         rank: This worker's number.
         workers: Number of workers.
-        parts: Number of parts of a batch, a multiple of `workers`.
+        shards: Number of shards of a batch, a multiple of `workers`.
     """
 
-    def __init__(self, words: np.ndarray, rank: int, workers: int, parts: int) -> None:
-        size = block_words(parts)
-        self._words = memoryview(words.data)
+    def __init__(self, status: np.ndarray, rank: int, workers: int, shards: int) -> None:
+        size = status_words(shards)
+        self._status = memoryview(status.data)
         self._mine = rank * size
         self._bases = [worker * size for worker in range(workers)]
-        self._parts = parts
+        self._shards = shards
         self.rank = rank
-        own = parts // workers
+        own = shards // workers
         first = rank * own
-        # Own parts in order; then the others', from behind, where their owner arrives last.
-        self._order = [*range(first, first + own), *reversed([p for p in range(parts) if p // own != rank])]
+        # Own shards in order; then the others' from the last one on, which their owner comes to last.
+        self._order = [*range(first, first + own), *reversed([s for s in range(shards) if s // own != rank])]
 
     # ---- what this worker says
 
     def set_version(self, steps: int, *, changing: bool = False) -> None:
         """Say that the parameters are those after `steps` steps, or on the way there."""
         fence()
-        self._words[self._mine + VERSION] = 2 * steps + changing
+        self._status[self._mine + VERSION] = 2 * steps + changing
         fence()
 
     def enter(self, step: int) -> None:
         """Say that this worker works on a step (counted from 0)."""
-        self._words[self._mine + AT] = step + 1
+        self._status[self._mine + AT] = step + 1
 
-    def begin(self, step: int, part: int) -> None:
-        """Say that this worker is about to overwrite its slot for a part."""
-        self._words[self._done(self._mine, step, part)] = 0
-        self._words[self._since(self._mine, part)] = time.monotonic_ns()
-        self._words[self._mine + BEGUN + part] = step + 1
+    def begin(self, step: int, shard: int) -> None:
+        """Say that this worker is about to overwrite its gradient of a shard."""
+        self._status[self._done(self._mine, step, shard)] = 0
+        self._status[self._since(self._mine, shard)] = time.monotonic_ns()
+        self._status[self._mine + BEGUN + shard] = step + 1
         fence()
 
-    def finish(self, step: int, part: int) -> None:
-        """Say that the gradient of a part is complete."""
+    def finish(self, step: int, shard: int) -> None:
+        """Say that the gradient of a shard is complete."""
         fence()
-        self._words[self._done(self._mine, step, part)] = step + 1
+        self._status[self._done(self._mine, step, shard)] = step + 1
 
     # ---- what the others say
 
-    def _done(self, base: int, step: int, part: int) -> int:
-        return base + BEGUN + (1 + step % 2) * self._parts + part
+    def _done(self, base: int, step: int, shard: int) -> int:
+        return base + BEGUN + (1 + step % 2) * self._shards + shard
 
-    def _since(self, base: int, part: int) -> int:
-        return base + BEGUN + 3 * self._parts + part
+    def _since(self, base: int, shard: int) -> int:
+        return base + BEGUN + 3 * self._shards + shard
 
-    def source(self, step: int, part: int) -> int | None:
-        """A worker that has the gradient of a part, or None."""
+    def source(self, step: int, shard: int) -> int | None:
+        """Find a worker that has the gradient of a shard, or None."""
         for worker, base in enumerate(self._bases):
-            if self._words[self._done(base, step, part)] == step + 1:
+            if self._status[self._done(base, step, shard)] == step + 1:
                 return worker
         return None
 
     def sources(self, step: int) -> list[int] | None:
-        """For each part a worker that has its gradient; None if one is missing."""
+        """Find for each shard a worker that has its gradient; None if one is missing."""
         found = []
-        for part in range(self._parts):
-            worker = self.source(step, part)
+        for shard in range(self._shards):
+            worker = self.source(step, shard)
             if worker is None:
                 return None
             found.append(worker)
@@ -147,40 +151,40 @@ class Team:
         return found
 
     def still(self, step: int, sources: list[int]) -> bool:
-        """Whether what was read from these sources was what they had said until the end of reading."""
+        """Tell whether these sources still hold what they said: then everything read from them is valid."""
         fence()
-        words = self._words
-        return all(words[self._done(self._bases[w], step, p)] == step + 1 for p, w in enumerate(sources))
+        status = self._status
+        return all(status[self._done(self._bases[w], step, s)] == step + 1 for s, w in enumerate(sources))
 
-    def free_part(self, step: int) -> int | None:
-        """The next part that nobody has begun."""
-        words = self._words
-        for part in self._order:
-            if all(words[base + BEGUN + part] != step + 1 for base in self._bases):
-                return part
+    def free_shard(self, step: int) -> int | None:
+        """Find the next shard that nobody has begun."""
+        status = self._status
+        for shard in self._order:
+            if all(status[base + BEGUN + shard] != step + 1 for base in self._bases):
+                return shard
         return None
 
-    def missing_part(self, step: int) -> int | None:
-        """A part that others have begun but not finished."""
-        for part in self._order:
-            if self.source(step, part) is None:
-                return part
+    def missing_shard(self, step: int) -> int | None:
+        """Find a shard that others have begun but not finished."""
+        for shard in self._order:
+            if self.source(step, shard) is None:
+                return shard
         return None
 
-    def seconds_since(self, step: int, part: int) -> float:
-        """How long ago the worker that was last to begin a part began it."""
-        words = self._words
-        since = [words[self._since(base, part)] for base in self._bases if words[base + BEGUN + part] == step + 1]
+    def seconds_since(self, step: int, shard: int) -> float:
+        """Compute how long ago the worker that was last to begin a shard began it."""
+        status = self._status
+        since = [status[self._since(base, shard)] for base in self._bases if status[base + BEGUN + shard] == step + 1]
         return 1e-9 * (time.monotonic_ns() - max(since, default=0))
 
     def leader(self) -> tuple[int, int]:
-        """The worker that has finished the most steps, and its version."""
-        words = self._words
-        versions = [words[base + VERSION] for base in self._bases]
+        """Find the worker that has finished the most steps, and its version."""
+        status = self._status
+        versions = [status[base + VERSION] for base in self._bases]
         best = max(versions)
         return versions.index(best), best
 
     def version(self, worker: int) -> int:
-        """A worker's version."""
+        """Read a worker's version."""
         fence()
-        return self._words[self._bases[worker] + VERSION]
+        return self._status[self._bases[worker] + VERSION]

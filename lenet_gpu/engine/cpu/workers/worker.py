@@ -1,32 +1,36 @@
-"""What a worker process of the CPU engine can be told to do; main.py is how it is told."""
+"""The commands that a worker process of the CPU engine carries out; main.py receives them."""
 
 from __future__ import annotations
 
-import importlib
 import os
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from lenet_gpu.engine.cpu.online.training import OnlineTraining, covers_step
 from lenet_gpu.engine.cpu.plan import CpuPlan
-from lenet_gpu.engine.cpu.rbf_head import head_of
+from lenet_gpu.engine.cpu.spec import NetworkSpec
 from lenet_gpu.engine.cpu.workers.cores import keep_to_core, own_cores
 from lenet_gpu.engine.cpu.workers.shared import SharedArrays
-from lenet_gpu.engine.cpu.workers.team import PORTION, Team, offer_core
+from lenet_gpu.engine.cpu.workers.team import EVALUATION_BATCH, Team, offer_core
+from lenet_gpu.nn.optim import GradientDescent, Nesterov
+from lenet_gpu.nn.sdlm import SDLM
+
+OPTIMIZERS: dict[str, type[GradientDescent]] = {kind.__name__: kind for kind in (GradientDescent, Nesterov, SDLM)}
+"""Optimizers that a worker can build from their `settings`, by name. A class of the user's script is not to be found
+in another process; whoever has one trains without workers."""
 
 PATIENCE = 1.3
-"""How long after its beginning a part of another worker is waited for, before a worker that has nothing else to do
-computes it once more; in terms of the time that a part takes here."""
+"""How long after its beginning a shard of another worker is waited for, before a worker that has nothing else to do
+computes it once more; in terms of the time that a shard takes here."""
 
-LOOKS = 100
-"""Looks at the others' words (about 1 us each) between two offers of the core."""
+POLLS = 100
+"""Polls of the others' status (about 1 us each) between two sched_yield calls."""
 
 
 class CoordinatorLost(Exception):
-    """The process that gives the orders has ended."""
+    """The process that gives the commands has ended."""
 
 
 class Worker:
@@ -35,12 +39,13 @@ class Worker:
     Args:
         rank: Number of this worker.
         parent: Process id of the coordinator.
-        settings: What the coordinator says about network and optimiser.
+        settings: What the coordinator says about network and optimizer.
         files: Descriptors of the shared files by name.
     """
 
     def __init__(self, rank: int, parent: int, settings: dict[str, Any], files: dict[str, int]) -> None:
-        self.rank, self._parent, self._settings = rank, parent, settings
+        self.rank, self._parent = rank, parent
+        self._network = NetworkSpec.from_json(settings["network"])
         self._files = {name: SharedArrays(fd) for name, fd in files.items()}
         model = self._files["model"].attach(settings["model"])
         self._control, self._progress = model["control"], model["progress"]
@@ -50,26 +55,13 @@ class Worker:
             {name: model[f"own.{name}"][worker] for name in self._given} for worker in range(settings["workers"])
         ]
         self._own = self._arrays[rank]
-        module, kind, arguments = settings["optimizer"]
-        self._optimizer = getattr(importlib.import_module(module), kind)(**arguments)
+        kind, arguments = settings["optimizer"] or (GradientDescent.__name__, {})
+        self._optimizer = OPTIMIZERS[kind](**arguments)
         self._optimizer.state = {name: array for name, array in self._own.items() if name != "parameters"}
         self._total = np.empty_like(self._own["parameters"])
         self._cores = own_cores()
         self._training_for: object = None
-        self._plan = self._make_plan([])
-
-    def _make_plan(self, targets: Sequence[np.ndarray], grid: bool = False) -> CpuPlan:
-        settings = self._settings
-        return CpuPlan(
-            self._own["parameters"],
-            targets,
-            settings["shapes"],
-            settings["chunk"],
-            background=settings["background"],
-            ink=settings["ink"],
-            grid=grid,
-            head=head_of(settings["variant"], settings["loss"], str(self._total.dtype), settings["chunk"]),
-        )
+        self._plan = CpuPlan(self._network, self._own["parameters"])
 
     def check(self) -> None:
         """Raise CoordinatorLost if the coordinator has ended."""
@@ -83,35 +75,25 @@ class Worker:
             arrays |= self._files["images"].attach(images)
         self._images, self._labels = arrays["images"], arrays["labels"]
 
-    def train(self, run: list, slots: list, batch_size: int, parties: int, distorted: bool) -> None:
-        """Walk all steps together with the other workers; see team.py."""
-        if self.rank >= parties:
+    def train(self, run: list, gradients: list, batch_size: int, workers: int, distorted: bool) -> None:
+        """Walk all steps together with the other workers that take part; see team.py."""
+        if self.rank >= workers:
             return
         arrays = self._files["run"].attach(run)
-        network = self._settings["variant"], self._settings["loss"]
-        if covers_step(*network, self._optimizer, batch_size, self._labels):
+        for name, array in self._own.items():
+            np.copyto(array, self._given[name])
+        if covers_step(self._network, self._optimizer, batch_size, self._labels):
             keep_to_core(self.rank, 1, self._cores)
             self._train_online(arrays, distorted)
             return
-        keep_to_core(self.rank, parties, self._cores)
-        if (slots, distorted) != self._training_for:
-            self._gradients = self._files["slots"].attach(slots)["gradients"]  # (worker, parity, part, parameter)
-            targets = list(self._gradients[self.rank].reshape(-1, self._total.size))
-            self._training_plan = self._make_plan(targets, distorted)
-            self._training_for = (slots, distorted)
-        self._distortions = arrays["distortions"]
-        self._distorter = None
-        if distorted:
-            from lenet_gpu.engine.cpu.distort import BatchDistorter
-
-            self._distorter = BatchDistorter(self._images, self._training_plan.capacity)
+        keep_to_core(self.rank, workers, self._cores)
+        self._prepare(gradients, distorted)
         self._order, self._losses, self._batch_size = arrays["order"], arrays["losses"], batch_size
+        self._distortions = arrays["distortions"]
         rates = arrays["rates"].tolist()
-        self._parts = len(self._losses)
-        self._part_seconds = 0.1  # to begin with: patience for those who start up
-        for name, array in self._own.items():
-            np.copyto(array, self._given[name])
-        team = Team(arrays["words"], self.rank, parties, self._parts)
+        self._shards = len(self._losses)
+        self._shard_seconds = 0.1  # to begin with: patience for those who start up
+        team = Team(arrays["status"], self.rank, workers, self._shards)
         step = 0
         while step < len(rates) and not self._control[0]:
             self.check()
@@ -124,19 +106,24 @@ class Worker:
                 step += 1
             self._progress[self.rank] = step
 
+    def _prepare(self, gradients: list, distorted: bool) -> None:
+        """Make the plan that writes into the shared gradients, and what distorts images for it."""
+        if (gradients, distorted) != self._training_for:
+            # (worker, parity of the step, shard, parameter)
+            self._gradients = self._files["gradients"].attach(gradients)["gradients"]
+            targets = list(self._gradients[self.rank].reshape(-1, self._total.size))
+            images = "grid" if distorted else "uint8"
+            self._training_plan = CpuPlan(self._network, self._own["parameters"], targets, images=images)
+            self._training_for = (gradients, distorted)
+        self._distorter = None
+        if distorted:
+            from lenet_gpu.engine.cpu.distort import BatchDistorter
+
+            self._distorter = BatchDistorter(self._images, self._training_plan.capacity)
+
     def _train_online(self, arrays: dict[str, np.ndarray], distorted: bool) -> None:
         """Take all steps alone, one image each: there is nothing to share."""
-        for name, array in self._own.items():
-            np.copyto(array, self._given[name])
-        settings = self._settings
-        training = OnlineTraining(
-            self._own["parameters"],
-            settings["shapes"],
-            self._optimizer,
-            background=settings["background"],
-            ink=settings["ink"],
-            loss=settings["loss"],
-        )
+        training = OnlineTraining(self._network, self._own["parameters"], self._optimizer)
 
         def go_on(done: int) -> bool:
             self.check()
@@ -152,7 +139,7 @@ class Worker:
             arrays["distortions"] if distorted else None,
             go_on,
         )
-        Team(arrays["words"], self.rank, 1, 1).set_version(steps)
+        Team(arrays["status"], self.rank, 1, 1).set_version(steps)
         self._progress[self.rank] = steps
 
     def _take_step(self, team: Team, step: int, rate: float) -> bool:
@@ -165,15 +152,15 @@ class Worker:
         while (sources := team.sources(step)) is None:
             if (self._control[0] or team.leader()[1] // 2 > step) and team.sources(step) is None:
                 return False
-            part = team.free_part(step)
-            if part is None:
-                part = self._await_parts(team, step)
-            if part is not None:
-                self._compute(team, step, part)
-        slots = [self._gradients[worker, step % 2, part] for part, worker in enumerate(sources)]
-        total = slots[0]  # of a single part; the update may use it up
-        for slot in slots[1:]:
-            total = np.add(total, slot, self._total)
+            shard = team.free_shard(step)
+            if shard is None:
+                shard = self._await_shards(team, step)
+            if shard is not None:
+                self._compute(team, step, shard)
+        gradients = [self._gradients[worker, step % 2, shard] for shard, worker in enumerate(sources)]
+        total = gradients[0]  # of a single shard; the update may use it up
+        for gradient in gradients[1:]:
+            total = np.add(total, gradient, self._total)
         if not team.still(step, sources):
             return False
         team.set_version(step, changing=True)
@@ -181,38 +168,38 @@ class Worker:
         team.set_version(step + 1)
         return True
 
-    def _compute(self, team: Team, step: int, part: int) -> None:
-        """Compute the gradient of one part of a step's batch."""
+    def _compute(self, team: Team, step: int, shard: int) -> None:
+        """Compute the gradient of one shard of a step's batch."""
         started = time.perf_counter()
         first = step * self._batch_size
         m = min(self._batch_size, len(self._order) - first)
-        places = slice(first + m * part // self._parts, first + m * (part + 1) // self._parts)
-        share = self._order[places]
+        positions = slice(first + m * shard // self._shards, first + m * (shard + 1) // self._shards)
+        indices = self._order[positions]
         distorter = self._distorter
-        images = self._images if distorter is None else distorter.source(share, self._distortions[places])
-        team.begin(step, part)
-        slot = step % 2 * self._parts + part
-        self._losses[part, step] = self._training_plan.gradients(images, self._labels, share, 1.0 / m, slot)
-        team.finish(step, part)
-        # The least of late: whoever is put to sleep in mid-part must not think that parts take so long.
-        self._part_seconds = min(1.02 * self._part_seconds, time.perf_counter() - started)
+        images = self._images if distorter is None else distorter.source(indices, self._distortions[positions])
+        team.begin(step, shard)
+        target = step % 2 * self._shards + shard
+        self._losses[shard, step] = self._training_plan.gradients(images, self._labels, indices, 1.0 / m, target)
+        team.finish(step, shard)
+        # Track a recent minimum: a descheduled worker must not inflate the estimate.
+        self._shard_seconds = min(1.02 * self._shard_seconds, time.perf_counter() - started)
 
-    def _await_parts(self, team: Team, step: int) -> int | None:
+    def _await_shards(self, team: Team, step: int) -> int | None:
         """Wait until others have finished what they have begun.
 
         Returns:
-            None if that has come, or if it does not matter any more; a part that they take too long for.
+            None if that has come, or if it does not matter any more; a shard that they take too long for.
         """
-        looks = 0
-        while (part := team.missing_part(step)) is not None:
-            looks += 1
-            if looks % LOOKS == 0:
+        polls = 0
+        while (shard := team.missing_shard(step)) is not None:
+            polls += 1
+            if polls % POLLS == 0:
                 self.check()
                 if self._control[0] or team.leader()[1] // 2 > step:
                     return None
                 offer_core()
-            if team.seconds_since(step, part) > PATIENCE * self._part_seconds:
-                return part
+            if team.seconds_since(step, shard) > PATIENCE * self._shard_seconds:
+                return shard
         return None
 
     def _catch_up(self, team: Team, leader: int, step: int) -> int:
@@ -233,28 +220,28 @@ class Worker:
             self.check()
             offer_core()
 
-    def outputs(self, evaluation: list, loaded: bool, parties: int) -> None:
+    def outputs(self, evaluation: list, loaded: bool, workers: int) -> None:
         """Compute outputs until every image, of the training set if that is `loaded`, is in hand.
 
-        A worker takes the portions of its own share, then what others have not begun, from behind: one that is
-        slowed down by a stranger on its core does less. If two begin a portion at the same moment, both write the
-        same numbers.
+        A worker takes the batches of its own share, then what others have not begun, from behind: one that is
+        slowed down by another process on its core does less. If two begin a batch at the same moment, both write
+        the same numbers.
         """
-        if self.rank >= parties:
+        if self.rank >= workers:
             return
         arrays = self._files["evaluation"].attach(evaluation)
         np.copyto(self._own["parameters"], self._given["parameters"])
         images = self._images if loaded else arrays["images"]
         outputs, begun, done = arrays["outputs"], arrays["begun"], arrays["done"]
-        portions = len(begun)
-        own = range(portions * self.rank // parties, portions * (self.rank + 1) // parties)
-        others = [portion for portion in reversed(range(portions)) if portion not in own]
+        batches = len(begun)
+        own = range(batches * self.rank // workers, batches * (self.rank + 1) // workers)
+        others = [batch for batch in reversed(range(batches)) if batch not in own]
         fresh = True
-        for portion in (*own, *others):
-            if not begun[portion]:
-                begun[portion] = 1
+        for batch in (*own, *others):
+            if not begun[batch]:
+                begun[batch] = 1
                 self.check()
-                part = slice(portion * PORTION, (portion + 1) * PORTION)
-                self._plan.outputs(images[part], outputs[part], refresh=fresh)
+                chosen = slice(batch * EVALUATION_BATCH, (batch + 1) * EVALUATION_BATCH)
+                self._plan.outputs(images[chosen], outputs[chosen], refresh=fresh)
                 fresh = False
-                done[portion] = 1
+                done[batch] = 1

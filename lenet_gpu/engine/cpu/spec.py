@@ -1,0 +1,140 @@
+"""The facts that the CPU engine's arrays and calls are made from, as plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lenet_gpu.engine.cpu.ops import Products
+from lenet_gpu.engine.cpu.squash import ByExp, ByTanh, Squash
+from lenet_gpu.errors import InputError
+from lenet_gpu.nn.layer import named_views
+from lenet_gpu.paper import IMAGE_SIZE, INPUT_SIZE
+
+if TYPE_CHECKING:
+    from lenet_gpu.nn.lenet5 import LeNet5
+
+PIXELS = IMAGE_SIZE * IMAGE_SIZE
+GRID = INPUT_SIZE * INPUT_SIZE
+
+
+@dataclass(frozen=True)
+class NetworkSpec:
+    """What the engine must know of a network besides its parameters.
+
+    Worker processes never see the network itself: they get this as JSON.
+
+    Attributes:
+        shapes: Shape of each parameter by name, in the order of the flat buffer.
+        dtype: "float32", or "float64" for tests.
+        background: Input value of an empty pixel.
+        ink: Input value of a full pixel.
+        output: What follows F6: "softmax", a linear layer with one; or "rbf", the paper's codes.
+        loss: Name of the loss, one of `losses.LOSSES`.
+        classes: Number of classes.
+    """
+
+    shapes: Mapping[str, tuple[int, ...]]
+    dtype: str
+    background: float
+    ink: float
+    output: str
+    loss: str
+    classes: int
+
+    @classmethod
+    def of(cls, network: LeNet5) -> NetworkSpec:
+        """Take the facts from a network."""
+        return cls(
+            shapes={name: tuple(shape) for name, shape in network.shapes.items()},
+            dtype=str(network.dtype),
+            background=network.background,
+            ink=network.ink,
+            output="softmax" if "output.weight" in network.shapes else "rbf",  # codes are fixed: no parameters
+            loss=network.loss,
+            classes=network.classes,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Give the facts as plain data."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> NetworkSpec:
+        """Take the facts from plain data; the inverse of `to_json`."""
+        return cls(**{**data, "shapes": {name: tuple(shape) for name, shape in data["shapes"].items()}})
+
+    def views(self, flat: np.ndarray) -> dict[str, np.ndarray]:
+        """Name the parameters in a flat buffer laid out like theirs; views of it."""
+        return named_views(flat, self.shapes)
+
+
+def check_pixels(images: np.ndarray) -> None:
+    """Refuse images that the engine would have to turn into bytes.
+
+    Raises:
+        InputError: They are not uint8.
+    """
+    if images.dtype != np.uint8:
+        raise InputError(
+            "images", found=f"dtype {images.dtype}", expected="uint8, 0 to 255", remedy="round 255 times the pixels"
+        )
+
+
+@dataclass(frozen=True)
+class PlanSpec:
+    """What one plan is made for.
+
+    Attributes:
+        network: The network.
+        capacity: Largest number of images computed at once.
+        images: Their form: "uint8", 28x28 from 0 to 255; "float", 28x28 from 0 to 1; or "grid", whole input layers
+            of 32x32, float32 from 0 to 255, margin included.
+        training: Whether the backward pass is needed too.
+        wide: Whether NumPy computes with vectors of 16 numbers; see `squash.has_wide_vectors`.
+    """
+
+    network: NetworkSpec
+    capacity: int
+    images: str
+    training: bool
+    wide: bool
+
+    @property
+    def dtype(self) -> np.dtype:
+        """The dtype that is computed with."""
+        return np.dtype(self.network.dtype)
+
+    @property
+    def grid(self) -> bool:
+        """Whether images come as whole grids of 32x32."""
+        return self.images == "grid"
+
+    @property
+    def pixel_dtype(self) -> np.dtype:
+        """The dtype of the images."""
+        kinds: dict[str, np.dtype] = {"uint8": np.dtype(np.uint8), "grid": np.dtype(np.float32), "float": self.dtype}
+        return kinds[self.images]
+
+    @property
+    def pixel_scale(self) -> float:
+        """Input value of one step of a pixel."""
+        return (self.network.ink - self.network.background) / (1.0 if self.images == "float" else 255.0)
+
+    @property
+    def pixels(self) -> int:
+        """Pixels of an image."""
+        return GRID if self.grid else PIXELS
+
+    @property
+    def squash(self) -> Squash:
+        """How squashing is computed."""
+        return ByTanh() if self.wide else ByExp()
+
+    @property
+    def products(self) -> Products:
+        """How products are cut."""
+        return Products(cut=self.wide)
