@@ -339,7 +339,7 @@ def test_any_labels_come_back_as_they_were_given(kind, digits, tmp_path):
     again = LeNet5.load(tmp_path / "n.npz")
     assert set(again.predict(digits[2]).tolist()) <= set(truth.tolist())
     assert again.evaluate(digits[2], truth).accuracy == net.evaluate(digits[2], truth).accuracy > 0.8
-    with pytest.raises(InputError, match="labels: found 'no such'"):
+    with pytest.raises(InputError, match="labels: found"):
         again.evaluate(digits[2][:1], ["no such"] if kind != "a list" else [7.5])
 
 
