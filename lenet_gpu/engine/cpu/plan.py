@@ -1,9 +1,9 @@
 """LeNet-5 in NumPy at full speed: the whole network as prepared lists of calls.
 
 The same numbers as layers.py, run differently. Every array is allocated once and every operation is prepared
-once, as a NumPy function with its arguments, its output array among them. A training step walks the lists; it
-allocates nothing and decides nothing. How the arrays lie in memory is drawn in layout.py, what is computed
-is in passes.py; `CpuPlan.describe` lists it call by call.
+once, as a NumPy function with its arguments, its output array among them (programs.py). A training step walks the
+lists; it allocates nothing and decides nothing. How the arrays lie in memory is drawn in layout.py, what is
+computed is in passes.py; `CpuPlan.describe` lists it call by call.
 
 The parameters stay what they are: whatever the calls need of them (Toeplitz matrices, folded constants) is
 built anew before a step, and its gradients are turned into the parameters' gradients after it (weights.py).
@@ -14,18 +14,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lenet_gpu.engine.cpu.describe import describe
-from lenet_gpu.engine.cpu.heads import make_head
-from lenet_gpu.engine.cpu.ops import Call, Recorder, bounds, run
-from lenet_gpu.engine.cpu.passes import Passes
+from lenet_gpu.engine.cpu.ops import bounds, run
+from lenet_gpu.engine.cpu.programs import Programs
 from lenet_gpu.engine.cpu.single import SingleImage
 from lenet_gpu.engine.cpu.spec import NetworkSpec, PlanSpec
 from lenet_gpu.engine.cpu.squash import has_wide_vectors
-from lenet_gpu.engine.cpu.weights import Weights
+from lenet_gpu.errors import InputError
 from lenet_gpu.nn.losses import softmax
 from lenet_gpu.paper import INPUT_SIZE, SQUASH_A
 
@@ -45,18 +43,6 @@ QUIET = partial(np.errstate, over="ignore", invalid="ignore")
 
 Fill = Callable[[slice, np.ndarray], object]
 """Writes images into the plan: given which of a batch's images are needed and where their grids go, (n, 32, 32)."""
-
-
-class _Program(NamedTuple):
-    """What is prepared for one number of images and one target."""
-
-    images: np.ndarray
-    labels: np.ndarray
-    outputs: np.ndarray
-    restore: list[Call]
-    load: list[Call]
-    forward: list[Call]
-    backward: list[Call]
 
 
 class CpuPlan:
@@ -85,17 +71,11 @@ class CpuPlan:
         self.capacity, self.dtype = capacity, spec.dtype
         # A batch's first chunk writes its gradients to the target, later chunks here, to be added (index -1).
         self._targets = [*targets, np.zeros_like(parameters)] if targets else []
-        self._labels = np.zeros(capacity, np.intp)
-        self._parameters, views = parameters, network.views(parameters)
-        self._weights = weights = Weights(parameters, spec)
-        self._head = make_head(spec, views)
-        self._passes = Passes(spec, parameters, weights, self._head)
+        self._programs = programs = Programs(spec, parameters, self._targets)
+        self._head = programs.head
         for_one = network.output == "softmax" and images == "uint8"
-        self._single = SingleImage(views, weights, spec.squash) if for_one else None
+        self._single = SingleImage(network.views(parameters), programs.weights, spec.squash) if for_one else None
         self._single_is_ready = False
-        self._build = self._recorded("build").calls
-        self._programs: dict[tuple[int, int], _Program] = {}
-        self._ready_for = 0
 
     @classmethod
     def of(
@@ -112,7 +92,7 @@ class CpuPlan:
             self._build_weights()
 
     def _build_weights(self) -> None:
-        run(self._build)
+        run(self._programs.build)
         self._single_is_ready = False
 
     def outputs(self, images: np.ndarray, out: np.ndarray | None = None, *, refresh: bool = True) -> np.ndarray:
@@ -181,8 +161,14 @@ class CpuPlan:
         Returns:
             By name: c1 (n, 6, 28, 28), s2 (n, 6, 14, 14), c3 (n, 16, 10, 10), s4 (n, 16, 5, 5), c5 (n, 120) and
             f6 (n, 84), squashed; output (n, classes): logits, or the paper's penalties.
+
+        Raises:
+            InputError: An unknown name.
         """
-        found = self._collect(images, LAYERS if names is None else names, refresh=True)
+        names = LAYERS if names is None else names
+        if unknown := [name for name in names if name not in LAYERS]:
+            raise InputError("activations", found=", ".join(map(repr, unknown)), expected=" or ".join(LAYERS))
+        found = self._collect(images, names, refresh=True)
         if "output" in found and self.spec.network.output == "rbf":
             np.negative(found["output"], out=found["output"])  # scores are penalties with their sign turned
         return found
@@ -200,12 +186,12 @@ class CpuPlan:
             for start, n in self._chunks(len(images)):
                 outputs = self._forward(flat[start : start + n])
                 for name in names:
-                    chunks[name].append(outputs.copy() if name == "output" else self._passes.maps(name, n))
+                    chunks[name].append(outputs.copy() if name == "output" else self._programs.passes.maps(name, n))
         return {name: np.concatenate(arrays) for name, arrays in chunks.items()}
 
     def _forward(self, flat: np.ndarray) -> np.ndarray:
         """Run a chunk of images (n, pixels) forward; returns the array of their outputs, (n, classes)."""
-        program = self._program(len(flat), 0)
+        program = self._programs.get(len(flat), 0)
         np.copyto(program.images, flat)
         run(program.load)
         run(program.forward)
@@ -255,7 +241,7 @@ class CpuPlan:
             self._build_weights()
             self._head.scale[...] = scale
             for start, n in self._chunks(len(indices)):
-                program = self._program(n, -1 if start else target)
+                program = self._programs.get(n, -1 if start else target)
                 chunk = indices[start : start + n]
                 if isinstance(images, np.ndarray):
                     images.take(chunk, 0, program.images, "clip")
@@ -270,64 +256,20 @@ class CpuPlan:
                 total += float(self._head.loss)
         return total
 
-    # ---- preparation
-
     def describe(self, n: int = CHUNK) -> str:
-        """List the calls of a step, or of a forward pass in a plan for inference; see `describe.describe`.
+        """List the calls of a training step, or of a forward pass in a plan for inference.
 
         Args:
             n: Number of images, at most the capacity.
 
         Returns:
-            Text. Nothing of this is kept: the calls are recorded once more for it.
+            Text: each call with its function, operands, shapes and output, by pass and layer. Nothing of it is kept
+            while the plan runs: the calls are recorded once more for it.
         """
-        passes = {
-            "weights, built from the parameters": self._recorded("build"),
-            "images": self._recorded("load", n),
-            "forward": self._recorded("forward", n),
-        }
-        layers = {f"{layer}.*": flat for layer, flat in self._weights.layers_of(self._parameters).items()}
-        arrays = {
-            **layers, **self.spec.network.views(self._parameters), **self._weights.arrays, **self._passes.arrays(n),
-            **self._head.arrays(n), "labels": self._labels[:n],
-        }  # fmt: skip
-        if self._targets:
-            passes["backward"] = self._recorded("backward", n)
-            flat = self._targets[0]
-            arrays |= {f"grad {layer}.*": view for layer, view in self._weights.layers_of(flat).items()}
-            arrays |= {f"grad {name}": view for name, view in self.spec.network.views(flat).items()}
-        return f"{n} images at once: {describe(passes, arrays)}"
+        return self._programs.describe(n)
 
     def _chunks(self, n: int) -> list[tuple[int, int]]:
         """List (start, size) of the chunks of n images, as equal as can be: two sizes at most."""
         if 0 < n <= self.capacity:
             return [(0, n)]
         return [(a, b - a) for a, b in bounds(n, -(-n // self.capacity))] if n else []
-
-    def _recorded(self, name: str, n: int = 0, target: int = 0) -> Recorder:
-        """Record "build", or "restore", "load", "forward" or "backward" for n images and one target."""
-        do = Recorder(self.spec.products)
-        if name == "build":
-            self._weights.build(do)
-        elif name == "backward":
-            if self._targets:
-                self._passes.backward(do, n, self._labels[:n], self._targets[target])
-        else:
-            getattr(self._passes, name)(do, n)
-        return do
-
-    def _program(self, n: int, target: int) -> _Program:
-        """Give what is needed for n images and one target, prepared when it is asked for the first time."""
-        program = self._programs.get((n, target))
-        if program is None:
-            names = ("restore", "load", "forward", "backward")
-            program = self._programs[n, target] = _Program(
-                self._passes.images(n),
-                self._labels[:n],
-                self._head.outputs(n).T,
-                *(self._recorded(name, n, target).calls for name in names),
-            )
-        if n != self._ready_for:
-            run(program.restore)
-            self._ready_for = n
-        return program

@@ -1,0 +1,109 @@
+"""What a plan has prepared: the calls for each number of images, recorded when they are needed for the first time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from lenet_gpu.engine.cpu.describe import describe
+from lenet_gpu.engine.cpu.heads import make_head
+from lenet_gpu.engine.cpu.ops import Call, Recorder, run
+from lenet_gpu.engine.cpu.passes import Passes
+from lenet_gpu.engine.cpu.spec import PlanSpec
+from lenet_gpu.engine.cpu.weights import Weights
+
+
+class Program(NamedTuple):
+    """The calls for one number n of images, and the arrays that go in and come out."""
+
+    images: np.ndarray  # (n, pixels): written before `load` runs
+    labels: np.ndarray  # (n,): written before `backward` runs
+    outputs: np.ndarray  # (n, classes): there when `forward` has run
+    restore: list[Call]  # rows of ones and empty margins; see `Passes.restore`
+    load: list[Call]
+    forward: list[Call]
+    backward: list[Call]
+
+
+class Programs:
+    """Records calls and keeps them.
+
+    Args:
+        spec: What the plan is made for.
+        parameters: Flat parameter buffer.
+        targets: Flat buffers of the same form that programs write gradients to; none for inference alone.
+
+    Attributes:
+        build: The calls that build the weight matrices from the parameters.
+        weights: These matrices.
+        head: The output layer.
+        passes: What records the calls.
+    """
+
+    def __init__(self, spec: PlanSpec, parameters: np.ndarray, targets: Sequence[np.ndarray]) -> None:
+        self._spec, self._parameters, self._targets = spec, parameters, targets
+        self.weights = Weights(parameters, spec)
+        self.head = make_head(spec, spec.network.views(parameters))
+        self.passes = Passes(spec, parameters, self.weights, self.head)
+        self.build = self._recorded("build", 0, 0).calls
+        self._labels = np.zeros(spec.capacity, np.intp)
+        self._programs: dict[tuple[int, int], Program] = {}
+        self._ready_for = 0
+
+    def get(self, n: int, target: int) -> Program:
+        """Give the program for n images, ready to run.
+
+        Args:
+            n: Number of images, at most the capacity.
+            target: Index of the buffer that receives the gradients.
+        """
+        program = self._programs.get((n, target))
+        if program is None:
+            program = self._programs[n, target] = Program(
+                self.passes.images(n),
+                self._labels[:n],
+                self.head.outputs(n).T,
+                *(self._recorded(name, n, target).calls for name in ("restore", "load", "forward", "backward")),
+            )
+        if n != self._ready_for:
+            run(program.restore)
+            self._ready_for = n
+        return program
+
+    def _recorded(self, name: str, n: int, target: int) -> Recorder:
+        """Record one list of calls."""
+        do = Recorder(self._spec.products)
+        if name == "build":
+            self.weights.build(do)
+        elif name == "backward":
+            if self._targets:
+                self.passes.backward(do, n, self._labels[:n], self._targets[target])
+        else:
+            getattr(self.passes, name)(do, n)
+        return do
+
+    def describe(self, n: int) -> str:
+        """List the calls for n images; see `CpuPlan.describe`."""
+        passes = {
+            "weights, built from the parameters": self._recorded("build", n, 0),
+            "images": self._recorded("load", n, 0),
+            "forward": self._recorded("forward", n, 0),
+        }
+        arrays = {
+            **self._named("", self._parameters),
+            **self.weights.arrays,
+            **self.passes.arrays(n),
+            **self.head.arrays(n),
+            "labels": self._labels[:n],
+        }
+        if self._targets:
+            passes["backward"] = self._recorded("backward", n, 0)
+            arrays |= self._named("grad ", self._targets[0])
+        return f"{n} images at once: {describe(passes, arrays)}"
+
+    def _named(self, prefix: str, flat: np.ndarray) -> dict[str, np.ndarray]:
+        """Name the layers ("c3.*") and the parameters ("c3.weight") in a buffer laid out like the parameters."""
+        layers = {f"{prefix}{layer}.*": view for layer, view in self.weights.layers_of(flat).items()}
+        return layers | {prefix + name: view for name, view in self._spec.network.views(flat).items()}
