@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lenet_gpu.recognition.recognizer import NOT_READ, Prediction, number_text
+from lenet_gpu.recognition.answers import NOT_READ, Prediction, number_text
 from lenet_gpu.recognition.rejection import UNDECIDED_BETWEEN
 
 SURE = 0.85

@@ -14,8 +14,10 @@ from typing import Any
 import numpy as np
 
 from lenet_gpu.errors import LenetError, ModelFileError
-from lenet_gpu.recognition.recognizer import Prediction, Recognizer, model_path, shipped_models
+from lenet_gpu.recognition.answers import Prediction
+from lenet_gpu.recognition.recognizer import Recognizer
 from lenet_gpu.storage.atomic import write_atomically
+from lenet_gpu.storage.shipped_models import model_path, shipped_models
 
 from .ink import Ink
 from .reading import SEVERAL, Answer, Say, answer, number_answer

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -37,6 +38,14 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def log_to_stderr() -> None:
+    """Show the package's warnings on standard error, as everything else that the command says there."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("lenet-gpu: %(message)s"))
+    logger = logging.getLogger("lenet_gpu")
+    logger.handlers, logger.propagate = [handler], False
+
+
 def run(arguments: Sequence[str]) -> int:
     """Run one command.
 
@@ -47,6 +56,7 @@ def run(arguments: Sequence[str]) -> int:
         Exit status.
     """
     options = build_parser().parse_args(arguments)
+    log_to_stderr()
     try:
         return int(options.run(options))
     except LenetError as error:

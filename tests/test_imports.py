@@ -106,7 +106,7 @@ ABOVE = {
     "engine": ("nn", "backend", "augment", "storage", "paper", "errors"),
     "datasets": ("ink", "array_checks", "storage", "paper", "seeds", "errors", "_version"),
     "handwriting": ("ink", "array_checks", "paper", "seeds", "errors"),
-    "recognition": ("engine", "ink", "nn", "backend", "paper", "errors"),
+    "recognition": ("engine", "ink", "nn", "backend", "storage", "paper", "errors"),
     "training": (
         *("recognition", "datasets", "handwriting", "engine", "nn", "backend", "augment", "ink", "storage"),
         *("paper", "seeds", "errors", "_version"),

@@ -1,13 +1,14 @@
 """Where arrays live and compute: the CPU with NumPy, or an NVIDIA GPU with CuPy.
 
 A backend is a value that is handed to a network when it is built, so that two networks on two backends can
-live side by side. It carries the array module `xp` and what array code can't say alike on both: transfers,
+live side by side. It carries the array module `xp` and what differs between the two array libraries: transfers,
 waiting for the device, memory in use, the device's name.
 """
 
 from __future__ import annotations
 
 import functools
+import logging
 import platform
 import sys
 from abc import ABC, abstractmethod
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 Array = Any
 """An array of the backend's array module: numpy.ndarray or cupy.ndarray."""
+
+LOGGER = logging.getLogger("lenet_gpu")
 
 BACKENDS = ("auto", "cpu", "gpu")
 """Names that `select_backend` knows."""
@@ -174,19 +177,14 @@ class CupyBackend(Backend):
         return int(self.xp.get_default_memory_pool().used_bytes())
 
 
-def to_stderr(line: str) -> None:
-    """Print a line on standard error, where there is one."""
-    if sys.stderr is not None:
-        print(line, file=sys.stderr, flush=True)
-
-
-def select_backend(name: str = "auto", *, announce: Callable[[str], object] = to_stderr) -> Backend:
+def select_backend(name: str = "auto", *, announce: Callable[[str], object] | None = None) -> Backend:
     """Choose where to compute.
 
     Args:
         name: "auto" takes the GPU if every stage of the probe succeeds there, else the CPU, and says why in
             one line. "gpu" takes the GPU or fails. "cpu" takes the CPU and never imports CuPy.
-        announce: Called with that one line; by default it goes to standard error.
+        announce: Called with that one line; by default it is a warning of the logger "lenet_gpu", which Python shows on
+            standard error unless a program says otherwise.
 
     Returns:
         The backend.
@@ -212,10 +210,10 @@ def select_backend(name: str = "auto", *, announce: Callable[[str], object] = to
             expected="an NVIDIA GPU that CuPy can use",
             remedy=found.failed.remedy if found.failed else None,
         )
-    announce(_fallback_line(found))
+    (LOGGER.warning if announce is None else announce)(_fallback_line(found))
     return NumpyBackend()
 
 
 def _fallback_line(found: ProbeResult) -> str:
     remedy = found.failed.remedy if found.failed else ""
-    return f"lenet-gpu: computing on the CPU ({found.reason}); {remedy}"
+    return f"computing on the CPU ({found.reason}); {remedy}"

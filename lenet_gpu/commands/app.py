@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
             remedy='pip install "lenet-gpu[app]" (Python below 3.14)',
         )
     if options.model is not None:
-        from lenet_gpu.recognition.recognizer import model_path
+        from lenet_gpu.storage.shipped_models import model_path
 
         options.model = model_path(options.model)  # a wrong one is named before a window opens
     _import_app().run(model=options.model, folder=options.folder)

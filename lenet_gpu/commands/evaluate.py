@@ -45,26 +45,25 @@ def run(options: argparse.Namespace) -> int:
     """Evaluate; see the parser for the options."""
     import numpy as np
 
-    from lenet_gpu.backend.backend import select_backend
+    from lenet_gpu.backend import select_backend
     from lenet_gpu.datasets import load_dataset
     from lenet_gpu.engine.select import make_engine
-    from lenet_gpu.nn.lenet5 import LeNet5
     from lenet_gpu.nn.losses import softmax
     from lenet_gpu.nn.metrics import evaluate_outputs
-    from lenet_gpu.nn.optim import SGD
+    from lenet_gpu.nn.network import Network
     from lenet_gpu.recognition.ensemble import combined_outputs, views
-    from lenet_gpu.recognition.recognizer import model_path
+    from lenet_gpu.storage.shipped_models import model_path
 
     paths = [model_path(model) for model in options.models]
     for path in paths:
-        LeNet5.load(path)  # a damaged file is named before anything else happens
+        Network.load(path)  # a damaged file is named before anything else happens
     source = options.dataset or "mnist"
     data = load_dataset(source, data_dir=options.data_dir, download=not options.no_download)
     backend = select_backend(options.backend)
     split = getattr(data, options.split)
     each = []
     for path in paths:
-        with make_engine(LeNet5.load(path, backend), SGD()) as engine:
+        with make_engine(Network.load(path, backend)) as engine:
             each += [engine.outputs(view) for view in (views(split.images) if options.tta else [split.images])]
     outputs = combined_outputs(each)
     evaluation = evaluate_outputs(outputs, split.labels)
@@ -98,7 +97,7 @@ def _text(report: dict[str, Any]) -> str:
         f"data      {report['dataset']}, {report['split']} set, {report['images']:,} images",
         f"accuracy  {100 * report['accuracy']:.2f} %  ({report['errors']} misread)",
         f"loss      {report['loss']:.4f}",
-        "by digit  " + "  ".join(f"{digit:5d}" for digit in range(10)),
+        "by digit  " + "  ".join(f"{digit:5d}" for digit in range(len(report["confusion"]))),
     ]
     shares = [
         f"{100 * row[digit] / sum(row):5.1f}" if sum(row) else "    -"

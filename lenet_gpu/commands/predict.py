@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lenet_gpu.commands.options import add_command
 
 if TYPE_CHECKING:
-    from lenet_gpu.recognition.recognizer import Number, Prediction
+    from lenet_gpu.recognition.answers import Number, Prediction
 
 MOST_BYTES = 50_000_000  # of a file of strokes
 
@@ -83,7 +83,7 @@ def read_strokes(path: Path) -> list[Any]:
 
 def _report(answer: Prediction | Number) -> dict[str, Any]:
     """What is printed as JSON."""
-    from lenet_gpu.recognition.recognizer import Number
+    from lenet_gpu.recognition.answers import Number
 
     if isinstance(answer, Number):
         digits = [
@@ -101,7 +101,7 @@ def _report(answer: Prediction | Number) -> dict[str, Any]:
 
 def _words(name: str, answer: Prediction | Number) -> list[str]:
     """What is printed for people."""
-    from lenet_gpu.recognition.recognizer import Number
+    from lenet_gpu.recognition.answers import Number
 
     if isinstance(answer, Number):
         if not answer.digits:

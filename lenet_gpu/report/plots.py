@@ -153,7 +153,8 @@ def _draw_confusion(axes: Axes, confusion: np.ndarray) -> None:
         if count:
             weight, colour = ("bold", "black") if row == column else ("normal", "black")
             axes.text(column, row, count, ha="center", va="center", fontsize=8, weight=weight, color=colour)
-    axes.set(xticks=range(10), yticks=range(10), xlabel="digit read", ylabel="true digit", title="confusion matrix")
+    classes = range(len(confusion))
+    axes.set(xticks=classes, yticks=classes, xlabel="read", ylabel="true", title="confusion matrix")
 
 
 def save_augmentation(samples: np.ndarray, title: str, path: str | os.PathLike[str]) -> None:

@@ -10,7 +10,8 @@ from app.speech import Voice
 from app.strings import LANGUAGES, Strings
 from app.texts import TEXTS
 from app.theme import HIGH_CONTRAST, THEMES, contrast, theme
-from lenet_gpu.recognition.recognizer import Prediction, Recognizer
+from lenet_gpu.recognition.answers import Prediction
+from lenet_gpu.recognition.recognizer import Recognizer
 
 BLANK = np.zeros((28, 28), np.uint8)
 

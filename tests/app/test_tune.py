@@ -18,7 +18,8 @@ from app.tune import FILE, Tuner, regress
 from lenet_gpu.errors import InputError
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.losses import softmax
-from lenet_gpu.recognition.recognizer import Recognizer, model_path
+from lenet_gpu.recognition.recognizer import Recognizer
+from lenet_gpu.storage.shipped_models import model_path
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -70,7 +70,7 @@ def test_the_line_goes_to_whoever_announces(monkeypatch, capsys):
     pretend(monkeypatch, StageResult("kernel", "raw kernel", "failed", "OSError: no nvrtc", "mend it"))
     said = []
     assert select_backend("auto", announce=said.append) == NumpyBackend()
-    assert said == ['lenet-gpu: computing on the CPU (stage "kernel": OSError: no nvrtc); mend it']
+    assert said == ['computing on the CPU (stage "kernel": OSError: no nvrtc); mend it']
     assert capsys.readouterr() == ("", "")
 
 

@@ -31,7 +31,7 @@ from lenet_gpu.ink.preprocess import drawings_to_mnist, image_to_mnist  # noqa: 
 from lenet_gpu.nn.losses import softmax  # noqa: E402
 from lenet_gpu.nn.optim import SGD  # noqa: E402
 from lenet_gpu.recognition.ensemble import combined_outputs, views  # noqa: E402
-from lenet_gpu.recognition.recognizer import model_path  # noqa: E402
+from lenet_gpu.storage.shipped_models import model_path  # noqa: E402
 from lenet_gpu.training.sources import noises, overlaps  # noqa: E402
 
 SEED = 20_260

@@ -7,7 +7,7 @@ from PIL import Image
 from lenet_gpu import LeNet5
 from lenet_gpu.errors import InputError
 from lenet_gpu.ink.preprocess import BOX, image_to_mnist
-from lenet_gpu.recognition.recognizer import WEIGHTS_FOLDER
+from lenet_gpu.storage.shipped_models import WEIGHTS_FOLDER
 
 SAMPLE = slice(0, 400)
 

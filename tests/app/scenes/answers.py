@@ -6,7 +6,7 @@ from kivy.core.window import Window
 
 from app.reading import answer, number_answer
 from app.session import Reading
-from lenet_gpu.recognition.recognizer import Prediction
+from lenet_gpu.recognition.answers import Prediction
 
 REASONS = ["", "speck", "bars", "noise", "several", "unlike any digit", "undecided between 4 and 9"]
 LEAST_TEXT = 9.0

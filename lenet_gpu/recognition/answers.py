@@ -1,0 +1,79 @@
+"""What a recogniser answers: a digit, or the digits of a number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from lenet_gpu.recognition.rejection import UNDECIDED_BETWEEN
+
+NOT_READ = "?"
+"""Stands in a number's text for what is not a digit."""
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The answer to one drawing.
+
+    Attributes:
+        digit: The most probable digit.
+        probabilities: Probability of each class, (classes,) float32, summing to 1; of each digit 0..9 as a rule.
+        is_digit: Whether there is a digit at all; if not, `digit` means nothing.
+        reason: Why it is not a digit ("blank", "speck", "bars", "noise", "unlike any digit",
+            "undecided between 4 and 9"); empty otherwise.
+        image: The 28x28 uint8 picture that the network saw.
+    """
+
+    digit: int
+    probabilities: np.ndarray
+    is_digit: bool
+    reason: str
+    image: np.ndarray
+
+    @property
+    def confidence(self) -> float:
+        """Probability of `digit`, 0..1."""
+        return float(self.probabilities[self.digit])
+
+
+def number_text(predictions: Iterable[Prediction]) -> str:
+    """Write digits as a string; of two between which it is undecided the more probable; "?" for what is not one."""
+    return "".join(
+        str(p.digit) if p.is_digit or p.reason.startswith(UNDECIDED_BETWEEN) else NOT_READ for p in predictions
+    )
+
+
+@dataclass(frozen=True)
+class NumberDigit(Prediction):
+    """One digit of a number.
+
+    Attributes:
+        strokes: Indices of its strokes.
+        box: Left, top, right, bottom of its strokes, in their unit.
+    """
+
+    strokes: tuple[int, ...]
+    box: tuple[float, float, float, float]
+
+
+@dataclass(frozen=True)
+class Number:
+    """The answer to strokes that may be several digits.
+
+    Attributes:
+        digits: The digits from left to right, and non-digits between them.
+    """
+
+    digits: tuple[NumberDigit, ...]
+
+    @property
+    def text(self) -> str:
+        """The digits as a string; see `number_text`."""
+        return number_text(self.digits)
+
+    @property
+    def confidence(self) -> float:
+        """Probability that all digits are right, as far as the network knows; 0 if there is none."""
+        return float(np.prod([digit.confidence for digit in self.digits])) if self.digits else 0.0
