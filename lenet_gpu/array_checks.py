@@ -15,8 +15,8 @@ def check_gray_values(array: np.ndarray, thing: str, error: type[LenetError] = I
 
     Args:
         array: Pixels, of any shape.
-        thing: What to call them in messages.
-        error: What to raise.
+        thing: Their name in messages.
+        error: The type of error raised.
 
     Raises:
         LenetError: Of the type `error`: another dtype, a value outside 0..1, NaN or infinity.
@@ -47,8 +47,8 @@ def check_labels(
         labels: Integers from 0 to below `classes`.
         n: How many there must be; None: any number.
         classes: Number of classes.
-        thing: What to call them in messages.
-        error: What to raise.
+        thing: Their name in messages.
+        error: The type of error raised.
 
     Returns:
         (n,) the labels as an array, dtype unchanged.

@@ -38,7 +38,7 @@ _CPUINFO = Path("/proc/cpuinfo")
 
 @functools.cache
 def cpu_name() -> str:
-    """The processor's name ("AMD EPYC 9654"), or at least its architecture ("arm64")."""
+    """Return the processor's name ("AMD EPYC 9654"), or at least its architecture ("arm64")."""
     try:
         for line in _CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines():
             key, _, value = line.partition(":")
@@ -58,7 +58,7 @@ class Backend(ABC):
 
     Attributes:
         name: "cpu" or "gpu".
-        device_name: The processor's or the GPU's own name, for people to read.
+        device_name: The processor's or the GPU's name, for people to read.
     """
 
     name: ClassVar[str]
@@ -98,7 +98,7 @@ class Backend(ABC):
 
     @abstractmethod
     def memory_used(self) -> int:
-        """Memory in use, in bytes.
+        """Return the memory in use, in bytes.
 
         Returns:
             On a GPU what this process's arrays take; on the CPU what the whole process takes, 0 if the
@@ -130,7 +130,7 @@ class NumpyBackend(Backend):
         """Return at once: NumPy computes while it is called."""
 
     def memory_used(self) -> int:
-        """Resident memory of this process in bytes; the peak where the system tells only that, else 0."""
+        """Return the resident memory of this process in bytes; the peak where the system tells only that, else 0."""
         try:
             import resource  # There is none on Windows.
 
@@ -173,18 +173,18 @@ class CupyBackend(Backend):
         self.xp.cuda.Device().synchronize()
 
     def memory_used(self) -> int:
-        """Bytes of this process's arrays on the device."""
+        """Return the bytes of this process's arrays on the device."""
         return int(self.xp.get_default_memory_pool().used_bytes())
 
 
 def select_backend(name: str = "auto", *, announce: Callable[[str], object] | None = None) -> Backend:
-    """Choose where to compute.
+    """Choose the backend to compute on.
 
     Args:
         name: "auto" takes the GPU if every stage of the probe succeeds there, else the CPU, and says why in
             one line. "gpu" takes the GPU or fails. "cpu" takes the CPU and never imports CuPy.
-        announce: Called with that one line; by default it is a warning of the logger "lenet_gpu", which Python shows on
-            standard error unless a program says otherwise.
+        announce: Called with that one line; by default it is a warning of the logger "lenet_gpu", which
+            Python shows on standard error unless a program says otherwise.
 
     Returns:
         The backend.

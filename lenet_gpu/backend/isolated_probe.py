@@ -1,4 +1,4 @@
-"""The GPU probe in a process of its own, which a broken driver may take down.
+"""The GPU probe in a separate process, which a broken driver may take down.
 
 A driver or a library can end the whole process (a segmentation fault) or hang while it holds Python's lock;
 `lenet-gpu doctor` must still say which stage it was. The child prints each stage as one marked line of JSON
@@ -34,11 +34,11 @@ sys.path[:] = json.loads(sys.argv[1])
 from lenet_gpu.backend.isolated_probe import main
 main()
 """
-_FREE_STAGES = 2  # The first stages only look at files: no need of a process where they fail.
+_FREE_STAGES = 2  # The first stages only read files: no need of a process where they fail.
 
 
 def probe_isolated() -> ProbeResult:
-    """Like `probe`, but a crash or a hang of CuPy or the driver is a failed stage as well.
+    """Run `probe` so that a crash or a hang of CuPy or the driver is a failed stage as well.
 
     Returns:
         The result. Where no process can be started (a frozen app), it is that of `cached_probe`.
@@ -78,8 +78,8 @@ def _read(output: bytes) -> list[tuple[StageResult, dict[str, Any]]]:
 
 
 def main() -> None:
-    """The child: print the stages, then end at once, even if a thread still hangs in the driver."""
+    """Print the stages (in the child process), then end at once, even if a thread still hangs in the driver."""
     for result, facts in run_stages(STAGES, stage_timeout()):
-        # A line of its own, even if a library has left half a line behind.
+        # A separate line, even if a library has left half a line behind.
         print(f"\n{_MARK}{json.dumps((asdict(result), facts))}", flush=True)
     os._exit(0)

@@ -3,7 +3,7 @@
 "CuPy imports" does not mean "there is a GPU": without a driver the import succeeds, and without NVRTC or
 cuBLAS everything succeeds until the first kernel or the first product. So the probe takes one small step
 after the other and stops at the first that fails. Its result is data: `select_backend` decides by it and
-`lenet-gpu doctor` prints it. Nothing a stage does, raises or fails to finish gets out of the probe.
+`lenet-gpu doctor` prints it. Nothing a stage does, raises or fails to finish escapes the probe.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from lenet_gpu.backend.remedies import HANG, remedy_for
 OK, FAILED, NOT_REACHED = "ok", "failed", "not reached"
 
 DRIVER_FILE = Path("/proc/driver/nvidia/version")
-"""Where the NVIDIA driver on Linux says its version, whether or not CuPy is there."""
+"""File in which the NVIDIA driver on Linux says its version, whether or not CuPy is there."""
 
 CUPY_DISTRIBUTIONS = (
     "cupy",
@@ -49,7 +49,7 @@ class StageFailure(Exception):
 
 @dataclass(frozen=True)
 class StageResult:
-    """How one stage went.
+    """The result of one stage.
 
     Attributes:
         key: Short name ("installed", "kernel", ...).
@@ -68,7 +68,7 @@ class StageResult:
 
 @dataclass(frozen=True)
 class ProbeResult:
-    """What the probe found.
+    """The result of the probe.
 
     Attributes:
         stages: One result for each stage, in order.
@@ -97,7 +97,7 @@ class ProbeResult:
         return f'stage "{failed.key}": {failed.detail}' if failed else ""
 
     def to_dict(self) -> dict[str, Any]:
-        """The result as plain lists, dicts, strings and numbers."""
+        """Return the result as plain lists, dicts, strings and numbers."""
         return {
             "usable": self.usable,
             "stages": [asdict(stage) for stage in self.stages],
@@ -107,7 +107,7 @@ class ProbeResult:
 
 @dataclass
 class Work:
-    """What the stages hand on to one another."""
+    """The values that the stages hand on to one another."""
 
     facts: dict[str, Any] = field(default_factory=dict)
     cupy: Any = None
@@ -126,24 +126,24 @@ class Stage:
 
 
 def one_line(text: object, limit: int = 240) -> str:
-    """Any text as one line of at most `limit` characters (exceptions of CuPy span many)."""
+    """Bring any text into one line of at most `limit` characters (exceptions of CuPy span many)."""
     line = " ".join(re.sub(r"={5,}", " ", str(text)).split())
     return line if len(line) <= limit else f"{line[: limit // 2 - 2]} ... {line[-(limit // 2) + 3 :]}"
 
 
 def describe(error: BaseException) -> str:
-    """An exception as one line: type and message."""
+    """Describe an exception in one line: type and message."""
     if isinstance(error, StageFailure):
         return one_line(error)
     try:
         message = one_line(error)
-    except Exception:  # An exception's own __str__ may be broken as well.
+    except Exception:  # An exception's __str__ may be broken as well.
         message = ""
     return f"{type(error).__name__}: {message}" if message else type(error).__name__
 
 
 def nvidia_driver() -> str | None:
-    """Version of the NVIDIA kernel driver ("580.65.06"), or None where it can't be read."""
+    """Return the version of the NVIDIA kernel driver ("580.65.06"), or None where it can't be read."""
     try:
         text = DRIVER_FILE.read_text(encoding="utf-8", errors="replace")
     except OSError:
@@ -153,7 +153,7 @@ def nvidia_driver() -> str | None:
 
 
 def cupy_distributions() -> list[str]:
-    """Names of the installed distributions that bring a `cupy` package, sorted; two break each other."""
+    """List the installed distributions that bring a `cupy` package, sorted; two break each other."""
     names = []
     for name in CUPY_DISTRIBUTIONS:
         with contextlib.suppress(Exception):  # Not found, or a damaged record.
@@ -197,7 +197,7 @@ def _distributions(work: Work) -> str:
 
 def _import(work: Work) -> str:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Under -W error a mere warning would look like a broken CuPy.
+        warnings.simplefilter("ignore")  # Under -W error a mere warning would pass for a broken CuPy.
         work.cupy = importlib.import_module("cupy")
     work.facts["cupy_version"] = str(work.cupy.__version__)
     return f"CuPy {work.facts['cupy_version']}"
@@ -270,7 +270,7 @@ STAGES: tuple[Stage, ...] = (
 
 
 def stage_timeout() -> float:
-    """Seconds a stage may take: LENET_GPU_PROBE_TIMEOUT, or 60 (cold drivers and disks are slow)."""
+    """Return the seconds a stage may take: LENET_GPU_PROBE_TIMEOUT, or 60 (cold drivers and disks are slow)."""
     try:
         seconds = float(os.environ["LENET_GPU_PROBE_TIMEOUT"])
     except (KeyError, ValueError):
@@ -281,7 +281,7 @@ def stage_timeout() -> float:
 def run_stages(stages: Sequence[Stage], timeout: float) -> Iterator[tuple[StageResult, dict[str, Any]]]:
     """Run stages until one fails.
 
-    They run in a thread of their own, because a driver can hang for good in a call that nothing interrupts.
+    They run in a separate thread, because a driver can hang for good in a call that nothing interrupts.
 
     Args:
         stages: Stages in order.
@@ -291,12 +291,12 @@ def run_stages(stages: Sequence[Stage], timeout: float) -> Iterator[tuple[StageR
         The result of each stage that ran, as soon as it is over, and a copy of the facts known by then.
     """
     results: queue.SimpleQueue[tuple[StageResult, dict[str, Any]]] = queue.SimpleQueue()
-    wanted = threading.Semaphore(0)
+    may_run = threading.Semaphore(0)
 
     def work_through() -> None:
         work = Work()
         for stage in stages:
-            wanted.acquire()
+            may_run.acquire()
             try:
                 result = StageResult(stage.key, stage.title, OK, one_line(stage.check(work)))
             except BaseException as error:  # Also SystemExit: nothing of CuPy's may end the program.
@@ -310,7 +310,7 @@ def run_stages(stages: Sequence[Stage], timeout: float) -> Iterator[tuple[StageR
     threading.Thread(target=work_through, name="lenet-gpu-probe", daemon=True).start()
     facts: dict[str, Any] = {}
     for stage in stages:
-        wanted.release()  # Not before the last result was dealt with: the next stage may end the process.
+        may_run.release()  # Not before the last result was dealt with: the next stage may end the process.
         try:
             result, facts = results.get(timeout=timeout)
         except queue.Empty:

@@ -1,4 +1,4 @@
-"""What to do about each way in which a GPU can be out of reach.
+"""Remedies for each way in which a GPU can be out of reach.
 
 Data for the probe: a remedy is chosen by the stage that failed, the exception's text and the facts known.
 """
@@ -20,7 +20,7 @@ _OLDEST_FOR_CUDA_13 = (7, 5)  # CUDA 13 compiles for Turing and newer.
 
 
 def extra(facts: Mapping[str, Any]) -> str:
-    """The optional dependency that fits this machine: "cuda12" or "cuda13".
+    """Choose the optional dependency that fits this machine: "cuda12" or "cuda13".
 
     Args:
         facts: The probe's facts. An installed CuPy decides, else the driver, else it is the newest.

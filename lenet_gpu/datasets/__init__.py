@@ -1,4 +1,4 @@
-"""Data sets of handwritten digits: MNIST, EMNIST and pendigits by name, everyone's own by path.
+"""Data sets of handwritten digits: MNIST, EMNIST and pendigits by name, the user's by path or from arrays.
 
 `load_dataset` is the one way in; what it returns is a `Dataset` of two validated `Split` values.
 """

@@ -67,7 +67,7 @@ def read_zip_member(path: Path, member: str, kind: Kind) -> IdxFile:
     Args:
         path: The zip.
         member: Name of the member.
-        kind: Whether it must hold images or labels.
+        kind: Its kind, images or labels.
 
     Returns:
         The values and the digests, the stored one being of the member (its `.gz`, usually).
@@ -109,18 +109,18 @@ def extract_member(path: Path, member: str, target: Path) -> None:
     Raises:
         DataError: If the zip is damaged or the disk can't take the member.
     """
-    part = target.with_name(target.name + ".part")
+    partial = target.with_name(target.name + ".part")
     try:
         with _opened(path) as archive, archive.open(member) as stream:
             try:
-                with open(part, "wb") as file:
+                with open(partial, "wb") as file:
                     shutil.copyfileobj(stream, file, 1 << 20)
             except OSError as error:
                 raise folder_error(target.parent, error, archive.getinfo(member).file_size) from error
     except BaseException:
-        part.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise
-    publish(part, target)
+    publish(partial, target)
 
 
 @contextlib.contextmanager

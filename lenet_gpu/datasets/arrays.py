@@ -1,4 +1,4 @@
-"""Images and labels from the user's own arrays and lists, brought into the one form that data sets have."""
+"""Images and labels from the user's arrays and lists, brought into the one form that data sets have."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def convert_images(images: Any, thing: str = "images") -> np.ndarray:
     Args:
         images: Array or nested lists of the shape (n, 28, 28), (n, 784), (n, 28, 28, 1) or (n, 1, 28, 28); uint8,
             other integers in 0..255, floating-point in 0..1, or bool. 0 is the ground, the greatest value full ink.
-        thing: What to call them in messages.
+        thing: Their name in messages.
 
     Returns:
         (n, 28, 28) uint8; floating-point values are multiplied by 255 and rounded.
@@ -83,7 +83,7 @@ def read_labels(labels: Any, n: int, thing: str = "labels") -> np.ndarray:
     Args:
         labels: Array or list.
         n: Number of images.
-        thing: What to call them in messages.
+        thing: Their name in messages.
 
     Returns:
         (n,) integers or strings.
@@ -127,7 +127,7 @@ def find_classes(labels: np.ndarray, thing: str = "labels") -> tuple[Label, ...]
 
     Args:
         labels: (n,) integers or strings.
-        thing: What to call them in messages.
+        thing: Their name in messages.
 
     Returns:
         The distinct labels, sorted; the position of each is the number of its class.
@@ -182,7 +182,7 @@ def number_labels(labels: np.ndarray, classes: tuple[Label, ...], thing: str = "
     Args:
         labels: (n,) integers or strings.
         classes: All labels there may be, sorted.
-        thing: What to call them in messages.
+        thing: Their name in messages.
 
     Returns:
         (n,) uint8, 0 to below the number of classes.
@@ -216,7 +216,7 @@ def choose_share(labels: np.ndarray, share: float, seed: int, thing: str = "vali
         labels: (n,) uint8, numbers of classes.
         share: Share of each class, 0 to below 1.
         seed: The choice depends on it and on the labels alone.
-        thing: What to call the share in messages.
+        thing: The share's name in messages.
 
     Returns:
         (n,) bool, True for the samples chosen.

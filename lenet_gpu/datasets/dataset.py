@@ -31,7 +31,7 @@ Bytes = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Split:
-    """Labelled images of one part of a data set.
+    """Labelled images: those to train with, to validate with or to test with.
 
     Args:
         images: (n, 28, 28) uint8, C-contiguous; 0 is the ground, 255 is full ink. n is at least 1.
@@ -103,7 +103,7 @@ class Dataset:
         name: `"mnist"`, `"emnist-digits"`, `"pendigits"`, `"arrays"`, or the path given to `load_dataset`.
         train: Samples to learn from.
         test: Samples to measure with, never learnt from; None if there are none.
-        digests: SHA-256 (64 hexadecimal digits) by part. For idx data the parts are the four canonical
+        digests: SHA-256 (64 hexadecimal digits) by name. For idx data the names are the four canonical
             file names and the digest is of the uncompressed file; for CSV and pendigits it is of each
             uncompressed file, by its name; for image folders and arrays of a split's pixels followed by its labels.
         validation: Samples to choose with, for example when to stop, never learnt from; None if there are none.
@@ -182,7 +182,7 @@ class Dataset:
         )
         tested = None if test is None else _split_of_pair(test, known, "test")
         splits = {"train": train, "validation": held, "test": tested}
-        digests = {part: _sha256(split) for part, split in splits.items() if split is not None}
+        digests = {key: _sha256(split) for key, split in splits.items() if split is not None}
         return cls(name, train, tested, digests, held, known)
 
     def with_validation(self, validation: float | tuple[Any, Any], seed: int = 0) -> Dataset:
@@ -212,16 +212,16 @@ def _validated(
     return train, _split_of_pair(validation, known, "validation")
 
 
-def _split_of_pair(pair: Any, known: tuple[Label, ...], part: str) -> Split:
+def _split_of_pair(pair: Any, known: tuple[Label, ...], thing: str) -> Split:
     """Make a split of a pair (images, labels) whose classes are known already."""
     if isinstance(pair, Split):
         pair = pair.images, pair.labels
     if not isinstance(pair, (tuple, list)) or len(pair) != 2:
         found = f"{len(pair)} values" if isinstance(pair, (tuple, list)) else type(pair).__name__
-        raise DataError(part, found=found, expected="a pair (images, labels)")
-    pixels = convert_images(pair[0], f"{part} images")
-    labels = read_labels(pair[1], len(pixels), f"{part} labels")
-    return Split(pixels, number_labels(labels, known, f"{part} labels"), classes=len(known))
+        raise DataError(thing, found=found, expected="a pair (images, labels)")
+    pixels = convert_images(pair[0], f"{thing} images")
+    labels = read_labels(pair[1], len(pixels), f"{thing} labels")
+    return Split(pixels, number_labels(labels, known, f"{thing} labels"), classes=len(known))
 
 
 def _sha256(split: Split) -> str:
@@ -236,7 +236,7 @@ def hold_out(images: Bytes, labels: Bytes, thing: str) -> tuple[Split, Split]:
     Args:
         images: (n, 28, 28) uint8.
         labels: (n,) uint8.
-        thing: What they came from, for the message.
+        thing: Name of their source, for the message.
 
     Returns:
         The training split and the test split, both in the order given.
@@ -249,14 +249,14 @@ def hold_out(images: Bytes, labels: Bytes, thing: str) -> tuple[Split, Split]:
 
 
 def held_out(labels: Bytes, thing: str) -> npt.NDArray[np.bool_]:
-    """Choose what of a single set is for the test: the 6th, 12th, 18th... sample of each class.
+    """Choose the samples of a single set to test with: the 6th, 12th, 18th... of each class.
 
     Nothing random is drawn, so the same files give the same split everywhere; counting within a class
     keeps the classes' shares, whatever the order of the file.
 
     Args:
         labels: (n,) uint8.
-        thing: What they came from, for the message.
+        thing: Name of their source, for the message.
 
     Returns:
         (n,) bool, True for the test.

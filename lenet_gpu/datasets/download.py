@@ -31,7 +31,7 @@ TRIES = 5  # at one mirror, as long as each try gets further than the one before
 
 
 class _Broken(Exception):
-    """A transfer that failed for a reason another try or another mirror may not have."""
+    """A transfer that failed, though another try or another mirror may succeed."""
 
 
 def fetch(
@@ -58,22 +58,22 @@ def fetch(
     Raises:
         DataError: In one line, if no mirror gave a good copy or the folder can't take it.
     """
-    # Without a lock another process may be at work too: then a name of our own, which nobody else writes to.
-    part = target.with_name(f"{target.name}.part" if locked else f"{target.name}.{secrets.token_hex(8)}.part")
+    # Without a lock another process may be at work too: then a name that nobody else writes to.
+    partial = target.with_name(f"{target.name}.part" if locked else f"{target.name}.{secrets.token_hex(8)}.part")
     failures = []
     try:
-        if passes(check, part):  # whole already: the last run was stopped just before it could publish
-            publish(part, target)
+        if passes(check, partial):  # whole already: the last run was stopped just before it could publish
+            publish(partial, target)
             return
         for url in urls:
-            failure = _from_mirror(url, part, check, most_bytes, progress=progress, timeout=timeout)
+            failure = _from_mirror(url, partial, check, most_bytes, progress=progress, timeout=timeout)
             if failure is None:
-                publish(part, target)
+                publish(partial, target)
                 return
             failures.append(f"{url}: {failure}")
     finally:
         if not locked:
-            part.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
     raise DataError(
         f"can't download {target.name}",
         found="; ".join(failures),
@@ -120,24 +120,24 @@ def fetch_archive(
 
 
 def _from_mirror(
-    url: str, part: Path, check: Callable[[Path], None], most_bytes: int, *, progress: bool, timeout: float
+    url: str, partial: Path, check: Callable[[Path], None], most_bytes: int, *, progress: bool, timeout: float
 ) -> str | None:
-    """Try one mirror; return None when `part` is whole and right, else the reason in a few words."""
+    """Try one mirror; return None when `partial` is whole and right, else the reason in a few words."""
     reason = ""
     for _ in range(TRIES):
-        have = _size(part)
+        have = _size(partial)
         try:
-            _transfer(url, part, have, most_bytes, progress=progress, timeout=timeout)
+            _transfer(url, partial, have, most_bytes, progress=progress, timeout=timeout)
         except _Broken as error:
             reason = str(error)
-            if _size(part) > have or (have and not part.exists()):
+            if _size(partial) > have or (have and not partial.exists()):
                 continue  # it got further, or the piece that was no use is gone: worth another try
             return reason
         try:
-            check(part)
+            check(partial)
             return None
         except DataError as error:
-            part.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
             reason = f"wrong content ({error.found})"
             if not have:
                 return reason  # else what was resumed may have been of another file: once more from the start
@@ -151,8 +151,8 @@ def _size(path: Path) -> int:
         return 0
 
 
-def _transfer(url: str, part: Path, have: int, most_bytes: int, *, progress: bool, timeout: float) -> None:
-    """Add what is missing to `part`, or start it over when the server sends the whole."""
+def _transfer(url: str, partial: Path, have: int, most_bytes: int, *, progress: bool, timeout: float) -> None:
+    """Add what is missing to `partial`, or start it over when the server sends the whole."""
     headers = {"User-Agent": f"lenet-gpu/{__version__}", "Accept-Encoding": "identity"}
     if have:
         headers["Range"] = f"bytes={have}-"
@@ -162,7 +162,7 @@ def _transfer(url: str, part: Path, have: int, most_bytes: int, *, progress: boo
     except urllib.error.HTTPError as error:
         error.close()
         if error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE and have:
-            part.unlink(missing_ok=True)  # longer than the file: not a piece of it
+            partial.unlink(missing_ok=True)  # longer than the file: not a piece of it
         raise _Broken(f"HTTP {error.code} {error.reason}".strip()) from error
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise _Broken(_network_reason(error, timeout)) from error
@@ -172,17 +172,17 @@ def _transfer(url: str, part: Path, have: int, most_bytes: int, *, progress: boo
         total = None if response.length is None else have + response.length
         if total is not None and total > most_bytes:
             if have:
-                part.unlink(missing_ok=True)  # what is there and what would come don't fit together
+                partial.unlink(missing_ok=True)  # what is there and what would come don't fit together
             raise _Broken(f"the server announced {total:,} bytes, more than the {most_bytes:,} it can have")
-        if response.length is not None and shutil.disk_usage(part.parent).free < response.length:
-            part.unlink(missing_ok=True)
-            raise folder_error(part.parent, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), response.length)
-        _write(response, part, have, total, most_bytes, progress=progress, timeout=timeout)
+        if response.length is not None and shutil.disk_usage(partial.parent).free < response.length:
+            partial.unlink(missing_ok=True)
+            raise folder_error(partial.parent, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), response.length)
+        _write(response, partial, have, total, most_bytes, progress=progress, timeout=timeout)
 
 
 def _write(
     response: Any,
-    part: Path,
+    partial: Path,
     have: int,
     total: int | None,
     most_bytes: int,
@@ -190,12 +190,12 @@ def _write(
     progress: bool,
     timeout: float,
 ) -> None:
-    """Copy the body to `part` until its end, a stall, or more than there may be."""
+    """Copy the body to `partial` until its end, a stall, or more than there may be."""
     from tqdm import tqdm
 
-    name = part.name.removesuffix(".part")
+    name = partial.name.removesuffix(".part")
     with (
-        _opened(part, have) as file,
+        _opened(partial, have) as file,
         tqdm(
             total=total,
             initial=have,
@@ -216,9 +216,9 @@ def _write(
                 break
             have += len(chunk)
             if have > most_bytes:
-                part.unlink(missing_ok=True)
+                partial.unlink(missing_ok=True)
                 raise _Broken(f"the server sent more than the {most_bytes:,} bytes it can have")
-            _append(file, chunk, part, total)
+            _append(file, chunk, partial, total)
             bar.update(len(chunk))
             window_bytes += len(chunk)
             if (now := time.monotonic()) - window_start > timeout:
@@ -229,22 +229,22 @@ def _write(
         raise _Broken(f"the connection ended after {have:,} of {total:,} bytes")
 
 
-def _opened(part: Path, have: int) -> Any:
+def _opened(partial: Path, have: int) -> Any:
     try:
-        return open(part, "ab" if have else "wb", buffering=0)
+        return open(partial, "ab" if have else "wb", buffering=0)
     except OSError as error:
-        raise folder_error(part.parent, error) from error
+        raise folder_error(partial.parent, error) from error
 
 
-def _append(file: Any, chunk: bytes, part: Path, total: int | None) -> None:
+def _append(file: Any, chunk: bytes, partial: Path, total: int | None) -> None:
     """Write all of `chunk`; when the disk refuses, leave no rubbish on it."""
     rest = memoryview(chunk)
     try:
-        while rest:  # an unbuffered write may take only a part
+        while rest:  # an unbuffered write may take fewer bytes
             rest = rest[file.write(rest) :]
     except OSError as error:
-        part.unlink(missing_ok=True)
-        raise folder_error(part.parent, error, total) from error
+        partial.unlink(missing_ok=True)
+        raise folder_error(partial.parent, error, total) from error
 
 
 def _network_reason(error: Exception, timeout: float) -> str:

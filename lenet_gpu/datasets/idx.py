@@ -53,7 +53,7 @@ def read_idx(path: Path, kind: Kind) -> IdxFile:
 
     Args:
         path: The file.
-        kind: Whether it must hold images or labels.
+        kind: Its kind, images or labels.
 
     Returns:
         The values and the digests.
@@ -73,8 +73,8 @@ def read_idx_stream(raw: BinaryIO, name: str, kind: Kind, stored_size: int) -> I
 
     Args:
         raw: The stream, at its start.
-        name: What to call it in messages.
-        kind: Whether it must hold images or labels.
+        name: Its name in messages.
+        kind: Its kind, images or labels.
         stored_size: Its length in bytes, as stored.
 
     Returns:
@@ -129,7 +129,7 @@ def _parse(stream: io.BufferedIOBase, name: str, kind: Kind, stored_size: int, *
         filled += got
     if filled < size:
         raise _truncated(name, kind, count, len(header) + size, len(header) + filled)
-    if stream.read(1):  # at the true end this also makes gzip compare its own checksum
+    if stream.read(1):  # at the true end this also makes gzip compare its checksum
         raise _trailing(name, kind, count, len(header) + size)
     sha256 = hashlib.sha256(header)
     sha256.update(flat.data)
@@ -144,15 +144,15 @@ def _read_header(stream: io.BufferedIOBase, name: str, kind: Kind) -> tuple[int,
     if len(header) == 4 and struct.unpack(">I", header)[0] != MAGIC[kind]:
         return struct.unpack(">I", header)[0], (), header
     header += stream.read(12 if kind == "images" else 4)
-    wanted = 16 if kind == "images" else 8
-    if len(header) < wanted:
+    size = 16 if kind == "images" else 8
+    if len(header) < size:
         raise DataError(
             name,
             found=f"{len(header)} bytes",
-            expected=f"a header of {wanted} bytes and then {kind}",
+            expected=f"a header of {size} bytes and then {kind}",
             remedy=AGAIN,
         )
-    magic, *dimensions = struct.unpack(f">{wanted // 4}I", header)
+    magic, *dimensions = struct.unpack(f">{size // 4}I", header)
     return magic, tuple(dimensions), header
 
 

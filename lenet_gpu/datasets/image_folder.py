@@ -26,7 +26,7 @@ def class_folders(folder: Path) -> dict[int, Path]:
     """Find the folders that are named by a class.
 
     Args:
-        folder: Where to look.
+        folder: The folder searched.
 
     Returns:
         The folder of each digit present, in ascending order; empty if there is none.
@@ -40,7 +40,7 @@ def read_image_folder(folder: Path, *, progress: bool = False) -> tuple[Bytes, B
 
     Args:
         folder: The folder that has the folders 0, 1, ... 9 (not all need be there).
-        progress: Whether to show a progress bar on standard error.
+        progress: True to show a progress bar on standard error.
 
     Returns:
         The images (n, 28, 28) uint8, the labels (n,) uint8, and the SHA-256 of all pixels, then all labels.
@@ -62,7 +62,7 @@ def read_image_folder(folder: Path, *, progress: bool = False) -> tuple[Bytes, B
                 expected="folders named 0, 1, ... 9",
                 remedy="rename or move it",
             )
-    files = [(digit, path) for digit, place in folders.items() for path in _entries(place)]
+    files = [(digit, path) for digit, class_folder in folders.items() for path in _entries(class_folder)]
     if not files:
         raise DataError(folder, found="class folders without a file in them", expected="pictures")
     images = np.empty((len(files), IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)

@@ -32,18 +32,18 @@ def load_dataset(
 ) -> Dataset:
     """Load a data set of handwritten digits.
 
-    `"mnist"`, `"emnist-digits"` and `"pendigits"` (pen strokes, drawn as MNIST's digits are) are looked for in the
+    `"mnist"`, `"emnist-digits"` and `"pendigits"` (pen strokes, drawn as MNIST's digits are) are searched for in the
     clone of this project, in `data/` of the working directory and in the user's cache (`LENET_GPU_CACHE` overrides
     where that is), then downloaded into the cache; wherever they come from, their SHA-256 is compared with the
-    published one. Anything else is a path, to data of the user's own: idx files of the MNIST or EMNIST names, CSV
+    published one. Anything else is a path, to the user's data: idx files of the MNIST or EMNIST names, CSV
     (label, then 784 pixels, a header line allowed), or pictures in folders named by their class. If such data are
     one set only, the 6th, 12th, 18th... sample of each class makes the test split.
 
     Args:
         source: `"mnist"`, `"emnist-digits"`, `"pendigits"`, or a path (for a folder of such a name write `./mnist`).
-        data_dir: For a data set known by name: the only folder it is looked for in.
-        download: Whether a data set known by name may be downloaded.
-        progress: Whether a long job shows a progress bar on standard error.
+        data_dir: For a data set known by name: the only folder searched.
+        download: True if a data set known by name may be downloaded.
+        progress: True if a long job shows a progress bar on standard error.
 
     Returns:
         The data set: `.train` and `.test` with images (n, 28, 28) uint8 and labels (n,) uint8.

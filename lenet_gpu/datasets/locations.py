@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lenet_gpu.datasets.archive import zip_members
 from lenet_gpu.datasets.dataset import Dataset
-from lenet_gpu.datasets.mirrors import MNIST, Collection, Part
+from lenet_gpu.datasets.mirrors import MNIST, Collection, Role
 from lenet_gpu.errors import DataError
 
 CLONE = Path(__file__).resolve().parents[2] / "data"
@@ -113,7 +113,7 @@ def locate_mnist() -> Path | None:
     return next((folder for folder in search_folders("mnist") if is_complete(MNIST, folder)), None)
 
 
-def find_members(collection: Collection, folder: Path) -> dict[Part, Location]:
+def find_members(collection: Collection, folder: Path) -> dict[Role, Location]:
     """Find the four idx files of a data set in a folder, gzipped or bare, or its zip.
 
     Args:
@@ -132,10 +132,10 @@ def find_members(collection: Collection, folder: Path) -> dict[Part, Location]:
             found="a file" if os.path.exists(folder) else "nothing there",
             expected=f"the folder with the {collection.name} files",
         )
-    found = {part: _find_file(folder, member.name) for part, member in collection.members.items()}
-    missing = [collection.members[part].name for part, path in found.items() if path is None]
+    found = {role: _find_file(folder, member.name) for role, member in collection.members.items()}
+    missing = [collection.members[role].name for role, path in found.items() if path is None]
     if not missing:
-        return {part: Location(path) for part, path in found.items() if path is not None}
+        return {role: Location(path) for role, path in found.items() if path is not None}
     if collection.archive is not None and has_archive(collection, folder):
         return find_in_zip(collection, folder / collection.archive.name)
     raise DataError(
@@ -147,10 +147,10 @@ def find_members(collection: Collection, folder: Path) -> dict[Part, Location]:
     )
 
 
-def find_in_zip(collection: Collection, path: Path) -> dict[Part, Location]:
+def find_in_zip(collection: Collection, path: Path) -> dict[Role, Location]:
     """Find the four idx files of a data set in a zip (see `find_members`)."""
     inside = zip_members(path, file_names(collection))
-    return {part: Location(path, inside[member.name]) for part, member in collection.members.items()}
+    return {role: Location(path, inside[member.name]) for role, member in collection.members.items()}
 
 
 def has_archive(collection: Collection, folder: Path) -> bool:

@@ -48,20 +48,20 @@ def locked_folder(folder: Path, *, progress: bool) -> Iterator[bool]:
         raise folder_error(folder, error) from error
 
 
-def publish(part: Path, target: Path) -> None:
+def publish(partial: Path, target: Path) -> None:
     """Give a finished file its name in one step that survives a power cut.
 
     Args:
-        part: The finished file, in the folder of `target`.
+        partial: The finished file, in the folder of `target`.
         target: Its name from now on.
 
     Raises:
-        DataError: If the system refuses; `part` is removed then.
+        DataError: If the system refuses; `partial` is removed then.
     """
     try:
-        atomic.publish(part, target)
+        atomic.publish(partial, target)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        partial.unlink(missing_ok=True)
         raise folder_error(target.parent, error) from error
 
 

@@ -21,7 +21,7 @@ def uncompress(data: bytes, name: str, most_bytes: int) -> bytes:
 
     Args:
         data: The file.
-        name: What to call it in messages.
+        name: Its name in messages.
         most_bytes: No more than this is ever decompressed.
 
     Returns:
@@ -65,5 +65,5 @@ def uncompress(data: bytes, name: str, most_bytes: int) -> bytes:
 
 
 def _next_group(at: int, group: int, bits: int) -> int:
-    """Where the next group of eight codes starts, given where those of this length started."""
+    """Return where the next group of eight codes starts, given where those of this length started."""
     return group + -(-(at - group) // (8 * bits)) * 8 * bits

@@ -14,7 +14,7 @@ from typing import Literal
 
 TIMEOUT = 30.0  # seconds without a byte, or with next to none, after which a connection counts as stalled
 
-Part = Literal["train-images", "train-labels", "test-images", "test-labels"]
+Role = Literal["train-images", "train-labels", "test-images", "test-labels"]
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Collection:
 
     name: str
     mirrors: tuple[str, ...]
-    members: dict[Part, Member]
+    members: dict[Role, Member]
     archive: Archive | None = None
     transposed: bool = False
 

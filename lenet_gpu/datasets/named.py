@@ -21,7 +21,7 @@ from lenet_gpu.datasets.locations import (
     search_folders,
 )
 from lenet_gpu.datasets.lock import locked_folder, passes
-from lenet_gpu.datasets.mirrors import TIMEOUT, Collection, Member, Part
+from lenet_gpu.datasets.mirrors import TIMEOUT, Collection, Member, Role
 from lenet_gpu.errors import DataError
 
 GZIP_OVERHEAD = 1 << 16  # bytes: room for a gzip header around content that does not shrink
@@ -41,8 +41,8 @@ def load_collection(
     Args:
         collection: Its files, digests and mirrors.
         data_dir: If given, the only folder searched.
-        download: Whether it may be fetched when no folder has it.
-        progress: Whether a download shows a progress bar.
+        download: True if it may be fetched when no folder has it.
+        progress: True if a download shows a progress bar.
         folders: The folders searched, the last being the cache; by default `search_folders`.
         timeout: Seconds after which a stalled connection is given up.
 
@@ -71,7 +71,7 @@ def load_collection(
 
 
 def read_collection(
-    collection: Collection, locations: Mapping[Part, Location], *, name: str | None = None, check: bool = True
+    collection: Collection, locations: Mapping[Role, Location], *, name: str | None = None, check: bool = True
 ) -> Dataset:
     """Read the four idx files of a data set.
 
@@ -79,7 +79,7 @@ def read_collection(
         collection: The data set they belong to.
         locations: The location of each.
         name: The name of the result, if not the collection's.
-        check: Whether they must have the published digests; False for someone's own data of the same form.
+        check: True if they must have the published digests; False for other data of the same form.
 
     Returns:
         The data set, its images upright.
@@ -87,13 +87,13 @@ def read_collection(
     Raises:
         DataError: If a file is damaged or not the published one, or images and labels don't match in number.
     """
-    values: dict[Part, np.ndarray] = {}
+    values: dict[Role, np.ndarray] = {}
     digests: dict[str, str] = {}
-    for part, member in collection.members.items():
-        file = _read(part, locations[part])
+    for role, member in collection.members.items():
+        file = _read(role, locations[role])
         if check:
-            _verify(member, file, str(locations[part]))
-        values[part] = file.values
+            _verify(member, file, str(locations[role]))
+        values[role] = file.values
         digests[member.name] = file.content_sha256
     return Dataset(
         name=name or collection.name,
@@ -116,8 +116,8 @@ def _split(images: np.ndarray, labels: np.ndarray, location: Location, collectio
     return Split(images, labels)
 
 
-def _read(part: Part, location: Location) -> IdxFile:
-    kind: Kind = "images" if part.endswith("images") else "labels"
+def _read(role: Role, location: Location) -> IdxFile:
+    kind: Kind = "images" if role.endswith("images") else "labels"
     if location.zip_member is None:
         return read_idx(location.path, kind)
     return read_zip_member(location.path, location.zip_member, kind)
@@ -154,7 +154,7 @@ def _download(collection: Collection, cache: Path, *, progress: bool, timeout: f
 
     with locked_folder(cache, progress=progress) as locked:
         # Not before the lock is held: another process may have done it all while we waited for the lock.
-        missing = [part for part in collection.members if not _keep_good(collection, part, cache)]
+        missing = [role for role in collection.members if not _keep_good(collection, role, cache)]
         if collection.archive is not None:
             if missing:
                 path = fetch_archive(
@@ -164,12 +164,12 @@ def _download(collection: Collection, cache: Path, *, progress: bool, timeout: f
                     extract_member(path, inside, cache / f"{name}.gz")
                 path.unlink()  # half a gigabyte that is not needed any more
             return
-        for part in missing:
-            member = collection.members[part]
+        for role in missing:
+            member = collection.members[role]
             fetch(
                 [f"{mirror}{member.name}.gz" for mirror in collection.mirrors],
                 cache / f"{member.name}.gz",
-                check=_check_of(member, part),
+                check=_check_of(member, role),
                 most_bytes=member.size + GZIP_OVERHEAD,
                 locked=locked,
                 progress=progress,
@@ -177,16 +177,16 @@ def _download(collection: Collection, cache: Path, *, progress: bool, timeout: f
             )
 
 
-def _check_of(member: Member, part: Part) -> Callable[[Path], None]:
-    return lambda path: _verify(member, _read(part, Location(path)), str(path))
+def _check_of(member: Member, role: Role) -> Callable[[Path], None]:
+    return lambda path: _verify(member, _read(role, Location(path)), str(path))
 
 
-def _keep_good(collection: Collection, part: Part, cache: Path) -> bool:
+def _keep_good(collection: Collection, role: Role, cache: Path) -> bool:
     """Remove damaged forms of a member from the cache and tell whether a good one is left."""
-    member = collection.members[part]
+    member = collection.members[role]
     good = False
     for path in forms(cache, member.name):
-        if passes(_check_of(member, part), path):
+        if passes(_check_of(member, role), path):
             good = True
         else:
             path.unlink(missing_ok=True)

@@ -3,7 +3,7 @@
 E. Alpaydin and F. Alimoglu, "Pen-Based Recognition of Handwritten Digits", UCI Machine Learning Repository, 1996
 (doi 10.24432/C5MG6K, CC BY 4.0): 7,494 digits of 30 people to learn from and 3,498 digits of 14 others. Read are the
 original strokes, `pendigits-orig.tra` and `pendigits-orig.tes`, from the published zip, as `.Z`, or unpacked; and a
-form of our own, `pendigits-train.npz` (and `pendigits-test.npz`), see `read_npz`.
+compact form, `pendigits-train.npz` (and `pendigits-test.npz`), see `read_npz`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ AGAIN = "the file is damaged or another one: fetch it again"
 
 @dataclass(frozen=True)
 class Published:
-    """What is published.
+    """The published files.
 
     Args:
         mirrors: Addresses that the archive's name is appended to, in the order tried.
@@ -82,8 +82,8 @@ def load_pendigits(
     Args:
         published: Its files, digests and mirrors.
         data_dir: If given, the only folder searched.
-        download: Whether it may be fetched when no folder has it.
-        progress: Whether a download shows a progress bar.
+        download: True if it may be fetched when no folder has it.
+        progress: True if a download shows a progress bar.
         folders: The folders searched, the last being the cache; by default `search_folders`.
         timeout: Seconds after which a stalled connection is given up.
 
@@ -223,16 +223,16 @@ def _read_folder(published: Published, folder: Path) -> Dataset:
     if os.path.isfile(archive):
         verify_archive(published.archive, archive)
         return _read_files(published, lambda name: (read_bytes(archive, name, MOST_BYTES), f"{archive}:{name}"))
-    own = folder / f"{NAME}-train.npz"
-    if not os.path.isfile(own):
+    compact = folder / f"{NAME}-train.npz"
+    if not os.path.isfile(compact):
         return _read_files(published, lambda name: (_read(folder / name), str(folder / name)))
-    train, train_sha256 = read_npz(own)
-    digests = {own.name: train_sha256}
+    train, train_sha256 = read_npz(compact)
+    digests = {compact.name: train_sha256}
     split, test = to_split(train), folder / f"{NAME}-test.npz"
     if os.path.isfile(test):
         other, digests[test.name] = read_npz(test)
         return Dataset(NAME, split, to_split(other), digests)
-    out = held_out(split.labels, str(own))
+    out = held_out(split.labels, str(compact))
     return Dataset(NAME, split.take(~out), split.take(out), digests)
 
 
@@ -250,7 +250,7 @@ def _read_files(published: Published, content: Callable[[str], tuple[bytes, str]
 
     Args:
         published: Their names and what they must hold.
-        content: Gives the bytes of a file and what to call it.
+        content: Gives the bytes of a file and its name in messages.
     """
     splits, digests = [], {}
     for name, counts in zip(published.files, published.counts, strict=True):

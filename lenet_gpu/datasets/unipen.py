@@ -2,7 +2,7 @@
 
 I. Guyon et al., "UNIPEN project of on-line data exchange and recognizer benchmarks", ICPR 1994. Of that language
 the two files use: `.SEGMENT DIGIT 3-4 ? "7"` (a digit of the strokes 3 and 4, counted from the file's start, and its
-label), `.COMMENT 7 12 224` (the label, the writer, the how-manieth digit of that writer), `.PEN_DOWN` and `.PEN_UP`
+label), `.COMMENT 7 12 224` (the label, the writer, the digit's ordinal for that writer), `.PEN_DOWN` and `.PEN_UP`
 around the points of a stroke, one `x y` a line with y upwards, `.DT` (a pause), and a header that says nothing here.
 """
 
@@ -40,7 +40,7 @@ def read_unipen(text: str, name: str) -> Digits:
 
     Args:
         text: Its content.
-        name: What to call it in messages.
+        name: Its name in messages.
 
     Returns:
         The digits, in the file's order.
@@ -52,7 +52,7 @@ def read_unipen(text: str, name: str) -> Digits:
     strokes, digits = [0], [0]
     labels: list[int] = []
     writers: list[int] = []
-    down, wanted = False, 0  # whether the pen is down; strokes that there are when the digit is complete
+    down, target = False, 0  # whether the pen is down; strokes that there are when the digit is complete
     number, line = 0, ""
 
     def demand(condition: bool, expected: str) -> None:
@@ -60,10 +60,10 @@ def read_unipen(text: str, name: str) -> Digits:
             raise DataError(f"{name}, line {number}", found=repr(line[:60]), expected=expected)
 
     def complete() -> None:
-        demand(not down and len(strokes) - 1 == wanted, f"the end of a digit with its {wanted - digits[-1]} strokes")
+        demand(not down and len(strokes) - 1 == target, f"the end of a digit with its {target - digits[-1]} strokes")
         demand(len(writers) in (0, len(labels)), "a .COMMENT with the writer of every digit, or of none")
         if labels:
-            digits.append(wanted)
+            digits.append(target)
 
     for line in map(str.strip, text.splitlines()):
         number += 1
@@ -87,8 +87,8 @@ def read_unipen(text: str, name: str) -> Digits:
             demand(match is not None, '.SEGMENT DIGIT strokes ? "label"')
             assert match is not None
             first, last = int(match[1]), int(match[2] or match[1])
-            demand(first == wanted and last >= first, f"strokes from {wanted} on")
-            wanted = last + 1
+            demand(first == target and last >= first, f"strokes from {target} on")
+            target = last + 1
             labels.append(int(match[3]))
         elif line.startswith(".COMMENT") and labels and len(writers) < len(labels):
             fields = line.split()[1:]

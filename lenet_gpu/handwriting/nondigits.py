@@ -76,7 +76,7 @@ FRAGMENTS = (
     (0, 0.4, 0.75),
     (2, 0.62, 1.0),
 )
-"""A digit, and from where to where of its longest stroke is kept: what is left is no other digit."""
+"""A digit, and the start and stop of the share of its longest stroke that is kept: no other digit is left."""
 
 
 def fragment(rng: np.random.Generator, n: int) -> list[Drawing]:
@@ -101,7 +101,7 @@ def _bulge(stroke: np.ndarray) -> float:
 
 
 SHARES = {"letter": 0.26, "sign": 0.22}
-"""Share of all non-digits that each large family gets; the kinds below have their own."""
+"""Share of all non-digits that each large family gets; the kinds below are given theirs one by one."""
 
 _OTHERS: dict[str, tuple[float, Draw]] = {
     "two digits overlapping": (0.07, overlap),

@@ -1,4 +1,4 @@
-"""Many drawings on one picture, to look through them."""
+"""Many drawings on one picture, for review by eye."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def sheet(drawings: Sequence[Drawing], columns: int = 24) -> np.ndarray:
         columns: Drawings in a row.
 
     Returns:
-        (rows * 30 - 2, columns * 30 - 2) uint8, ink 255 on ground 0; places left over are blank.
+        (rows * 30 - 2, columns * 30 - 2) uint8, ink 255 on ground 0; cells left over are blank.
 
     Raises:
         InputError: No drawings, or no columns.

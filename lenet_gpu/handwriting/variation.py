@@ -16,10 +16,10 @@ Drawing = list[np.ndarray]
 """The strokes of one drawing, each (n, 2) float64: x right, y down."""
 
 TRIES = 8
-"""How often a drawing is made anew that could be taken for another digit; the last one stays."""
+"""Number of times a drawing is made anew that could be taken for another digit; the last one stays."""
 
 STRAY = 2.4
-"""Standard deviation of a turning point about its place."""
+"""Standard deviation of a turning point about its position."""
 
 DENSITIES = (7.0, 9.0, 12.0, 17.0, 24.0, 34.0)
 """Points per unit height of ink: fast pens on slow devices leave polygons."""
@@ -137,7 +137,7 @@ def _pose(rng: np.random.Generator, template: Template, jitter: np.ndarray) -> n
 
 
 def _overshoot(rng: np.random.Generator, points: np.ndarray, jitter: np.ndarray) -> np.ndarray:
-    """Begin and end a stroke a little early or late, along its own direction."""
+    """Begin and end a stroke a little early or late, along its direction."""
     points = points.copy()
     for end, neighbour in ((0, 1), (-1, -2)):
         along = points[:, end] - points[:, neighbour]

@@ -1,4 +1,4 @@
-"""Ink on its ground: what in a picture is drawn, on light or dark paper, under even or uneven light, with grain."""
+"""Separate ink from its background: light or dark paper, under even or uneven light, with grain."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ EVEN = 0.6
 
 
 def find_ink(grey: np.ndarray) -> np.ndarray:
-    """Share of ink in each pixel, 0..1: polarity found, background and noise removed.
+    """Compute the share of ink in each pixel, 0..1: polarity found, background and noise removed.
 
     Args:
         grey: (h, w) float32, 0..255.
@@ -44,12 +44,12 @@ def find_ink(grey: np.ndarray) -> np.ndarray:
 
 
 def _frame(picture: np.ndarray) -> np.ndarray:
-    """The outermost pixels of a picture."""
+    """Return the outermost pixels of a picture."""
     return np.concatenate([picture[0], picture[-1], picture[:, 0], picture[:, -1]])
 
 
 def _light(grey: np.ndarray) -> np.ndarray:
-    """Brightness of the paper under uneven light: a quadratic surface through what is not ink.
+    """Fit the brightness of the paper under uneven light: a quadratic surface through what is not ink.
 
     Args:
         grey: (h, w) float32.
@@ -87,13 +87,13 @@ def _light(grey: np.ndarray) -> np.ndarray:
 
 
 def _powers(at: np.ndarray, size: int) -> np.ndarray:
-    """1, t and t*t of places along a side, t from -1 to 1; (n, 3)."""
+    """Return 1, t and t*t of positions along a side, t from -1 to 1; (n, 3)."""
     t = 2.0 * at / size - 1.0
     return np.stack([np.ones_like(t), t, t * t], axis=1)
 
 
 def _neighbours(mask: np.ndarray) -> np.ndarray:
-    """How many of the 3x3 pixels around each pixel, itself included, are set."""
+    """Count how many of the 3x3 pixels around each pixel, itself included, are set."""
     padded = np.pad(mask, 1).astype(np.uint8)
     rows = padded[:-2] + padded[1:-1] + padded[2:]  # (h, w + 2)
     return rows[:, :-2] + rows[:, 1:-1] + rows[:, 2:]

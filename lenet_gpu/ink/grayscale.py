@@ -35,7 +35,7 @@ def to_gray(image: Image, name: object = "image") -> np.ndarray:
 
     Args:
         image: Of any mode; the first frame if it is animated.
-        name: What to call it in messages.
+        name: Its name in messages.
 
     Returns:
         (h, w) uint8, upright.
@@ -65,13 +65,13 @@ def to_8_bits(values: np.ndarray, name: object = "image") -> np.ndarray:
 
     The range is the smallest of `RANGES` that holds all values: files of 16 bits often hold the 10, 12 or 14 bits
     of a scanner's or a camera's sensor, unscaled, and no header says so. Scaled by 65,535, a 12-bit picture would
-    use 16 of 256 levels and pass for blank. Stretched from its own least value to its greatest, the noise of a
+    use 16 of 256 levels and pass for blank. Stretched from its least value to its greatest, the noise of a
     blank page would become ink, and a picture of full range would change. Floating-point values of 0..1 are that
     share of full brightness. Values outside all of this, negative ones for example, leave only the stretch.
 
     Args:
         values: (h, w), integers or floating-point.
-        name: What to call them in messages.
+        name: Their name in messages.
 
     Returns:
         (h, w) uint8.
@@ -101,7 +101,7 @@ def flatten(gray: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """Put a picture with transparency on an opaque ground.
 
     A drawing (ink on nothing) goes on white if its ink is dark, on black if its ink is light: either way the ink
-    stands out. A sheet of paper with rounded corners or holes goes on a ground of the paper's own colour. The
+    stands out. A sheet of paper with rounded corners or holes goes on a ground of the paper's colour. The
     visible pixels decide which of the two it is: a sheet fills the frame; or it fills half of the box around it,
     most of it has one colour and something on it has another.
 
@@ -155,5 +155,5 @@ def _orientation(image: Image) -> int:
 def _upright(gray: np.ndarray, orientation: int) -> np.ndarray:
     """Turn and mirror a picture by its EXIF orientation, 1..8 (JEITA CP-3451, table 6)."""
     turns = {3: 2, 4: 2, 5: 3, 6: 3, 7: 1, 8: 1}.get(orientation, 0)
-    turned = np.rot90(gray, turns)  # (h, w), or (w, h) for an odd number of quarter turns
-    return turned[:, ::-1] if orientation in (2, 4, 5, 7) else turned
+    rotated = np.rot90(gray, turns)  # (h, w), or (w, h) for an odd number of quarter turns
+    return rotated[:, ::-1] if orientation in (2, 4, 5, 7) else rotated

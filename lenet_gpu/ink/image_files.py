@@ -47,7 +47,7 @@ UNREADABLE: tuple[tuple[bytes, str, str], ...] = (
     (rb"PK\x03\x04", "a zip archive or an office document", "unpack it, or export the picture as PNG"),
     (rb"\x1f\x8b", "gzip data", "unpack it"),
 )
-"""How files begin that people take for pictures, what they are, and what to do about them."""
+"""Files that people take for pictures: their first bytes, their name, and the remedy."""
 
 _one_at_a_time = threading.Lock()  # what Pillow's silence is made of is global to the process
 
@@ -94,7 +94,7 @@ def decode_gray(file: IO[bytes], name: object, *, max_pixels: int = MAX_PIXELS) 
 
     Args:
         file: A seekable binary file, at its start.
-        name: What to call it in messages.
+        name: Its name in messages.
         max_pixels: Larger pictures are refused before they are decoded.
 
     Returns:
@@ -161,7 +161,7 @@ def _quiet(max_pixels: int) -> Iterator[None]:
     """Keep Pillow and libtiff off standard error, and bind even pictures inside files to the limit.
 
     Some formats hold a whole picture of another size than the file's header says (ICO, ICNS): Pillow compares
-    those with its own limit, which is this one meanwhile.
+    those with its global limit, which is this one meanwhile.
     """
     from PIL import Image
 

@@ -29,10 +29,10 @@ STRONG = 0.35
 """Share of the darkest ink from which a pixel is certainly a stroke's."""
 
 REACH = 0.15
-"""How far faint ink may be from all strong ink, as a share of the strong ink's size."""
+"""Greatest distance of faint ink from all strong ink, as a share of the strong ink's size."""
 
 DEFAULT_PEN = Pen()
-"""What strokes are drawn with: lines as wide and edges as soft as those of MNIST's digits."""
+"""The pen that strokes are drawn with: lines as wide and edges as soft as those of MNIST's digits."""
 
 STROKES = "a list of strokes, each (n, 2): x right, y down"
 
@@ -71,9 +71,9 @@ def strokes_to_mnist(strokes: Any, pen: Pen = DEFAULT_PEN) -> np.ndarray:
     """Bring one digit's pen strokes into MNIST's form.
 
     Args:
-        strokes: List of (n, 2) arrays or lists of numbers, x right and y down; any unit, place and size. How
+        strokes: List of (n, 2) arrays or lists of numbers, x right and y down; any unit, position and size. How
             densely the pen was sampled along its way does not matter. A single point is a dot.
-        pen: What it is drawn with.
+        pen: The pen it is drawn with.
 
     Returns:
         (28, 28) uint8, ink 255 on background 0; all 0 if there is no point at all.
@@ -186,9 +186,9 @@ def _check(image: Any) -> np.ndarray:
 
 
 def _without_surroundings(ink: np.ndarray) -> np.ndarray:
-    """The ink without what is faint and far from all strokes, such as the line around a sheet of paper.
+    """Remove what is faint and far from all strokes, such as the line around a sheet of paper.
 
-    A stroke's own faint edges lie within REACH of the digit's size, which leaves MNIST's digits as they are.
+    A stroke's faint edges lie within REACH of the digit's size, which leaves MNIST's digits as they are.
     """
     rows, columns = (np.flatnonzero((ink > STRONG).any(axis=axis)) for axis in (1, 0))
     if not len(rows):
@@ -201,7 +201,7 @@ def _without_surroundings(ink: np.ndarray) -> np.ndarray:
 
 
 def _extent(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The rows and the columns that have ink."""
+    """Find the rows and the columns that have ink."""
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     if len(rows) and max(np.ptp(rows), np.ptp(columns)) + 1 == BOX:
         return rows, columns  # in MNIST's form already: not scaled, so there is no ringing
@@ -209,7 +209,7 @@ def _extent(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _resampling(size: int, new_size: int) -> np.ndarray:
-    """Matrix that resamples a line of pixels: cubic, and wide enough to average when it shrinks.
+    """Return the matrix that resamples a line of pixels: cubic, and wide enough to average when it shrinks.
 
     R. G. Keys, "Cubic convolution interpolation for digital image processing", IEEE Trans. ASSP 29(6), 1981.
     Straight lines between the pixels would blur small digits more than the network bears.
@@ -238,7 +238,7 @@ def _centred(digit: np.ndarray) -> np.ndarray:
 
 
 def _corner(profile: np.ndarray) -> np.ndarray:
-    """Where along an axis of the field a digit's first pixel goes.
+    """Find where along an axis of the field a digit's first pixel goes.
 
     Args:
         profile: (..., side) mass of each row (column) of the digit.
@@ -248,7 +248,7 @@ def _corner(profile: np.ndarray) -> np.ndarray:
     """
     side = profile.shape[-1]
     centre = profile @ np.arange(side) / profile.sum(axis=-1)
-    # The centre of 28 pixels counted from 0 lies at 13.5; MNIST's own digits sit at 14 on average. A symmetric
+    # The centre of 28 pixels counted from 0 lies at 13.5; MNIST's digits sit at 14 on average. A symmetric
     # digit's centre lies exactly between two pixels: it must not depend on the last bit which of them it gets.
     corner = np.floor(IMAGE_SIZE / 2 - centre + 0.5 - 1e-4)
     return np.clip(corner, 0, IMAGE_SIZE - side).astype(np.int64)

@@ -61,15 +61,15 @@ class Drawings:
         return len(self.digits) - 1
 
     def __getitem__(self, index: int) -> list[np.ndarray]:
-        """The strokes of one drawing, each (k, 2)."""
+        """Return the strokes of one drawing, each (k, 2)."""
         if not -len(self) <= index < len(self):
             raise IndexError(index)
         index %= len(self)
-        parts = range(self.digits[index], self.digits[index + 1])
-        return [self.points[self.strokes[k] : self.strokes[k + 1]] for k in parts]
+        strokes = range(self.digits[index], self.digits[index + 1])
+        return [self.points[self.strokes[k] : self.strokes[k + 1]] for k in strokes]
 
     def take(self, which: np.ndarray) -> Drawings:
-        """Some of the drawings.
+        """Return a subset.
 
         Args:
             which: (n,) bool, or indices.
@@ -85,16 +85,16 @@ class Drawings:
 
 
 def _ranges(starts: np.ndarray, ends: np.ndarray) -> np.ndarray:
-    """All integers of the half-open ranges, one range after the other."""
+    """List all integers of the half-open ranges, one range after the other."""
     counts = ends - starts
     return np.arange(counts.sum()) + np.repeat(starts - (np.cumsum(counts) - counts), counts)
 
 
 def draw(drawings: Drawings, pens: np.ndarray, box: float, side: int) -> np.ndarray:
-    """Draw each drawing as large as it fits a square box, aspect kept, in the middle of a field of its own.
+    """Draw each drawing as large as it fits a square box, aspect kept, in the middle of a canvas.
 
     Args:
-        drawings: n drawings, of any unit, place and size. One without extent is drawn as a dot.
+        drawings: n drawings, of any unit, position and size. One without extent is drawn as a dot.
         pens: (n, 2) float64, width and softness of each drawing's pen in output pixels.
         box: Side of the box that the ink fits into, in output pixels.
         side: Side of the field in pixels, at least the box.
@@ -139,11 +139,11 @@ def _thinned(points: np.ndarray, strokes: np.ndarray, owner: np.ndarray) -> tupl
     along = np.zeros(len(points))
     np.cumsum(np.hypot(*np.diff(points, axis=0).T), out=along[1:])  # (p,) the leaps between strokes included
     first, last = strokes[:-1], strokes[1:] - 1
-    wanted = np.ceil((along[last] - along[first]) / FINEST).astype(np.int64) + 1
-    if (last - first < np.maximum(wanted, MANY)).all():
+    needed = np.ceil((along[last] - along[first]) / FINEST).astype(np.int64) + 1
+    if (last - first < np.maximum(needed, MANY)).all():
         return points, strokes, owner
     kept, owners = [], []
-    for start, end, count in zip(first, last + 1, wanted, strict=True):
+    for start, end, count in zip(first, last + 1, needed, strict=True):
         if end - start <= max(count, MANY):
             kept.append(points[start:end])
         else:
@@ -181,7 +181,7 @@ def _pieces(points: np.ndarray, strokes: np.ndarray, owner: np.ndarray) -> tuple
 
 
 def _distances(a: np.ndarray, b: np.ndarray, owner: np.ndarray, n: int, side: int, reach: float) -> np.ndarray:
-    """Distance of each pixel's centre to the nearest piece, as far as it is below `reach`.
+    """Compute the distance of each pixel's centre to the nearest piece, as far as it is below `reach`.
 
     Args:
         a: (m, 2) where pieces start, in pixels from the field's corner; pixel (i, j) has its centre at
@@ -199,10 +199,10 @@ def _distances(a: np.ndarray, b: np.ndarray, owner: np.ndarray, n: int, side: in
     window = np.arange(int(np.ceil(2.0 * reach + PIECE)) + 1)  # pixels whose centres can be within reach
     offsets = window[:, None] * side + window  # (k, k) in the flat field
     for start in range(0, len(a), CHUNK):
-        part = slice(start, start + CHUNK)
-        corner = np.ceil(np.minimum(a[part], b[part]) - reach - 0.5)  # (m, 2) first pixel whose centre is in reach
-        from_corner = (corner + 0.5 - a[part]).astype(np.float32)  # its centre, seen from the piece's start
-        along = (b[part] - a[part]).astype(np.float32)  # (m, 2)
+        chunk = slice(start, start + CHUNK)
+        corner = np.ceil(np.minimum(a[chunk], b[chunk]) - reach - 0.5)  # (m, 2) first pixel whose centre is in reach
+        from_corner = (corner + 0.5 - a[chunk]).astype(np.float32)  # its centre, seen from the piece's start
+        along = (b[chunk] - a[chunk]).astype(np.float32)  # (m, 2)
         squared = np.einsum("ij,ij->i", along, along)  # (m,)
         x = (from_corner[:, 0, None] + window.astype(np.float32))[:, None, :]  # (m, 1, k)
         y = (from_corner[:, 1, None] + window.astype(np.float32))[:, :, None]  # (m, k, 1)
@@ -212,6 +212,6 @@ def _distances(a: np.ndarray, b: np.ndarray, owner: np.ndarray, n: int, side: in
         np.clip(share, 0.0, 1.0, out=share)
         distance = (x - share * dx) ** 2
         distance += (y - share * dy) ** 2
-        first = owner[part] * (side * side) + (corner[:, 1] * side + corner[:, 0]).astype(np.int64)
+        first = owner[chunk] * (side * side) + (corner[:, 1] * side + corner[:, 0]).astype(np.int64)
         np.minimum.at(field, (first[:, None, None] + offsets).ravel(), distance.ravel())
     return np.sqrt(field).reshape(n, side, side)

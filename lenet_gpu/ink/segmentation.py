@@ -1,4 +1,4 @@
-"""Splitting pen strokes into the digits of a number.
+"""Split pen strokes into the digits of a number.
 
 Strokes are ordered from left to right. A digit is a run of at most MOST_STROKES of them; every run that its geometry
 allows is drawn and read by the network, all in one call, and dynamic programming picks the best way to cut the
@@ -21,7 +21,7 @@ SAMPLES = 24
 """Points, evenly spaced along a stroke, by which its distance to others is measured."""
 
 FEATURES = ("gap", "overlap", "distance", "lower height", "greater height", "flatness", "width", "rows")
-"""What is measured of two strokes; lengths as shares of the row's height."""
+"""Features of two strokes; lengths as shares of the row's height."""
 
 
 class Row(NamedTuple):
@@ -98,7 +98,7 @@ def measure(row: Row) -> np.ndarray:
 
 
 def _resampled(stroke: np.ndarray) -> np.ndarray:
-    """Points evenly spaced along a stroke, (SAMPLES, 2)."""
+    """Resample a stroke at evenly spaced points, (SAMPLES, 2)."""
     along = np.append(0.0, np.cumsum(np.hypot(*np.diff(stroke, axis=0).T)))
     at = np.linspace(0.0, along[-1], SAMPLES)
     return np.stack([np.interp(at, along, stroke[:, axis]) for axis in (0, 1)], axis=1)
@@ -120,16 +120,16 @@ TOGETHER = np.array(
     ]
 )
 
-READING = 0.5
+READING_WEIGHT = 0.5
 """Weight of the network's log-probability beside the geometry's: it is surer than it is right."""
 
-LEAST_READING = -4.0
+MIN_READING = -4.0
 """Lowest log-probability that a reading counts with."""
 
-ONE_MORE = 0.5
-"""What each digit costs: of two ways that are as likely otherwise, the one with fewer digits is right."""
+DIGIT_PENALTY = 0.5
+"""Penalty of each digit: of two ways that are as likely otherwise, the one with fewer digits is right."""
 
-HOPELESS = -7.0
+MIN_LOG_ODDS = -7.0
 """Log-probability of the geometry below which a run of strokes is not even read."""
 
 WIDEST = 2.0
@@ -140,7 +140,7 @@ STRAIGHT = 1.25
 """A bar is at most FLAT times as high as wide, and its way at most STRAIGHT times its length."""
 
 SPECK = 0.1
-"""What is smaller than this share of the row's height both ways is a speck."""
+"""A stroke smaller than this share of the row's height both ways is a speck."""
 
 
 class Group(NamedTuple):
@@ -181,10 +181,10 @@ def split(strokes: Sequence[np.ndarray], read: Callable[[list[list[np.ndarray]]]
         if end == start + 1 or _may_be_one(row, links, start, end)
     ]
     members = [sorted(int(k) for k in row.order[start:end]) for start, end in runs]
-    readings = np.maximum(read([[strokes[k] for k in group] for group in members]), LEAST_READING)
+    readings = np.maximum(read([[strokes[k] for k in group] for group in members]), MIN_READING)
     reasons = ["bars" if bars[start:end].all() else "speck" if specks[start:end].all() else "" for start, end in runs]
-    own = [
-        _inner(links, start, end) + READING * (LEAST_READING if reason else float(reading)) - ONE_MORE
+    scores = [
+        _inner(links, start, end) + READING_WEIGHT * (MIN_READING if reason else float(reading)) - DIGIT_PENALTY
         for (start, end), reason, reading in zip(runs, reasons, readings, strict=True)
     ]
     ending: dict[int, list[int]] = {}  # runs by where they end
@@ -194,7 +194,7 @@ def split(strokes: Sequence[np.ndarray], read: Callable[[list[list[np.ndarray]]]
         if start:
             ways = [(best[j] + _log_sigmoid(-links[runs[j][0] : start, start:end].max()), j) for j in ending[start]]
             best[k], before[k] = max(ways)
-        best[k] += own[k]
+        best[k] += scores[k]
         ending.setdefault(end, []).append(k)
     last = max(ending[count], key=lambda k: best[k])
     path = []
@@ -205,7 +205,7 @@ def split(strokes: Sequence[np.ndarray], read: Callable[[list[list[np.ndarray]]]
 
 
 def link(row: Row, bars: np.ndarray) -> np.ndarray:
-    """Log-odds of every two strokes belonging to one digit.
+    """Compute the log-odds of every two strokes belonging to one digit.
 
     Args:
         row: s strokes.
@@ -232,11 +232,11 @@ def is_bar(stroke: np.ndarray) -> bool:
 
 def _may_be_one(row: Row, links: np.ndarray, start: int, end: int) -> bool:
     boxes = row.boxes[start:end]
-    return bool(boxes[:, 2].max() - boxes[:, 0].min() <= WIDEST and _inner(links, start, end) > HOPELESS)
+    return bool(boxes[:, 2].max() - boxes[:, 0].min() <= WIDEST and _inner(links, start, end) > MIN_LOG_ODDS)
 
 
 def _inner(links: np.ndarray, start: int, end: int) -> float:
-    """Log-probability that the strokes of a run belong together: of each after the first with some one before."""
+    """Compute the log-probability that a run belongs together: of each stroke with some one before it."""
     return sum(float(_log_sigmoid(links[start:k, k].max())) for k in range(start + 1, end))
 
 

@@ -12,19 +12,19 @@ from typing import IO
 from lenet_gpu.errors import InputError
 
 
-def publish(part: Path, target: Path) -> None:
+def publish(partial: Path, target: Path) -> None:
     """Give a finished file its name in one step that survives a power cut.
 
     Args:
-        part: The finished file, in the folder of `target`.
+        partial: The finished file, in the folder of `target`.
         target: Its name from now on; a file of that name is replaced.
 
     Raises:
         OSError: The system refuses.
     """
-    with open(part, "rb+") as file:
+    with open(partial, "rb+") as file:
         os.fsync(file.fileno())
-    os.replace(part, target)
+    os.replace(partial, target)
     if os.name == "posix":  # the new name is safe only when the folder is written too
         folder = os.open(target.parent, os.O_RDONLY)
         try:
@@ -55,8 +55,8 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], 
         raise InputError(
             path,
             found=f"{error.strerror or error}",
-            expected="a place to write to",
-            remedy="free some space or name another place",
+            expected="a folder to write to",
+            remedy="free some space or name another folder",
         ) from error
     finally:
         if temporary is not None:

@@ -88,7 +88,7 @@ def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[
 
 
 def take(path: object, arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    """One array of a file, checked.
+    """Take one array of a file and check it.
 
     Args:
         path: The file, for the error message.

@@ -23,7 +23,7 @@ class _Memory(mmap.mmap):
 
 
 def create_file() -> int:
-    """A new file descriptor of an anonymous file of size 0."""
+    """Create an anonymous file of size 0 and return its descriptor."""
     if hasattr(os, "memfd_create"):
         return os.memfd_create("lenet-gpu")
     with tempfile.TemporaryFile(prefix="lenet-gpu-") as file:
@@ -42,7 +42,7 @@ def grow(fd: int, size: int) -> None:
 
 
 def empty(size: int) -> np.ndarray:
-    """Bytes that `file_behind` finds the file of.
+    """Allocate bytes that `file_behind` finds the file of.
 
     Args:
         size: How many, at least 1.
@@ -71,7 +71,7 @@ def empty(size: int) -> np.ndarray:
 
 
 def file_behind(array: np.ndarray) -> int | None:
-    """The file that an array is the beginning of.
+    """Find the file that an array is the beginning of.
 
     Args:
         array: Any array.
