@@ -16,13 +16,16 @@ import stat
 import threading
 import warnings
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 import numpy as np
 
 from lenet_gpu.errors import InputError
 from lenet_gpu.ink.grayscale import to_gray
 from lenet_gpu.ink.preprocess import MAX_PIXELS
+
+if TYPE_CHECKING:
+    from PIL.ImageFile import ImageFile
 
 MAX_BYTES = 4 * MAX_PIXELS
 """Length of a file beyond which it is not even opened: four bytes for each pixel there may be."""
@@ -108,13 +111,11 @@ def decode_gray(file: IO[bytes], name: object, *, max_pixels: int = MAX_PIXELS) 
     start = file.read(512)
     file.seek(0)
     try:
-        with _quiet(max_pixels):
-            Image.init()
-            with Image.open(file, formats=[known for known in FORMATS if known in Image.OPEN]) as image:
-                width, height = image.size
-                if width * height > max_pixels:
-                    raise Image.DecompressionBombError
-                return to_gray(image, name)
+        with _quiet(max_pixels), _open(file) as image:
+            width, height = image.size
+            if width * height > max_pixels:
+                raise Image.DecompressionBombError
+            return to_gray(image, name)
     except InputError:
         raise
     except (Image.DecompressionBombWarning, Image.DecompressionBombError):
@@ -134,6 +135,19 @@ def decode_gray(file: IO[bytes], name: object, *, max_pixels: int = MAX_PIXELS) 
     except Exception as error:  # a damaged file fails in many ways: OSError, SyntaxError, struct.error, KeyError ...
         reason = " ".join(str(error).split())[:100] or type(error).__name__
         raise InputError(name, found=f"a damaged image ({reason})", expected="a whole one", remedy=AGAIN) from None
+
+
+def _open(file: IO[bytes]) -> ImageFile:
+    """Open a picture of one of `FORMATS`: of the common ones first, for loading all others takes Pillow a while."""
+    from PIL import Image, UnidentifiedImageError
+
+    Image.preinit()
+    try:
+        return Image.open(file, formats=[known for known in FORMATS if known in Image.OPEN])
+    except UnidentifiedImageError:
+        Image.init()
+        file.seek(0)
+        return Image.open(file, formats=[known for known in FORMATS if known in Image.OPEN])
 
 
 def _kind(mode: int) -> str | None:

@@ -1,12 +1,15 @@
 """The one reader of image files: what Pillow writes comes back the same, and what is no picture is one line."""
 
 import io
+import logging
 import os
 import socket
 import struct
 import subprocess
 import sys
+import warnings
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -398,3 +401,12 @@ def test_any_bytes_are_a_picture_or_one_line(content):
 def test_the_formats_are_pillows():
     Image.init()
     assert set(FORMATS) - set(Image.OPEN) <= {"AVIF", "QOI", "WEBP", "JPEG2000"}  # builds without them exist
+
+
+def test_threads_read_the_same_pixels_and_leave_pillow_as_it_was(tmp_path, digit):
+    paths = [saved(Image.fromarray(np.roll(digit, k)), tmp_path / f"{k}.png") for k in range(8)]
+    before = Image.MAX_IMAGE_PIXELS, list(warnings.filters), list(logging.getLogger("PIL").handlers)
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(read_gray, paths * 20))
+    assert all(np.array_equal(array, np.roll(digit, k % 8)) for k, array in enumerate(found))
+    assert (Image.MAX_IMAGE_PIXELS, list(warnings.filters), logging.getLogger("PIL").handlers) == before
