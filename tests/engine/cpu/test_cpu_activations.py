@@ -77,15 +77,16 @@ def test_activations_stay_as_they_are_when_the_plan_goes_on(mnist):
 
 @pytest.mark.parametrize("n", [1, 2, 40])
 @pytest.mark.parametrize("refresh", [False, True])
-@pytest.mark.parametrize("variant", ["modern", "paper"])
-def test_reading_gives_probabilities_and_f6(mnist, variant, refresh, n):
-    net = TOUCH if variant == "modern" else network("paper", "float32")
+@pytest.mark.parametrize("name", ["modern", "touch", "paper"])
+def test_reading_gives_probabilities_and_f6(mnist, name, refresh, n):
+    net = TOUCH if name == "touch" else network(name, "float32")
     plan = CpuPlan.of(net)
     plan.refresh()
+    assert (plan._for_one() is not None) == (name == "modern")  # both ways of one image are tested here
     images = mnist.test.images[:n]
     probabilities, f6 = plan.read(images, refresh=refresh)
     np.testing.assert_allclose(f6, by_layers(net, images)["f6"] / SQUASH_A, atol=1e-5)
-    np.testing.assert_allclose(probabilities, net.forward(images), atol=1e-4 if variant == "paper" else 1e-5)
+    np.testing.assert_allclose(probabilities, net.forward(images), atol=1e-4 if name == "paper" else 1e-5)
     kept = f6.copy()
     plan.read(mnist.test.images[50 : 50 + n], refresh=refresh)
     np.testing.assert_array_equal(f6, kept)
@@ -134,16 +135,18 @@ def in_threads(work, count=8):
     return results
 
 
-def test_eight_threads_get_the_answers_of_one(mnist):
+@pytest.mark.parametrize("net", [TOUCH, network("modern", "float32")], ids=["touch", "short way"])
+def test_eight_threads_get_the_answers_of_one(mnist, net):
     """Thousands of calls of all kinds; another image for each, so that a shared buffer would show."""
     images = mnist.test.images[:4000]
-    engine = LocalEngine(TOUCH)
-    single = CpuPlan.of(TOUCH)
+    engine = LocalEngine(net)
+    single = CpuPlan.of(net)
     single.refresh()
+    assert (single._for_one() is not None) == (net is not TOUCH)
     expected = np.concatenate([single.probabilities(image, refresh=False) for image in images[:, None]])
     batches = [engine.outputs(images[k : k + 10]) for k in range(0, 4000, 10)]
     maps = [engine.activations(images[k : k + 10], ["c3"])["c3"] for k in range(0, 4000, 100)]
-    plans = ThreadPlans(lambda: CpuPlan.of(TOUCH))
+    plans = ThreadPlans(lambda: CpuPlan.of(net))
 
     def work(number):
         for k in range(number, 4000, 8):
