@@ -103,8 +103,8 @@ def kernel_times(xp, stream, batches=(1, 32, 128, 1024, 4096)):
             buffers.partials,
         )  # fmt: skip
         update = (
-            parameters, *plain_rule(buffers), buffers.partials, buffers.learning_rates, buffers.counter,
-            buffers.losses, buffers.correct,
+            parameters, *plain_rule(buffers), buffers.partials, buffers.learning_rates, buffers.shares,
+            buffers.counter, buffers.losses, buffers.correct,
         )  # fmt: skip
 
         def train_images(arguments=arguments, batch_size=batch_size):

@@ -88,7 +88,10 @@ def make_steps(
     if classes != CLASSES:
         labels = labels_of(classes)
     variant = variant_of(loss)
-    rates = np.linspace(0.08, 0.04, -(-len(order) // batch_size)).astype(np.float32)
+    count = -(-len(order) // batch_size)
+    rates = np.linspace(0.08, 0.04, count).astype(np.float32)
+    if "nesterov" in options:
+        options.setdefault("shares", np.linspace(1.0, 0.2, count, dtype=np.float32))
     start = trained_parameters(variant, classes).copy()
     built = library(variant, classes)
     return Steps(
@@ -98,7 +101,7 @@ def make_steps(
 
 def everything(order: np.ndarray) -> dict[str, object]:
     """Options of steps with all there is: distortions, Nesterov's momentum, weight decay and average."""
-    return {"distortions": STANDARD.draw(7, 1, len(order)), "nesterov": (0.9, 0.01, 0.8)}
+    return {"distortions": STANDARD.draw(7, 1, len(order)), "nesterov": (0.9, 0.01)}
 
 
 def permutation(n: int) -> np.ndarray:

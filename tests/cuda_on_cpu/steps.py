@@ -47,7 +47,8 @@ class Steps:
         distortions: (m, 8) float32, or None.
         loss: Name of the loss; the library's network must know it.
         classes: Number of classes; the library must be built for it.
-        nesterov: (momentum, weight_decay, average_decay), or None for another rule.
+        nesterov: (momentum, weight_decay), or None for another rule.
+        shares: (steps,) float32, Nesterov's share of the weights in their average after each step.
         rates: A rate of each parameter, or None for another rule; plain gradient descent if both are None.
         velocity, average: As `parameters`, Nesterov's state, trained in place.
     """
@@ -65,7 +66,8 @@ class Steps:
     distortions: np.ndarray | None = None
     loss: str = "cross_entropy"
     classes: int = CLASSES
-    nesterov: tuple[float, float, float] | None = None
+    nesterov: tuple[float, float] | None = None
+    shares: np.ndarray | None = None
     rates: np.ndarray | None = None
     velocity: np.ndarray = field(init=False)
     average: np.ndarray = field(init=False)
@@ -76,6 +78,7 @@ class Steps:
 
     def __post_init__(self) -> None:
         steps = len(self.learning_rates)
+        self.shares = np.zeros(steps, np.float32) if self.shares is None else self.shares
         self.velocity, self.average = np.zeros_like(self.parameters), self.parameters.copy()
         self.partials = np.full((self.batch_size, self.sizes.partials), np.nan, np.float32)
         self.losses = np.full(steps, np.nan, np.float32)
@@ -113,14 +116,14 @@ class Steps:
 
     def update(self, parameters: np.ndarray | None = None) -> None:
         target = self.parameters if parameters is None else parameters
-        number, state, numbers, rates = 0, (DUMMY, DUMMY), (np.float32(0),) * 3, DUMMY
+        number, state, numbers, rates = 0, (DUMMY, DUMMY), (np.float32(0),) * 2, DUMMY
         if self.nesterov is not None and parameters is None:
-            momentum, weight_decay, average_decay = map(np.float32, self.nesterov)
-            number, state, numbers = 1, (self.velocity, self.average), (momentum, weight_decay, 1 - average_decay)
+            number, state, numbers = 1, (self.velocity, self.average), tuple(map(np.float32, self.nesterov))
         elif self.rates is not None and parameters is None:
             number, rates = 2, self.rates
         rule = (np.int32(number), *state, *numbers, rates)
-        arguments = (target, *rule, self.partials, self.learning_rates, self.counter, self.losses, self.correct)
+        steps = self.learning_rates, self.shares, self.counter, self.losses, self.correct
+        arguments = (target, *rule, self.partials, *steps)
         grid = (self.grids[1] or update_blocks(target.size),)
         self.kernel(UPDATE)(grid, (UPDATE_THREADS,), arguments)
 
@@ -166,7 +169,8 @@ def main(library: str, variant: str, classes: str, too_little_shared: str = "0")
     steps.run()
     distortions = rng.normal(0, 3, (3, 8)).astype(np.float32)  # far beyond the image, too
     distortions[:, 6] = 0, 511, 1023
-    steps.distortions, steps.nesterov = distortions, (0.9, 1e-4, 0.99)
+    steps.distortions, steps.nesterov = distortions, (0.9, 1e-4)
+    steps.shares = np.array([1.0, 0.5], np.float32)
     steps.counter[:2] = 0
     steps.run()
     steps.infer(images, 2)

@@ -89,6 +89,8 @@ class EpochBuffers:
         order: (images,) int32, the epoch's permutation.
         distortions: (images, 8) float32, how each image of the order is distorted; empty if none is.
         learning_rates: (steps,) float32.
+        shares: (steps,) float32, the weights' share of their running average after each step; 0 of an optimiser
+            that keeps none.
         losses: (steps,) float32, mean loss of each step.
         correct: (steps,) int32, right answers of each step, before its update.
         counter: (4,) int32, see StepCounter in lenet5.cuh.
@@ -103,22 +105,32 @@ class EpochBuffers:
         self.distortions: Array = xp.zeros((distorted, distort.PARAMETERS), dtype="float32")
         self.dummy: Array = xp.zeros(1, dtype="float32")
         self.learning_rates: Array = xp.zeros(schedule.steps, dtype="float32")
+        self.shares: Array = xp.zeros(schedule.steps, dtype="float32")
         self.losses: Array = xp.zeros(schedule.steps, dtype="float32")
         self.correct: Array = xp.zeros(schedule.steps, dtype="int32")
         self.counter: Array = xp.zeros(4, dtype="int32")
         self.partials: Array = xp.zeros((min(schedule.batch_size, schedule.images), partials), dtype="float32")
 
-    def start(self, order: np.ndarray, learning_rates: np.ndarray, distortions: np.ndarray | None = None) -> None:
+    def start(
+        self,
+        order: np.ndarray,
+        learning_rates: np.ndarray,
+        distortions: np.ndarray | None = None,
+        shares: np.ndarray | None = None,
+    ) -> None:
         """Upload an epoch and set the step counter to its first step, on the current stream.
 
         Args:
             order: (images,) integers.
             learning_rates: (steps,) float.
             distortions: (images, 8) float32 if the schedule says that images are distorted.
+            shares: (steps,) float if the optimiser keeps a running average.
         """
         self.order.set(np.ascontiguousarray(order, dtype=np.int32))
         if distortions is not None:
             self.distortions.set(np.ascontiguousarray(distortions, dtype=np.float32))
+        if shares is not None:
+            self.shares.set(np.ascontiguousarray(shares, dtype=np.float32))
         self.learning_rates.set(np.ascontiguousarray(learning_rates, dtype=np.float32))
         self.counter.set(np.array([0, 0, self.schedule.images, self.schedule.batch_size], dtype=np.int32))
 
@@ -126,7 +138,7 @@ class EpochBuffers:
 def plain_rule(buffers: EpochBuffers) -> tuple[Any, ...]:
     """Return the update kernel's arguments for plain gradient descent: dummies for the other rules' arrays."""
     dummy, zero = buffers.dummy, np.float32(0)
-    return (np.int32(0), dummy, dummy, zero, zero, zero, dummy)
+    return (np.int32(0), dummy, dummy, zero, zero, dummy)
 
 
 def rule_of(optimizer: GradientDescent, buffers: EpochBuffers) -> tuple[Any, ...]:
@@ -142,9 +154,25 @@ def rule_of(optimizer: GradientDescent, buffers: EpochBuffers) -> tuple[Any, ...
     """
     plain = plain_rule(buffers)
     if isinstance(optimizer, Nesterov):
-        numbers = optimizer.momentum, optimizer.weight_decay, 1.0 - optimizer.average_decay
+        numbers = np.float32(optimizer.momentum), np.float32(optimizer.weight_decay)
         state = optimizer.state["velocity"], optimizer.state["average"]
-        return (np.int32(NESTEROV), *state, *map(np.float32, numbers), buffers.dummy)
+        return (np.int32(NESTEROV), *state, *numbers, buffers.dummy)
     if isinstance(optimizer, SDLM):
         return (np.int32(RATES), *plain[1:-1], optimizer.state["rates"])
     return plain
+
+
+def coming_shares(optimizer: GradientDescent, steps: int) -> np.ndarray | None:
+    """Return the shares of the running average for the coming steps, (steps,) float64; None if there is none."""
+    if not isinstance(optimizer, Nesterov):
+        return None
+    # TODO(average): every Nesterov will have `shares`; then this is `optimizer.shares(steps)`.
+    if hasattr(optimizer, "shares"):
+        return optimizer.shares(steps)
+    return np.full(steps, 1.0 - optimizer.average_decay)
+
+
+def count_steps(optimizer: GradientDescent, buffers: EpochBuffers) -> None:
+    """Add the finished steps of the epoch to the optimiser's own count, on the device and the current stream."""
+    if "steps" in optimizer.state:
+        optimizer.state["steps"] += buffers.counter[:1]  # the step of the kernel that works on images

@@ -22,6 +22,8 @@ from lenet_gpu.engine.cuda.buffers import (
     LOSSES,
     EpochBuffers,
     Schedule,
+    coming_shares,
+    count_steps,
     rule_of,
     update_blocks,
 )
@@ -132,11 +134,15 @@ class CudaEngine(Engine):
         with device_errors(self._xp, "training"):
             # The parameters may still be written on another stream, which ours doesn't wait for.
             self.network.backend.synchronize()
+            shares = coming_shares(self.optimizer, schedule.steps)
             try:
                 with self._stream:
                     buffers = self._prepared(schedule)
-                    buffers.start(order, learning_rates, distortions)
-                    return self._run(buffers, progress)
+                    buffers.start(order, learning_rates, distortions, shares)
+                    try:
+                        return self._run(buffers, progress)
+                    finally:  # an interrupt, too, leaves whole steps
+                        count_steps(self.optimizer, buffers)
             finally:
                 self._stream.synchronize()
 
@@ -220,6 +226,7 @@ class CudaEngine(Engine):
             *rule_of(self.optimizer, buffers),
             buffers.partials,
             buffers.learning_rates,
+            buffers.shares,
             buffers.counter,
             buffers.losses,
             buffers.correct,

@@ -18,6 +18,7 @@ from cuda_on_cpu.steps import KERNELS
 from stand_in.cuda_cupy import CudaBackend, world
 
 from lenet_gpu.backend.backend import NumpyBackend
+from lenet_gpu.engine.cuda.buffers import coming_shares
 from lenet_gpu.engine.cuda.device import covers
 from lenet_gpu.engine.cuda.engine import CudaEngine
 from lenet_gpu.engine.cuda.source import MOST_CLASSES, kernel_source, sizes
@@ -77,6 +78,7 @@ def test_steps_with_everything_agree_with_the_layered_engine(classes: int) -> No
     network, optimizer = LeNet5(classes=classes), Nesterov(0.9, 0.01, 0.8)
     network.set_parameters(steps.parameters)
     optimizer.prepare(network)
+    steps.shares = coming_shares(optimizer, 5).astype(np.float32)
     engine = LayeredEngine(network, optimizer)
     engine.load(steps.images, steps.labels)
     steps.learning_rates *= np.float32(0.1)

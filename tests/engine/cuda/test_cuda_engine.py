@@ -100,6 +100,54 @@ def test_training_with_everything_agrees_with_the_layered_engine(digits):
             assert np.abs(views[part] - expected).max() <= 2e-5 * np.abs(expected).max(), (name, part)
 
 
+def corrected(network):
+    """Nesterov's rule with an average that is corrected for its start, and counts the steps of the run."""
+    optimizer = nesterov(network)
+    optimizer.state["steps"] = network.backend.asarray(np.zeros(1))
+
+    def shares(steps):
+        decay = optimizer.average_decay
+        done = float(network.backend.to_host(optimizer.state["steps"])[0])
+        return (1 - decay) / (1 - decay ** (done + 1 + np.arange(steps)))
+
+    optimizer.shares = shares
+    return optimizer
+
+
+def test_the_average_takes_the_share_of_each_step_of_the_whole_run(digits):
+    """Two epochs of graphs and a smaller last batch, and the same steps one by one."""
+    engine, single = make(digits, rule=corrected), make(digits, rule=corrected)
+    start = engine.optimizer.state["average"].get().astype(float)
+    average, count = start.copy(), 0
+    for epoch in (1, 2):
+        order, rates = order_of(N, epoch), np.linspace(0.02, 0.01, 17)
+        losses = engine.train(order, 4, rates)
+        for step, rate in enumerate(rates):
+            loss = single.train(order[4 * step : 4 * step + 4], 4, np.array([rate]))
+            assert loss[0] == losses[step]
+            count += 1
+            average += (1 - 0.8) / (1 - 0.8**count) * (single.network.host_parameters() - average)
+        for each in (engine, single):
+            assert each.optimizer.state["steps"].get().tolist() == [count]
+    for each in (engine, single):
+        np.testing.assert_allclose(each.optimizer.state["average"].get(), average, rtol=0, atol=1e-6)
+    assert world.counts["capture"] == 1
+
+
+def test_an_interrupt_counts_the_steps_that_were_taken(digits, monkeypatch):
+    monkeypatch.setattr(cuda, "PROGRESS_SECONDS", -1.0)
+
+    def interrupt(step, _):
+        raise KeyboardInterrupt
+
+    engine = make(digits, rule=corrected)
+    with pytest.raises(KeyboardInterrupt):
+        train(engine, progress=interrupt)
+    done = world.counts["lenet5_update"] - 1
+    assert 0 < done < 17
+    assert engine.optimizer.state["steps"].get().tolist() == [done]
+
+
 def test_epochs_with_and_without_distortions_take_turns(digits):
     engine, other = make(digits), make(digits)
     found = [distorted(engine, (1,)), *train(engine, n=19), distorted(engine, (2,))]

@@ -18,6 +18,7 @@ from cuda_on_cpu.steps import KERNELS, Steps
 
 from lenet_gpu.augment import distort
 from lenet_gpu.augment.augmentation import STANDARD
+from lenet_gpu.engine.cuda.buffers import coming_shares
 from lenet_gpu.engine.cuda.source import INFER, kernel_source, sizes
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.nn.lenet5 import LeNet5
@@ -128,6 +129,7 @@ def test_twenty_steps_with_everything_agree_with_the_layered_engine() -> None:
     steps.average = network.host_parameters()
     optimizer = Nesterov(0.9, 0.01, 0.8)
     optimizer.prepare(network)
+    steps.shares = coming_shares(optimizer, 20).astype(np.float32)
     engine = LayeredEngine(network, optimizer)
     engine.load(steps.images, steps.labels)
     losses = engine.train(order, 32, rates, distortions=steps.distortions)
@@ -148,11 +150,12 @@ def test_twenty_steps_with_everything_agree_with_the_layered_engine() -> None:
 def test_nesterovs_rule_is_the_optimisers() -> None:
     """A step of the kernel from a state in full swing, and the same step by optim.py from the kernel's gradient."""
     order, rng = permutation(8), np.random.default_rng(9)
-    steps = make_steps(order, 8, nesterov=(0.9, 0.3, 0.8))
+    steps = make_steps(order, 8, nesterov=(0.9, 0.3))
     network = LeNet5()
     network.set_parameters(steps.parameters)
     optimizer = Nesterov(0.9, 0.3, 0.8)
     optimizer.prepare(network)
+    steps.shares = coming_shares(optimizer, 1).astype(np.float32)
     steps.velocity = rng.normal(0, 0.01, steps.velocity.shape).astype(np.float32)
     steps.average = rng.normal(0, 0.1, steps.average.shape).astype(np.float32)
     optimizer.state["velocity"][...], optimizer.state["average"][...] = steps.velocity, steps.average
@@ -162,6 +165,17 @@ def test_nesterovs_rule_is_the_optimisers() -> None:
     np.testing.assert_allclose(steps.parameters, network.parameters, rtol=0, atol=3e-7)  # values up to 1.2
     np.testing.assert_allclose(steps.velocity, optimizer.state["velocity"], rtol=0, atol=1e-8)  # up to 0.05
     np.testing.assert_allclose(steps.average, optimizer.state["average"], rtol=0, atol=3e-7)
+
+
+def test_each_step_averages_with_its_own_share() -> None:
+    """The last step has fewer images, and the average begins elsewhere than the parameters."""
+    shares = np.array([1.0, 0.5, 0.05, 0.7], np.float32)
+    steps = make_steps(permutation(11), 3, nesterov=(0.9, 0.01), shares=shares)
+    steps.average = np.random.default_rng(9).normal(0, 0.1, steps.average.shape).astype(np.float32)
+    average = steps.average.astype(float)
+    for share in shares:
+        average += share * (steps.run(1) - average)
+    np.testing.assert_allclose(steps.average, average, rtol=0, atol=3e-7)
 
 
 @pytest.mark.parametrize("with_everything", [False, True])

@@ -45,7 +45,7 @@ constexpr int NESTEROV = 1, RATES = 2;  // 0: plain gradient descent
 // Nesterov's momentum, weight decay, and a running average of the weights (lenet_gpu/nn/optim.py):
 //   v <- momentum v - r dE/dw
 //   w <- (1 - r weight_decay) w + momentum v - r dE/dw
-//   average <- average + share (w - average)
+//   average <- average + share (w - average)      the optimiser's share of this step
 __device__ inline void nesterov_step(float gradient, float learning_rate, float momentum, float weight_decay,
                                      float share, float& parameter, float& velocity, float& average) {
     const float step = -learning_rate * gradient, v = momentum * velocity + step;
@@ -73,13 +73,14 @@ __device__ inline void sum_losses(const float* __restrict__ partials, int count,
 // dE/dw = sum over the images of the batch; then the optimiser's rule
 //
 //   parameters      [PARAMETERS]    in and out
-//   rule                            0: plain gradient descent, which reads none of the next six
+//   rule                            0: plain gradient descent, which reads none of the next five
 //   velocity        [PARAMETERS]    NESTEROV: in and out
 //   average         [PARAMETERS]    NESTEROV: in and out: the average of the weights
-//   momentum, weight_decay, share   NESTEROV
+//   momentum, weight_decay          NESTEROV
 //   rates           [PARAMETERS]    RATES: a factor of each parameter's learning rate
 //   partials        [batch][PARTIALS]  of the images, see lenet5.cuh
 //   learning_rates  [steps]         of the epoch
+//   shares          [steps]         NESTEROV: the weights' share of their average, after each step of the epoch
 //   counter         [4]             step of the epoch, see lenet5.cuh; this kernel ends the step
 //   losses, correct [steps]         out: mean loss and number of right answers, before the update
 //
@@ -88,14 +89,13 @@ __device__ inline void sum_losses(const float* __restrict__ partials, int count,
 // are equal bit by bit. (Adding with atomics would be simpler, in an order that differs from run to run.)
 extern "C" __global__ void __launch_bounds__(UPDATE_THREADS)
 lenet5_update(float* __restrict__ parameters, int rule, float* __restrict__ velocity, float* __restrict__ average,
-              float momentum, float weight_decay, float share, const float* __restrict__ rates,
-              const float* __restrict__ partials,
-              const float* __restrict__ learning_rates, int* counter, float* __restrict__ losses,
-              int* __restrict__ correct) {
+              float momentum, float weight_decay, const float* __restrict__ rates, const float* __restrict__ partials,
+              const float* __restrict__ learning_rates, const float* __restrict__ shares, int* counter,
+              float* __restrict__ losses, int* __restrict__ correct) {
     __shared__ float4 slice_sums[SLICES][WARP];
     const int step = counter[UPDATE_STEP], count = images_of_step(counter, step);
     if (count == 0) return;
-    const float learning_rate = learning_rates[step];
+    const float learning_rate = learning_rates[step], share = shares[step];
     const int lane = threadIdx.x % WARP, slice = threadIdx.x / WARP;
     for (int first = blockIdx.x * WARP; first < GROUPS; first += gridDim.x * WARP) {
         const int group = first + lane;
