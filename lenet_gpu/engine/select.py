@@ -103,15 +103,16 @@ def find_reader(network: Network) -> Engine | None:
     """
     if first_difference(network) is not None:
         return None
-    facts = (variant_of(network), network.classes, network.background, network.ink, network.loss)
-    reader, known = network._reader or (None, None)
-    if reader is None or known != (*facts, id(network.parameters)):
+    values = (network.background, network.ink, network.loss, id(network.parameters))
+    facts = (variant_of(network), network.classes, *values)
+    reader, made_for = network._reader or (None, None)
+    if made_for != facts:
         try:
             reader = _reading_engine(network)
         except (InputError, BackendError) as error:
             LOGGER.warning("reading by the readable layers (%s)", error.found or error)
             reader = None
-        network._reader = reader, (*facts, id(network.parameters))
+        network._reader = reader, facts
     return reader
 
 

@@ -8,11 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from lenet_gpu.backend.remedies import remedy_for
 from lenet_gpu.engine.cuda.buffers import BLOCKS_A_MULTIPROCESSOR
-from lenet_gpu.engine.cuda.source import INFER, MOST_CLASSES, OPTIONS, TRAIN_IMAGES, UPDATE, kernel_source, sizes
+from lenet_gpu.engine.cuda.source import INFER, OPTIONS, TRAIN_IMAGES, UPDATE, kernel_source, sizes
 from lenet_gpu.errors import BackendError, TrainingError
-from lenet_gpu.nn.lenet5 import VARIANTS
-from lenet_gpu.nn.optim import GradientDescent, Nesterov
-from lenet_gpu.nn.sdlm import SDLM
 from lenet_gpu.paper import CLASSES
 
 if TYPE_CHECKING:
@@ -20,29 +17,24 @@ if TYPE_CHECKING:
     from lenet_gpu.nn.lenet5 import LeNet5
 
 
-def covers(network: LeNet5, backend: Backend, optimizer: GradientDescent | None = None) -> str | None:
-    """Tell whether the kernels can run a network.
+def covers(network: LeNet5, backend: Backend) -> str | None:
+    """Tell why this GPU can't run a network that the kernels know.
+
+    That they know it, its layers, its loss and its optimiser, is for `engine.cover` to say beforehand.
 
     Args:
-        network: The network.
+        network: A LeNet-5.
         backend: Where it lives.
-        optimizer: The update rule, if it is known.
 
     Returns:
-        None if they can, else the reason in a few words.
+        The reason in a few words; None if there is none.
     """
     if backend.name != "gpu":
         return f"the backend is '{backend.name}', not 'gpu'"
-    if network.loss not in VARIANTS[network.variant].losses:
-        return f"the loss '{network.loss}' does not fit the variant '{network.variant}'"
     if network.dtype != "float32":
         return f"the kernels compute in float32, not {network.dtype}"
-    if optimizer is not None and type(optimizer) not in (GradientDescent, Nesterov, SDLM):
-        return f"the kernels know plain gradient descent, Nesterov's and SDLM, not {type(optimizer).__name__}"
-    if network.classes > MOST_CLASSES:
-        return f"the kernels know up to {MOST_CLASSES} classes, not {network.classes}"
     limit = device_properties(backend.xp)["sharedMemPerBlockOptin"]
-    needed = sizes(network.variant, network.classes).shared_bytes
+    needed = sizes(classes=network.classes).shared_bytes  # the same of both variants
     if limit < needed:
         return f"the GPU gives a block {limit} bytes of shared memory, the kernels need {needed}"
     return None

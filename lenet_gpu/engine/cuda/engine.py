@@ -16,6 +16,7 @@ import numpy as np
 
 from lenet_gpu.augment import distort
 from lenet_gpu.engine.base import Engine, Progress
+from lenet_gpu.engine.cover import first_difference, unknown_optimizer, variant_of
 from lenet_gpu.engine.cuda.buffers import (
     GRAPH_STEPS,
     INFERENCE_IMAGES,
@@ -55,7 +56,7 @@ class CudaEngine(Engine):
         graph_steps: Steps in one CUDA graph.
 
     Raises:
-        InputError: The kernels do not cover the network; see `covers`.
+        InputError: The kernels do not know the network (see `engine.cover`), or not on this device (`covers`).
         BackendError: The kernels can't be compiled on this machine.
     """
 
@@ -64,7 +65,7 @@ class CudaEngine(Engine):
 
     def __init__(self, network: LeNet5, optimizer: GradientDescent) -> None:
         super().__init__(network, optimizer)
-        reason = covers(network, network.backend, optimizer)
+        reason = first_difference(network) or unknown_optimizer(optimizer) or covers(network, network.backend)
         if reason is not None:
             raise InputError("engine 'cuda'", found=reason, remedy="take the engine 'layered'")
         self._xp = xp = network.backend.xp
@@ -78,7 +79,7 @@ class CudaEngine(Engine):
         # x = background + scale * pixel
         self._pixel = (np.float32(network.background), np.float32((network.ink - network.background) / 255.0))
         self._loss = np.int32(LOSSES[network.loss])
-        self._kernels = Kernels(xp, network.variant, network.classes)
+        self._kernels = Kernels(xp, variant_of(network), network.classes)
         with device_errors(xp, "making a stream"):
             # Non-blocking: it doesn't wait for the default stream, as capturing a graph requires.
             self._stream = xp.cuda.Stream(non_blocking=True)

@@ -28,9 +28,6 @@ INFER = "lenet5_infer"
 OPTIONS = ("-std=c++17",)
 """Options for NVRTC."""
 
-MOST_CLASSES = 64
-"""Classes that the softmax output can have, from 2."""
-
 THREADS = 512
 """Threads of a block of the two kernels that work on images."""
 
@@ -59,7 +56,7 @@ def sizes(variant: str = "modern", classes: int = CLASSES) -> Sizes:
 
     Args:
         variant: The network, one of `HEADS`.
-        classes: Number of classes, 2 to `MOST_CLASSES`.
+        classes: Number of classes, 2 to 64.
     """
     weights = classes * (84 + 1) if variant == "modern" else 0  # of the output layer
     # Gradient of C1 to S4; y of S4; y and dE/da of C5 and F6; dE/da of the output; loss and right answer.
@@ -85,7 +82,7 @@ def kernel_source(variant: str = "modern", classes: int = CLASSES) -> str:
 
     Args:
         variant: The network, one of `HEADS`.
-        classes: Number of classes, 2 to `MOST_CLASSES`; 10 of "paper".
+        classes: Number of classes, 2 to 64; 10 of "paper".
 
     Returns:
         The text; `#line` directives let compiler messages name the files as they are.

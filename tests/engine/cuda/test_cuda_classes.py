@@ -18,10 +18,10 @@ from cuda_on_cpu.steps import KERNELS
 from stand_in.cuda_cupy import CudaBackend, world
 
 from lenet_gpu.backend.backend import NumpyBackend
+from lenet_gpu.engine.cover import MOST_CLASSES
 from lenet_gpu.engine.cuda.buffers import coming_shares
-from lenet_gpu.engine.cuda.device import covers
 from lenet_gpu.engine.cuda.engine import CudaEngine
-from lenet_gpu.engine.cuda.source import MOST_CLASSES, kernel_source, sizes
+from lenet_gpu.engine.cuda.source import kernel_source, sizes
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.engine.select import make_engine
 from lenet_gpu.errors import InputError
@@ -136,7 +136,7 @@ def test_labels_go_up_to_none_of_the_classes() -> None:
 
 @pytest.mark.usefixtures("device")
 def test_more_classes_than_the_kernels_know_are_refused() -> None:
-    backend = CudaBackend()
-    most, more = (LeNet5(backend=backend, classes=MOST_CLASSES + k) for k in (0, 1))
-    assert covers(most, backend) is None
-    assert covers(more, backend) == "the kernels know up to 64 classes, not 65"
+    most, more = (LeNet5(backend=CudaBackend(), classes=MOST_CLASSES + k) for k in (0, 1))
+    assert CudaEngine(most, GradientDescent()).outputs(digits()[0][:2]).shape == (2, 64)
+    with pytest.raises(InputError, match=r"found 65 classes, .* take the engine 'layered'"):
+        CudaEngine(more, GradientDescent())

@@ -15,11 +15,11 @@ from pathlib import Path
 import pytest
 from cuda_on_cpu import nvrtc
 
+from lenet_gpu.engine.cover import MOST_CLASSES
 from lenet_gpu.engine.cuda.source import (
     HEADS,
     INFER,
     KERNEL_FOLDER,
-    MOST_CLASSES,
     OPTIONS,
     THREADS,
     TRAIN_IMAGES,

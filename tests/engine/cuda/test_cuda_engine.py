@@ -12,12 +12,12 @@ from lenet_gpu.augment.augmentation import STANDARD
 from lenet_gpu.backend.backend import NumpyBackend
 from lenet_gpu.engine.cuda import engine as cuda
 from lenet_gpu.engine.cuda.buffers import Schedule
-from lenet_gpu.engine.cuda.engine import CudaEngine, covers
+from lenet_gpu.engine.cuda.device import covers
+from lenet_gpu.engine.cuda.engine import CudaEngine
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.errors import BackendError, InputError, TrainingError
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.optim import GradientDescent, Nesterov
-from lenet_gpu.nn.sdlm import SDLM
 from lenet_gpu.paper import NOT_A_DIGIT
 
 N, STEPS = 67, 4
@@ -352,36 +352,36 @@ def test_the_training_set_is_not_uploaded_again_for_its_evaluation(digits):
 # ---- what is covered
 
 
-def test_covers_tells_why_not(digits):
+def test_covers_tells_what_the_device_can_not_do():
     backend = CudaBackend()
-    network = LeNet5(backend=backend)
-    assert covers(network, backend, GradientDescent()) is None
-    assert covers(network, backend, Nesterov()) is None
-    assert covers(network, backend, SDLM()) is None
+    network, paper = LeNet5(backend=backend), LeNet5("paper", backend)
+    assert covers(network, backend) is covers(paper, backend) is None
     assert "'cpu'" in covers(LeNet5(), NumpyBackend())
-    assert "float64" in covers(LeNet5(backend=backend, dtype="float64"), backend)
+    for variant in ("modern", "paper"):
+        assert "float64" in covers(LeNet5(variant, backend, dtype="float64"), backend)
+    world.shared_limit = 54720
+    assert covers(network, backend) is covers(paper, backend) is None
+    more = LeNet5(backend=backend, classes=11)
+    assert covers(more, backend) == "the GPU gives a block 54720 bytes of shared memory, the kernels need 54736"
+
+
+def test_a_network_or_an_optimiser_that_the_kernels_do_not_know_is_refused():
+    """What differs is found by the comparison that all fast engines share."""
 
     class Momentum(GradientDescent):
-        pass
+        """Another rule."""
 
-    assert "Momentum" in covers(network, backend, Momentum())
+    backend = CudaBackend()
+    network = LeNet5(backend=backend)
+    with pytest.raises(InputError, match=r"engine 'cuda': found .*Momentum.*'layered'"):
+        CudaEngine(network, Momentum())
     network.loss = "map"
-    assert "'map' does not fit the variant 'modern'" in covers(network, backend)
-    network.loss = "cross_entropy"
-    paper = LeNet5("paper", backend)
-    for loss in ("rbf", "map"):
-        paper.loss = loss
-        assert covers(paper, backend, SDLM()) is None
-    paper.loss = "cross_entropy"
-    assert "'cross_entropy' does not fit the variant 'paper'" in covers(paper, backend)
-    assert "float64" in covers(LeNet5("paper", backend, dtype="float64"), backend)
-    world.shared_limit = 48 * 1024
-    assert "the kernels need 54720" in covers(network, backend)
-
-
-def test_a_network_that_is_not_covered_is_refused():
+    with pytest.raises(InputError, match=r"engine 'cuda': found .*the loss.*'layered'"):
+        CudaEngine(network, GradientDescent())
     with pytest.raises(InputError, match=r"engine 'cuda': found .*'cpu'.*'layered'"):
         CudaEngine(LeNet5(), GradientDescent())
+    with pytest.raises(InputError, match=r"engine 'cuda': found .*float64.*'layered'"):
+        CudaEngine(LeNet5(backend=backend, dtype="float64"), GradientDescent())
 
 
 # ---- errors
