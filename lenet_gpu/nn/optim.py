@@ -133,6 +133,3 @@ class Nesterov(Optimizer):
         kept = parameters.copy()
         parameters[...] = average
         average[...] = kept
-
-
-GradientDescent = SGD

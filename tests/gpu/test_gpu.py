@@ -21,7 +21,7 @@ from lenet_gpu.engine.cuda.source import HEADS
 from lenet_gpu.engine.select import make_engine
 from lenet_gpu.errors import TrainingError
 from lenet_gpu.nn.lenet5 import LeNet5
-from lenet_gpu.nn.optim import GradientDescent
+from lenet_gpu.nn.optim import SGD
 
 pytestmark = pytest.mark.gpu
 
@@ -32,7 +32,7 @@ def digits(mnist):
 
 
 def test_the_cuda_engine_is_what_a_gpu_gets(gpu):
-    with make_engine(LeNet5(backend=gpu), GradientDescent()) as engine:
+    with make_engine(LeNet5(backend=gpu), SGD()) as engine:
         assert engine.name == "cuda"
 
 

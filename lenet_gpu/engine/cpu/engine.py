@@ -19,8 +19,8 @@ from lenet_gpu.nn.lenet5 import VARIANTS
 from lenet_gpu.storage.shared_memory import file_behind
 
 if TYPE_CHECKING:
-    from lenet_gpu.nn.lenet5 import LeNet5
-    from lenet_gpu.nn.optim import GradientDescent
+    from lenet_gpu.nn.network import Network
+    from lenet_gpu.nn.optim import Optimizer
 
 MOST_SHARDS = 4
 """Shards of a large batch for each worker: one that is held up can be helped with the others."""
@@ -32,7 +32,7 @@ MOST_CLASSES = 64
 """Classes that the output layer's calls are tested with."""
 
 
-def workers_know(optimizer: GradientDescent | None) -> bool:
+def workers_know(optimizer: Optimizer | None) -> bool:
     """Tell whether worker processes can build an optimizer: exactly the package's own, or none."""
     return optimizer is None or type(optimizer) in OPTIMIZERS.values()
 
@@ -69,7 +69,7 @@ class CpuEngine(Engine):
 
     name = "cpu_plan"
 
-    def __init__(self, network: LeNet5, optimizer: GradientDescent | None = None, threads: int | None = None) -> None:
+    def __init__(self, network: Network, optimizer: Optimizer | None = None, threads: int | None = None) -> None:
         super().__init__(network, optimizer)
         if not workers_know(optimizer):
             raise InputError(
@@ -83,7 +83,7 @@ class CpuEngine(Engine):
         self._loaded: np.ndarray | None = None  # the array that is the training set
 
     @staticmethod
-    def covers(network: LeNet5) -> str | None:
+    def covers(network: Network) -> str | None:
         """Say why prepared plans can't run a network; None if they can."""
         if network.backend.name != "cpu":
             return f"the {network.backend.name} backend"

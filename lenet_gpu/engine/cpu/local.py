@@ -15,8 +15,8 @@ from lenet_gpu.engine.cpu.spec import PIXELS, NetworkSpec, check_pixels
 from lenet_gpu.engine.cpu.threads import ThreadPlans
 
 if TYPE_CHECKING:
-    from lenet_gpu.nn.lenet5 import LeNet5
-    from lenet_gpu.nn.optim import GradientDescent
+    from lenet_gpu.nn.network import Network
+    from lenet_gpu.nn.optim import Optimizer
 
 EVALUATION_BATCH = 32 * CHUNK
 """Images between two reports of progress where there is nothing to train."""
@@ -38,7 +38,7 @@ class LocalEngine(Engine):
 
     name = "cpu_plan"
 
-    def __init__(self, network: LeNet5, optimizer: GradientDescent | None = None) -> None:
+    def __init__(self, network: Network, optimizer: Optimizer | None = None) -> None:
         super().__init__(network, optimizer)
         self._inference = {
             form: ThreadPlans(partial(CpuPlan.of, network, images=form)) for form in ("uint8", "float")

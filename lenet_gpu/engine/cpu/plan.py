@@ -28,7 +28,7 @@ from lenet_gpu.nn.losses import softmax
 from lenet_gpu.paper import INPUT_SIZE, SQUASH_A
 
 if TYPE_CHECKING:
-    from lenet_gpu.nn.lenet5 import LeNet5
+    from lenet_gpu.nn.network import Network
 
 CHUNK = 32
 """Images computed at once: enough for long runs and full-speed products, few enough for the caches. (With 64
@@ -79,7 +79,7 @@ class CpuPlan:
 
     @classmethod
     def of(
-        cls, network: LeNet5, targets: Sequence[np.ndarray] = (), *, capacity: int = CHUNK, images: str = "uint8"
+        cls, network: Network, targets: Sequence[np.ndarray] = (), *, capacity: int = CHUNK, images: str = "uint8"
     ) -> CpuPlan:
         """Make the plan of a network on the CPU, which reads the network's parameters; arguments as above."""
         return cls(NetworkSpec.of(network), network.parameters, targets, capacity=capacity, images=images)

@@ -15,7 +15,7 @@ from lenet_gpu.nn.layer import named_views
 from lenet_gpu.paper import IMAGE_SIZE, INPUT_SIZE
 
 if TYPE_CHECKING:
-    from lenet_gpu.nn.lenet5 import LeNet5
+    from lenet_gpu.nn.network import Network
 
 PIXELS = IMAGE_SIZE * IMAGE_SIZE
 GRID = INPUT_SIZE * INPUT_SIZE
@@ -46,7 +46,7 @@ class NetworkSpec:
     classes: int
 
     @classmethod
-    def of(cls, network: LeNet5) -> NetworkSpec:
+    def of(cls, network: Network) -> NetworkSpec:
         """Take the facts from a network."""
         return cls(
             shapes={name: tuple(shape) for name, shape in network.shapes.items()},

@@ -13,7 +13,7 @@ from lenet_gpu.nn.optim import Nesterov
 from lenet_gpu.nn.sdlm import SDLM
 
 if TYPE_CHECKING:
-    from lenet_gpu.nn.optim import GradientDescent
+    from lenet_gpu.nn.optim import Optimizer
 
 Array = Any
 
@@ -141,7 +141,7 @@ def plain_rule(buffers: EpochBuffers) -> tuple[Any, ...]:
     return (np.int32(0), dummy, dummy, zero, zero, dummy)
 
 
-def rule_of(optimizer: GradientDescent, buffers: EpochBuffers) -> tuple[Any, ...]:
+def rule_of(optimizer: Optimizer, buffers: EpochBuffers) -> tuple[Any, ...]:
     """Return the update kernel's arguments for an optimiser.
 
     Args:
@@ -162,7 +162,7 @@ def rule_of(optimizer: GradientDescent, buffers: EpochBuffers) -> tuple[Any, ...
     return plain
 
 
-def coming_shares(optimizer: GradientDescent, steps: int) -> np.ndarray | None:
+def coming_shares(optimizer: Optimizer, steps: int) -> np.ndarray | None:
     """Return the shares of the running average for the coming steps, (steps,) float64; None if there is none."""
     if not isinstance(optimizer, Nesterov):
         return None
@@ -172,7 +172,7 @@ def coming_shares(optimizer: GradientDescent, steps: int) -> np.ndarray | None:
     return np.full(steps, 1.0 - optimizer.average_decay)
 
 
-def count_steps(optimizer: GradientDescent, buffers: EpochBuffers) -> None:
+def count_steps(optimizer: Optimizer, buffers: EpochBuffers) -> None:
     """Add the finished steps of the epoch to the optimiser's own count, on the device and the current stream."""
     if "steps" in optimizer.state:
         optimizer.state["steps"] += buffers.counter[:1]  # the step of the kernel that works on images

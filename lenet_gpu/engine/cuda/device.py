@@ -14,10 +14,10 @@ from lenet_gpu.paper import CLASSES
 
 if TYPE_CHECKING:
     from lenet_gpu.backend.backend import Backend
-    from lenet_gpu.nn.lenet5 import LeNet5
+    from lenet_gpu.nn.network import Network
 
 
-def covers(network: LeNet5, backend: Backend) -> str | None:
+def covers(network: Network, backend: Backend) -> str | None:
     """Tell why this GPU can't run a network that the kernels know.
 
     That they know it, its layers, its loss and its optimiser, is for `engine.cover` to say beforehand.

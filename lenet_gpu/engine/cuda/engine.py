@@ -34,8 +34,8 @@ from lenet_gpu.errors import InputError
 from lenet_gpu.nn.inputs import check_images, check_labels
 
 if TYPE_CHECKING:
-    from lenet_gpu.nn.lenet5 import LeNet5
-    from lenet_gpu.nn.optim import GradientDescent
+    from lenet_gpu.nn.network import Network
+    from lenet_gpu.nn.optim import Optimizer
 
 PROGRESS_SECONDS = 0.2
 """Seconds between two readings of the losses for the progress bar; reading waits for the device."""
@@ -63,7 +63,7 @@ class CudaEngine(Engine):
     name = "cuda"
     graph_steps = GRAPH_STEPS
 
-    def __init__(self, network: LeNet5, optimizer: GradientDescent) -> None:
+    def __init__(self, network: Network, optimizer: Optimizer) -> None:
         super().__init__(network, optimizer)
         reason = first_difference(network) or unknown_optimizer(optimizer) or covers(network, network.backend)
         if reason is not None:

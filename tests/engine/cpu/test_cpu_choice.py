@@ -15,11 +15,11 @@ from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.engine.select import make_engine
 from lenet_gpu.errors import InputError
 from lenet_gpu.nn.lenet5 import LeNet5
-from lenet_gpu.nn.optim import GradientDescent, Nesterov
+from lenet_gpu.nn.optim import SGD, Nesterov
 from lenet_gpu.nn.sdlm import SDLM
 
 
-class SignDescent(GradientDescent):
+class SignDescent(SGD):
     """An optimizer of one's own: steps of equal size, damped by a state of its own."""
 
     def prepare(self, network):
@@ -36,7 +36,7 @@ class Renamed(Nesterov):
     """Inherits everything, and yet the workers' Nesterov is not it."""
 
 
-@pytest.mark.parametrize("kind", [GradientDescent, Nesterov, SDLM])
+@pytest.mark.parametrize("kind", [SGD, Nesterov, SDLM])
 def test_the_packages_optimizers_run_in_workers(kind):
     assert type(make_engine(LeNet5(), kind())) is CpuEngine
 
@@ -50,7 +50,7 @@ def test_ones_own_optimizer_runs_in_this_process(kind):
 
 def test_where_no_workers_can_be_started_it_runs_in_this_process(monkeypatch):
     monkeypatch.setattr(sys, "frozen", True, raising=False)  # as in a packaged app
-    engine = make_engine(LeNet5(), GradientDescent())
+    engine = make_engine(LeNet5(), SGD())
     assert type(engine) is LocalEngine
     assert engine.description == "cpu_plan (prepared NumPy calls, in this process)"
     assert (engine.name, engine.workers) == ("cpu_plan", 1)
@@ -80,9 +80,9 @@ def test_an_optimizer_of_the_users_script_ends_no_worker(tmp_path):
             import numpy as np
             from lenet_gpu import LeNet5, load_dataset
             from lenet_gpu.engine.select import make_engine
-            from lenet_gpu.nn.optim import GradientDescent
+            from lenet_gpu.nn.optim import SGD
 
-            class Nesterov(GradientDescent):  # a name that the package has, too
+            class Nesterov(SGD):  # a name that the package has, too
                 def update(self, parameters, gradients, learning_rate):
                     parameters -= np.float32(learning_rate) * np.sign(gradients)
 

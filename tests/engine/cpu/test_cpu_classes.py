@@ -9,7 +9,7 @@ from lenet_gpu.engine.cpu.local import LocalEngine
 from lenet_gpu.engine.cpu.plan import CpuPlan
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.nn.lenet5 import LeNet5
-from lenet_gpu.nn.optim import GradientDescent
+from lenet_gpu.nn.optim import SGD
 
 CLASSES = (2, 3, 26, 64)
 
@@ -68,7 +68,7 @@ def test_steps_of_the_engines_equal_the_layers(mnist, rng, classes, batch_size):
     results = []
     for kind, arguments in ((LayeredEngine, {}), (CpuEngine, {"threads": 2}), (LocalEngine, {})):
         net = network(classes)
-        with kind(net, GradientDescent(), **arguments) as engine:
+        with kind(net, SGD(), **arguments) as engine:
             engine.load(mnist.train.images[:3000], labels[:3000])
             losses = engine.train(order, batch_size, rates)
             outputs = engine.outputs(mnist.test.images[:130])

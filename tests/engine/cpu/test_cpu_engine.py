@@ -21,7 +21,7 @@ from lenet_gpu.engine.cpu.workers.worker import Worker
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.errors import TrainingError
 from lenet_gpu.nn.lenet5 import LeNet5
-from lenet_gpu.nn.optim import GradientDescent
+from lenet_gpu.nn.optim import SGD
 
 
 def rates(order, batch_size):
@@ -31,7 +31,7 @@ def rates(order, batch_size):
 def trained(engine_class, mnist, order, batch_size, **arguments):
     """A network after one pass over `order`, and the losses on the way."""
     net = LeNet5(seed=11)
-    with engine_class(net, GradientDescent(), **arguments) as engine:
+    with engine_class(net, SGD(), **arguments) as engine:
         engine.load(mnist.train.images, mnist.train.labels)
         losses = engine.train(order, batch_size, rates(order, batch_size))
     return net, losses
@@ -74,7 +74,7 @@ def test_float64_training_equals_the_layers(mnist, rng):
     nets = []
     for engine_class, arguments in ((LayeredEngine, {}), (CpuEngine, {"threads": 2})):
         net = LeNet5(seed=11, dtype="float64")
-        with engine_class(net, GradientDescent(), **arguments) as engine:
+        with engine_class(net, SGD(), **arguments) as engine:
             engine.load(mnist.train.images, mnist.train.labels)
             engine.train(order, 33, rates(order, 33))
         nets.append(net.parameters)
@@ -104,7 +104,7 @@ def test_a_sleeping_worker_holds_nobody_up_and_changes_nothing(mnist, rng):
     expected, expected_losses = trained(CpuEngine, mnist, order, 32, threads=2)
     net = LeNet5(seed=11)
     seen_while_asleep = []
-    with CpuEngine(net, GradientDescent(), threads=2) as engine:
+    with CpuEngine(net, SGD(), threads=2) as engine:
         engine.load(mnist.train.images, mnist.train.labels)
         sleeper = engine._pool.processes[1].pid
 
@@ -125,7 +125,7 @@ def test_a_sleeping_worker_holds_nobody_up_and_changes_nothing(mnist, rng):
 @pytest.mark.parametrize("n", [0, 1, 3, 64, 1001])
 def test_outputs_equal_the_layers(mnist, threads, n):
     net = LeNet5(seed=11)
-    with CpuEngine(net, GradientDescent(), threads=threads) as engine:
+    with CpuEngine(net, SGD(), threads=threads) as engine:
         done = []
         outputs = engine.outputs(mnist.test.images[:n], lambda count, _: done.append(count))
         assert outputs.shape == (n, 10)
@@ -139,7 +139,7 @@ def test_progress_shows_growing_losses_and_the_last_step(mnist, rng):
     order = rng.permutation(60000)[: 32 * 300]
     net = LeNet5(seed=11)
     calls = []
-    with CpuEngine(net, GradientDescent(), threads=2) as engine:
+    with CpuEngine(net, SGD(), threads=2) as engine:
         engine.load(mnist.train.images, mnist.train.labels)
         losses = engine.train(order, 32, rates(order, 32), lambda done, seen: calls.append((done, seen)))
     assert [done for done, _ in calls] == sorted({done for done, _ in calls})
@@ -152,11 +152,11 @@ def test_a_second_training_set_replaces_the_first(mnist, rng):
     order = rng.permutation(2000)
     net, other = LeNet5(seed=11), LeNet5(seed=11)
     small = mnist.train.images[-2000:], mnist.train.labels[-2000:]
-    with CpuEngine(net, GradientDescent(), threads=2) as engine:
+    with CpuEngine(net, SGD(), threads=2) as engine:
         engine.load(mnist.train.images, mnist.train.labels)
         engine.load(*small)
         engine.train(order, 100, rates(order, 100))
-    with LayeredEngine(other, GradientDescent()) as engine:
+    with LayeredEngine(other, SGD()) as engine:
         engine.load(*small)
         engine.train(order, 100, rates(order, 100))
     np.testing.assert_allclose(net.parameters, other.parameters, atol=2e-6)
@@ -165,7 +165,7 @@ def test_a_second_training_set_replaces_the_first(mnist, rng):
 def test_parameters_changed_between_calls_are_used(mnist, rng):
     net = LeNet5(seed=11)
     order = rng.permutation(60000)[:320]
-    with CpuEngine(net, GradientDescent(), threads=2) as engine:
+    with CpuEngine(net, SGD(), threads=2) as engine:
         engine.load(mnist.train.images, mnist.train.labels)
         first = engine.train(order, 32, rates(order, 32))
         net.set_parameters(LeNet5(seed=11).parameters)
@@ -187,7 +187,7 @@ def test_a_killed_worker_is_an_error_with_one_clear_line(mnist, rng, when):
     net = LeNet5(seed=11)
     before = net.host_parameters()
     order = rng.permutation(60000)
-    engine = CpuEngine(net, GradientDescent(), threads=2)
+    engine = CpuEngine(net, SGD(), threads=2)
     engine.load(mnist.train.images, mnist.train.labels)
     pids = [process.pid for process in engine._pool.processes]
 
@@ -211,7 +211,7 @@ def test_a_killed_worker_is_an_error_with_one_clear_line(mnist, rng, when):
 
 
 def test_a_failing_worker_says_what_happened(mnist):
-    engine = CpuEngine(LeNet5(seed=11), GradientDescent(), threads=2)
+    engine = CpuEngine(LeNet5(seed=11), SGD(), threads=2)
     with pytest.raises(TrainingError, match="_labels"):  # nothing loaded
         engine.train(np.arange(64), 32, np.full(2, 0.05))
     engine.close()
@@ -226,11 +226,11 @@ def start_training(tmp_path, *, epochs=1000):
             from lenet_gpu import load_dataset
             from lenet_gpu.engine.cpu.engine import CpuEngine
             from lenet_gpu.nn.lenet5 import LeNet5
-            from lenet_gpu.nn.optim import GradientDescent
+            from lenet_gpu.nn.optim import SGD
 
             data = load_dataset("mnist", download=False, progress=False)
             net = LeNet5(seed=11)
-            engine = CpuEngine(net, GradientDescent(), threads=2)
+            engine = CpuEngine(net, SGD(), threads=2)
             engine.load(data.train.images, data.train.labels)
             print(*(process.pid for process in engine._pool.processes), flush=True)
             order = np.tile(np.arange(60000), {epochs})
@@ -290,7 +290,7 @@ def test_ctrl_c_stops_after_a_whole_step_and_leaves_a_working_engine(tmp_path):
 
 def test_an_exception_of_progress_stops_and_is_passed_on(mnist):
     net = LeNet5(seed=11)
-    with CpuEngine(net, GradientDescent(), threads=2) as engine:
+    with CpuEngine(net, SGD(), threads=2) as engine:
         engine.load(mnist.train.images, mnist.train.labels)
         order = np.arange(60000)
 
@@ -315,8 +315,8 @@ def test_workers_need_no_main_guard_and_one_blas_thread_each(tmp_path):
             from pathlib import Path
             from lenet_gpu.engine.cpu.engine import CpuEngine
             from lenet_gpu.nn.lenet5 import LeNet5
-            from lenet_gpu.nn.optim import GradientDescent
-            engine = CpuEngine(LeNet5(), GradientDescent(), threads=2)
+            from lenet_gpu.nn.optim import SGD
+            engine = CpuEngine(LeNet5(), SGD(), threads=2)
             engine.load(np.zeros((64, 28, 28), np.uint8), np.zeros(64, int))
             engine.train(np.arange(64), 32, np.full(2, 0.1))
             for process in engine._pool.processes:
@@ -339,7 +339,7 @@ def test_workers_need_no_main_guard_and_one_blas_thread_each(tmp_path):
 
 def test_training_again_and_again_keeps_no_memory(mnist):
     """Neither mappings nor descriptors pile up in the coordinator or a worker."""
-    with CpuEngine(LeNet5(seed=11), GradientDescent(), threads=2) as engine:
+    with CpuEngine(LeNet5(seed=11), SGD(), threads=2) as engine:
         engine.load(mnist.train.images[:1000], mnist.train.labels[:1000])
 
         def counts():
@@ -415,7 +415,7 @@ def test_workers_share_the_cores_only_while_they_share_the_work(mnist, rng):
     """Steps of one image are taken by one worker: two such runs must be free to use two cores."""
     cores = sorted(os.sched_getaffinity(0))
     assert len(cores) > 1, "this test needs two cores"
-    with CpuEngine(LeNet5("paper", seed=1), GradientDescent(), threads=len(cores)) as engine:
+    with CpuEngine(LeNet5("paper", seed=1), SGD(), threads=len(cores)) as engine:
         engine.load(mnist.train.images, mnist.train.labels)
         first = None
         for batch_size, expected in ((64, {cores[0]}), (1, set(cores)), (64, {cores[0]})):

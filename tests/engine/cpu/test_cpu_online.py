@@ -11,7 +11,7 @@ from lenet_gpu.engine.cpu.online.plan import OnlinePlan
 from lenet_gpu.engine.cpu.spec import NetworkSpec
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.nn.lenet5 import LeNet5
-from lenet_gpu.nn.optim import GradientDescent
+from lenet_gpu.nn.optim import SGD
 from lenet_gpu.nn.sdlm import SDLM
 from lenet_gpu.paper import NOT_A_DIGIT
 
@@ -203,7 +203,7 @@ def test_the_engine_trains_as_the_layers_do(name, mnist):
 
 
 def test_plain_gradient_descent_one_image_a_step(mnist):
-    found, expected = (trained(kind, "rbf", 1, GradientDescent(), mnist)[0] for kind in (CpuEngine, LayeredEngine))
+    found, expected = (trained(kind, "rbf", 1, SGD(), mnist)[0] for kind in (CpuEngine, LayeredEngine))
     np.testing.assert_allclose(found, expected, atol=1e-10)
 
 

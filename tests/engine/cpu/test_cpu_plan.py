@@ -13,7 +13,7 @@ from lenet_gpu.engine.cpu.plan import CpuPlan
 from lenet_gpu.engine.cpu.weights import c3_index_maps
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.losses import cross_entropy
-from lenet_gpu.nn.optim import GradientDescent
+from lenet_gpu.nn.optim import SGD
 
 BATCHES = (1, 2, 31, 32, 33, 256, 1000)
 TOLERANCE = {"float32": 1e-4, "float64": 2e-12}
@@ -95,9 +95,9 @@ def test_fifty_steps_of_gradient_descent_equal_the_layers(mnist, rng):
     for _ in range(50):
         chosen = rng.permutation(len(labels))[:32]
         plan.gradients(images, labels, chosen, 1.0 / 32)
-        GradientDescent().update(net.parameters, gradients, 0.05)
+        SGD().update(net.parameters, gradients, 0.05)
         other.loss_backward(mnist.train.images[chosen], labels[chosen])
-        GradientDescent().update(other.parameters, other.gradients, 0.05)
+        SGD().update(other.parameters, other.gradients, 0.05)
     np.testing.assert_allclose(net.parameters, other.parameters, atol=1e-12)
     assert np.abs(net.parameters - network("float64").parameters).max() > 1e-2
 

@@ -26,7 +26,7 @@ from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.engine.select import make_engine
 from lenet_gpu.errors import InputError
 from lenet_gpu.nn.lenet5 import LeNet5
-from lenet_gpu.nn.optim import GradientDescent, Nesterov
+from lenet_gpu.nn.optim import SGD, Nesterov
 
 CLASSES = (2, 3, 26, 64)
 
@@ -109,7 +109,7 @@ def test_training_and_outputs_of_letters_agree_with_the_layered_engine() -> None
     """Two epochs: graphs, and a smaller last batch; every fifth image shows none of the 26 classes."""
     images, labels = digits()[0][:60], labels_of(26)[:60]
     networks = [LeNet5(backend=backend, seed=2, classes=26) for backend in (CudaBackend(), NumpyBackend())]
-    engines = [make_engine(networks[0], GradientDescent()), LayeredEngine(networks[1], GradientDescent())]
+    engines = [make_engine(networks[0], SGD()), LayeredEngine(networks[1], SGD())]
     assert engines[0].name == "cuda"
     for engine in engines:
         engine.load(images, labels)
@@ -127,7 +127,7 @@ def test_training_and_outputs_of_letters_agree_with_the_layered_engine() -> None
 
 @pytest.mark.usefixtures("device")
 def test_labels_go_up_to_none_of_the_classes() -> None:
-    engine = CudaEngine(LeNet5(backend=CudaBackend(), classes=26), GradientDescent())
+    engine = CudaEngine(LeNet5(backend=CudaBackend(), classes=26), SGD())
     engine.load(digits()[0][:3], np.array([0, 25, 26]))
     for wrong in (27, -1):
         with pytest.raises(InputError, match=r"labels: found .* expected 0 to 26"):
@@ -137,6 +137,6 @@ def test_labels_go_up_to_none_of_the_classes() -> None:
 @pytest.mark.usefixtures("device")
 def test_more_classes_than_the_kernels_know_are_refused() -> None:
     most, more = (LeNet5(backend=CudaBackend(), classes=MOST_CLASSES + k) for k in (0, 1))
-    assert CudaEngine(most, GradientDescent()).outputs(digits()[0][:2]).shape == (2, 64)
+    assert CudaEngine(most, SGD()).outputs(digits()[0][:2]).shape == (2, 64)
     with pytest.raises(InputError, match=r"found 65 classes, .* take the engine 'layered'"):
-        CudaEngine(more, GradientDescent())
+        CudaEngine(more, SGD())

@@ -17,7 +17,7 @@ from lenet_gpu.engine.cuda.engine import CudaEngine
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.errors import BackendError, InputError, TrainingError
 from lenet_gpu.nn.lenet5 import LeNet5
-from lenet_gpu.nn.optim import GradientDescent, Nesterov
+from lenet_gpu.nn.optim import SGD, Nesterov
 from lenet_gpu.paper import NOT_A_DIGIT
 
 N, STEPS = 67, 4
@@ -49,7 +49,7 @@ def nesterov(network):
 
 def make(digits=None, seed=2, rule=None):
     network = LeNet5(backend=CudaBackend(), seed=seed)
-    engine = CudaEngine(network, GradientDescent() if rule is None else rule(network))
+    engine = CudaEngine(network, SGD() if rule is None else rule(network))
     if digits is not None:
         engine.load(*digits)
     return engine
@@ -63,7 +63,7 @@ def train(engine, epochs=1, batch_size=4, n=N, **options):
 
 def test_training_agrees_with_the_layered_engine(digits):
     """Two epochs of 17 steps: four graphs, then a single step with 3 images."""
-    readable = LayeredEngine(LeNet5(seed=2, backend=NumpyBackend()), GradientDescent())
+    readable = LayeredEngine(LeNet5(seed=2, backend=NumpyBackend()), SGD())
     readable.load(*digits)
     engine = make(digits)
     for losses, expected in zip(train(engine, 2), train(readable, 2), strict=True):
@@ -368,7 +368,7 @@ def test_covers_tells_what_the_device_can_not_do():
 def test_a_network_or_an_optimiser_that_the_kernels_do_not_know_is_refused():
     """What differs is found by the comparison that all fast engines share."""
 
-    class Momentum(GradientDescent):
+    class Momentum(SGD):
         """Another rule."""
 
     backend = CudaBackend()
@@ -377,11 +377,11 @@ def test_a_network_or_an_optimiser_that_the_kernels_do_not_know_is_refused():
         CudaEngine(network, Momentum())
     network.loss = "map"
     with pytest.raises(InputError, match=r"engine 'cuda': found .*the loss.*'layered'"):
-        CudaEngine(network, GradientDescent())
+        CudaEngine(network, SGD())
     with pytest.raises(InputError, match=r"engine 'cuda': found .*'cpu'.*'layered'"):
-        CudaEngine(LeNet5(), GradientDescent())
+        CudaEngine(LeNet5(), SGD())
     with pytest.raises(InputError, match=r"engine 'cuda': found .*float64.*'layered'"):
-        CudaEngine(LeNet5(backend=backend, dtype="float64"), GradientDescent())
+        CudaEngine(LeNet5(backend=backend, dtype="float64"), SGD())
 
 
 # ---- errors

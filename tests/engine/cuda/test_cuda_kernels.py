@@ -22,7 +22,7 @@ from lenet_gpu.engine.cuda.buffers import coming_shares
 from lenet_gpu.engine.cuda.source import INFER, kernel_source, sizes
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.nn.lenet5 import LeNet5
-from lenet_gpu.nn.optim import GradientDescent, Nesterov
+from lenet_gpu.nn.optim import SGD, Nesterov
 from lenet_gpu.paper import C3_TABLE, NOT_A_DIGIT
 
 HARNESS = Path(harness.__file__).parent
@@ -102,7 +102,7 @@ def test_twenty_steps_on_real_digits_agree_with_the_layered_engine() -> None:
     network = LeNet5(seed=4)
     steps = make_steps(order, 32)
     steps.parameters = network.host_parameters()
-    engine = LayeredEngine(network, GradientDescent())
+    engine = LayeredEngine(network, SGD())
     engine.load(images, labels)
     losses = engine.train(order, 32, rates)
     steps.run()

@@ -30,7 +30,7 @@ from lenet_gpu.engine.cuda.source import kernel_source, sizes
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.engine.select import make_engine
 from lenet_gpu.nn.lenet5 import LeNet5
-from lenet_gpu.nn.optim import GradientDescent, Nesterov
+from lenet_gpu.nn.optim import SGD, Nesterov
 from lenet_gpu.nn.sdlm import SDLM
 from lenet_gpu.paper import CODES, NOT_A_DIGIT, RUBBISH_PENALTY
 from lenet_gpu.training import recipes
@@ -177,7 +177,7 @@ def _device(monkeypatch):
 
 RULES = {
     "sdlm": (lambda: SDLM(samples=20), 1e-3),
-    "plain": (GradientDescent, 1e-3),
+    "plain": (SGD, 1e-3),
     "nesterov": (lambda: Nesterov(0.9, 0.01, 0.8), 1e-4),
 }
 """Optimisers, and learning rates at which they do not diverge."""
@@ -231,7 +231,7 @@ def test_training_agrees_with_the_layered_engine(loss, rule, batch_size, distort
 def test_outputs_are_those_of_the_network():
     images = digits()[0][:9]
     network, readable = LeNet5("paper", CudaBackend(), seed=2), LeNet5("paper", seed=2)
-    with CudaEngine(network, GradientDescent()) as engine:
+    with CudaEngine(network, SGD()) as engine:
         np.testing.assert_allclose(engine.outputs(images), readable.outputs(images), rtol=1e-6)
 
 

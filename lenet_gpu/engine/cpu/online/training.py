@@ -8,7 +8,7 @@ import numpy as np
 
 from lenet_gpu.engine.cpu.online.plan import OnlinePlan
 from lenet_gpu.engine.cpu.spec import NetworkSpec
-from lenet_gpu.nn.optim import GradientDescent
+from lenet_gpu.nn.optim import SGD, Optimizer
 from lenet_gpu.nn.sdlm import SDLM
 from lenet_gpu.paper import CLASSES, IMAGE_SIZE, INPUT_SIZE
 
@@ -16,7 +16,7 @@ CHUNK = 64
 """Steps between two calls of `go_on`, and images distorted at once."""
 
 
-def covers_step(network: NetworkSpec, optimizer: GradientDescent, batch_size: int, labels: np.ndarray) -> bool:
+def covers_step(network: NetworkSpec, optimizer: Optimizer, batch_size: int, labels: np.ndarray) -> bool:
     """Tell whether a training's steps can be taken by an OnlinePlan.
 
     Args:
@@ -28,7 +28,7 @@ def covers_step(network: NetworkSpec, optimizer: GradientDescent, batch_size: in
     return (
         network.output == "rbf"
         and batch_size == 1
-        and type(optimizer) in (GradientDescent, SDLM)
+        and type(optimizer) in (SGD, SDLM)
         and (network.loss == "map" or bool((labels < CLASSES).all()))
     )
 
@@ -42,7 +42,7 @@ class OnlineTraining:
         optimizer: One that `covers_step` approves of.
     """
 
-    def __init__(self, network: NetworkSpec, parameters: np.ndarray, optimizer: GradientDescent) -> None:
+    def __init__(self, network: NetworkSpec, parameters: np.ndarray, optimizer: Optimizer) -> None:
         self._parameters, self._optimizer = parameters, optimizer
         self._plan = OnlinePlan(network)
 

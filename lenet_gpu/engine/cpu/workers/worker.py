@@ -14,10 +14,10 @@ from lenet_gpu.engine.cpu.spec import NetworkSpec
 from lenet_gpu.engine.cpu.workers.cores import keep_to_core, own_cores
 from lenet_gpu.engine.cpu.workers.shared import SharedArrays
 from lenet_gpu.engine.cpu.workers.team import EVALUATION_BATCH, Team, offer_core
-from lenet_gpu.nn.optim import GradientDescent, Nesterov
+from lenet_gpu.nn.optim import SGD, Nesterov
 from lenet_gpu.nn.sdlm import SDLM
 
-OPTIMIZERS: dict[str, type[GradientDescent]] = {kind.__name__: kind for kind in (GradientDescent, Nesterov, SDLM)}
+OPTIMIZERS: dict[str, type[SGD]] = {kind.__name__: kind for kind in (SGD, Nesterov, SDLM)}
 """Optimizers that a worker can build from their `settings`, by name. A class of the user's script is not to be found
 in another process; whoever has one trains without workers."""
 
@@ -55,7 +55,7 @@ class Worker:
             {name: model[f"own.{name}"][worker] for name in self._given} for worker in range(settings["workers"])
         ]
         self._own = self._arrays[rank]
-        kind, arguments = settings["optimizer"] or (GradientDescent.__name__, {})
+        kind, arguments = settings["optimizer"] or (SGD.__name__, {})
         self._optimizer = OPTIMIZERS[kind](**arguments)
         self._optimizer.state = {name: array for name, array in self._own.items() if name != "parameters"}
         self._total = np.empty_like(self._own["parameters"])
