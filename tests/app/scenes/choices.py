@@ -1,0 +1,33 @@
+"""Settings: taken on at once, and kept."""
+
+from acting import ONE, draw, tap
+
+
+def scene(app):
+    view, commands, session, seen = app.view, app.commands, app.session, {}
+    page = app.view.page
+    yield 0.1
+    draw(page, ONE)
+    commands.open_pane("more")
+    yield 0.1
+    more = view.panes["more"]
+    tap(more.steppers["pen"][2])
+    seen["pen"] = [session.settings.pen_width, page.pen_width]
+    commands.change(language="he")
+    yield 0.1
+    seen["hebrew"] = [
+        view.tabs["answer"].font_name,
+        view.answer.ids.headline.halign,
+        any("\u0590" <= c <= "\u05ff" for c in view.tabs["teach"].text),
+    ]
+    commands.change(language="de")
+    commands.change(left_handed=True)
+    yield 0.05
+    seen["left_handed"] = view.tool_row.children[-1] is view.tools["number"]
+    commands.copy()
+    seen["copied"] = view.answer.note
+    from app.settings import Settings
+
+    kept = Settings.load(session.settings.folder)
+    seen["kept"] = [kept.language, kept.left_handed, kept.pen_width]
+    return seen
