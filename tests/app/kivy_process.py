@@ -62,8 +62,13 @@ def finish(process, timeout=300):
         output, _ = process.communicate()
         raise AssertionError(f"the scene did not end:\n{output[-6000:]}") from None
     assert process.returncode == 0, output[-6000:]
+    return result_in(output)
+
+
+def result_in(output):
+    """Find a scene's result in what its process said."""
     assert SEPARATOR in output, output[-6000:]
-    return json.loads(output.split(SEPARATOR)[1])
+    return json.JSONDecoder().raw_decode(output.split(SEPARATOR)[1])[0]
 
 
 def play(scene, folder, driver, timeout=300, **options):

@@ -50,5 +50,5 @@ if "error" in outcome:
     sys.exit(1)
 from kivy_process import SEPARATOR  # noqa: E402
 
-print(SEPARATOR)
-print(json.dumps(outcome["result"]))
+# In one piece: what threads say at the end (a provider's listener, say) goes to the same pipe.
+print(f"\n{SEPARATOR}{json.dumps(outcome['result'])}", flush=True)

@@ -1,6 +1,5 @@
 """Input as it really comes: a mouse through X, two fingers through TUIO, no point lost at 5 frames a second."""
 
-import json
 import os
 import socket
 import subprocess
@@ -8,7 +7,7 @@ import threading
 import time
 
 import pytest
-from kivy_process import SEPARATOR, finish, play, start
+from kivy_process import finish, play, result_in, start
 
 
 def test_no_point_of_a_mouse_is_lost_at_five_frames_a_second(tmp_path):
@@ -113,7 +112,7 @@ def test_a_real_mouse_draws_clicks_and_real_keys_work(tmp_path, display):
     reader.join(20)
     process.stdout.close()
     assert process.returncode == 0, rest[0][-4000:]
-    states = json.loads(rest[0].split(SEPARATOR)[1])["states"]
+    states = result_in(rest[0])["states"]
     counts = [state[0] for state in states]
     begins = [state[4] for state in states if state[4]]
     assert max(abs(begins[0][0] - x), abs(begins[0][1] - y)) < 1.5, begins[0]
