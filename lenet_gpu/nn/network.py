@@ -416,7 +416,7 @@ class Network:
             InputError: Images of another shape or dtype.
         """
         images = check_images(images)
-        reader = self.reader() if images.dtype == np.uint8 else None
+        reader = self.reader()
         return self.readable_outputs(images) if reader is None else reader.outputs(images)
 
     def forward(self, images: Any) -> np.ndarray:
@@ -477,7 +477,7 @@ class Network:
             InputError: Images of another shape or dtype, or a layer that does not exist.
         """
         checked = check_images(images)
-        reader = self.reader() if checked.dtype == np.uint8 else None
+        reader = self.reader()
         found = (self.readable_activations if reader is None else reader.activations)(checked, names)
         return {name: array[0] for name, array in found.items()} if np.ndim(images) == 2 else found
 

@@ -12,7 +12,7 @@ class Reader(Protocol):
     """An engine as a network sees it: inference alone."""
 
     def outputs(self, images: np.ndarray) -> np.ndarray:
-        """Compute scores, (n, 28, 28) uint8 -> (n, classes); see `Network.outputs`."""
+        """Compute scores, (n, 28, 28) uint8 or float -> (n, classes); see `Network.outputs`."""
 
     def activations(self, images: np.ndarray, names: Sequence[str] | None) -> dict[str, np.ndarray]:
         """Compute the outputs of layers by name, (n, ...) each; see `Network.activations`."""

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from lenet_gpu.engine.base import Engine, Progress
+from lenet_gpu.engine.cover import unknown_optimizer
 from lenet_gpu.engine.cpu.plan import CHUNK
 from lenet_gpu.engine.cpu.spec import PIXELS, NetworkSpec, check_pixels
 from lenet_gpu.engine.cpu.workers.cores import default_workers
 from lenet_gpu.engine.cpu.workers.pool import WorkerPool
 from lenet_gpu.engine.cpu.workers.team import EVALUATION_BATCH, VERSION, status_words
-from lenet_gpu.engine.cpu.workers.worker import OPTIMIZERS
 from lenet_gpu.errors import InputError
-from lenet_gpu.nn.lenet5 import VARIANTS
 from lenet_gpu.storage.shared_memory import file_behind
 
 if TYPE_CHECKING:
@@ -27,14 +26,6 @@ MOST_SHARDS = 4
 
 SMALLEST_SHARE = 4
 """Images of a batch for which a worker is worth its share of the waiting."""
-
-MOST_CLASSES = 64
-"""Classes that the output layer's calls are tested with."""
-
-
-def workers_know(optimizer: Optimizer | None) -> bool:
-    """Tell whether worker processes can build an optimizer: exactly the package's own, or none."""
-    return optimizer is None or type(optimizer) in OPTIMIZERS.values()
 
 
 class _Epoch(NamedTuple):
@@ -64,33 +55,20 @@ class CpuEngine(Engine):
         threads: Number of workers; one a core if None.
 
     Raises:
-        InputError: The optimizer is of a class that the workers do not know: use `LocalEngine`.
+        InputError: A network that the plans do not know, or an optimizer that the workers do not.
     """
 
     name = "cpu_plan"
 
     def __init__(self, network: Network, optimizer: Optimizer | None = None, threads: int | None = None) -> None:
         super().__init__(network, optimizer)
-        if not workers_know(optimizer):
-            raise InputError(
-                "optimizer",
-                found=type(optimizer).__name__,
-                expected=f"exactly one of {', '.join(OPTIMIZERS)}, which worker processes can build",
-                remedy="use LocalEngine",
-            )
+        unknown = unknown_optimizer(optimizer)
+        if unknown is not None:
+            raise InputError(f"engine {self.name}", found=unknown, remedy="take LocalEngine, which needs no workers")
+        NetworkSpec.of(network)  # refuses what the plans do not know
         self.workers = threads or default_workers()
         self._pool: WorkerPool | None = None  # started with the first images
         self._loaded: np.ndarray | None = None  # the array that is the training set
-
-    @staticmethod
-    def covers(network: Network) -> str | None:
-        """Say why prepared plans can't run a network; None if they can."""
-        if network.backend.name != "cpu":
-            return f"the {network.backend.name} backend"
-        if network.classes > MOST_CLASSES:
-            return f"{network.classes} classes, more than {MOST_CLASSES}"
-        fitting = network.loss in VARIANTS[network.variant].losses
-        return None if fitting else f"the loss {network.loss} for the network {network.variant}"
 
     @property
     def description(self) -> str:

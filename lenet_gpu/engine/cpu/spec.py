@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lenet_gpu.engine.cover import first_difference, variant_of
 from lenet_gpu.engine.cpu.ops import Products
 from lenet_gpu.engine.cpu.squash import ByExp, ByTanh, Squash
 from lenet_gpu.errors import InputError
@@ -47,13 +48,21 @@ class NetworkSpec:
 
     @classmethod
     def of(cls, network: Network) -> NetworkSpec:
-        """Take the facts from a network."""
+        """Take the facts from a network.
+
+        Raises:
+            InputError: It is not the LeNet-5 that the engine knows, or not on the CPU.
+        """
+        backend = network.backend.name
+        reason = f"the {backend} backend" if backend != "cpu" else first_difference(network)
+        if reason is not None:
+            raise InputError("engine cpu_plan", found=reason, remedy="take the engine auto or layered")
         return cls(
             shapes={name: tuple(shape) for name, shape in network.shapes.items()},
             dtype=str(network.dtype),
             background=network.background,
             ink=network.ink,
-            output="softmax" if "output.weight" in network.shapes else "rbf",  # codes are fixed: no parameters
+            output="rbf" if variant_of(network) == "paper" else "softmax",
             loss=network.loss,
             classes=network.classes,
         )

@@ -63,7 +63,7 @@ class CudaEngine(Engine):
     name = "cuda"
     graph_steps = GRAPH_STEPS
 
-    def __init__(self, network: Network, optimizer: Optimizer) -> None:
+    def __init__(self, network: Network, optimizer: Optimizer | None = None) -> None:
         super().__init__(network, optimizer)
         reason = first_difference(network) or unknown_optimizer(optimizer) or covers(network, network.backend)
         if reason is not None:

@@ -8,6 +8,7 @@ from lenet_gpu.engine.cpu.engine import CpuEngine
 from lenet_gpu.engine.cpu.local import LocalEngine
 from lenet_gpu.engine.cpu.plan import CpuPlan
 from lenet_gpu.engine.layered import LayeredEngine
+from lenet_gpu.errors import InputError
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.optim import SGD
 
@@ -81,5 +82,6 @@ def test_steps_of_the_engines_equal_the_layers(mnist, rng, classes, batch_size):
 
 
 def test_more_classes_than_tested_are_refused():
-    assert CpuEngine.covers(LeNet5(classes=64)) is None
-    assert CpuEngine.covers(LeNet5(classes=65)) == "65 classes, more than 64"
+    CpuEngine(LeNet5(classes=64)).close()
+    with pytest.raises(InputError, match="65 classes, not 2 to 64"):
+        CpuEngine(LeNet5(classes=65))

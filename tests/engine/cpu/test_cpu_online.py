@@ -10,6 +10,7 @@ from lenet_gpu.engine.cpu.online.layout import OWN_SIZE, index_map
 from lenet_gpu.engine.cpu.online.plan import OnlinePlan
 from lenet_gpu.engine.cpu.spec import NetworkSpec
 from lenet_gpu.engine.layered import LayeredEngine
+from lenet_gpu.errors import InputError
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.optim import SGD
 from lenet_gpu.nn.sdlm import SDLM
@@ -248,6 +249,6 @@ def test_without_worker_processes_the_bytes_are_the_same(mnist, distorted):
 
 def test_a_loss_that_does_not_fit_the_network_is_refused():
     net = LeNet5("paper")
-    assert CpuEngine.covers(net) is None
     net.loss = "cross_entropy"
-    assert CpuEngine.covers(net) == "the loss cross_entropy for the network paper"
+    with pytest.raises(InputError, match="the loss is cross_entropy, not rbf or map"):
+        CpuEngine(net)

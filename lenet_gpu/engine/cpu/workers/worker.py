@@ -8,16 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from lenet_gpu.engine import cover
 from lenet_gpu.engine.cpu.online.training import OnlineTraining, covers_step
 from lenet_gpu.engine.cpu.plan import CpuPlan
 from lenet_gpu.engine.cpu.spec import NetworkSpec
 from lenet_gpu.engine.cpu.workers.cores import keep_to_core, own_cores
 from lenet_gpu.engine.cpu.workers.shared import SharedArrays
 from lenet_gpu.engine.cpu.workers.team import EVALUATION_BATCH, Team, offer_core
-from lenet_gpu.nn.optim import SGD, Nesterov
-from lenet_gpu.nn.sdlm import SDLM
+from lenet_gpu.nn.optim import SGD
 
-OPTIMIZERS: dict[str, type[SGD]] = {kind.__name__: kind for kind in (SGD, Nesterov, SDLM)}
+OPTIMIZERS = {kind.__name__: kind for kind in cover.OPTIMIZERS}
 """Optimizers that a worker can build from their `settings`, by name. A class of the user's script is not to be found
 in another process; whoever has one trains without workers."""
 
