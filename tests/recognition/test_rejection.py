@@ -27,7 +27,7 @@ def test_features_are_the_units_of_f6(trained, mnist):
     images = mnist.test.images[:30]
     f6 = features(trained, images) * 1.7159
     logits = f6 @ trained.views["output.weight"].T + trained.views["output.bias"]
-    np.testing.assert_allclose(logits, trained.outputs(images), atol=1e-4)
+    np.testing.assert_allclose(logits, trained.readable_outputs(images), atol=1e-4)
 
 
 def test_distance_by_its_definition(trained, mnist):

@@ -177,7 +177,7 @@ def trained(engine_kind, loss, batch_size, optimizer, data, distortions=None, la
             order, batch_size, learning_rates, lambda done, _: seen.append(done), distortions=distortions
         )
         outputs = engine.outputs(images)
-    np.testing.assert_allclose(outputs, net.outputs(images), rtol=1e-9)
+    np.testing.assert_allclose(outputs, net.readable_outputs(images), rtol=1e-9)
     assert seen[-1] == steps
     return net.parameters, losses
 
