@@ -15,7 +15,8 @@ def main(images: int = 3000, epochs: int = 30) -> tuple[int, int]:
     """Train; return the number of epochs run and the best one's number."""
     mnist = load_dataset("mnist")
     stopping = EarlyStopping(monitor="validation_error", patience=2)
-    trainer = Trainer(LeNet5(seed=1), "classic", epochs=epochs, callbacks=[stopping, show], progress=False)
+    net = LeNet5(seed=1, initialisation="lecun")
+    trainer = Trainer(net, "classic", epochs=epochs, callbacks=[stopping, show], progress=False)
     run = trainer.fit(mnist.train.images[:images], mnist.train.labels[:images], validation=0.2)
     accuracy = run.model.evaluate(mnist.test.images, mnist.test.labels).accuracy
     print(f"ended after {len(run.history)} epochs; the model is that of epoch {stopping.best_epoch}")
