@@ -80,6 +80,12 @@ def relative_errors(network: LeNet5, found: np.ndarray, expected: np.ndarray) ->
     return {name: float(np.abs(views[name] - view).max() / np.abs(view).max()) for name, view in named}
 
 
+def assert_close(network: LeNet5, found: np.ndarray, expected: np.ndarray, tolerance: float) -> None:
+    """Each parameter's array (or gradient) agrees, in relation to its largest value."""
+    for name, error in relative_errors(network, found, expected).items():
+        assert error < tolerance, f"{name}: {error}"
+
+
 def make_steps(
     order: np.ndarray, batch_size: int, loss: str = "cross_entropy", classes: int = CLASSES, **options: object
 ) -> Steps:

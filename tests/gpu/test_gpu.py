@@ -64,6 +64,11 @@ def test_distorted_epochs_by_nesterovs_rule_agree_with_the_cpu(gpu, digits):
     gpu_checks.check_everything(gpu, images, labels, 64, losses=1e-3, distance=1e-3)
 
 
+@pytest.mark.parametrize("classes", [2, 3, 26, 64])
+def test_other_numbers_of_classes_agree_with_the_layers(gpu, digits, classes):
+    gpu_checks.check_classes(gpu, *digits, classes, batch_size=33, tolerance=1e-5)
+
+
 @pytest.mark.parametrize("batch_size", [1, 33])
 @pytest.mark.parametrize("loss", ["rbf", "map"])
 def test_loss_and_every_gradient_of_the_papers_network(gpu, digits, loss, batch_size):
@@ -145,7 +150,10 @@ def test_hidden_devices_end_the_command_with_status_2(gpu):
 
 def test_compiled_kernels_stay_below_their_ceilings(gpu):
     """What the driver says of the kernels that it has loaded."""
-    networks = [Kernels(gpu.xp, variant) for variant in HEADS]
+    networks = [
+        *(Kernels(gpu.xp, variant) for variant in HEADS),
+        *(Kernels(gpu.xp, "modern", n) for n in (2, 26, 64)),
+    ]
     for kernel in (kernel for k in networks for kernel in (k.train_images, k.update, k.infer)):
         assert kernel.local_size_bytes == 0, "registers were spilled"
         assert kernel.num_regs <= 128

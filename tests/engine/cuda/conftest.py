@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
+from cuda_on_cpu.engines import N
 from stand_in import cuda_cupy
 
+from lenet_gpu.datasets import Dataset
 from lenet_gpu.engine.cuda.engine import CudaEngine
 
 GRAPH_STEPS = 4
@@ -19,3 +22,9 @@ def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     deactivate = cuda_cupy.activate()
     yield
     deactivate()
+
+
+@pytest.fixture
+def digits(mnist: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels of a small training set."""
+    return mnist.train.images[:N], mnist.train.labels[:N]

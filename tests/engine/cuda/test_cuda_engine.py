@@ -1,77 +1,35 @@
-"""The CUDA engine's host code: buffers, launches, graphs and errors, against a stand-in that runs the kernels."""
+"""The CUDA engine's host code: buffers, launches, graphs, waiting, on a stand-in for a GPU that runs the kernels."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
+from cuda_on_cpu.cases import assert_close
+from cuda_on_cpu.engines import N, make, nesterov, order_of, train
 from stand_in import cuda_cupy
-from stand_in.cuda_cupy import CudaBackend, world
+from stand_in.cuda_cupy import world
 
 from lenet_gpu.augment import distort
 from lenet_gpu.augment.augmentation import STANDARD
 from lenet_gpu.backend.backend import NumpyBackend
 from lenet_gpu.engine.cuda import engine as cuda
-from lenet_gpu.engine.cuda.buffers import Schedule
-from lenet_gpu.engine.cuda.device import covers
 from lenet_gpu.engine.cuda.engine import CudaEngine
 from lenet_gpu.engine.layered import LayeredEngine
-from lenet_gpu.errors import BackendError, InputError, TrainingError
 from lenet_gpu.nn.lenet5 import LeNet5
-from lenet_gpu.nn.optim import SGD, Nesterov
+from lenet_gpu.nn.optim import GradientDescent
 from lenet_gpu.paper import NOT_A_DIGIT
 
-N, STEPS = 67, 4
-
-
-@pytest.fixture(autouse=True)
-def _device(monkeypatch):
-    """A healthy device, and graphs of few steps: what is tested does not depend on how many."""
-    monkeypatch.setattr(CudaEngine, "graph_steps", STEPS)
-    deactivate = cuda_cupy.activate()
-    yield
-    deactivate()
-
-
-@pytest.fixture
-def digits(mnist):
-    return mnist.train.images[:N], mnist.train.labels[:N]
-
-
-def order_of(n, epoch):
-    return np.random.default_rng(epoch).permutation(n)
-
-
-def nesterov(network):
-    optimizer = Nesterov(0.9, 0.01, 0.8)
-    optimizer.prepare(network)
-    return optimizer
-
-
-def make(digits=None, seed=2, rule=None):
-    network = LeNet5(backend=CudaBackend(), seed=seed)
-    engine = CudaEngine(network, SGD() if rule is None else rule(network))
-    if digits is not None:
-        engine.load(*digits)
-    return engine
-
-
-def train(engine, epochs=1, batch_size=4, n=N, **options):
-    steps = -(-n // batch_size)
-    rates = np.linspace(0.1, 0.05, steps)
-    return [engine.train(order_of(n, epoch), batch_size, rates, **options) for epoch in range(epochs)]
+pytestmark = pytest.mark.usefixtures("device")
 
 
 def test_training_agrees_with_the_layered_engine(digits):
     """Two epochs of 17 steps: four graphs, then a single step with 3 images."""
-    readable = LayeredEngine(LeNet5(seed=2, backend=NumpyBackend()), SGD())
+    readable = LayeredEngine(LeNet5(seed=2, backend=NumpyBackend()), GradientDescent())
     readable.load(*digits)
     engine = make(digits)
     for losses, expected in zip(train(engine, 2), train(readable, 2), strict=True):
         np.testing.assert_allclose(losses, expected, rtol=1e-5)
-    network = readable.network
-    found = network.views_of(engine.network.host_parameters())
-    for name, expected in network.views.items():
-        assert np.abs(found[name] - expected).max() <= 1e-5 * np.abs(expected).max(), name
+    assert_close(readable.network, engine.network.host_parameters(), readable.network.parameters, 1e-5)
 
 
 def distorted(engine, epochs=(1, 2), n=19):
@@ -95,9 +53,7 @@ def test_training_with_everything_agrees_with_the_layered_engine(digits):
             each.optimizer.swap_average(each.network.parameters)
     for name, array in (("parameters", network.parameters), *readable.optimizer.state.items()):
         found = engine.network.parameters if name == "parameters" else engine.optimizer.state[name]
-        views = network.views_of(engine.network.backend.to_host(found))
-        for part, expected in network.views_of(array).items():
-            assert np.abs(views[part] - expected).max() <= 2e-5 * np.abs(expected).max(), (name, part)
+        assert_close(network, engine.network.backend.to_host(found), array, 2e-5)
 
 
 def corrected(network):
@@ -248,7 +204,7 @@ def test_progress_is_told_in_order_and_with_the_losses_so_far(digits, monkeypatc
 
 def test_the_host_does_not_run_far_ahead(digits):
     train(make(digits), batch_size=1)
-    launches_a_chunk = 2 * STEPS + 1  # and an event
+    launches_a_chunk = 2 * CudaEngine.graph_steps + 1  # and an event
     assert world.counts["queued"] <= (cuda.CHUNKS_AHEAD + 1) * launches_a_chunk
 
 
@@ -347,168 +303,3 @@ def test_the_training_set_is_not_uploaded_again_for_its_evaluation(digits):
         resident = engine.outputs(digits[0])
     assert counters.transfers == 0
     assert np.array_equal(engine.outputs(digits[0].copy()), resident)
-
-
-# ---- what is covered
-
-
-def test_covers_tells_what_the_device_can_not_do():
-    backend = CudaBackend()
-    network, paper = LeNet5(backend=backend), LeNet5("paper", backend)
-    assert covers(network, backend) is covers(paper, backend) is None
-    assert "'cpu'" in covers(LeNet5(), NumpyBackend())
-    for variant in ("modern", "paper"):
-        assert "float64" in covers(LeNet5(variant, backend, dtype="float64"), backend)
-    world.shared_limit = 54720
-    assert covers(network, backend) is covers(paper, backend) is None
-    more = LeNet5(backend=backend, classes=11)
-    assert covers(more, backend) == "the GPU gives a block 54720 bytes of shared memory, the kernels need 54736"
-
-
-def test_a_network_or_an_optimiser_that_the_kernels_do_not_know_is_refused():
-    """What differs is found by the comparison that all fast engines share."""
-
-    class Momentum(SGD):
-        """Another rule."""
-
-    backend = CudaBackend()
-    network = LeNet5(backend=backend)
-    with pytest.raises(InputError, match=r"engine 'cuda': found .*Momentum.*'layered'"):
-        CudaEngine(network, Momentum())
-    network.loss = "map"
-    with pytest.raises(InputError, match=r"engine 'cuda': found .*the loss.*'layered'"):
-        CudaEngine(network, SGD())
-    with pytest.raises(InputError, match=r"engine 'cuda': found .*'cpu'.*'layered'"):
-        CudaEngine(LeNet5(), SGD())
-    with pytest.raises(InputError, match=r"engine 'cuda': found .*float64.*'layered'"):
-        CudaEngine(LeNet5(backend=backend, dtype="float64"), SGD())
-
-
-# ---- errors
-
-
-def test_no_memory_is_one_line_with_a_remedy(digits):
-    engine = make(digits)
-    before = engine.network.host_parameters()
-    world.fail["allocate"] = cuda_cupy.OutOfMemoryError("Out of memory allocating 325,632,000 bytes")
-    with pytest.raises(TrainingError, match=r"memory of the GPU.*325,632,000 bytes.*smaller batch size") as caught:
-        train(engine)
-    assert "\n" not in str(caught.value)
-    world.fail.clear()
-    assert np.array_equal(engine.network.host_parameters(), before)
-    assert np.isfinite(train(engine)[0]).all()
-
-
-def test_a_device_that_fails_is_one_line_with_a_remedy(digits):
-    engine = make(digits)
-    world.fail["synchronize"] = cuda_cupy.CUDARuntimeError("cudaErrorLaunchFailure: unspecified launch failure")
-    with pytest.raises(TrainingError, match=r"GPU failed while training.*unspecified launch failure.*nvidia-smi"):
-        train(engine)
-
-
-def test_a_busy_device_is_one_line_with_a_remedy(digits):
-    engine = make()
-    world.fail["allocate"] = cuda_cupy.CUDARuntimeError("cudaErrorDevicesUnavailable: devices busy or unavailable")
-    with pytest.raises(TrainingError, match=r"busy or unavailable.*nvidia-smi lists who holds the GPU"):
-        engine.load(*digits)
-
-
-@pytest.mark.parametrize(
-    "error", [cuda_cupy.CompileException("no such architecture\nline 2"), RuntimeError("failed to load libnvrtc")]
-)
-def test_kernels_that_do_not_compile_are_one_line_with_a_remedy(error):
-    world.fail["compile"] = error
-    with pytest.raises(
-        BackendError, match=r"CUDA kernels: found .*(architecture|libnvrtc).*engine 'layered'"
-    ) as caught:
-        make()
-    assert "\n" not in str(caught.value)
-
-
-def test_a_failure_while_a_graph_is_captured_leaves_the_stream_usable(digits, monkeypatch):
-    engine, calls = make(digits), []
-    launch = cuda_cupy.RawKernel.__call__
-
-    def seventh_fails(self, *args, **options):
-        calls.append(self)
-        if len(calls) == 7:
-            raise KeyboardInterrupt
-        launch(self, *args, **options)
-
-    monkeypatch.setattr(cuda_cupy.RawKernel, "__call__", seventh_fails)
-    with pytest.raises(KeyboardInterrupt):
-        train(engine)
-    monkeypatch.undo()
-    assert not cuda_cupy.capturing()
-    assert np.isfinite(train(engine)[0]).all()
-
-
-def test_indices_beyond_the_training_set_are_refused(digits):
-    engine = make(digits)
-    for wrong in ([0, N], [-1, 3]):
-        with pytest.raises(InputError, match=r"order: found .* expected 0 to 66"):
-            engine.train(np.array(wrong), 2, np.array([0.1]))
-    with pytest.raises(InputError, match="learning rates: found 2, expected 1"):
-        engine.train(np.array([0, 1]), 2, np.array([0.1, 0.1]))
-    with pytest.raises(InputError, match="call load first"):
-        make().train(np.array([0]), 1, np.array([0.1]))
-    assert engine.train(np.zeros(0, int), 2, np.zeros(0)).shape == (0,)
-
-
-def test_distortions_that_the_kernels_could_not_follow_are_refused(digits):
-    engine, rows = make(digits), STANDARD.draw(0, 1, 2)
-    for wrong in (rows[:1], rows[:, :7]):
-        with pytest.raises(InputError, match=r"distortions: found shape .* expected \(2, 8\)"):
-            engine.train(np.array([0, 1]), 2, np.array([0.1]), distortions=wrong)
-    for number in (-1, distort.FIELDS, np.nan):
-        rows[1, 6] = number
-        with pytest.raises(InputError, match=r"elastic fields: found .* expected 0 to 1023"):
-            engine.train(np.array([0, 1]), 2, np.array([0.1]), distortions=rows)
-
-
-def test_a_training_set_of_another_form_is_refused(digits):
-    images, labels = digits
-    with pytest.raises(InputError, match="uint8"):
-        make((images / 255.0, labels))
-    with pytest.raises(InputError, match="labels"):
-        make((images, labels + 11))
-    with pytest.raises(InputError, match="labels"):
-        make((images, labels[1:]))
-
-
-# ---- the stand-in itself would notice
-
-
-def test_stand_in_refuses_what_a_capture_refuses():
-    xp, stream = cuda_cupy.xp, cuda_cupy.Stream(non_blocking=True)
-    array = xp.zeros(3)
-    with stream:
-        stream.begin_capture()
-        for forbidden in (lambda: xp.zeros(3), lambda: array.get(), lambda: array + 1, stream.synchronize):
-            with pytest.raises(cuda_cupy.CUDARuntimeError, match="while a graph is captured"):
-                forbidden()
-        array.shape  # noqa: B018  known without the device
-        stream.end_capture()
-
-
-def test_stand_in_shows_old_values_to_who_does_not_wait(digits):
-    engine = make(digits)
-    before = engine.network.host_parameters()
-    with engine._stream:
-        buffers = engine._prepared(Schedule(8, 8))
-        buffers.start(np.arange(8), np.array([0.1]))
-        engine._enqueue_steps(buffers, 1)
-    assert np.array_equal(engine.network.host_parameters(), before)
-    engine._stream.synchronize()
-    assert not np.array_equal(engine.network.host_parameters(), before)
-
-
-def test_stand_in_notices_memory_that_was_given_back(digits):
-    engine = make(digits)
-    train(engine)
-    graph, engine._buffers = engine._graph, None
-    with engine._stream:
-        graph.launch()
-    with pytest.raises(cuda_cupy.CUDARuntimeError, match="given back"):
-        engine._stream.synchronize()
-    engine._stream.queue.clear()

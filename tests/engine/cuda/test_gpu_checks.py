@@ -5,15 +5,7 @@ import numpy as np
 import pytest
 from stand_in import cuda_cupy
 
-from lenet_gpu.engine.cuda.engine import CudaEngine
-
-
-@pytest.fixture(autouse=True)
-def _device(monkeypatch):
-    monkeypatch.setattr(CudaEngine, "graph_steps", 2)
-    deactivate = cuda_cupy.activate()
-    yield
-    deactivate()
+pytestmark = pytest.mark.usefixtures("device")
 
 
 @pytest.fixture
@@ -38,6 +30,12 @@ def test_gradients_of_the_paper(arguments, loss):
     gpu_checks.check_gradients_of_the_paper(*arguments, loss, batch_size=5)
     with pytest.raises(AssertionError):
         gpu_checks.check_gradients_of_the_paper(*arguments, loss, batch_size=5, tolerance=1e-9)
+
+
+def test_classes(arguments):
+    gpu_checks.check_classes(*arguments, 3, batch_size=5)
+    with pytest.raises(AssertionError):
+        gpu_checks.check_classes(*arguments, 3, batch_size=5, tolerance=1e-9)
 
 
 def test_paper(arguments):
