@@ -71,12 +71,12 @@ def corrected(network):
 
 
 def test_the_average_takes_the_share_of_each_step_of_the_whole_run(digits):
-    """Two epochs of graphs and a smaller last batch, and the same steps one by one."""
+    """Two epochs of a graph and a smaller last batch, and the same steps one by one."""
     engine, single = make(digits, rule=corrected), make(digits, rule=corrected)
     start = engine.optimizer.state["average"].get().astype(float)
     average, count = start.copy(), 0
     for epoch in (1, 2):
-        order, rates = order_of(N, epoch), np.linspace(0.02, 0.01, 17)
+        order, rates = order_of(19, epoch), np.linspace(0.02, 0.01, 5)
         losses = engine.train(order, 4, rates)
         for step, rate in enumerate(rates):
             loss = single.train(order[4 * step : 4 * step + 4], 4, np.array([rate]))
