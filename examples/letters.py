@@ -1,6 +1,6 @@
 """Train LeNet-5 on the 26 capital letters, drawn by the project's own templates of handwriting.
 
-    python examples/letters.py
+python examples/letters.py
 """
 
 from string import ascii_uppercase

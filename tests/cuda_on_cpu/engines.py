@@ -7,7 +7,7 @@ from stand_in.cuda_cupy import CudaBackend
 
 from lenet_gpu.engine.cuda.engine import CudaEngine
 from lenet_gpu.nn.lenet5 import LeNet5
-from lenet_gpu.nn.optim import GradientDescent, Nesterov
+from lenet_gpu.nn.optim import SGD, Nesterov
 
 N = 67
 """Images of a training set, if nothing else is said: with four a step, an epoch ends with a smaller batch."""
@@ -23,7 +23,7 @@ def nesterov(network):
 def make(digits=None, seed=2, rule=None):
     """An engine, with a training set if there is one; plain gradient descent unless `rule` makes an optimiser."""
     network = LeNet5(backend=CudaBackend(), seed=seed)
-    engine = CudaEngine(network, GradientDescent() if rule is None else rule(network))
+    engine = CudaEngine(network, SGD() if rule is None else rule(network))
     if digits is not None:
         engine.load(*digits)
     return engine

@@ -16,7 +16,7 @@ from lenet_gpu.engine.cuda import engine as cuda
 from lenet_gpu.engine.cuda.engine import CudaEngine
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.nn.lenet5 import LeNet5
-from lenet_gpu.nn.optim import GradientDescent
+from lenet_gpu.nn.optim import SGD
 from lenet_gpu.paper import NOT_A_DIGIT
 
 pytestmark = pytest.mark.usefixtures("device")
@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("device")
 
 def test_training_agrees_with_the_layered_engine(digits):
     """Two epochs of 17 steps: four graphs, then a single step with 3 images."""
-    readable = LayeredEngine(LeNet5(seed=2, backend=NumpyBackend()), GradientDescent())
+    readable = LayeredEngine(LeNet5(seed=2, backend=NumpyBackend()), SGD())
     readable.load(*digits)
     engine = make(digits)
     for losses, expected in zip(train(engine, 2), train(readable, 2), strict=True):

@@ -15,7 +15,7 @@ from lenet_gpu.engine.cuda.device import covers
 from lenet_gpu.engine.cuda.engine import CudaEngine
 from lenet_gpu.errors import BackendError, InputError, TrainingError
 from lenet_gpu.nn.lenet5 import LeNet5
-from lenet_gpu.nn.optim import GradientDescent
+from lenet_gpu.nn.optim import SGD
 
 pytestmark = pytest.mark.usefixtures("device")
 
@@ -39,7 +39,7 @@ def test_covers_tells_what_the_device_can_not_do():
 def test_a_network_or_an_optimiser_that_the_kernels_do_not_know_is_refused():
     """What differs is found by the comparison that all fast engines share."""
 
-    class Momentum(GradientDescent):
+    class Momentum(SGD):
         """Another rule."""
 
     backend = CudaBackend()
@@ -48,11 +48,11 @@ def test_a_network_or_an_optimiser_that_the_kernels_do_not_know_is_refused():
         CudaEngine(network, Momentum())
     network.loss = "map"
     with pytest.raises(InputError, match=r"engine 'cuda': found .*the loss.*'layered'"):
-        CudaEngine(network, GradientDescent())
+        CudaEngine(network, SGD())
     with pytest.raises(InputError, match=r"engine 'cuda': found .*'cpu'.*'layered'"):
-        CudaEngine(LeNet5(), GradientDescent())
+        CudaEngine(LeNet5(), SGD())
     with pytest.raises(InputError, match=r"engine 'cuda': found .*float64.*'layered'"):
-        CudaEngine(LeNet5(backend=backend, dtype="float64"), GradientDescent())
+        CudaEngine(LeNet5(backend=backend, dtype="float64"), SGD())
 
 
 # ---- errors
