@@ -1,4 +1,4 @@
-"""Prepared calls as text: what a plan computes, call by call, with the names and shapes of its arrays."""
+"""Prepared calls as text, one a line, with the names and shapes of their arrays."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from lenet_gpu.engine.cpu.ops import Call, Recorder
 
 REDUCTIONS: dict[np.ufunc, str] = {np.add: "sum", np.maximum: "max"}
-"""What the recorder calls the `reduce` of NumPy's functions."""
+"""The recorder's names for the `reduce` of NumPy's functions."""
 
 
 def describe(passes: Mapping[str, Recorder], arrays: Mapping[str, np.ndarray]) -> str:

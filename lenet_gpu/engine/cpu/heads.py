@@ -1,4 +1,4 @@
-"""The output layers of the CPU plan: what follows F6, with its losses."""
+"""The output layers of the CPU plan, which follow F6, with their losses."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from lenet_gpu.paper import CODES, RUBBISH_PENALTY
 
 
 class Head(Protocol):
-    """What the plan asks of its output layer, and when: see SoftmaxHead.
+    """An output layer as the plan uses it: see SoftmaxHead.
 
     Attributes:
         loss: The loss summed over the images, a 0-d array that the calls of `loss_backward` fill.

@@ -6,7 +6,7 @@ output array among them. The recorder makes such lists from code that reads like
     do = Recorder()
     do.dot(weight, x, out=y)      # nothing is computed here,
     do.tanh(y, out=y)
-    run(do.calls)                 # but here, as often as wanted
+    run(do.calls)                 # but here, as often as needed
 """
 
 from __future__ import annotations

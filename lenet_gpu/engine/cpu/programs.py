@@ -1,4 +1,4 @@
-"""What a plan has prepared: the calls for each number of images, recorded when they are needed for the first time."""
+"""Prepared calls for each number of images, recorded when they are needed for the first time."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Programs:
         build: The calls that build the weight matrices from the parameters.
         weights: These matrices.
         head: The output layer.
-        passes: What records the calls.
+        passes: The recorder of forward and backward passes.
     """
 
     def __init__(self, spec: PlanSpec, parameters: np.ndarray, targets: Sequence[np.ndarray]) -> None:

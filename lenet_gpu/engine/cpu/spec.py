@@ -24,7 +24,7 @@ GRID = INPUT_SIZE * INPUT_SIZE
 
 @dataclass(frozen=True)
 class NetworkSpec:
-    """What the engine must know of a network besides its parameters.
+    """The facts about a network that the engine needs besides its parameters.
 
     Worker processes never see the network itself: they get this as JSON.
 
@@ -95,15 +95,15 @@ def check_pixels(images: np.ndarray) -> None:
 
 @dataclass(frozen=True)
 class PlanSpec:
-    """What one plan is made for.
+    """The facts that one plan is made from.
 
     Attributes:
         network: The network.
         capacity: Largest number of images computed at once.
         images: Their form: "uint8", 28x28 from 0 to 255; "float", 28x28 from 0 to 1; or "grid", whole input layers
             of 32x32, float32 from 0 to 255, margin included.
-        training: Whether the backward pass is needed too.
-        wide: Whether NumPy computes with vectors of 16 numbers; see `squash.has_wide_vectors`.
+        training: True if the backward pass is needed too.
+        wide: True if NumPy computes with vectors of 16 numbers; see `squash.has_wide_vectors`.
     """
 
     network: NetworkSpec
@@ -119,7 +119,7 @@ class PlanSpec:
 
     @property
     def grid(self) -> bool:
-        """Whether images come as whole grids of 32x32."""
+        """True if images come as whole grids of 32x32."""
         return self.images == "grid"
 
     @property
@@ -140,10 +140,10 @@ class PlanSpec:
 
     @property
     def squash(self) -> Squash:
-        """How squashing is computed."""
+        """The way squashing is computed."""
         return ByTanh() if self.wide else ByExp()
 
     @property
     def products(self) -> Products:
-        """How products are cut."""
+        """The way large products are cut."""
         return Products(cut=self.wide)

@@ -25,7 +25,7 @@ from lenet_gpu.engine.cpu.ops import Recorder
 from lenet_gpu.paper import SQUASH_A, SQUASH_S
 
 WIDE = ("AVX512", "X86_V4")
-"""How the names of NumPy's instruction sets with vectors of 16 numbers begin."""
+"""Beginnings of the names of NumPy's instruction sets with vectors of 16 numbers."""
 
 
 @lru_cache(maxsize=1)

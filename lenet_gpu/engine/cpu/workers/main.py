@@ -22,12 +22,12 @@ import numpy as np
 from lenet_gpu.engine.cpu.workers.worker import CoordinatorLost, Worker
 
 BUFFER = 256
-"""Where an operation's arrays are not one long run, NumPy collects runs in buffers of so many numbers before it
-computes. That is slower for runs as long as those of S2 and S4 (25 numbers for each image and more), which are
+"""Numbers in NumPy's buffers, in which it collects the runs of arrays that are not one long run before it computes.
+That is slower for runs as long as those of S2 and S4 (25 numbers for each image and more), which are
 computed where they lie when they don't fit, and quicker for those of C5 and F6 (one number for each image)."""
 
 PARENT_CHECK_SECONDS = 1.0
-"""How often an idle worker checks that its coordinator is still there."""
+"""Seconds between two checks of an idle worker that its coordinator is still there."""
 
 
 def read_lines(fd: int, check: Callable[[], None]) -> Any:

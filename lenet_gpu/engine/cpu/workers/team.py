@@ -69,7 +69,7 @@ offer_core: Callable[[], None] = getattr(os, "sched_yield", lambda: time.sleep(0
 """Let another process have the core, if one waits for it."""
 
 ORDERED_STORES = platform.machine().lower() in ("x86_64", "amd64", "i386", "i686")
-"""Whether the processor shows stores to others in program order."""
+"""True if the processor shows stores to others in program order."""
 
 
 def fence() -> None:

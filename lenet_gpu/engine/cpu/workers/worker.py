@@ -22,8 +22,8 @@ OPTIMIZERS = {kind.__name__: kind for kind in cover.OPTIMIZERS}
 in another process; whoever has one trains without workers."""
 
 PATIENCE = 1.3
-"""How long after its beginning a shard of another worker is waited for, before a worker that has nothing else to do
-computes it once more; in terms of the time that a shard takes here."""
+"""Time that a worker with nothing else to do waits for another one's shard before it computes it once more, counted
+from the shard's beginning, as a multiple of the time that a shard takes here."""
 
 POLLS = 100
 """Polls of the others' status (about 1 us each) between two sched_yield calls."""
