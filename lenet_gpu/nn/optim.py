@@ -85,15 +85,17 @@ class Nesterov(Optimizer):
 
         v <- momentum v - r g
         w <- (1 - r weight_decay) w + momentum v - r g
-        average <- average + (1 - average_decay) (w - average)
+        average <- average + (1 - average_decay) / (1 - average_decay^t) (w - average)
 
     The momentum's form is Sutskever et al. 2013, section 2; the average is Polyak's with exponential
-    forgetting, and is what gets evaluated and saved.
+    forgetting, and is what gets evaluated and saved. Its divisor, where t counts the steps from 1, corrects it for
+    its start (Kingma and Ba 2015, section 3): it is a mean of weights that were trained, and the random weights of
+    the beginning are not among them.
 
     Args:
         momentum: Share of the velocity that a step keeps, 0 to below 1.
         weight_decay: Share of the weights lost a step, in units of the learning rate.
-        average_decay: Share of the average that a step keeps; about 1 / (1 - average_decay) steps are averaged.
+        average_decay: Share of the average that a late step keeps; about 1 / (1 - average_decay) steps are averaged.
     """
 
     def __init__(self, momentum: float = 0.9, weight_decay: float = 0.0, average_decay: float = 0.0) -> None:
@@ -102,15 +104,34 @@ class Nesterov(Optimizer):
         self.settings = {"momentum": momentum, "weight_decay": weight_decay, "average_decay": average_decay}
 
     def prepare(self, network: Network) -> None:
-        """Begin at rest; the average begins with the weights as they are."""
+        """Begin at rest, with no step in the average yet."""
         xp = network.backend.xp
-        self.state = {"velocity": xp.zeros_like(network.parameters), "average": network.parameters.copy()}
+        self.state = {
+            "velocity": xp.zeros_like(network.parameters),
+            "average": network.parameters.copy(),
+            "steps": xp.zeros(1, dtype="float64"),
+        }
+
+    def shares(self, steps: int) -> np.ndarray:
+        """Compute by what share of its distance to the weights the average moves in each of the coming steps.
+
+        Args:
+            steps: Number of steps to come.
+
+        Returns:
+            (steps,) float64: (1 - average_decay) / (1 - average_decay^t), where t counts on from the steps done.
+        """
+        t = float(self.state["steps"][0]) + np.arange(1, steps + 1)
+        return (1.0 - self.average_decay) / (1.0 - self.average_decay**t)
 
     def update(self, parameters: Array, gradients: Array, learning_rate: float) -> None:
         """Update in place; see `Optimizer.update`."""
-        velocity, average = self.state["velocity"], self.state["average"]
+        velocity, average, steps = self.state["velocity"], self.state["average"], self.state["steps"]
+        steps += 1.0
+        share = (1.0 - self.average_decay) / (1.0 - self.average_decay**steps)  # (1,)
         # A device gains nothing from small pieces.
         block = BLOCK if isinstance(parameters, np.ndarray) else parameters.size
+        share = share.astype(parameters.dtype)
         for start in range(0, parameters.size, block):
             part = slice(start, start + block)
             w, g, v, a = parameters[part], gradients[part], velocity[part], average[part]
@@ -124,7 +145,7 @@ class Nesterov(Optimizer):
             w += g
             g[...] = w
             g -= a
-            g *= 1.0 - self.average_decay
+            g *= share
             a += g
 
     def swap_average(self, parameters: Array) -> None:

@@ -27,14 +27,20 @@ def test_nesterov_by_its_formula(rng):
     optimizer = Nesterov(momentum=0.8, weight_decay=0.03, average_decay=0.6)
     parameters = start.copy()
     optimizer.prepare(Parameters(parameters))
-    w, v, average = start.copy(), np.zeros_like(start), start.copy()
-    for g, r in zip(gradients, (0.1, 0.2, 0.05), strict=True):
+    w, v, trained = start.copy(), np.zeros_like(start), []
+    shares = optimizer.shares(3)
+    average = start.copy()
+    for t, (g, r) in enumerate(zip(gradients, (0.1, 0.2, 0.05), strict=True)):
         optimizer.update(parameters, g.copy(), r)
         v = 0.8 * v - r * g
         w = (1 - r * 0.03) * w + 0.8 * v - r * g
-        average = 0.6 * average + 0.4 * w
+        trained.append(w)
+        average += shares[t] * (w - average)
         np.testing.assert_allclose(parameters, w, rtol=1e-12, atol=1e-13)
         np.testing.assert_allclose(optimizer.state["average"], average, rtol=1e-12, atol=1e-13)
+    # The mean of the trained weights alone, with weights that are forgotten exponentially: no trace of the start.
+    forgotten = 0.6 ** np.arange(2, -1, -1)
+    np.testing.assert_allclose(average, forgotten @ np.array(trained) / forgotten.sum(), rtol=1e-12, atol=1e-13)
     optimizer.swap_average(parameters)
     np.testing.assert_allclose(parameters, average, rtol=1e-12, atol=1e-13)
     optimizer.swap_average(parameters)

@@ -164,15 +164,10 @@ def rule_of(optimizer: Optimizer, buffers: EpochBuffers) -> tuple[Any, ...]:
 
 def coming_shares(optimizer: Optimizer, steps: int) -> np.ndarray | None:
     """Return the shares of the running average for the coming steps, (steps,) float64; None if there is none."""
-    if not isinstance(optimizer, Nesterov):
-        return None
-    # TODO(average): every Nesterov will have `shares`; then this is `optimizer.shares(steps)`.
-    if hasattr(optimizer, "shares"):
-        return optimizer.shares(steps)
-    return np.full(steps, 1.0 - optimizer.average_decay)
+    return optimizer.shares(steps) if isinstance(optimizer, Nesterov) else None
 
 
 def count_steps(optimizer: Optimizer, buffers: EpochBuffers) -> None:
     """Add the finished steps of the epoch to the optimiser's own count, on the device and the current stream."""
-    if "steps" in optimizer.state:
+    if isinstance(optimizer, Nesterov):
         optimizer.state["steps"] += buffers.counter[:1]  # the step of the kernel that works on images

@@ -112,6 +112,7 @@ def test_twenty_steps_with_everything_agree_with_the_layered_engine() -> None:
     steps.average = network.host_parameters()
     optimizer = Nesterov(0.9, 0.01, 0.8)
     optimizer.prepare(network)
+    optimizer.state["steps"][...] = 7.0  # in the first step the average is the weights
     steps.shares = coming_shares(optimizer, 20).astype(np.float32)
     engine = LayeredEngine(network, optimizer)
     engine.load(steps.images, steps.labels)
@@ -135,6 +136,7 @@ def test_nesterovs_rule_is_the_optimisers() -> None:
     network.set_parameters(steps.parameters)
     optimizer = Nesterov(0.9, 0.3, 0.8)
     optimizer.prepare(network)
+    optimizer.state["steps"][...] = 7.0  # in the first step the average is the weights
     steps.shares = coming_shares(optimizer, 1).astype(np.float32)
     steps.velocity = rng.normal(0, 0.01, steps.velocity.shape).astype(np.float32)
     steps.average = rng.normal(0, 0.1, steps.average.shape).astype(np.float32)
