@@ -1,4 +1,4 @@
-"""What the user does: every button, key and stroke ends in a method of the commands. No Kivy here."""
+"""The user's commands: every button, key and stroke ends in a method here. No Kivy here."""
 
 from __future__ import annotations
 

@@ -159,7 +159,7 @@ def _checked(layer: str, values: np.ndarray, unit: tuple[int, ...]) -> tuple[int
 
 
 class _Below(NamedTuple):
-    """What a layer reads: the name of the layer below, and its values."""
+    """Give the input of a layer: the name of the layer below, and its values."""
 
     name: str
     values: np.ndarray

@@ -37,7 +37,7 @@ def colors(values: np.ndarray, color_table: np.ndarray, reach: float = SQUASH_A)
 
 @dataclass(frozen=True)
 class Sheet:
-    """How many maps of one size lie on a sheet, row by row, with a pixel between two.
+    """The arrangement of maps of one size on a sheet, row by row, with a pixel between two.
 
     Attributes:
         count: Number of maps.

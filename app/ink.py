@@ -174,7 +174,7 @@ class Ink:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing is drawn."""
+        """True while nothing is drawn."""
         return not self.strokes and not any(gesture.pieces for gesture in self.live.values())
 
     # ---- changing
@@ -199,12 +199,12 @@ class Ink:
 
     @property
     def can_undo(self) -> bool:
-        """Whether there is a step to take back."""
+        """True if there is a step to take back."""
         return bool(self._undo)
 
     @property
     def can_redo(self) -> bool:
-        """Whether there is an undo to take back."""
+        """True if there is an undo to take back."""
         return bool(self._redo)
 
     def _change(self, strokes: State) -> None:

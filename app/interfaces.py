@@ -1,4 +1,4 @@
-"""What the view, the presenter and the commands ask of one another.
+"""The interfaces by which view, presenter and commands know one another.
 
     buttons, keys, strokes --> Actions (commands) --> session, then Presentation (presenter) --> Screen (view)
 
@@ -27,7 +27,7 @@ class Screen(Protocol):
 
     @property
     def shows_inside(self) -> bool:
-        """Whether the network's maps are in sight."""
+        """True while the network's maps are in sight."""
 
     def dress(self, settings: Settings, strings: Strings) -> None:
         """Take on language, colours, sizes and sides."""

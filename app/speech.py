@@ -25,7 +25,7 @@ class Voice:
 
     @property
     def available(self) -> bool:
-        """Whether there is a voice."""
+        """True if there is a voice."""
         return self._plyer is not None or self._command is not None
 
     def say(self, text: str, language: str = "en") -> bool:

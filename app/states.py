@@ -30,7 +30,7 @@ class ToolsState:
 
 @dataclass(frozen=True)
 class SamplesState:
-    """What can be done with the user's samples.
+    """The choices that the user's samples allow.
 
     Attributes:
         summary: How many there are, as a text.

@@ -41,7 +41,7 @@ SAMPLE_WEIGHTS = (2.0, 0.5, 0.12, 0.03)
 """Weights of one of the user's digits to try; an anchor counts 1. Many digits need the small ones."""
 
 WAYS = (1.0, 0.75, 0.5)
-"""How far to go from the shipped weights to each result."""
+"""Steps from the shipped weights towards each result, as shares of the way."""
 
 STIFFNESS = 1.0
 """Weight of the squared distance from the shipped weights."""
@@ -104,7 +104,7 @@ class Tuner:
 
     @property
     def possible(self) -> bool:
-        """Whether the network's output layer is one that can be tuned (linear before softmax)."""
+        """True if the network's output layer can be tuned (linear before softmax)."""
         shapes = self.recognizer.network.shapes
         return all(name in shapes for name in OUTPUT)
 

@@ -208,7 +208,7 @@ class View(FloatLayout):
 
     @property
     def shows_inside(self) -> bool:
-        """Whether the network's maps are in sight."""
+        """True while the network's maps are in sight."""
         return self.panes["inside"] in self.shown
 
     def show_maps(self, maps: dict[str, np.ndarray] | None, hint: str) -> None:

@@ -1,4 +1,4 @@
-"""How ink units lie on the canvas. No Kivy here."""
+"""The mapping of ink units to the canvas. No Kivy here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .ink import Box, Point
 
 @dataclass(frozen=True)
 class Viewport:
-    """How ink units lie on the canvas: the shorter side is one unit, less where the ink would not fit.
+    """The mapping of ink units to the canvas: the shorter side is one unit, less where the ink would not fit.
 
     Attributes:
         x: Left edge of the canvas, pixels.

@@ -25,7 +25,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
+    """Make the parser of all commands."""
     parser = Parser(
         prog="lenet-gpu",
         description="LeNet-5 (LeCun et al. 1998) from scratch on NumPy and CuPy.",

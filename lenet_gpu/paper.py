@@ -22,7 +22,7 @@ CLASSES = 10
 """Digits 0 to 9."""
 
 NOT_A_DIGIT = 10
-"""Label of training images that are no digit: every class is wanted with the same probability."""
+"""Label of training images that are no digit: every class has the same target probability."""
 
 BACKGROUND = -0.1
 INK = 1.175

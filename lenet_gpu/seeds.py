@@ -15,14 +15,14 @@ WEIGHTS = 0
 MAX_SEED = 2**63 - 1
 
 ORDER, DISTORTIONS, STROKE_WIDTHS, SOURCES, CURVATURE = range(5)
-"""What an epoch draws: each purpose has its own streams, so that none moves when another draws more or less."""
+"""Purposes of an epoch's draws: each has its own streams, so that none moves when another draws more or less."""
 
 LAYERS = 16
 """Purpose of the first layer of a network, for what layers draw themselves (dropout); layer k has LAYERS + k."""
 
 
 def generator(seed: int, stream: int, purpose: int = ORDER) -> np.random.Generator:
-    """A generator that depends on nothing but its arguments.
+    """Make a generator that depends on nothing but its arguments.
 
     Args:
         seed: The run's seed, 0 <= seed <= 2**63 - 1.
@@ -37,7 +37,7 @@ def generator(seed: int, stream: int, purpose: int = ORDER) -> np.random.Generat
 
 
 def epoch_order(seed: int, epoch: int, n: int) -> np.ndarray:
-    """The order in which an epoch visits the training set.
+    """Draw the order in which an epoch visits the training set.
 
     Args:
         seed: The run's seed.

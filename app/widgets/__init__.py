@@ -1,1 +1,1 @@
-"""What is seen and touched: the app's widgets."""
+"""The app's widgets: all that is seen and touched."""

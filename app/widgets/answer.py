@@ -45,7 +45,7 @@ class Seen(ButtonBehavior, Widget):
 
 
 class AnswerPanel(BoxLayout):
-    """What was read; how it is laid out is in lenet.kv.
+    """The answer; its layout is in lenet.kv.
 
     Attributes:
         chose: Called with the index of a number's digit that is tapped.

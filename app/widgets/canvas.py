@@ -21,16 +21,16 @@ from .tap import Stop
 from .trace import Trace
 
 REACH = 24.0
-"""How near a finger must come to a stroke to erase it, dp."""
+"""Distance from a stroke at which a finger erases it, dp."""
 
 JITTER = 10.0
-"""How far a finger may slide during a tap, dp: until then it erases one stroke, not those beneath."""
+"""Largest slide of a finger during a tap, dp: until then it erases one stroke, not those beneath."""
 
 ERASED_AT = "lenet_erased_at"
 """Key of where an erasing finger came down, in `touch.ud`; None once it has moved on."""
 
 STEP = 1 / 24
-"""How far an arrow key moves the pen, in ink units."""
+"""Step of the pen for an arrow key, in ink units."""
 
 ARROWS = {"left": (-STEP, 0.0), "right": (STEP, 0.0), "up": (0.0, -STEP), "down": (0.0, STEP)}
 KEYBOARD = "keyboard"

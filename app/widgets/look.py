@@ -1,4 +1,4 @@
-"""How everything looks at the moment: one object that all widgets and lenet.kv watch."""
+"""The present look: one object that all widgets and lenet.kv watch."""
 
 from __future__ import annotations
 

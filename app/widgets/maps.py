@@ -26,7 +26,7 @@ SHEETS = {
     "c5": Sheet(120, 30, 1, 1, 0),
     "f6": Sheet(84, 28, 1, 1, 0),
 }
-"""How each layer's maps lie on its sheet."""
+"""The arrangement of each layer's maps on its sheet."""
 
 Place = tuple[int, ...] | int
 
@@ -96,7 +96,7 @@ class LayerMap(Stop, Picture):
 
     @property
     def sheet(self) -> Sheet:
-        """How the maps lie."""
+        """The arrangement of the maps."""
         return SHEETS[self.layer]
 
     @property
@@ -179,7 +179,7 @@ class LayerMap(Stop, Picture):
 
 
 class Explained(BoxLayout):
-    """What feeds one unit: inputs, weights, their products, and the sum; its looks are in lenet.kv."""
+    """The inputs of one unit, its weights, their products and the sum; its looks are in lenet.kv."""
 
     title = StringProperty("")
     sum_line = StringProperty("")

@@ -1,1 +1,1 @@
-"""How training images are varied: distortions, and thinner and thicker strokes."""
+"""Variation of training images: distortions, and thinner and thicker strokes."""

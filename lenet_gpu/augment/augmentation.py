@@ -50,7 +50,7 @@ class Augmentation:
 
     @property
     def distorts(self) -> bool:
-        """Whether any image is distorted: if not, an engine needs no distortions."""
+        """True if any image is distorted: if not, an engine needs no distortions."""
         amounts = (self.rotation, self.scale, self.zoom, self.squeeze, self.shear, self.shift, self.elastic)
         return self.strength * max(amounts) > 0
 

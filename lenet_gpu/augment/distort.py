@@ -36,8 +36,8 @@ FIELDS = 1024
 FIELD_SIGMA = 4.0
 """Smoothness of the elastic fields in pixels (Simard, Steinkraus, Platt 2003 recommend 4 for digits)."""
 
-IMAGE_CENTRE = (IMAGE_SIZE - 1) / 2
-GRID_CENTRE = (INPUT_SIZE - 1) / 2
+IMAGE_CENTER = (IMAGE_SIZE - 1) / 2
+GRID_CENTER = (INPUT_SIZE - 1) / 2
 
 _FIELDS_AT_ONCE = 32
 """Fields whose noise is smoothed together: all the noise would take 50 MB."""
@@ -91,12 +91,12 @@ def distort_reference(xp: Any, images: Array, parameters: Array, fields: Array) 
     # One row and column of background all around: every position beyond the image is as good as one on this frame.
     frame = xp.zeros((n, IMAGE_SIZE + 2, IMAGE_SIZE + 2), dtype="float32")
     frame[:, 1:-1, 1:-1] = images.reshape(n, IMAGE_SIZE, IMAGE_SIZE)
-    u = xp.arange(INPUT_SIZE, dtype="float32") - GRID_CENTRE  # (32,)
+    u = xp.arange(INPUT_SIZE, dtype="float32") - GRID_CENTER  # (32,)
     v = u[:, None]  # (32, 1)
     p = [parameters[:, k, None, None] for k in range(PARAMETERS)]  # each (n, 1, 1)
     shift = fields[parameters[:, 6].astype("int32")]  # (n, 2, 32, 32)
-    x = p[0] * u + p[1] * v + p[2] + p[7] * shift[:, 0] + (IMAGE_CENTRE + 1)  # (n, 32, 32)
-    y = p[3] * u + p[4] * v + p[5] + p[7] * shift[:, 1] + (IMAGE_CENTRE + 1)
+    x = p[0] * u + p[1] * v + p[2] + p[7] * shift[:, 0] + (IMAGE_CENTER + 1)  # (n, 32, 32)
+    y = p[3] * u + p[4] * v + p[5] + p[7] * shift[:, 1] + (IMAGE_CENTER + 1)
     last = IMAGE_SIZE + 1
     x, y = xp.clip(x, 0, last), xp.clip(y, 0, last)
     left, top = xp.minimum(xp.floor(x), last - 1), xp.minimum(xp.floor(y), last - 1)

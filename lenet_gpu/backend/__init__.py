@@ -1,4 +1,4 @@
-"""Where arrays live: the array module as a value, and whether there is a GPU, and if not why."""
+"""The home of arrays: the array module as a value; the probe that tells if there is a GPU, and if not why."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where arrays live and compute: the CPU with NumPy, or an NVIDIA GPU with CuPy.
+"""The place where arrays live and compute: the CPU with NumPy, or an NVIDIA GPU with CuPy.
 
 A backend is a value that is handed to a network when it is built, so that two networks on two backends can
 live side by side. It carries the array module `xp` and what differs between the two array libraries: transfers,

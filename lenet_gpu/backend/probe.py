@@ -87,12 +87,12 @@ class ProbeResult:
 
     @property
     def usable(self) -> bool:
-        """Whether every stage went well."""
+        """True if every stage went well."""
         return all(stage.outcome == OK for stage in self.stages)
 
     @property
     def reason(self) -> str:
-        """Why the GPU can't be used, in one line; empty if it can."""
+        """The reason why the GPU can't be used, in one line; empty if it can."""
         failed = self.failed
         return f'stage "{failed.key}": {failed.detail}' if failed else ""
 
@@ -242,7 +242,7 @@ def _product(work: Work) -> str:
     return "launched"
 
 
-def _synchronise(work: Work) -> str:
+def _synchronize(work: Work) -> str:
     work.cupy.cuda.Stream.null.synchronize()
     # Row 0 of the array is 0, 1, ..., 31 and the rest 0: scaled has 2 j + 1 in row 0 and 1 elsewhere.
     rows = work.cupy.asnumpy(work.product).tolist()
@@ -262,7 +262,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("kernel", "raw kernel (NVRTC)", _kernel),
     Stage("elementwise", "CuPy kernel (CUDA headers)", _elementwise),
     Stage("product", "matrix product (cuBLAS)", _product),
-    Stage("synchronise", "wait and read back", _synchronise),
+    Stage("synchronise", "wait and read back", _synchronize),
 )
 
 

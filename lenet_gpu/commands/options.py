@@ -58,7 +58,7 @@ def add_backend_option(parser: argparse.ArgumentParser) -> None:
 
 
 def whole_number(minimum: int) -> Callable[[str], int]:
-    """A parser of whole numbers from `minimum`."""
+    """Make a parser of whole numbers from `minimum`."""
 
     def parse(text: str) -> int:
         try:
@@ -73,7 +73,7 @@ def whole_number(minimum: int) -> Callable[[str], int]:
 
 
 def positive_number(text: str) -> float:
-    """A parser of numbers above 0."""
+    """Parse a number above 0."""
     try:
         value = float(text)
     except ValueError:

@@ -82,7 +82,7 @@ def read_strokes(path: Path) -> list[Any]:
 
 
 def _report(answer: Prediction | Number) -> dict[str, Any]:
-    """What is printed as JSON."""
+    """Give an answer as plain data, for JSON."""
     from lenet_gpu.recognition.answers import Number
 
     if isinstance(answer, Number):
@@ -100,7 +100,7 @@ def _report(answer: Prediction | Number) -> dict[str, Any]:
 
 
 def _words(name: str, answer: Prediction | Number) -> list[str]:
-    """What is printed for people."""
+    """Give an answer as lines for people."""
     from lenet_gpu.recognition.answers import Number
 
     if isinstance(answer, Number):

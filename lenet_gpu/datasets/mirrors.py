@@ -1,4 +1,4 @@
-"""Where the named data sets come from and what they must be: addresses and digests as data.
+"""The sources of the named data sets: addresses and digests as data.
 
 MNIST: Y. LeCun, C. Cortes, C. Burges, "The MNIST database of handwritten digits"; the digests are of the
 uncompressed idx files, since gzip writes the same content in many ways.

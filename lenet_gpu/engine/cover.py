@@ -1,4 +1,4 @@
-"""What the fast engines know, and where a network differs from it.
+"""The comparison of a network with what the fast engines know.
 
 The engines are written for LeNet-5 alone. Before one of them runs a network, the network is compared with LeNet-5
 layer by layer, and so are the loss, the way the network computes, and what is trained; the first difference is named.
@@ -85,7 +85,7 @@ def unknown_optimizer(optimizer: Optimizer | None) -> str | None:
 
 
 def _is_changed(network: Network, name: str) -> bool:
-    """Whether a network computes with a method of its own instead of ours."""
+    """Tell if a network computes with a method of its own instead of ours."""
     return name in vars(network) or getattr(type(network), name) not in (
         getattr(Network, name), getattr(LeNet5, name)
     )  # fmt: skip

@@ -12,7 +12,7 @@ from lenet_gpu.augment.distort import distort_reference, elastic_fields
 from lenet_gpu.engine.base import Engine, Progress
 
 PROGRESS_SECONDS = 0.2
-"""How often losses are read back for the progress bar; reading waits for the device."""
+"""Seconds between two readings of the losses for the progress bar; reading waits for the device."""
 
 EVALUATION_BATCH = 500
 """Images a forward pass, which bounds the memory of evaluations."""

@@ -151,10 +151,10 @@ def _overshoot(rng: np.random.Generator, points: np.ndarray, jitter: np.ndarray)
 def _displaced(rng: np.random.Generator, points: np.ndarray, jitter: np.ndarray) -> np.ndarray:
     """Set the pen down a little beside where a further stroke belongs, a little turned and of another size."""
     n = len(points)
-    centre = points.mean(axis=1, keepdims=True)
+    center = points.mean(axis=1, keepdims=True)
     size = np.exp(0.10 * rng.standard_normal(n))[:, None, None]
-    turned = _turn(points - centre, np.radians(4.5) * jitter * rng.standard_normal(n))
-    return centre + size * turned + 2.8 * jitter[:, None, None] * rng.standard_normal((n, 1, 2))
+    turned = _turn(points - center, np.radians(4.5) * jitter * rng.standard_normal(n))
+    return center + size * turned + 2.8 * jitter[:, None, None] * rng.standard_normal((n, 1, 2))
 
 
 def _turn(points: np.ndarray, angles: np.ndarray) -> np.ndarray:

@@ -64,7 +64,7 @@ def image_to_mnist(image: Any) -> np.ndarray:
     # (height, width), the longer one BOX
     np.maximum(digit, 0.0, out=digit)  # cubic weights swing below zero beside an edge
     digit *= 255.0 / max(float(digit.max()), 1e-6)
-    return _centred(np.rint(digit).astype(np.uint8))
+    return _centered(np.rint(digit).astype(np.uint8))
 
 
 def strokes_to_mnist(strokes: Any, pen: Pen = DEFAULT_PEN) -> np.ndarray:
@@ -222,14 +222,14 @@ def _resampling(size: int, new_size: int) -> np.ndarray:
         (new_size, size) float32; each row sums to 1. The identity when the sizes agree.
     """
     step = size / new_size
-    centres = (np.arange(new_size) + 0.5) * step - 0.5
-    d = np.abs(np.arange(size) - centres[:, None]) / max(step, 1.0)
+    centers = (np.arange(new_size) + 0.5) * step - 0.5
+    d = np.abs(np.arange(size) - centers[:, None]) / max(step, 1.0)
     near, far = (1.5 * d - 2.5) * d * d + 1.0, ((2.5 - 0.5 * d) * d - 4.0) * d + 2.0
     weights = np.where(d < 1.0, near, np.where(d < 2.0, far, 0.0))
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def _centred(digit: np.ndarray) -> np.ndarray:
+def _centered(digit: np.ndarray) -> np.ndarray:
     """Paste a digit of at most 20x20 so that its centre of mass comes to the centre of the 28x28 field."""
     field = np.zeros((IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
     top, left = (int(_corner(digit.sum(axis=1 - axis, dtype=np.float64))) for axis in (0, 1))
@@ -247,8 +247,8 @@ def _corner(profile: np.ndarray) -> np.ndarray:
         (...) int64, 0 to IMAGE_SIZE - side.
     """
     side = profile.shape[-1]
-    centre = profile @ np.arange(side) / profile.sum(axis=-1)
-    # The centre of 28 pixels counted from 0 lies at 13.5; MNIST's digits sit at 14 on average. A symmetric
-    # digit's centre lies exactly between two pixels: it must not depend on the last bit which of them it gets.
-    corner = np.floor(IMAGE_SIZE / 2 - centre + 0.5 - 1e-4)
+    center = profile @ np.arange(side) / profile.sum(axis=-1)
+    # The center of 28 pixels counted from 0 lies at 13.5; MNIST's digits sit at 14 on average. A symmetric
+    # digit's center lies exactly between two pixels: it must not depend on the last bit which of them it gets.
+    corner = np.floor(IMAGE_SIZE / 2 - center + 0.5 - 1e-4)
     return np.clip(corner, 0, IMAGE_SIZE - side).astype(np.int64)

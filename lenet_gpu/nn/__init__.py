@@ -1,4 +1,4 @@
-"""What is computed: layers, losses, networks, optimisers."""
+"""Networks and their parts: layers, losses, optimisers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a network's parameters begin."""
+"""Initial values of a network's parameters."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a layer is: the base class of ours and of everybody's own.
+"""The base class of layers, ours and everybody's own.
 
 A layer works on `xp`, the array module it is handed: the same lines run on NumPy and on CuPy. It keeps the dtype
 that it is given (float32 to train, float64 for gradient checks) and never moves data to the host.
@@ -51,7 +51,7 @@ Array = Any
 Shape = tuple[int, ...]
 
 OWN_MODULE = "lenet_gpu.nn.layers"
-"""Where the layers live that the engines know."""
+"""The module of the layers that the engines know."""
 
 COMPUTING = ("forward", "backward", "curvature", "bind")
 """Methods that make a layer what it is."""
@@ -198,7 +198,7 @@ class Layer:
 
     @property
     def signature(self) -> dict[str, Any]:
-        """What decides the layer's computation: its kind and, by name, the constructor's arguments.
+        """The facts that decide the layer's computation: its kind and, by name, the constructor's arguments.
 
         An argument counts with the value that the attribute of the same name has now, if there is one.
         """

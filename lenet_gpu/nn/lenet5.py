@@ -38,7 +38,7 @@ def hidden_layers() -> list[Layer]:
 
 
 class Variant(NamedTuple):
-    """What distinguishes the networks: what follows F6.
+    """The difference between the networks: the output layer behind F6, and its losses.
 
     Attributes:
         output: Makes the output layer for a number of classes.
@@ -131,7 +131,7 @@ class LeNet5(Network):
 
     @property
     def architecture(self) -> dict[str, Any]:
-        """What a file must say to build the network again; the layers, too, where they are no longer the paper's."""
+        """Facts by which a file can build the network again; with the layers where they are no longer the paper's."""
         facts = network_file.describe(self)
         theirs = [layer.signature for layer in (*hidden_layers(), VARIANTS[self.variant].output(self.classes))]
         if facts["layers"] == theirs:

@@ -71,7 +71,7 @@ def cross_entropy_curvature(xp: Any, logits: Array, labels: Array) -> Array:
 
 
 def target_penalty(xp: Any, penalties: Array, labels: Array) -> tuple[Array, Array]:
-    """The penalty of the right class, E = mean over the batch of y[label].
+    """Compute the penalty of the target class, E = mean over the batch of y[label].
 
     LeCun et al. 1998, section II.C, equation 8. It only ever pulls: with codes that were trained, too, all
     penalties could become 0 together; fixed codes keep it honest.
@@ -116,7 +116,7 @@ def rubbish_softmax(xp: Any, penalties: Array) -> tuple[Array, Array]:
 
 
 def maximum_a_posteriori(xp: Any, penalties: Array, labels: Array) -> tuple[Array, Array]:
-    """The discriminative loss, E = mean over the batch of y[label] + log(e^-j + sum over i of e^-y_i).
+    """Compute the discriminative loss, E = mean over the batch of y[label] + log(e^-j + sum over i of e^-y_i).
 
     LeCun et al. 1998, section II.C, equation 9: the negative logarithm of the right class's posterior
     probability. It pulls the penalty of the right class down and pushes the others up.

@@ -157,12 +157,12 @@ class Network:
 
     @property
     def sign(self) -> float:
-        """By what outputs are multiplied to become scores, of which the largest wins."""
+        """Factor that turns outputs into scores, of which the largest wins."""
         return self.layers[-1].sign
 
     @property
     def architecture(self) -> dict[str, Any]:
-        """What a file must say to build the network again."""
+        """Facts by which a file can build the network again."""
         return network_file.describe(self)
 
     def views_of(self, flat: Array) -> dict[str, Array]:
@@ -215,7 +215,7 @@ class Network:
 
     @property
     def is_new(self) -> bool:
-        """Whether the parameters are still the initial ones."""
+        """True while the parameters are the initial ones."""
         initial = self.initial_parameters(self.seed).astype(self.dtype)
         return bool((self.host_parameters() == initial).all())
 

@@ -30,7 +30,7 @@ SHIPPED_LAYERS: dict[str, type[Layer]] = {
 """Layers that every file may name."""
 
 BUILDERS: dict[str, Callable[..., Network]] = {}
-"""Who builds what files describe: "layers", a list of them (network.py); "variant", a LeNet-5 (lenet5.py)."""
+"""The builders of what files describe: "layers", a list of them (network.py); "variant", a LeNet-5 (lenet5.py)."""
 
 
 def describe(network: Network) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a network asks of the engine that answers for it."""
+"""The interface by which a network knows the engine that answers for it."""
 
 from __future__ import annotations
 

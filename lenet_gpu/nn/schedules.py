@@ -6,7 +6,7 @@ import numpy as np
 
 
 def step_decay(learning_rate: float, decay: float, decay_every: int, epoch: int, steps: int) -> np.ndarray:
-    """The same rate during an epoch, multiplied by `decay` after every `decay_every` epochs.
+    """Keep the same rate during an epoch, multiplied by `decay` after every `decay_every` epochs.
 
     Args:
         learning_rate: Step size of the first epoch.

@@ -1,4 +1,4 @@
-"""What a recogniser answers: a digit, or the digits of a number."""
+"""The answers of a recogniser: a digit, or the digits of a number."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Better answers from several looks: more than one network, or more than one view of an image."""
+"""Test-time augmentation and ensembling: several views of an image, several networks."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHIFTS = tuple((y, x) for y in (-1, 0, 1) for x in (-1, 0, 1))
 
 
 def views(images: np.ndarray) -> Iterator[np.ndarray]:
-    """The images once for each of `SHIFTS`; what leaves the field is lost, what enters it is background.
+    """Yield the images once for each of `SHIFTS`; what leaves the field is lost, what enters it is background.
 
     Args:
         images: (n, 28, 28).
@@ -28,7 +28,7 @@ def views(images: np.ndarray) -> Iterator[np.ndarray]:
 
 
 def combined_outputs(outputs: Sequence[np.ndarray]) -> np.ndarray:
-    """Outputs whose softmax is the mean of the probabilities of several.
+    """Combine outputs into one whose softmax is the mean of their probabilities.
 
     Args:
         outputs: Values of output layers before softmax, (n, 10) each.

@@ -46,7 +46,7 @@ GRAIN = 12
 7,494 of pendigits more than 4; noise of single pixels in the digits' box has 28 at least."""
 
 UNDECIDED_BETWEEN = "undecided between"
-"""How the reason that names two digits begins."""
+"""The beginning of the reason that names two digits."""
 
 TEMPERATURE = "calibration.temperature"
 """Name in a model file of what outputs are divided by before softmax, (1,) float32; see `Recipe.temperature`."""

@@ -1,1 +1,1 @@
-"""What people look at: plots, benchmarks, and what the machine has."""
+"""Reports for people: plots, benchmarks, and the doctor's view of the machine."""

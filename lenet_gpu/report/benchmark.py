@@ -1,4 +1,4 @@
-"""How fast this machine is: training and inference with every engine that is available here.
+"""Benchmark of the engines on this machine: training and inference with each that is available.
 
 Engines take turns in several rounds, so that whatever else the machine does meanwhile meets all of them. Every
 timed step is a whole one: gather, conversion, forward, backward, update.
@@ -64,7 +64,7 @@ class Contender:
 
 @dataclass
 class Measurement:
-    """What one contender does at one task.
+    """The result of one contender at one task.
 
     Attributes:
         contender: Who.
@@ -81,7 +81,7 @@ class Measurement:
     rates: list[float]
 
     def as_dict(self) -> dict[str, Any]:
-        """The figures, for JSON."""
+        """Give the figures, for JSON."""
         rate = median(self.rates)
         return {
             "backend": self.contender.backend.name,
@@ -222,7 +222,7 @@ def _calls(function: Callable[[np.ndarray], object], inputs: Sequence[np.ndarray
 
 
 def table(report: dict[str, Any]) -> str:
-    """The report as text.
+    """Write the report as text.
 
     Args:
         report: What `measure` returned.

@@ -1,4 +1,4 @@
-"""What `lenet-gpu doctor` reports: everything on this machine that decides how the program will run.
+"""The report of `lenet-gpu doctor`: everything on this machine that decides how the program will run.
 
 `collect` gathers it as plain data, `render` makes text of it, `run` prints either. Nothing that is missing
 or broken may end the report: it is the report's business to say so.
@@ -32,7 +32,7 @@ _LABEL = 14  # Width of the column of labels.
 
 
 def engines() -> list[dict[str, Any]]:
-    """The training engines of the CPU, the one that `train` takes first.
+    """List the training engines of the CPU, the one that `train` takes first.
 
     Returns:
         For each: name, workers (processes that share the work).

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from lenet_gpu.nn.metrics import Evaluation
 
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#666666"
-"""Colours that stay apart for colour-blind eyes (Okabe and Ito's palette)."""
+"""Colours that stay apart for color-blind eyes (Okabe and Ito's palette)."""
 
 MISREAD_SHOWN = 60
 """Misread digits in the picture; their number in all stands in its title."""
@@ -66,10 +66,10 @@ def save_curves(history: Sequence[dict[str, Any]], path: str | os.PathLike[str])
     error, accuracy, loss = figure.subplots(1, 3)
     epochs = [record["epoch"] for record in history]
     for axes, what, scale in ((error, "error", 100), (accuracy, "accuracy", 100), (loss, "loss", 1)):
-        for split, colour, marker in (("train", BLUE, "o"), ("test", ORANGE, "s")):
+        for split, color, marker in (("train", BLUE, "o"), ("test", ORANGE, "s")):
             values = [scale * record[f"{split}_{what}"] for record in history]
             label = "training set" if split == "train" else "test set"
-            axes.plot(epochs, values, marker=marker, color=colour, label=label, markersize=4)
+            axes.plot(epochs, values, marker=marker, color=color, label=label, markersize=4)
         _tidy(axes, epochs)
     error.set(title="error", ylabel="%", yscale="log" if history else "linear")
     accuracy.set(title="accuracy", ylabel="%")
@@ -151,8 +151,8 @@ def _draw_confusion(axes: Axes, confusion: np.ndarray) -> None:
     axes.imshow(off_diagonal, cmap="Oranges", vmin=0, vmax=max(0.02, float(off_diagonal.max())))
     for (row, column), count in np.ndenumerate(confusion):
         if count:
-            weight, colour = ("bold", "black") if row == column else ("normal", "black")
-            axes.text(column, row, count, ha="center", va="center", fontsize=8, weight=weight, color=colour)
+            weight, color = ("bold", "black") if row == column else ("normal", "black")
+            axes.text(column, row, count, ha="center", va="center", fontsize=8, weight=weight, color=color)
     classes = range(len(confusion))
     axes.set(xticks=classes, yticks=classes, xlabel="read", ylabel="true", title="confusion matrix")
 

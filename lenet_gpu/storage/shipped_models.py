@@ -8,7 +8,7 @@ from pathlib import Path
 from lenet_gpu.errors import ModelFileError
 
 WEIGHTS_FOLDER = Path(__file__).resolve().parents[1] / "weights"
-"""Where the shipped models lie."""
+"""The folder of the shipped models."""
 
 PREFERRED = ("touch", "mnist")
 """Shipped models by default, the first that is there."""

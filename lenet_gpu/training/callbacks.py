@@ -1,4 +1,4 @@
-"""What a training run shows, writes and decides, each concern in one class."""
+"""Callbacks: all that a training run shows, writes and decides, each concern in one class."""
 
 from __future__ import annotations
 

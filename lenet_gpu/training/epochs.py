@@ -1,4 +1,4 @@
-"""What an epoch shows the network: which images, in which order, distorted how."""
+"""The sampling plan of an epoch: its images, their order and their distortions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 CALM = 0.25
-"""Strength of the distortions in the calm epochs at the end, relative to the others."""
+"""Strength of the distortions in the final low-augmentation epochs, relative to the others."""
 
 
 class Patterns:
@@ -55,7 +55,7 @@ class Patterns:
         self.images, self.labels = images, labels
 
     def epoch(self, epoch: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """The patterns of an epoch in their order.
+        """Plan the patterns of an epoch in their order.
 
         Args:
             epoch: Number of the epoch, counted from 1.

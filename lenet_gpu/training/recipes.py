@@ -36,7 +36,7 @@ OPTIMIZERS: dict[str, type[Optimizer]] = {
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a network is trained.
+    """The settings of a training.
 
     Attributes:
         name: Name for the command line.
@@ -102,7 +102,7 @@ class Recipe:
     temperature: float = 1.0
 
     def learning_rates(self, epoch: int, steps: int) -> np.ndarray:
-        """Learning rate of every step of an epoch.
+        """Compute the learning rate of every step of an epoch.
 
         Args:
             epoch: Number of the epoch, counted from 1.
@@ -137,7 +137,7 @@ class Recipe:
         return "; ".join(parts)
 
     def with_changes(self, **changes: Any) -> Recipe:
-        """The recipe with some fields replaced; None leaves a field as it is.
+        """Return the recipe with some fields replaced; None leaves a field as it is.
 
         Raises:
             InputError: A value that makes no sense.
@@ -145,7 +145,7 @@ class Recipe:
         return validated(replace(self, **{k: v for k, v in changes.items() if v is not None}))
 
     def as_dict(self) -> dict[str, Any]:
-        """The fields, for files."""
+        """Return the fields, for files."""
         return asdict(self)
 
 
@@ -164,7 +164,7 @@ MODERN: dict[str, Any] = {
     "background": STANDARD_BACKGROUND,
     "ink": STANDARD_INK,
 }
-"""What the recipes `fast`, `best` and `touch` share."""
+"""The common settings of the recipes `fast`, `best` and `touch`."""
 
 RECIPES = {
     recipe.name: recipe
@@ -247,7 +247,7 @@ def get_recipe(recipe: str | Recipe) -> Recipe:
 
 
 def with_distortions(recipe: Recipe) -> Recipe:
-    """The recipe `paper` with the paper's distorted patterns: 540,000 beside the 60,000 (section III.C).
+    """Return the recipe `paper` with the paper's distorted patterns: 540,000 beside the 60,000 (section III.C).
 
     Raises:
         InputError: Another recipe, which has distortions of its own or none.
@@ -263,7 +263,7 @@ def with_distortions(recipe: Recipe) -> Recipe:
 
 
 def with_loss(recipe: Recipe, loss: str) -> Recipe:
-    """The recipe `paper` with another of the losses, and the output layer that it is for.
+    """Return the recipe `paper` with another of the losses, and the output layer that it is for.
 
     Raises:
         InputError: Another recipe, or an unknown loss.
@@ -277,7 +277,7 @@ def with_loss(recipe: Recipe, loss: str) -> Recipe:
 
 
 def from_dict(values: dict[str, Any]) -> Recipe:
-    """A recipe as a file holds it; the inverse of `Recipe.as_dict`.
+    """Make a recipe of what a file holds; the inverse of `Recipe.as_dict`.
 
     Raises:
         InputError: Missing or unknown fields, or a value that makes no sense.
@@ -306,7 +306,7 @@ CHOICES = {
 
 
 def validated(recipe: Recipe) -> Recipe:
-    """The recipe itself, once its values are known to make sense.
+    """Return the recipe itself, once its values are known to make sense.
 
     Raises:
         InputError: They do not.

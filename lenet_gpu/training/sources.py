@@ -1,4 +1,4 @@
-"""What a recipe trains on besides the data set: strokes of people with a stylus, synthetic hands, non-digits.
+"""Training images besides the data set: strokes of people with a stylus, synthetic hands, non-digits.
 
 Strokes become images by the same rasteriser that the app uses, with pens of many widths.
 """
@@ -48,7 +48,7 @@ def handwriting(split: Split, rng: np.random.Generator) -> Material:
 
 
 def pendigits(split: Split, rng: np.random.Generator) -> Material:
-    """The first two thirds of the stylus digits of UCI's pendigits training set; the last third is for validation."""
+    """Draw two thirds of the digits of UCI's pendigits training set; the last third is for validation."""
     train = load_dataset("pendigits").train
     assert train.drawings is not None
     first = np.arange(len(train) * 2 // 3)
@@ -112,7 +112,7 @@ SOURCES: dict[str, Callable[[Split, np.random.Generator], Material]] = {
 
 
 def add_sources(split: Split, names: tuple[str, ...], seed: int) -> Material:
-    """A training set and what is added to it.
+    """Add the images of sources to a training set.
 
     Args:
         split: The training set.

@@ -37,7 +37,7 @@ from lenet_gpu.training.sources import noises, overlaps  # noqa: E402
 SEED = 20_260
 """All chance in here comes from it; no training uses it."""
 
-OFF_CENTRE_DIGITS = 1000
+OFF_CENTER_DIGITS = 1000
 NONDIGITS = 1000
 NUMBERS = 300
 SCALES = (0.3, 0.5, 1.0, 2.0, 3.0)
@@ -118,7 +118,7 @@ def off_centre(recognizer: Recognizer, test) -> dict:
     from PIL import Image
 
     rng = seeds.generator(SEED, 1)
-    images, labels = test.images[:OFF_CENTRE_DIGITS], test.labels[:OFF_CENTRE_DIGITS]
+    images, labels = test.images[:OFF_CENTER_DIGITS], test.labels[:OFF_CENTER_DIGITS]
     network = recognizer.network
     centred = accuracy(outputs(network, images), labels)
     report = {"digits": len(labels), "centred": centred, "rows": []}

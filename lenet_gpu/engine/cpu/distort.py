@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lenet_gpu.augment.distort import FIELDS, GRID_CENTRE, elastic_fields
+from lenet_gpu.augment.distort import FIELDS, GRID_CENTER, elastic_fields
 from lenet_gpu.engine.cpu.plan import Fill
 from lenet_gpu.engine.cpu.spec import GRID
 from lenet_gpu.paper import IMAGE_SIZE, INPUT_SIZE
@@ -21,7 +21,7 @@ checked, whatever a sensible distortion does."""
 _PACKED = 1024.0
 """See `Distorter`: the step to the right-hand neighbour is stored as 1/1024 of itself."""
 
-_TABLE_CENTRE = (_SIDE - 1) / 2
+_TABLE_CENTER = (_SIDE - 1) / 2
 
 
 class _Buffers(NamedTuple):
@@ -65,9 +65,9 @@ class Distorter:
         self._most = most = max(1, min(capacity, CHUNK))
         self._fields = elastic_fields().transpose(1, 0, 2, 3).reshape(2, FIELDS, GRID)  # a view: each field a row
         v, u = np.divmod(np.arange(GRID), INPUT_SIZE)
-        self._basis = np.stack([u - GRID_CENTRE, v - GRID_CENTRE, np.ones(GRID)]).astype(np.float32)
+        self._basis = np.stack([u - GRID_CENTER, v - GRID_CENTER, np.ones(GRID)]).astype(np.float32)
         # How far |parameters| can move a position from the centre, along x and along y.
-        edge, farthest = GRID_CENTRE, float(max(self._fields.max(), -self._fields.min()))
+        edge, farthest = GRID_CENTER, float(max(self._fields.max(), -self._fields.min()))
         reach = [[edge, 0], [edge, 0], [1, 0], [0, edge], [0, edge], [0, 1], [0, 0], [farthest, farthest]]
         self._reach = np.array(reach, dtype=np.float32)
         self._table = np.zeros(most * _SIDE * _SIDE, dtype=np.float32)
@@ -127,7 +127,7 @@ class Distorter:
     def _find_positions(self, parameters: np.ndarray, b: _Buffers) -> None:
         """Compute `b.positions`: where in an image's table each pixel of the grid is read."""
         b.affine[0], b.affine[1] = parameters[:, 0:3], parameters[:, 3:6]
-        b.affine[:, :, 2] += np.float32(_TABLE_CENTRE)
+        b.affine[:, :, 2] += np.float32(_TABLE_CENTER)
         np.matmul(b.affine_rows, self._basis, out=b.position_rows)
         numbers = parameters[:, 6].astype(np.intp)
         np.take(self._fields[0], numbers, axis=0, out=b.shifts[0], mode="clip")
@@ -135,7 +135,7 @@ class Distorter:
         np.multiply(b.shifts, parameters[:, 7:], out=b.shifts)
         np.add(b.positions, b.shifts, out=b.positions)
         # A pixel of safety on either side: for rounding, and for the row below.
-        if not (np.abs(parameters) @ self._reach).max() < _TABLE_CENTRE - 1.5:
+        if not (np.abs(parameters) @ self._reach).max() < _TABLE_CENTER - 1.5:
             np.clip(b.positions, 1, _SIDE - 3, out=b.positions)
 
     def _carve(self, m: int) -> _Buffers:

@@ -46,7 +46,7 @@ def update_blocks(parameters: int) -> int:
 
 @dataclass(frozen=True)
 class Schedule:
-    """How the steps of an epoch are launched.
+    """The launches of an epoch's steps.
 
     Attributes:
         images: Images of the epoch.

@@ -3,7 +3,7 @@
 
 constexpr int DISTORTION = 8;  // numbers that describe the distortion of an image
 constexpr int GRID = INPUT_SIZE * INPUT_SIZE;
-constexpr float IMAGE_CENTRE = (IMAGE_SIZE - 1) / 2.0f, GRID_CENTRE = (INPUT_SIZE - 1) / 2.0f;
+constexpr float IMAGE_CENTER = (IMAGE_SIZE - 1) / 2.0f, GRID_CENTER = (INPUT_SIZE - 1) / 2.0f;
 
 constexpr int FRAME = IMAGE_SIZE + 2;  // the image with one pixel of background all around
 static_assert(FRAME * FRAME <= C1_MAPS * C1_MAP, "the frame is kept where C1 will be");
@@ -31,14 +31,14 @@ __device__ inline void load_distorted_image(
     const float* field = fields + static_cast<size_t>(p[6]) * (2 * GRID);
     for (int k = threadIdx.x; k < GRID; k += THREADS) {
         const int row = k / INPUT_SIZE, column = k % INPUT_SIZE;
-        const float u = column - GRID_CENTRE, v = row - GRID_CENTRE;
+        const float u = column - GRID_CENTER, v = row - GRID_CENTER;
         float x = p[0] * u + p[1] * v + p[2], y = p[3] * u + p[4] * v + p[5];
         if (amplitude != 0.0f) {  // the same for all threads of the block
             x += amplitude * field[k];
             y += amplitude * field[GRID + k];
         }
-        x = fminf(fmaxf(x + (IMAGE_CENTRE + 1.0f), 0.0f), FRAME - 1.0f);
-        y = fminf(fmaxf(y + (IMAGE_CENTRE + 1.0f), 0.0f), FRAME - 1.0f);
+        x = fminf(fmaxf(x + (IMAGE_CENTER + 1.0f), 0.0f), FRAME - 1.0f);
+        y = fminf(fmaxf(y + (IMAGE_CENTER + 1.0f), 0.0f), FRAME - 1.0f);
         const float left = fminf(floorf(x), FRAME - 2.0f), top = fminf(floorf(y), FRAME - 2.0f);
         const float fx = x - left, fy = y - top;
         const float* corner = frame + static_cast<int>(top) * FRAME + static_cast<int>(left);
