@@ -106,7 +106,8 @@ class Recognizer:
         kept = [(k, points) for k, stroke in enumerate(_listed(strokes)) for points in check_strokes([stroke])]
         if not kept:
             return Number(())
-        fields = probabilities = f6 = np.zeros(0)
+        fields = probabilities = np.zeros(0)
+        f6: np.ndarray | None = None
 
         def read(candidates: list[list[np.ndarray]]) -> np.ndarray:
             nonlocal fields, probabilities, f6
@@ -117,7 +118,8 @@ class Recognizer:
         digits = []
         for group in split([points for _, points in kept], read):
             field = fields[group.candidate]
-            is_digit, reason = self._judged(field, probabilities[group.candidate], f6[group.candidate], group.reason)
+            units = None if f6 is None else f6[group.candidate]
+            is_digit, reason = self._judged(field, probabilities[group.candidate], units, group.reason)
             digits.append(
                 NumberDigit(
                     digit=int(probabilities[group.candidate].argmax()),
@@ -133,12 +135,21 @@ class Recognizer:
 
     def _predict(self, field: np.ndarray, reason: str = "") -> Prediction:
         """Read one picture in MNIST's form; `reason`: why it is known not to be a digit."""
-        probabilities, f6 = self._plans.get().read(field[None], refresh=False)
-        probabilities = self._calibrated(probabilities)[0]
-        is_digit, reason = self._judged(field, probabilities, f6[0], reason)
+        all_probabilities, f6 = self._pass(field[None])
+        probabilities = self._calibrated(all_probabilities)[0]
+        is_digit, reason = self._judged(field, probabilities, None if f6 is None else f6[0], reason)
         return Prediction(int(probabilities.argmax()), probabilities, is_digit, reason, field)
 
-    def _judged(self, field: np.ndarray, probabilities: np.ndarray, f6: np.ndarray, reason: str) -> tuple[bool, str]:
+    def _pass(self, fields: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Run the network once: probabilities (n, classes); F6 (n, 84) in units of A, if rejection asks for it."""
+        plan = self._plans.get()
+        if self._rejection is None:
+            return plan.probabilities(fields, refresh=False), None
+        return plan.read(fields, refresh=False)
+
+    def _judged(
+        self, field: np.ndarray, probabilities: np.ndarray, f6: np.ndarray | None, reason: str
+    ) -> tuple[bool, str]:
         """Decide whether a picture is a digit, and why not: the one place where that is done."""
         if not field.any():
             reason = "blank"
@@ -146,7 +157,7 @@ class Recognizer:
             reason = "noise"
         if not reason:
             distance = limit = None
-            if self._rejection is not None:
+            if self._rejection is not None and f6 is not None:
                 distance, limit = float(self._rejection.distances(f6[None])[0]), self._rejection.limit
             reason = decide(probabilities, distance, limit)
         return not reason, reason
@@ -158,15 +169,15 @@ class Recognizer:
         powers = probabilities**self._sharpness
         return powers / powers.sum(axis=1, keepdims=True)
 
-    def _read_all(self, fields: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Read some pictures in MNIST's form: probabilities (n, classes), and F6 (n, 84) in units of A.
+    def _read_all(self, fields: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Read some pictures in MNIST's form: probabilities (n, classes), and F6 as `_pass` gives it.
 
         Always BATCH at a time: for each new number the plan would prepare its calls anew.
         """
         padded = np.zeros((-(-len(fields) // BATCH) * BATCH, IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
         padded[: len(fields)] = fields
-        probabilities, f6 = self._plans.get().read(padded, refresh=False)
-        return self._calibrated(probabilities[: len(fields)]), f6[: len(fields)]
+        probabilities, f6 = self._pass(padded)
+        return self._calibrated(probabilities[: len(fields)]), f6
 
 
 def _listed(strokes: Any) -> list[Any]:

@@ -135,7 +135,7 @@ class SoftmaxHead:
 
 
 class RbfHead:
-    """Radial basis functions around the codes w_i of the digits (rbf.py), and loss (8) or (9) (losses.py).
+    """Radial basis functions around the codes w_i of the digits (nn/layers.py), and loss (8) or (9) (losses.py).
 
     It works on scores, the penalties with their sign turned: -|x - w|^2 = 2 w.x - |x|^2 - |w|^2, where |w|^2 is
     84 for every code. Loss (9) is the cross-entropy of a softmax over the ten scores and an eleventh, -j, which

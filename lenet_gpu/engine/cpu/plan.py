@@ -109,8 +109,7 @@ class CpuPlan:
         if out is None:
             out = np.empty((len(images), self.spec.network.classes), self.dtype)
         if not refresh and len(images) == 1 and (single := self._for_one()):
-            np.copyto(single.grid, images)
-            run(single.forward)
+            self._run_one(single, images)
             np.copyto(out, single.logits)
             return out
         flat = images.reshape(len(images), self.spec.pixels)
@@ -127,8 +126,7 @@ class CpuPlan:
         One image with `refresh=False` takes the shortest way, see single.py.
         """
         if not refresh and len(images) == 1 and (single := self._for_one()):
-            np.copyto(single.grid, images)
-            run(single.forward)
+            self._run_one(single, images)
             run(single.softmax)
             return single.probabilities.copy()
         return softmax(np, self.outputs(images, refresh=refresh))
@@ -144,8 +142,7 @@ class CpuPlan:
             Probabilities (n, classes), and F6 in units of the squashing function's A (n, 84).
         """
         if not refresh and len(images) == 1 and (single := self._for_one()):
-            np.copyto(single.grid, images)
-            run(single.forward)
+            self._run_one(single, images)
             run(single.softmax)
             return single.probabilities.copy(), single.f6.copy()
         found = self._collect(images, ("f6", "output"), refresh)
@@ -206,6 +203,15 @@ class CpuPlan:
             single.fold()
             self._single_is_ready = True
         return single if single.safe else None
+
+    def _run_one(self, single: SingleImage, images: np.ndarray) -> None:
+        """Run one image (1, 28, 28) forward on the path for one."""
+        np.copyto(single.grid, images)
+        if single.quiet:
+            run(single.forward)
+        else:
+            with QUIET():
+                run(single.forward)
 
     # ---- training
 

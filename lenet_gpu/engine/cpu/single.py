@@ -46,7 +46,7 @@ PHASE = 2 * C1_MAPS
 """C1's outputs of a phase and a tile: (x//2, map)."""
 
 SAFE = 80.0
-"""exp of more may overflow in float32. Parameters that allow for it are not for this path."""
+"""exp of more may overflow in float32."""
 
 
 def _windows(first: np.ndarray, width: int, lines: int, quads: int, one: int) -> np.ndarray:
@@ -78,8 +78,10 @@ class SingleImage:
         squash: How squashing is computed, the same as for the weights.
 
     Attributes:
-        safe: Whether exp can't overflow, whatever the image; if it could, this path must not be used, for it
-            takes no precautions.
+        safe: True if softmax can't overflow, whatever the image; if it could, this path must not be used, for it
+            takes the exponentials as they come.
+        quiet: True if no other exp can overflow either. Where one does, squashing gets its limit right (t = 0), but
+            NumPy would warn.
         grid: (1, 28, 28), where the pixels must be put before the calls run; any dtype can be copied there.
         forward: The calls from there to the output layer's values.
         f6: (1, 84), the units of F6 without the factor A of their squashing.
@@ -90,7 +92,7 @@ class SingleImage:
 
     def __init__(self, parameters: Mapping[str, np.ndarray], weights: Weights, squash: Squash) -> None:
         self._parameters, self._weights, self._squash = parameters, weights, squash
-        self.safe = False
+        self.safe = self.quiet = False
         dtype, classes = weights.c1.dtype, len(parameters["output.bias"])
 
         def array(*shape: int) -> np.ndarray:
@@ -143,7 +145,7 @@ class SingleImage:
         self.softmax: list[Call] = do.calls
 
     def fold(self) -> None:
-        """Take in the parameters; the weights must be built. Decides whether they are `safe`."""
+        """Take in the parameters; the weights must be built. Decides whether they are `safe` and `quiet`."""
         weights, parameters, q, p = self._weights, self._parameters, self._squash.factor, self._squash.offset
         # The matrices of layout.py hold those of this path: two lines of C1's tile see 6 lines of pixels.
         for line, matrix in enumerate(weights.c1[:2]):
@@ -165,16 +167,14 @@ class SingleImage:
             inputs = weight.shape[1]
             folded[:, :inputs] = before * after * weight
             folded[:, inputs] = after * bias
-        self.safe = self._largest() < SAFE
-
-    def _largest(self) -> float:
-        """Bound everything that exp may be taken of; nan if a parameter is."""
+        # A parameter that is nan makes its bound nan, and comparisons with that are false.
         t = 2.0 * SQUASH_A  # no t is further from 0, whichever way it is computed
-        bounds = [
+        squashed = [
             255.0 * np.abs(self._w1[:48]).sum(axis=0) + np.abs(self._w1[48]),
             t * np.abs(self._w2).sum(axis=0) + np.abs(self._b2[0]),
             t * np.abs(self._w3).sum(axis=0),
             t * np.abs(self._w4).sum(axis=0) + np.abs(self._b4[0]),
-            np.abs(self._wz).sum(axis=1),
         ]
-        return float(np.concatenate(bounds).max())
+        finite = np.isfinite(self._w5).all() and np.isfinite(self._w6).all()
+        self.safe = bool(finite and np.abs(self._wz).sum(axis=1).max() < SAFE)
+        self.quiet = bool(np.concatenate(squashed).max() < SAFE)

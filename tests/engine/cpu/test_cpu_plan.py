@@ -240,13 +240,14 @@ def test_the_way_of_one_image_follows_the_parameters(mnist):
 
 @pytest.mark.parametrize("part", ["c1.weight", "c1.bias", "s2.coefficient", "s2.bias", "c3.weight", "c3.bias",
                                   "s4.coefficient", "s4.bias", "output.weight", "output.bias"])  # fmt: skip
-def test_parameters_that_could_overflow_take_the_long_way(mnist, part):
-    """The short way looks after nothing: where exp could overflow it must be closed, and the results right."""
+def test_parameters_that_could_overflow_are_read_right_and_in_silence(mnist, part):
+    """The short way of one image is closed where softmax could overflow; squashing may, and is at its limit then."""
     net = network("float64")
     plan, _ = plan_of(net)
     net.views[part][...] *= 1e5
     plan.outputs(mnist.test.images[:1])
-    assert plan._for_one() is None
+    single = plan._for_one()
+    assert single is None if part.startswith("output") else not single.quiet
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         found = plan.probabilities(mnist.test.images[:1], refresh=False)
