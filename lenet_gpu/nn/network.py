@@ -1,8 +1,8 @@
 """A network: any list of layers over one flat parameter buffer, on one backend.
 
-What is computed stands in the layers; this module puts them in a row. `forward_layers` and `backward_layers` are
-plain array code, the oracle of all fast code. `outputs`, `predict`, `evaluate` and `activations` run on the fast
-engine where there is one for the network (engine/select.py), and otherwise layer by layer.
+What is computed stands in the layers, and how they run in a row in stack.py; a network adds the input layer, the
+loss, classes and files. `outputs`, `predict`, `evaluate` and `activations` run on the fast engine where there is one
+for the network (engine/select.py), and otherwise layer by layer.
 """
 
 from __future__ import annotations
@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from lenet_gpu import seeds
 from lenet_gpu.backend import Backend, select_backend
 from lenet_gpu.errors import InputError, LenetError
 from lenet_gpu.nn import network_file
 from lenet_gpu.nn.initialisation import INITIALISATIONS
 from lenet_gpu.nn.inputs import check_images, check_labels
-from lenet_gpu.nn.layer import Array, Layer, Shape, named_views
+from lenet_gpu.nn.layer import Array, Layer
 from lenet_gpu.nn.losses import Loss, loss_named, softmax
 from lenet_gpu.nn.metrics import Evaluation, evaluate_outputs
+from lenet_gpu.nn.stack import LayerStack, forward_layer
 from lenet_gpu.paper import BACKGROUND, IMAGE_SIZE, INK, INPUT_SIZE
 
 if TYPE_CHECKING:
@@ -30,10 +30,8 @@ if TYPE_CHECKING:
 BATCH = 500
 """Images computed layer by layer at once, which bounds the memory."""
 
-DTYPES = ("float32", "float64")
 
-
-class Network:
+class Network(LayerStack):
     """A list of layers, a loss, and where they compute.
 
     Args:
@@ -52,10 +50,7 @@ class Network:
     A recipe says how values begin that are None here; it never changes those that were given.
 
     Attributes:
-        parameters: The one flat parameter buffer, (parameters,) on the backend.
-        gradients: The flat gradient buffer of the same layout.
-        views: Views of `parameters` by name ("c1.weight").
-        gradient_views: Views of `gradients`, likewise.
+        parameters, gradients, views, gradient_views: See `LayerStack`.
         class_labels: What the classes are called, one integer or text each; empty: 0 to classes - 1.
         record: What the model file says of the training (recipe, seed, digests of the data, ...).
         extras: Further arrays of the model file by name, each with a dot in it (see recognition/rejection.py).
@@ -80,14 +75,8 @@ class Network:
         initialisation: str | None = None,
         classes: int | None = None,
     ) -> None:
-        if dtype not in DTYPES:
-            raise InputError("dtype", found=repr(dtype), expected=" or ".join(map(repr, DTYPES)))
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed <= seeds.MAX_SEED:
-            raise InputError("seed", found=repr(seed), expected=f"0 to {seeds.MAX_SEED}")
-        self.dtype, self.seed = dtype, int(seed)
-        self.backend = backend if isinstance(backend, Backend) else select_backend(backend or "cpu")
-        self.layers = _checked(list(layers))
-        self.layers[0].needs_input_gradient = False
+        where = backend if isinstance(backend, Backend) else select_backend(backend or "cpu")
+        super().__init__(layers, where, seed, dtype)
         self._given = {
             name
             for name, value in (
@@ -100,30 +89,12 @@ class Network:
         self.record: dict[str, Any] = {}
         self.extras: dict[str, np.ndarray] = {}
         self._reader: tuple[Any, Any] | None = None  # the engine that answers, and for what it was made
-        self.allocate()
         self.initialise(
             initialisation or "paper",
             BACKGROUND if background is None else background,
             INK if ink is None else ink,
         )
         self.classes = self._found_classes() if classes is None else classes
-
-    def allocate(self) -> None:
-        """Make the buffers, and hand the layers their views; parameters begin at 0."""
-        count = sum(layer.trainable for layer in self.layers)
-        self.parameters: Array = self.backend.xp.zeros(count, dtype=self.dtype)
-        self.gradients: Array = self.backend.xp.zeros(count, dtype=self.dtype)
-        self.views = self.views_of(self.parameters)
-        self.gradient_views = self.views_of(self.gradients)
-        self._bind(self.layers)
-
-    def _bind(self, layers: Sequence[Layer]) -> None:
-        for layer in layers:
-            layer.bind(
-                self.backend.xp,
-                {key: self.views[f"{layer.name}.{key}"] for key in layer.shapes},
-                {key: self.gradient_views[f"{layer.name}.{key}"] for key in layer.shapes},
-            )
 
     # ---- what it is
 
@@ -142,20 +113,6 @@ class Network:
         return self._loss[1]
 
     @property
-    def shapes(self) -> dict[str, Shape]:
-        """Shape of every parameter by its name, in the order of the flat buffer."""
-        return {f"{layer.name}.{key}": s for layer in self.layers for key, s in layer.shapes.items()}
-
-    @property
-    def frozen(self) -> list[str]:
-        """Names of the layers whose parameters training leaves as they are."""
-        return [layer.name for layer in self.layers if layer.frozen and layer.shapes]
-
-    def frozen_parameters(self) -> list[str]:
-        """List the names of the parameters that training leaves as they are."""
-        return [f"{layer.name}.{key}" for layer in self.layers if layer.frozen for key in layer.shapes]
-
-    @property
     def sign(self) -> float:
         """Factor that turns outputs into scores, of which the largest wins."""
         return self.layers[-1].sign
@@ -165,13 +122,9 @@ class Network:
         """Facts by which a file can build the network again."""
         return network_file.describe(self)
 
-    def views_of(self, flat: Array) -> dict[str, Array]:
-        """Cut any flat array with the layout of `parameters` (host or device) into named views."""
-        return named_views(flat, self.shapes)
-
     def __repr__(self) -> str:
         try:
-            shapes = [str(("n", *shape[1:])).replace("'", "") for shape in self._output_shapes()]
+            shapes = [str(("n", *shape[1:])).replace("'", "") for shape in self.output_shapes(self._empty_input())]
         except LenetError as error:
             shapes = [f"? {error}"] * len(self.layers)
         rows = [
@@ -219,42 +172,6 @@ class Network:
         initial = self.initial_parameters(self.seed).astype(self.dtype)
         return bool((self.host_parameters() == initial).all())
 
-    def initial_parameters(self, seed: int) -> np.ndarray:
-        """Draw initial values on the host: the same on every backend.
-
-        Args:
-            seed: Seed of the run.
-
-        Returns:
-            (parameters,) float64; see `Initialisation`.
-        """
-        begin = INITIALISATIONS[self.initialisation]
-        rng = seeds.generator(seed, seeds.WEIGHTS)
-        flat = np.zeros(self.parameters.size)
-        views = self.views_of(flat)
-        for layer in self.layers:
-            for key, shape in layer.shapes.items():
-                view = views[f"{layer.name}.{key}"]
-                if key in layer.fan_in:
-                    fan_in = np.asarray(layer.fan_in[key], dtype=float)
-                    bound = begin.bound(fan_in.reshape(-1, *[1] * (len(shape) - 1)))
-                    view[...] = rng.uniform(-1.0, 1.0, shape) * bound
-                else:
-                    view[...] = begin.coefficient if key == "coefficient" else 0.0
-        return flat
-
-    def set_parameters(self, flat: np.ndarray) -> None:
-        """Overwrite all parameters.
-
-        Args:
-            flat: (parameters,) host array of any float dtype.
-        """
-        self.parameters[...] = self.backend.asarray(np.ascontiguousarray(flat, dtype=self.dtype))
-
-    def host_parameters(self) -> np.ndarray:
-        """Copy the flat parameter buffer to the host, (parameters,)."""
-        return np.array(self.backend.to_host(self.parameters))
-
     # ---- computing, layer by layer
 
     def grid_layer(self, grid: Array) -> Array:
@@ -284,47 +201,6 @@ class Network:
         x = xp.full((len(images), 1, INPUT_SIZE, INPUT_SIZE), self.background, dtype=self.dtype)
         x[:, 0, margin:-margin, margin:-margin] += images.astype(self.dtype) * scale
         return x
-
-    def begin_epoch(self, seed: int, epoch: int) -> None:
-        """Give each layer its random numbers of an epoch, of which `Layer.uniform` draws.
-
-        Args:
-            seed: The run's seed.
-            epoch: Number of the epoch, counted from 1.
-        """
-        for index, layer in enumerate(self.layers):
-            layer._generator = seeds.generator(seed, epoch, seeds.LAYERS + index)
-
-    def forward_layers(self, x: Array, training: bool = False) -> Array:
-        """Run all layers forward: input layer (n, 1, 32, 32) -> output layer (n, classes), on the backend."""
-        self.settle()
-        for layer in self.layers:
-            layer.training = training
-            x = _forward(layer, x)
-        return x
-
-    def settle(self) -> None:
-        """Take in layers that were put into the list after the network was made.
-
-        Raises:
-            InputError: Their parameters are not those that the buffer has room for.
-        """
-        new = [layer for layer in self.layers if layer.xp is None]
-        if not new:
-            return
-        if self.shapes != {name: tuple(view.shape) for name, view in self.views.items()}:
-            raise InputError(
-                f"layer {new[0]!r}",
-                found="other parameters than those of the layer that it replaces",
-                expected="the same names and shapes",
-                remedy="make a new Network of the list of layers",
-            )
-        self._bind(new)
-
-    def backward_layers(self, dy: Array) -> None:
-        """Run all layers backward from dE/doutput (n, classes); fills the gradient buffer."""
-        for layer in reversed(self.layers):
-            dy = layer.backward(dy)
 
     def loss_backward(self, images: Array, labels: Array) -> Array:
         """Compute loss and gradients of a batch without leaving the backend.
@@ -380,7 +256,7 @@ class Network:
             name = ""
             for layer in self.layers:
                 layer.training = False
-                y = _forward(layer, x)
+                y = forward_layer(layer, x)
                 if layer.name:
                     name = layer.name
                 # A nameless layer that keeps the shape, such as a squashing function, belongs to the one before; so
@@ -558,30 +434,15 @@ class Network:
         return network_file.build(cls, architecture, backend, path, layers, loss)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Take along everything but what is bound to this process and this place."""
-        bound = ("parameters", "gradients", "views", "gradient_views", "_reader")
-        return {**{k: v for k, v in vars(self).items() if k not in bound}, "flat": self.host_parameters()}
+        """Leave the engine behind, too."""
+        return {**super().__getstate__(), "_reader": None}
 
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Make buffers anew; for copy.deepcopy and for other processes."""
-        flat = state.pop("flat")
-        vars(self).update(state)
-        self._reader = None
-        self.allocate()
-        self.set_parameters(flat)
-
-    def _output_shapes(self) -> list[Shape]:
-        """Run one empty image through the layers; the shape that each returns."""
-        shapes = []
-        x = self.input_layer(self.backend.xp.zeros((1, IMAGE_SIZE, IMAGE_SIZE), dtype="uint8"))
-        for layer in self.layers:
-            layer.training = False
-            x = _forward(layer, x)
-            shapes.append(tuple(x.shape))
-        return shapes
+    def _empty_input(self) -> Array:
+        """Make the input layer of one empty image."""
+        return self.input_layer(self.backend.xp.zeros((1, IMAGE_SIZE, IMAGE_SIZE), dtype="uint8"))
 
     def _found_classes(self) -> int:
-        shape = self._output_shapes()[-1]
+        shape = self.output_shapes(self._empty_input())[-1]
         if len(shape) != 2 or shape[1] < 2:
             raise InputError(
                 f"layer {self.layers[-1]!r}",
@@ -590,45 +451,6 @@ class Network:
                 remedy="end the list with a Dense layer, after Flatten where maps come before it",
             )
         return shape[1]
-
-
-def _checked(layers: list[Layer]) -> list[Layer]:
-    """Refuse a list of layers that can't be a network."""
-    if not layers:
-        raise InputError("layers", found="none", expected="a list of layers")
-    names: set[str] = set()
-    for layer in layers:
-        if not isinstance(layer, Layer):
-            hint = "make an object of the class: write () behind it" if isinstance(layer, type) else None
-            raise InputError("layers", found=repr(layer), expected="objects of lenet_gpu.nn.Layer", remedy=hint)
-        if layer.shapes and not layer.name:
-            raise InputError(f"layer {layer!r}", found="parameters but no name", expected="a name of its own")
-        if "." in layer.name or (layer.name and layer.name in names) or layer.name == "outputs":
-            raise InputError(
-                f"name of layer {layer!r}", found=repr(layer.name), expected="a name of its own without a dot"
-            )
-        names.add(layer.name)
-        if sum(layer is other for other in layers) > 1:
-            raise InputError(f"layer {layer!r}", found="the same object twice", expected="one object for each place")
-    return layers
-
-
-def _forward(layer: Layer, x: Array) -> Array:
-    """Run one layer; an error that comes of sizes names it."""
-    try:
-        y = layer.forward(x)
-    except (ValueError, TypeError, IndexError) as error:
-        raise InputError(
-            f"layer {layer!r}",
-            found=f"an input of shape {tuple(x.shape)} ({error})",
-            expected="one that it can compute with",
-            remedy="compare its sizes with those of the layer before",
-        ) from error
-    if not hasattr(y, "shape"):
-        raise InputError(
-            f"layer {layer!r}", found=f"{type(y).__name__} from forward", expected="an array", remedy="return one"
-        )
-    return y
 
 
 network_file.BUILDERS["layers"] = Network
