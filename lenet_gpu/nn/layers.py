@@ -45,7 +45,7 @@ class Convolution(Layer):
         InputError: A table with another number of rows than output maps, or with input maps that do not exist.
     """
 
-    remembered = ("_windows", "_out_index", "_in_index")
+    remembered = ("_columns", "_out_index", "_in_index")
 
     def __init__(
         self,
@@ -93,14 +93,17 @@ class Convolution(Layer):
         Returns:
             (n, out_maps, h - k + 1, w - k + 1).
         """
-        xp, k = self.xp, self.kernel_size
+        k = self.kernel_size
         self._input_shape = x.shape
-        # Every kxk neighbourhood as a view, without a copy.
-        self._windows = xp.lib.stride_tricks.sliding_window_view(x, (k, k), axis=(2, 3))
+        # Every kxk neighbourhood as a view, then as a column of a matrix: the convolution is one product.
+        windows = self.xp.lib.stride_tricks.sliding_window_view(x, (k, k), axis=(2, 3))
         # (n, in_maps, h - k + 1, w - k + 1, k, k)
-        y = xp.tensordot(self._windows, self.dense_weight(), axes=([1, 4, 5], [1, 2, 3]))
-        # (n, h - k + 1, w - k + 1, out_maps)
-        return (y + self.parameters["bias"]).transpose(0, 3, 1, 2)  # (n, out_maps, h - k + 1, w - k + 1)
+        n, _, height, width = windows.shape[:4]
+        self._columns = windows.transpose(1, 4, 5, 0, 2, 3).reshape(-1, n * height * width)
+        # (in_maps k k, n (h - k + 1) (w - k + 1))
+        y = self.dense_weight().reshape(self.out_maps, -1) @ self._columns + self.parameters["bias"][:, None]
+        return y.reshape(self.out_maps, n, height, width).transpose(1, 0, 2, 3)
+        # (n, out_maps, h - k + 1, w - k + 1)
 
     def backward(self, dy: Array) -> Array:
         """Back-propagate.
@@ -111,39 +114,37 @@ class Convolution(Layer):
         Returns:
             dx, (n, in_maps, h, w); None in the first layer of a network, where nobody needs it.
         """
-        return self._transposed(dy, self._windows, self.dense_weight())
+        return self._transposed(dy, self._columns, self.dense_weight())
 
     def curvature(self, d2y: Array) -> Array:
         """Carry second derivatives back, connection by connection; shapes as in `backward`."""
         weight = self.dense_weight()
-        return self._transposed(d2y, self._windows * self._windows, weight * weight)
+        return self._transposed(d2y, self._columns * self._columns, weight * weight)
 
-    def _transposed(self, dy: Array, windows: Array, weight: Array) -> Array:
+    def _transposed(self, dy: Array, columns: Array, weight: Array) -> Array:
         """From each output to the connections that lead to it, for first or second derivatives.
 
         Args:
             dy: (n, out_maps, h - k + 1, w - k + 1).
-            windows: What each connection has carried, (n, in_maps, h - k + 1, w - k + 1, k, k).
+            columns: What each connection has carried, (in_maps k k, n (h - k + 1) (w - k + 1)).
             weight: By what each connection has multiplied it, (out_maps, in_maps, k, k).
         """
-        xp, k = self.xp, self.kernel_size
-        dense_gradient = xp.tensordot(dy, windows, axes=([0, 2, 3], [0, 2, 3]))
-        # (out_maps, in_maps, k, k)
+        k, (n, _, height, width) = self.kernel_size, dy.shape
+        flat = dy.transpose(1, 0, 2, 3).reshape(self.out_maps, -1)  # (out_maps, n (h - k + 1) (w - k + 1))
+        dense_gradient = (flat @ columns.T).reshape(weight.shape)  # (out_maps, in_maps, k, k)
         if self.table is not None:
             dense_gradient = dense_gradient[self._out_index, self._in_index]  # (pairs, k, k)
         self.gradients["weight"][...] = dense_gradient
-        self.gradients["bias"][...] = dy.sum(axis=(0, 2, 3))
+        self.gradients["bias"][...] = flat.sum(axis=1)
         if not self.needs_input_gradient:
             return None
         # Each output sends its dy back through the kernel to the kxk inputs it has seen.
-        dwindows = xp.tensordot(dy, weight, axes=([1], [0]))
-        # (n, h - k + 1, w - k + 1, in_maps, k, k)
-        dx = xp.zeros(self._input_shape, dtype=dy.dtype)
-        height, width = dy.shape[2:]
+        dwindows = (weight.reshape(self.out_maps, -1).T @ flat).reshape(self.in_maps, k, k, n, height, width)
+        dx = self.xp.zeros((self.in_maps, n, *self._input_shape[2:]), dtype=dy.dtype)
         for u in range(k):
             for v in range(k):
-                dx[:, :, u : u + height, v : v + width] += dwindows[..., u, v].transpose(0, 3, 1, 2)
-        return dx
+                dx[:, :, u : u + height, v : v + width] += dwindows[:, u, v]
+        return dx.transpose(1, 0, 2, 3)  # (n, in_maps, h, w)
 
 
 class Subsampling(Layer):
@@ -208,8 +209,7 @@ class Subsampling(Layer):
     @staticmethod
     def _sum_of_four(x: Array) -> Array:
         """Add the inputs of each unit: (n, maps, 2 h, 2 w) -> (n, maps, h, w)."""
-        n, maps, height, width = x.shape
-        return x.reshape(n, maps, height // 2, 2, width // 2, 2).sum(axis=(3, 5))
+        return x[..., ::2, ::2] + x[..., ::2, 1::2] + x[..., 1::2, ::2] + x[..., 1::2, 1::2]
 
     def _transposed(self, dy: Array, total: Array, coefficient: Array) -> Array:
         """From each unit to its four inputs, for first or second derivatives.
