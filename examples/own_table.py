@@ -7,8 +7,8 @@ a line says so.
 """
 
 from lenet_gpu import Network, Trainer, load_dataset
-from lenet_gpu.nn import Convolution
-from lenet_gpu.nn.lenet5 import LeNet5
+from lenet_gpu.nn import Convolution, Dense, LeNet5
+from lenet_gpu.nn.lenet5 import hidden_layers
 
 EVERY = [range(6)] * 16
 """Every map of C3 sees all six maps of S2."""
@@ -16,7 +16,7 @@ EVERY = [range(6)] * 16
 
 def main(images: int = 2000, epochs: int = 4) -> float:
     """Train on some of MNIST; return the test accuracy."""
-    layers = LeNet5().layers
+    layers = [*hidden_layers(), Dense("output", 84, 10)]
     layers[4] = Convolution("c3", 6, 16, EVERY)
     net = Network(layers, seed=1)
     paper = LeNet5().parameters.size

@@ -7,16 +7,16 @@ layer by layer, and so are the loss, the way the network computes, and what is t
 from __future__ import annotations
 
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from lenet_gpu.nn.layer import Layer, kind_of
 from lenet_gpu.nn.lenet5 import VARIANTS, LeNet5, hidden_layers
 from lenet_gpu.nn.losses import LOSSES
 from lenet_gpu.nn.network import Network
+from lenet_gpu.nn.network_file import SHIPPED_LAYERS
 from lenet_gpu.nn.optim import SGD, Nesterov, Optimizer
 from lenet_gpu.nn.sdlm import SDLM
-
-if TYPE_CHECKING:
-    from lenet_gpu.nn.layer import Layer
+from lenet_gpu.nn.stack import LayerStack
 
 MOST_CLASSES = 64
 """Classes of the softmax output that the fast engines are built for."""
@@ -29,11 +29,18 @@ COMPUTING = (
     "grid_layer",
     "forward_layers",
     "backward_layers",
-    "loss_backward",
     "input_loss_backward",
+    "outputs",
+    "readable_outputs",
+    "readable_activations",
+    "sign",
     "views_of",
 )
-"""Methods of a network that decide what it computes."""
+"""Attributes of a network that decide what it computes."""
+
+CLASSES = (*SHIPPED_LAYERS.values(), Layer, LayerStack, Network, LeNet5, *OPTIMIZERS)
+ORIGINALS = {(cls, name): value for cls in CLASSES for name, value in vars(cls).items() if callable(value)}
+"""The methods as they were written: a class whose method was replaced is no longer the one that the engines know."""
 
 
 @cache
@@ -44,14 +51,15 @@ def expected_layers(variant: str, classes: int) -> tuple[dict[str, Any], ...]:
 
 def variant_of(network: Network) -> str:
     """Name the LeNet-5 whose output layer a network has: "paper" or "modern"."""
-    return "paper" if network.layers[-1].kind == "RadialBasis" else "modern"
+    return "paper" if kind_of(network.layers[-1]) == "RadialBasis" else "modern"
 
 
-def first_difference(network: Network) -> str | None:
+def first_difference(network: Network, *, training: bool = True) -> str | None:
     """Tell in what a network differs from the LeNet-5 that the fast engines know.
 
     Args:
         network: Any network.
+        training: Whether it is to be trained; answers depend neither on its loss nor on frozen layers.
 
     Returns:
         The first difference in a few words; None if there is none.
@@ -63,16 +71,23 @@ def first_difference(network: Network) -> str | None:
             return f"layer {place} is {layer!r}, not {_described(expected, layer)}"
     if len(found) != len(known):
         return f"{len(found)} layers, not {len(known)}"
+    if network.sign != (-1.0 if variant == "paper" else 1.0):
+        return f"the output layer has the sign {network.sign:g}"
     if not 2 <= network.classes <= MOST_CLASSES:
         return f"{network.classes} classes, not 2 to {MOST_CLASSES}"
+    changed = [name for name in COMPUTING if _is_changed(network, name)]
+    if changed:
+        return f"{type(network).__name__} has another {changed[0]}"
+    replaced = next((key for key, value in ORIGINALS.items() if vars(key[0]).get(key[1]) is not value), None)
+    if replaced is not None:
+        return f"{replaced[0].__name__}.{replaced[1]} was replaced"
+    if not training:
+        return None
     fitting = VARIANTS[variant].losses
     if network.loss not in fitting or network.criterion is not LOSSES[network.loss]:
         return f"the loss is {network.loss}, not {' or '.join(fitting)}"
     if network.frozen:
         return f"{network.frozen[0]} is frozen"
-    changed = [name for name in COMPUTING if _is_changed(network, name)]
-    if changed:
-        return f"{type(network).__name__} has a {changed[0]} of its own"
     return None
 
 
@@ -81,6 +96,8 @@ def unknown_optimizer(optimizer: Optimizer | None) -> str | None:
     if optimizer is None or (type(optimizer) in OPTIMIZERS and "update" not in vars(optimizer)):
         return None
     known = ", ".join(kind.__name__ for kind in OPTIMIZERS)
+    if type(optimizer) in OPTIMIZERS:
+        return f"the optimizer has another update than {type(optimizer).__name__}'s"
     return f"the optimizer is {type(optimizer).__name__}, not one of {known}"
 
 
@@ -93,7 +110,8 @@ def _is_changed(network: Network, name: str) -> bool:
 
 def _described(expected: dict[str, Any], layer: Layer) -> str:
     """Say what a layer should have been: its kind, or of the right kind the first argument that differs."""
-    if layer.kind != expected["kind"]:
-        return expected["kind"]
-    name, value = next((name, value) for name, value in expected.items() if layer.signature.get(name) != value)
+    found = layer.signature
+    if found["kind"] != expected["kind"]:
+        return str(expected["kind"])
+    name, value = next((name, value) for name, value in expected.items() if found.get(name) != value)
     return f"{name} {'Table I' if name == 'table' else repr(value)}"

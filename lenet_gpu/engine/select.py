@@ -55,13 +55,13 @@ def make_engine(
     except (InputError, BackendError) as error:
         if name != "auto":
             raise
-        LOGGER.warning("running on the readable layers (%s)", error.found or error)
+        _tell(network, error.found or str(error))
         return LayeredEngine(network, optimizer)
 
 
 def _fast_engine(name: str, network: Network, optimizer: Optimizer | None, threads: int | None) -> Engine:
     """Make a fast engine by name; InputError if it does not cover the network, BackendError if it can't start."""
-    difference = first_difference(network)
+    difference = first_difference(network, training=optimizer is not None)
     if name == "cuda":
         from lenet_gpu.engine.cuda.device import covers
         from lenet_gpu.engine.cuda.engine import CudaEngine
@@ -101,7 +101,9 @@ def find_reader(network: Network) -> Engine | None:
         An engine that stays with the network while layers, loss and input values stay; None where its own layers
         answer.
     """
-    if first_difference(network) is not None:
+    difference = first_difference(network, training=False)
+    if difference is not None:
+        _tell(network, difference)
         return None
     values = (network.background, network.ink, network.loss, id(network.parameters))
     facts = (variant_of(network), network.classes, *values)
@@ -110,10 +112,17 @@ def find_reader(network: Network) -> Engine | None:
         try:
             reader = _reading_engine(network)
         except (InputError, BackendError) as error:
-            LOGGER.warning("reading by the readable layers (%s)", error.found or error)
+            _tell(network, error.found or str(error))
             reader = None
         network._reader = reader, facts
     return reader
+
+
+def _tell(network: Network, difference: str) -> None:
+    """Warn once of each difference that leaves a network to the readable layers."""
+    if network.told != difference:
+        LOGGER.warning("running on the readable layers (%s)", difference)
+        network.told = difference
 
 
 def _reading_engine(network: Network) -> Engine:

@@ -53,9 +53,6 @@ Shape = tuple[int, ...]
 OWN_MODULE = "lenet_gpu.nn.layers"
 """The module of the layers that the engines know."""
 
-COMPUTING = ("forward", "backward", "curvature", "bind")
-"""Methods that make a layer what it is."""
-
 
 def named_views(flat: Array, shapes: Mapping[str, Sequence[int]]) -> dict[str, Array]:
     """Cut a flat buffer into named views.
@@ -106,6 +103,10 @@ class Layer:
     remembered: tuple[str, ...] = ()
     """Names of what `forward` leaves behind for `backward`; copies of the layer do without."""
 
+    shapes: dict[str, Shape]
+    fan_in: dict[str, int | Sequence[int]]
+    parameters: Mapping[str, Array]
+    gradients: Mapping[str, Array]
     _arguments: dict[str, Any]
     _generator: np.random.Generator | None = None
 
@@ -124,10 +125,6 @@ class Layer:
 
     def __init__(self, name: str = "") -> None:
         self.name = name
-        self.shapes: dict[str, Shape] = {}
-        self.fan_in: dict[str, int | Sequence[int]] = {}
-        self.parameters: Mapping[str, Array] = {}
-        self.gradients: Mapping[str, Array] = {}
 
     def bind(self, xp: Any, parameters: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
         """Hand the layer its array module and its views of the flat buffers.
@@ -189,36 +186,40 @@ class Layer:
         return self.trainable * height * width
 
     @property
-    def kind(self) -> str:
-        """The class: "Convolution" for one of ours, with its module for everybody's own ("__main__.ReLU")."""
-        cls = type(self)
-        name = cls.__qualname__ if cls.__module__ == OWN_MODULE else f"{cls.__module__}.{cls.__qualname__}"
-        changed = [method for method in COMPUTING if method in vars(self)]
-        return f"{name} with another {changed[0]}" if changed else name
-
-    @property
     def signature(self) -> dict[str, Any]:
         """The facts that decide the layer's computation: its kind and, by name, the constructor's arguments.
 
         An argument counts with the value that the attribute of the same name has now, if there is one.
         """
         now = {name: getattr(self, name, value) for name, value in self._arguments.items()}
-        return {"kind": self.kind, **{name: _plain(value) for name, value in now.items()}}
+        return {"kind": kind_of(self), **{name: _plain(value) for name, value in now.items()}}
 
     def __getstate__(self) -> dict[str, Any]:
-        """Take along everything but what `bind` brings and what a step leaves behind."""
+        """Return the state to copy or pickle, without the arrays that `bind` or `forward` set."""
         left = ("xp", "parameters", "gradients", "_generator", *self.remembered)
         return {name: value for name, value in vars(self).items() if name not in left}
 
     def __repr__(self) -> str:
         parameters = inspect.signature(type(self).__init__).parameters
+        values = self.signature
         shown = []
-        for name, value in self._arguments.items():
+        for name in self._arguments:
             if name == "name":
-                shown += [repr(value)] if value else []
-            elif name not in parameters or value is not parameters[name].default:
-                shown.append(f"{name}={'Table I' if value is C3_TABLE else repr(value)}")
+                shown += [repr(values[name])] if values[name] else []
+            elif name not in parameters or values[name] != _plain(parameters[name].default):
+                shown.append(f"{name}={'Table I' if values[name] == C3_TABLE else repr(values[name])}")
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def kind_of(layer: Layer) -> str:
+    """Name a layer's class: "Convolution" for one of ours, with its module for everybody's own ("__main__.ReLU").
+
+    A method that is another one in this object is named, too.
+    """
+    cls = type(layer)
+    name = cls.__qualname__ if cls.__module__ == OWN_MODULE else f"{cls.__module__}.{cls.__qualname__}"
+    changed = [method for method in vars(layer) if callable(getattr(cls, method, None))]
+    return f"{name} with another {changed[0]}" if changed else name
 
 
 def _plain(value: Any) -> Any:

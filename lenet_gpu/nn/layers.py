@@ -56,24 +56,28 @@ class Convolution(Layer):
         kernel_size: int = KERNEL_SIZE,
     ) -> None:
         super().__init__(name)
-        self.in_maps, self.out_maps, self.table, self.kernel_size = in_maps, out_maps, table, kernel_size
+        self.in_maps, self.out_maps, self.kernel_size = in_maps, out_maps, kernel_size
         k = kernel_size
-        if table is not None:
-            _check_table(name, in_maps, out_maps, table)
-        if table is None:
+        self._table = None if table is None else _checked_table(name, in_maps, out_maps, table)
+        if self._table is None:
             self.shapes = {"weight": (out_maps, in_maps, k, k), "bias": (out_maps,)}
             self.fan_in = {"weight": in_maps * k * k}
         else:
-            self._pairs = [(o, i) for o, row in enumerate(table) for i in row]
+            self._pairs = [(o, i) for o, row in enumerate(self._table) for i in row]
             self.shapes = {"weight": (len(self._pairs), k, k), "bias": (out_maps,)}
-            self.fan_in = {"weight": [len(table[o]) * k * k for o, _ in self._pairs]}
+            self.fan_in = {"weight": [len(self._table[o]) * k * k for o, _ in self._pairs]}
 
     def bind(self, xp: Any, parameters: Mapping[str, Array], gradients: Mapping[str, Array]) -> None:
-        """Also put the table's index arrays beside the parameters, once."""
+        """Also store the connection table's indices on the backend."""
         super().bind(xp, parameters, gradients)
         if self.table is not None:
             self._out_index = xp.asarray([o for o, _ in self._pairs])
             self._in_index = xp.asarray([i for _, i in self._pairs])
+
+    @property
+    def table(self) -> tuple[tuple[int, ...], ...] | None:
+        """For each output map the input maps that feed it; None: all. The layer is built for it."""
+        return self._table
 
     def dense_weight(self) -> Array:
         """Give the kernels as (out_maps, in_maps, k, k), with zeros where the table has no connection."""
@@ -122,7 +126,7 @@ class Convolution(Layer):
         return self._transposed(d2y, self._columns * self._columns, weight * weight)
 
     def _transposed(self, dy: Array, columns: Array, weight: Array) -> Array:
-        """From each output to the connections that lead to it, for first or second derivatives.
+        """Back-propagate first or second derivatives; shared by `backward` and `curvature`.
 
         Args:
             dy: (n, out_maps, h - k + 1, w - k + 1).
@@ -212,7 +216,7 @@ class Subsampling(Layer):
         return x[..., ::2, ::2] + x[..., ::2, 1::2] + x[..., 1::2, ::2] + x[..., 1::2, 1::2]
 
     def _transposed(self, dy: Array, total: Array, coefficient: Array) -> Array:
-        """From each unit to its four inputs, for first or second derivatives.
+        """Back-propagate first or second derivatives; shared by `backward` and `curvature`.
 
         Args:
             dy: (n, maps, h, w).
@@ -312,7 +316,7 @@ class Dense(Layer):
         return self._transposed(d2y, self._x * self._x, weight * weight)
 
     def _transposed(self, dy: Array, x: Array, weight: Array) -> Array:
-        """From each unit to its inputs, for first or second derivatives."""
+        """Back-propagate first or second derivatives; shared by `backward` and `curvature`."""
         self.gradients["weight"][...] = dy.T @ x  # (units, inputs)
         self.gradients["bias"][...] = dy.sum(axis=0)
         return dy @ weight
@@ -367,11 +371,18 @@ class RadialBasis(Layer):
         return first + 2.0 * self._dy.sum(axis=1)[:, None]
 
 
-def _check_table(name: str, in_maps: int, out_maps: int, table: Sequence[Sequence[int]]) -> None:
-    """Refuse a connection table that does not fit the maps."""
+def _checked_table(
+    name: str, in_maps: int, out_maps: int, table: Sequence[Sequence[int]]
+) -> tuple[tuple[int, ...], ...]:
+    """Copy a connection table that fits the maps; refuse another."""
     expected = f"for each of {out_maps} output maps the input maps that feed it, 0 to {in_maps - 1}"
-    if len(table) != out_maps:
-        raise InputError(f"table of {name}", found=f"{len(table)} rows", expected=expected)
-    for row, inputs in enumerate(table):
-        if len(set(inputs)) != len(inputs) or not inputs or not all(0 <= i < in_maps for i in inputs):
-            raise InputError(f"table of {name}", found=f"{list(inputs)} in row {row}", expected=expected)
+    try:
+        rows = tuple(tuple(int(i) for i in row) for row in table)
+    except (TypeError, ValueError):
+        raise InputError(f"table of {name}", found=repr(table), expected=expected) from None
+    if len(rows) != out_maps:
+        raise InputError(f"table of {name}", found=f"{len(rows)} rows", expected=expected)
+    for number, row in enumerate(rows):
+        if len(set(row)) != len(row) or not row or not all(0 <= i < in_maps for i in row):
+            raise InputError(f"table of {name}", found=f"{list(row)} in row {number}", expected=expected)
+    return rows

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
+
 from lenet_gpu.errors import InputError
 from lenet_gpu.nn import network_file
 from lenet_gpu.nn.layer import Layer
 from lenet_gpu.nn.layers import Convolution, Dense, Flatten, RadialBasis, ScaledTanh, Subsampling
-from lenet_gpu.nn.losses import LOSSES
+from lenet_gpu.nn.losses import LOSSES, Loss
 from lenet_gpu.nn.network import Network
 from lenet_gpu.paper import C3_TABLE, CLASSES
 
@@ -71,7 +73,7 @@ class LeNet5(Network):
         ink: Input value of a full pixel; 1.175 if None (paper).
         initialisation: How the weights begin, one of `INITIALISATIONS`; "paper" if None (appendix A).
         classes: Number of classes, from 2; the paper's output layer knows the ten digits alone.
-        loss: What training minimises, one of the variant's losses; the variant's first if None.
+        loss: What training minimises, one of the variant's losses or one of your own; the variant's first if None.
 
     A recipe says how values begin that are None here; it never changes those that were given.
 
@@ -87,6 +89,8 @@ class LeNet5(Network):
         InputError: An argument that makes no sense.
     """
 
+    _classes_are_known = True
+
     def __init__(
         self,
         variant: str = "modern",
@@ -98,11 +102,11 @@ class LeNet5(Network):
         ink: float | None = None,
         initialisation: str | None = None,
         classes: int = CLASSES,
-        loss: str | None = None,
+        loss: str | Loss | Callable[..., Any] | None = None,
     ) -> None:
         if variant not in VARIANTS:
             raise InputError("network variant", found=repr(variant), expected=" or ".join(map(repr, VARIANTS)))
-        if isinstance(classes, bool) or not isinstance(classes, int) or classes < 2:
+        if isinstance(classes, bool) or not isinstance(classes, int | np.integer) or classes < 2:
             raise InputError("classes", found=repr(classes), expected="a whole number from 2")
         if variant == "paper" and classes != CLASSES:
             raise InputError(
@@ -112,12 +116,12 @@ class LeNet5(Network):
                 remedy="take the variant 'modern'",
             )
         fitting = VARIANTS[variant].losses
-        if loss is not None and loss in LOSSES and loss not in fitting:
+        if isinstance(loss, str) and loss in LOSSES and loss not in fitting:
             raise InputError(f"loss of the network {variant}", found=repr(loss), expected=" or ".join(fitting))
-        self.variant = variant
+        self.variant, classes = variant, int(classes)
         super().__init__(
             [*hidden_layers(), VARIANTS[variant].output(classes)],
-            loss,
+            fitting[0] if loss is None else loss,
             backend,
             seed,
             dtype=dtype,
@@ -127,7 +131,7 @@ class LeNet5(Network):
             classes=classes,
         )
         if loss is None:
-            self.loss = fitting[0]
+            self._given.discard("loss")
 
     @property
     def architecture(self) -> dict[str, Any]:
@@ -140,9 +144,12 @@ class LeNet5(Network):
         return facts
 
 
-def _from_variant(architecture: dict[str, Any], backend: str | Backend | None, **values: Any) -> LeNet5:
+def _from_variant(
+    cls: type[Network], architecture: dict[str, Any], backend: str | Backend | None, **values: Any
+) -> Network:
     """Build the network that a file names by its variant; files of the first edition say no number of classes."""
-    return LeNet5(architecture["variant"], backend, classes=architecture.get("classes", CLASSES), **values)
+    made = cls if issubclass(cls, LeNet5) else LeNet5
+    return made(architecture["variant"], backend, classes=architecture.get("classes", CLASSES), **values)
 
 
 network_file.BUILDERS["variant"] = _from_variant

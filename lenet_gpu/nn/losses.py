@@ -78,7 +78,7 @@ def target_penalty(xp: Any, penalties: Array, labels: Array) -> tuple[Array, Arr
 
     Args:
         xp: Array module of the two arrays.
-        penalties: (n, classes), float, from 0 (`rbf.RadialBasis`).
+        penalties: (n, classes), float, from 0 (`RadialBasis`).
         labels: (n,), integers 0 <= label < classes. Any other label counts for nothing.
 
     Returns:
@@ -188,4 +188,5 @@ def loss_named(loss: str | Loss | Callable[..., Any]) -> tuple[str, Loss]:
     for name, known in LOSSES.items():
         if loss is known:
             return name, loss
-    return loss.name or getattr(loss.value, "__name__", type(loss.value).__name__), loss
+    name = loss.name or getattr(loss.value, "__name__", type(loss.value).__name__)
+    return f"{name} of one's own" if name in LOSSES else name, loss

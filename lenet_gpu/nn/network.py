@@ -60,7 +60,12 @@ class Network(LayerStack):
     """
 
     find_reader: ClassVar[Callable[[Network], Reader | None] | None] = None
-    """Finds the engine that answers for a network; set by engine/select.py, which stands above this wing."""
+    """Finds the engine that answers for a network; set by engine/select.py, which is imported later."""
+
+    told = ""
+    """The difference from LeNet-5 that a warning has named already; see engine/select.py."""
+
+    _classes_are_known: ClassVar[bool] = False
 
     def __init__(
         self,
@@ -84,17 +89,17 @@ class Network(LayerStack):
             )
             if value is not None
         }  # fmt: skip
-        self.loss = "cross_entropy" if loss is None else loss
+        self._loss = loss_named("cross_entropy" if loss is None else loss)
         self.class_labels: tuple[int | str, ...] = ()
         self.record: dict[str, Any] = {}
         self.extras: dict[str, np.ndarray] = {}
         self._reader: tuple[Any, Any] | None = None  # the engine that answers, and for what it was made
-        self.initialise(
+        self._begin(
             initialisation or "paper",
             BACKGROUND if background is None else background,
             INK if ink is None else ink,
         )
-        self.classes = self._found_classes() if classes is None else classes
+        self.classes = self._found_classes(classes)
 
     # ---- what it is
 
@@ -106,6 +111,7 @@ class Network(LayerStack):
     @loss.setter
     def loss(self, loss: str | Loss | Callable[..., Any]) -> None:
         self._loss = loss_named(loss)
+        self._given.add("loss")
 
     @property
     def criterion(self) -> Loss:
@@ -148,23 +154,51 @@ class Network(LayerStack):
         Raises:
             InputError: Unknown initialisation.
         """
+        self._given |= {"initialisation", "background", "ink"}
+        self._begin(initialisation, background, ink)
+
+    def _begin(self, initialisation: str, background: float, ink: float) -> None:
         if initialisation not in INITIALISATIONS:
             raise InputError(
                 "initialisation", found=repr(initialisation), expected=" or ".join(map(repr, INITIALISATIONS))
             )
-        self.initialisation, self.background, self.ink = initialisation, float(background), float(ink)
+        for name, value in (("background", background), ("ink", ink)):
+            if isinstance(value, str) or not np.isfinite(value):
+                raise InputError(name, found=repr(value), expected="a finite number")
+        self.initialisation, self._background, self._ink = initialisation, float(background), float(ink)
         self.set_parameters(self.initial_parameters(self.seed))
+        self._restore_brought()
+
+    @property
+    def background(self) -> float:
+        """Input value of an empty pixel."""
+        return self._background
+
+    @background.setter
+    def background(self, value: float) -> None:
+        self._background = float(value)
+        self._given.add("background")
+
+    @property
+    def ink(self) -> float:
+        """Input value of a full pixel."""
+        return self._ink
+
+    @ink.setter
+    def ink(self, value: float) -> None:
+        self._ink = float(value)
+        self._given.add("ink")
 
     def adopt(self, *, initialisation: str, background: float, ink: float, loss: str) -> None:
-        """Begin as a recipe says, save for what the constructor was told; only a new network begins anew."""
+        """Apply a recipe's initial values, except those given by the user; trained parameters stay."""
         if self.is_new:
-            self.initialise(
+            self._begin(
                 self.initialisation if "initialisation" in self._given else initialisation,
                 self.background if "background" in self._given else background,
                 self.ink if "ink" in self._given else ink,
             )
         if "loss" not in self._given:
-            self.loss = loss
+            self._loss = loss_named(loss)
 
     @property
     def is_new(self) -> bool:
@@ -203,22 +237,40 @@ class Network(LayerStack):
         return x
 
     def loss_backward(self, images: Array, labels: Array) -> Array:
-        """Compute loss and gradients of a batch without leaving the backend.
+        """Compute loss and gradients of images (n, 28, 28) and labels (n,) on the backend.
 
-        Args:
-            images: (n, 28, 28) on the backend.
-            labels: (n,) integers on the backend.
-
-        Returns:
-            The mean loss, a 0-d array on the backend; the gradient is in `gradients`.
+        Training calls `input_loss_backward` instead, which this is a short form of.
         """
         return self.input_loss_backward(self.input_layer(images), labels)
 
     def input_loss_backward(self, x: Array, labels: Array, training: bool = False) -> Array:
-        """Compute loss and gradients from the input layer (n, 1, 32, 32) on, as `loss_backward` does."""
-        loss, dy = self.criterion.value(self.backend.xp, self.forward_layers(x, training), labels)
-        self.backward_layers(dy)
-        return loss
+        """Compute loss and gradients of a batch without leaving the backend.
+
+        Args:
+            x: The input layer, (n, 1, 32, 32) on the backend.
+            labels: (n,) integers on the backend.
+            training: Whether this is a step of training.
+
+        Returns:
+            The mean loss, a 0-d array on the backend; the gradient is in `gradients`.
+
+        Raises:
+            InputError: A loss of another form.
+        """
+        with self._lock:
+            y = self.forward_layers(x, training)
+            found = self.criterion.value(self.backend.xp, y, labels)
+            if not (isinstance(found, tuple) and len(found) == 2) or getattr(found[1], "shape", None) != y.shape:
+                raise InputError(
+                    f"loss {self.loss}",
+                    found=f"{type(found).__name__} for outputs of shape {tuple(y.shape)}",
+                    expected=f"the mean loss and its derivative by the outputs, {tuple(y.shape)}",
+                )
+            loss, dy = found
+            if getattr(loss, "shape", ()) != ():
+                raise InputError(f"loss {self.loss}", found=f"shape {loss.shape}", expected="the mean, one number")
+            self.backward_layers(dy)
+            return loss
 
     def loss_and_grads(self, images: Any, labels: Any) -> tuple[float, dict[str, np.ndarray]]:
         """Compute the mean loss of a batch and its derivative by every parameter.
@@ -234,43 +286,56 @@ class Network(LayerStack):
             InputError: Images or labels of another shape, dtype or range.
         """
         images = check_images(images)
-        labels = check_labels(labels, len(images), self.classes)
-        loss = self.loss_backward(self.backend.asarray(images), self.backend.asarray(labels))
-        host = np.array(self.backend.to_host(self.gradients))
+        labels = check_labels(self.class_numbers(labels), len(images), self.classes)
+        with self._lock:
+            x = self.input_layer(self.backend.asarray(np.ascontiguousarray(images)))
+            loss = self.input_loss_backward(x, self.backend.asarray(labels))
+            host = np.array(self.backend.to_host(self.gradients))
         return float(self.backend.to_host(loss)), self.views_of(host)
 
     def readable_outputs(self, images: Any) -> np.ndarray:
         """Compute `outputs` layer by layer, whatever engine there is."""
-        if not len(images):
-            return np.empty((0, self.classes), self.dtype)
-        return self.readable_activations(images, ("outputs",))["outputs"] * np.dtype(self.dtype).type(self.sign)
+        images = check_images(images)
+        out = np.empty((len(images), self.classes), self.dtype)
+        for start in range(0, len(images), BATCH):
+            with self._lock:
+                x = self.input_layer(self.backend.asarray(np.ascontiguousarray(images[start : start + BATCH])))
+                out[start : start + BATCH] = self.backend.to_host(self.forward_layers(x))
+        return out * np.dtype(self.dtype).type(self.sign)
 
     def readable_activations(self, images: Any, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
         """Compute `activations` layer by layer."""
         images = check_images(images)
-        self.settle()
         found: dict[str, list[np.ndarray]] = {}
-        for start in range(0, len(images), BATCH):
-            x = self.input_layer(self.backend.asarray(np.ascontiguousarray(images[start : start + BATCH])))
-            outputs: dict[str, Array] = {}
-            name = ""
-            for layer in self.layers:
-                layer.training = False
-                y = forward_layer(layer, x)
-                if layer.name:
-                    name = layer.name
-                # A nameless layer that keeps the shape, such as a squashing function, belongs to the one before; so
-                # does one that makes units of maps of one unit each, as behind C5.
-                if name and (layer.name or y.shape == x.shape or x.shape[2:] == (1, 1)):
-                    outputs[name] = y
-                x = y
-            if names is not None or not self.layers[-1].name:
-                outputs["outputs"] = x
+        for start in range(0, max(1, len(images)), BATCH):
+            # Without images, one shows the shapes.
+            batch = images[start : start + BATCH] if len(images) else np.zeros((1, IMAGE_SIZE, IMAGE_SIZE), np.uint8)
+            with self._lock:
+                outputs = self._named_outputs(self.input_layer(self.backend.asarray(np.ascontiguousarray(batch))))
+            if names is None and self.layers[-1].name:
+                del outputs["outputs"]
             for key in outputs if names is None else names:
                 if key not in outputs:
                     raise InputError("layer", found=repr(key), expected=" or ".join(map(repr, outputs)))
                 found.setdefault(key, []).append(self.backend.to_host(outputs[key]))
-        return {key: np.concatenate(parts) for key, parts in found.items()}
+        return {key: np.concatenate(parts)[: len(images)] for key, parts in found.items()}
+
+    def _named_outputs(self, x: Array) -> dict[str, Array]:
+        """Run the layers forward; each one's output by name, on the backend."""
+        self.settle()
+        outputs: dict[str, Array] = {}
+        name = ""
+        for layer in self.layers:
+            layer.training = False
+            y = forward_layer(layer, x)
+            name = layer.name or name
+            # A nameless layer that keeps the shape, such as a squashing function, belongs to the one before; so
+            # does one that makes units of maps of one unit each, as behind C5.
+            if name and (layer.name or y.shape == x.shape or x.shape[2:] == (1, 1)):
+                outputs[name] = y
+            x = y
+        outputs["outputs"] = x
+        return outputs
 
     # ---- answers, on the fast engine where there is one
 
@@ -310,7 +375,7 @@ class Network(LayerStack):
         return softmax(np, self.outputs(images))
 
     def predict(self, images: Any) -> np.ndarray:
-        """Name the classes with the largest score.
+        """Predict the class of each image.
 
         Args:
             images: As for `forward`.
@@ -335,6 +400,8 @@ class Network(LayerStack):
             InputError: Images or labels of another shape, dtype or range.
         """
         images = check_images(images)
+        if not len(images):
+            raise InputError("images", found="none", expected="at least one to evaluate")
         numbers = check_labels(self.class_numbers(labels), len(images), self.classes)
         return evaluate_outputs(self.outputs(images), numbers)
 
@@ -434,14 +501,17 @@ class Network(LayerStack):
         return network_file.build(cls, architecture, backend, path, layers, loss)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the engine behind, too."""
+        """Return what to copy or pickle, without the engine that answers."""
         return {**super().__getstate__(), "_reader": None}
 
     def _empty_input(self) -> Array:
         """Make the input layer of one empty image."""
         return self.input_layer(self.backend.xp.zeros((1, IMAGE_SIZE, IMAGE_SIZE), dtype="uint8"))
 
-    def _found_classes(self) -> int:
+    def _found_classes(self, given: int | None) -> int:
+        """Find the number of classes by running one empty image."""
+        if given is not None and self._classes_are_known:
+            return given
         shape = self.output_shapes(self._empty_input())[-1]
         if len(shape) != 2 or shape[1] < 2:
             raise InputError(
@@ -450,6 +520,8 @@ class Network(LayerStack):
                 expected="(1, classes), with 2 classes or more",
                 remedy="end the list with a Dense layer, after Flatten where maps come before it",
             )
+        if given not in (None, shape[1]):
+            raise InputError("classes", found=str(given), expected=f"{shape[1]}, as the last layer returns")
         return shape[1]
 
 

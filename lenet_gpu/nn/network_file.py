@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import os
 from collections.abc import Callable, Sequence
@@ -33,8 +34,12 @@ BUILDERS: dict[str, Callable[..., Network]] = {}
 """The builders of what files describe: "layers", a list of them (network.py); "variant", a LeNet-5 (lenet5.py)."""
 
 
+NAMED = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+"""Kinds of arguments that a file can name."""
+
+
 def describe(network: Network) -> dict[str, Any]:
-    """Say what a file must hold to build a network again, parameters apart.
+    """Describe a network so that it can be built again, without its parameters.
 
     Args:
         network: Any network.
@@ -43,6 +48,7 @@ def describe(network: Network) -> dict[str, Any]:
         Plain data.
     """
     return {
+        "class": type(network).__name__,
         "layers": [layer.signature for layer in network.layers],
         "frozen": network.frozen,
         "loss": network.loss,
@@ -56,7 +62,17 @@ def describe(network: Network) -> dict[str, Any]:
 
 def save(network: Network, path: str | os.PathLike[str]) -> None:
     """Write a model file; see `Network.save`."""
+    network.settle()
     for layer in network.layers:
+        kinds = [p.kind for p in inspect.signature(type(layer).__init__).parameters.values()][1:]
+        if any(
+            kind not in (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY) for kind in kinds
+        ):
+            raise InputError(
+                f"layer {layer!r}",
+                found="a constructor with arguments that have no name (*, ** or /)",
+                expected="named arguments, by which a model file can describe it",
+            )
         for name, value in layer.signature.items():
             try:
                 json.dumps(value)
@@ -65,7 +81,7 @@ def save(network: Network, path: str | os.PathLike[str]) -> None:
                     f"argument {name} of layer {layer!r}",
                     found=type(value).__name__,
                     expected="a number, a text, or a list of them, which a model file can hold",
-                    remedy="give the layer a name to look the value up by",
+                    remedy="take a number or a text, and look up in the layer what it stands for",
                 ) from None
     arrays = {name: np.asarray(view) for name, view in network.views_of(network.host_parameters()).items()}
     meta = {"architecture": network.architecture, "record": network.record}
@@ -120,23 +136,33 @@ def build(
     try:
         values = {key: architecture[key] for key in ("dtype", "background", "ink")}
         if "variant" in architecture:
-            network = BUILDERS["variant"](architecture, backend, **values)
+            network = BUILDERS["variant"](cls, architecture, backend, **values)
         else:
-            network = _from_layers(architecture, backend, path, layers, values)
+            network = _from_layers(cls, architecture, backend, path, layers, values)
         stored = architecture.get("loss", network.loss)  # files of the first edition name none
         network.loss = loss if loss is not None else stored if stored in LOSSES else missing_loss(stored)
         for layer in network.layers:
             layer.frozen = layer.name in architecture.get("frozen", ())
         network.class_labels = tuple(architecture.get("class_labels", ()))
-    except ModelFileError:
+    except (ModelFileError, InputError) as error:
+        if isinstance(error, InputError) and error.thing != "layers":
+            raise ModelFileError(path, found=str(error), expected="a network that this version knows") from None
         raise
-    except (TypeError, KeyError, ValueError, AttributeError, InputError) as error:
+    except (TypeError, KeyError, ValueError, AttributeError) as error:
         raise ModelFileError(
             path,
             found=f"architecture {str(architecture)[:200]} ({error})",
             expected="a network that this version knows",
             remedy="update lenet-gpu, or train the model again",
         ) from None
+    written = architecture.get("class", "LeNet5")
+    if written not in ("Network", "LeNet5", cls.__name__):
+        raise ModelFileError(
+            path,
+            found=f"a network of the class {written}, which is not one of lenet-gpu",
+            expected="its class",
+            remedy=f"load it with {written}.load",
+        )
     if not isinstance(network, cls):
         raise ModelFileError(
             path,
@@ -148,26 +174,44 @@ def build(
 
 
 def _from_layers(
+    cls: type[AnyNetwork],
     architecture: dict[str, Any],
     backend: str | Backend | None,
     path: object,
     layers: Sequence[type[Layer]],
     values: dict[str, Any],
 ) -> Network:
-    known = {**SHIPPED_LAYERS, **{layer.__name__: layer for layer in layers}}
+    if not isinstance(layers, Sequence) or not all(
+        isinstance(each, type) and issubclass(each, Layer) for each in layers
+    ):
+        raise InputError("layers", found=repr(layers), expected="a list of layer classes", remedy="layers=[ReLU]")
     made = []
     for signature in architecture["layers"]:
         arguments = dict(signature)
-        name = arguments.pop("kind").rpartition(".")[2]
-        if name not in known:
-            raise ModelFileError(
-                path,
-                found=f"the layer {name}, which is not one of lenet-gpu",
-                expected="its class",
-                remedy=f"give it: Network.load(path, layers=[{name}])",
-            )
-        made.append(known[name](**arguments))
-    return BUILDERS["layers"](made, None, backend, classes=architecture["classes"], **values)
+        kind = arguments.pop("kind")
+        made.append(_layer_class(kind, path, layers)(**arguments))
+    network: Any = BUILDERS["layers"]
+    build_network = (
+        cls if cls.__init__ is network.__init__ else network
+    )  # a constructor of its own takes other things
+    return build_network(made, None, backend, classes=architecture["classes"], **values)
+
+
+def _layer_class(kind: str, path: object, layers: Sequence[type[Layer]]) -> type[Layer]:
+    """Find the class that a file names: one of ours by its name alone, others among `layers`."""
+    if kind in SHIPPED_LAYERS:
+        return SHIPPED_LAYERS[kind]
+    name = kind.rpartition(".")[2]
+    exact = [layer for layer in layers if f"{layer.__module__}.{layer.__qualname__}" == kind]
+    found = exact or [layer for layer in layers if layer.__name__ == name]
+    if len(found) == 1 or exact:
+        return found[0]
+    raise ModelFileError(
+        path,
+        found=f"the layer {name}, which is not one of lenet-gpu" if not found else f"{len(found)} classes {name}",
+        expected="its class",
+        remedy=f"give it: Network.load(path, layers=[{name}])",
+    )
 
 
 def missing_loss(name: str) -> Loss:

@@ -15,7 +15,8 @@ An optimiser of your own is a class with `update`, and with `prepare` if it keep
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import inspect
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -32,17 +33,26 @@ class Optimizer:
     """An update rule.
 
     Attributes:
-        settings: The constructor's arguments, plain data.
         state: Arrays by name that belong to the run like the parameters, on the network's backend. Engines and
             checkpoints keep them; `update` changes them in place.
     """
 
-    def __init__(self) -> None:
-        self.settings: dict[str, float] = {}
-        self.state: dict[str, Array] = {}
+    state: dict[str, Array]
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
+        """Begin without state, whatever the constructor does."""
+        self = super().__new__(cls)
+        self.state = {}
+        return self
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments as the attributes of the same names have them now."""
+        names = list(inspect.signature(type(self).__init__).parameters)[1:]
+        return {name: getattr(self, name) for name in names if hasattr(self, name)}
 
     def prepare(self, network: Network) -> None:
-        """Make the state for a network about to be trained, where its parameters are."""
+        """Allocate the state on the network's backend."""
 
     def before_epoch(self, network: Network, images: np.ndarray, labels: np.ndarray, seed: int, epoch: int) -> None:
         """Look at the training set before an epoch; nothing to do for most.
@@ -99,9 +109,7 @@ class Nesterov(Optimizer):
     """
 
     def __init__(self, momentum: float = 0.9, weight_decay: float = 0.0, average_decay: float = 0.0) -> None:
-        super().__init__()
         self.momentum, self.weight_decay, self.average_decay = momentum, weight_decay, average_decay
-        self.settings = {"momentum": momentum, "weight_decay": weight_decay, "average_decay": average_decay}
 
     def prepare(self, network: Network) -> None:
         """Begin at rest, with no step in the average yet."""

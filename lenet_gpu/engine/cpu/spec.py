@@ -13,6 +13,7 @@ from lenet_gpu.engine.cpu.ops import Products
 from lenet_gpu.engine.cpu.squash import ByExp, ByTanh, Squash
 from lenet_gpu.errors import InputError
 from lenet_gpu.nn.layer import named_views
+from lenet_gpu.nn.lenet5 import VARIANTS
 from lenet_gpu.paper import IMAGE_SIZE, INPUT_SIZE
 
 if TYPE_CHECKING:
@@ -47,14 +48,18 @@ class NetworkSpec:
     classes: int
 
     @classmethod
-    def of(cls, network: Network) -> NetworkSpec:
+    def of(cls, network: Network, *, training: bool = True) -> NetworkSpec:
         """Take the facts from a network.
+
+        Args:
+            network: The network.
+            training: Whether it is to be trained; else its loss does not matter.
 
         Raises:
             InputError: It is not the LeNet-5 that the engine knows, or not on the CPU.
         """
         backend = network.backend.name
-        reason = f"the {backend} backend" if backend != "cpu" else first_difference(network)
+        reason = f"the {backend} backend" if backend != "cpu" else first_difference(network, training=training)
         if reason is not None:
             raise InputError("engine cpu_plan", found=reason, remedy="take the engine auto or layered")
         return cls(
@@ -63,7 +68,7 @@ class NetworkSpec:
             background=network.background,
             ink=network.ink,
             output="rbf" if variant_of(network) == "paper" else "softmax",
-            loss=network.loss,
+            loss=network.loss if training else VARIANTS[variant_of(network)].losses[0],
             classes=network.classes,
         )
 

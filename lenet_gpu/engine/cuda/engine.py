@@ -65,7 +65,8 @@ class CudaEngine(Engine):
 
     def __init__(self, network: Network, optimizer: Optimizer | None = None) -> None:
         super().__init__(network, optimizer)
-        reason = first_difference(network) or unknown_optimizer(optimizer) or covers(network, network.backend)
+        difference = first_difference(network, training=optimizer is not None)
+        reason = difference or unknown_optimizer(optimizer) or covers(network, network.backend)
         if reason is not None:
             raise InputError("engine 'cuda'", found=reason, remedy="take the engine 'layered'")
         self._xp = xp = network.backend.xp
@@ -78,7 +79,7 @@ class CudaEngine(Engine):
         self._host_images: np.ndarray | None = None
         # x = background + scale * pixel
         self._pixel = (np.float32(network.background), np.float32((network.ink - network.background) / 255.0))
-        self._loss = np.int32(LOSSES[network.loss])
+        self._loss = np.int32(LOSSES.get(network.loss, 0))  # asked for in training alone
         self._kernels = Kernels(xp, variant_of(network), network.classes)
         with device_errors(xp, "making a stream"):
             # Non-blocking: it doesn't wait for the default stream, as capturing a graph requires.
