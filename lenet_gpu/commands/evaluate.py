@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from lenet_gpu.commands.options import add_backend_option, add_command, add_data_options
+from lenet_gpu.commands.options import (
+    add_backend_option,
+    add_command,
+    add_data_options,
+    add_picture_options,
+    check_picture,
+)
+from lenet_gpu.errors import InputError
 
 EXAMPLES = """\
   lenet-gpu evaluate runs/one                     the run's model on the MNIST test set, with a picture
@@ -16,6 +24,9 @@ EXAMPLES = """\
   lenet-gpu evaluate mnist --tta                  nine views of each image, a pixel apart
   lenet-gpu evaluate runs/one runs/two runs/three the mean of three networks
 """
+
+
+PICTURE = "evaluation.png"
 
 
 def add_parser(subparsers: Any) -> None:
@@ -34,9 +45,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--split", choices=("test", "train"), default="test", help="which images (default: test)")
     add_data_options(parser)
     add_backend_option(parser)
-    parser.add_argument(
-        "--out", type=Path, metavar="PNG", help="the picture (default: evaluation.png in the current folder)"
-    )
+    add_picture_options(parser, f"{PICTURE} in the current folder")
     parser.add_argument("--no-picture", action="store_true", help="draw nothing")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of text")
 
@@ -57,7 +66,13 @@ def run(options: argparse.Namespace) -> int:
     paths = [model_path(model) for model in options.models]
     for path in paths:
         Network.load(path)  # a damaged file is named before anything else happens
-    source = options.dataset or "mnist"
+    picture = None
+    if not options.no_picture:
+        picture = Path(PICTURE) if options.out is None else options.out
+        check_picture(picture, force=options.force)
+    elif options.out is not None:
+        raise InputError("--out", found="--no-picture beside it", expected="one of them", remedy="leave one out")
+    source = "mnist" if options.dataset is None else options.dataset
     data = load_dataset(source, data_dir=options.data_dir, download=not options.no_download)
     backend = select_backend(options.backend)
     split = getattr(data, options.split)
@@ -67,13 +82,6 @@ def run(options: argparse.Namespace) -> int:
             each += [engine.outputs(view) for view in (views(split.images) if options.tta else [split.images])]
     outputs = combined_outputs(each)
     evaluation = evaluate_outputs(outputs, split.labels)
-    picture = None
-    if not options.no_picture:
-        from lenet_gpu.report.plots import save_evaluation
-
-        picture = options.out or Path("evaluation.png")
-        confidences = softmax(np, outputs).max(axis=1)
-        save_evaluation(evaluation, split.images, confidences, picture)
     report = {
         "model": ", ".join(map(str, paths)),
         "views": len(each) // len(paths),
@@ -84,9 +92,21 @@ def run(options: argparse.Namespace) -> int:
         "accuracy": evaluation.accuracy,
         "loss": evaluation.loss,
         "confusion": evaluation.confusion.tolist(),
-        "picture": None if picture is None else str(picture),
+        "picture": None,
     }
-    print(json.dumps(report) if options.json else _text(report))
+    if not options.json:
+        print(_text(report), flush=True)  # the picture takes its time, and may fail
+    if picture is not None:
+        from lenet_gpu.report.plots import draw_if_possible, save_evaluation
+
+        confidences = softmax(np, outputs).max(axis=1)
+        draw = partial(save_evaluation, evaluation, split.images, confidences, picture)
+        if draw_if_possible(draw, "the same command again, or with --no-picture"):
+            report["picture"] = str(picture)
+    if options.json:
+        print(json.dumps(report))
+    elif report["picture"]:
+        print(f"picture   {picture}")
     return 0
 
 
@@ -104,6 +124,4 @@ def _text(report: dict[str, Any]) -> str:
         for digit, row in enumerate(report["confusion"])
     ]
     lines.append("read right " + " ".join(f"{share:>6}" for share in shares) + "  %")
-    if report["picture"]:
-        lines.append(f"picture   {report['picture']}")
     return "\n".join(lines)

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from lenet_gpu.commands.interrupts import like_ctrl_c
+from lenet_gpu.errors import InputError
 
 
 def add_command(
@@ -29,8 +33,14 @@ def add_command(
         description=f"{summary[0].upper()}{summary[1:]}.",
         epilog=f"examples:\n{examples}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
-    parser.set_defaults(run=run)
+
+    def run_interruptibly(options: argparse.Namespace) -> int:
+        with like_ctrl_c():
+            return run(options)
+
+    parser.set_defaults(run=run_interruptibly)
     return parser
 
 
@@ -38,12 +48,12 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
     """Add what says where the data come from."""
     parser.add_argument(
         "--dataset",
-        default=None,
+        type=text,
         metavar="NAME|PATH",
         help="mnist (default), emnist-digits, or a path: folder of idx files, CSV of label,784 pixels, "
         "folder of images named by class",
     )
-    parser.add_argument("--data-dir", type=Path, metavar="DIR", help="look for a named data set's files only here")
+    parser.add_argument("--data-dir", type=path, metavar="DIR", help="look for a named data set's files only here")
     parser.add_argument("--no-download", action="store_true", help="never use the network")
 
 
@@ -57,15 +67,66 @@ def add_backend_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_picture_options(parser: argparse.ArgumentParser, default: str) -> None:
+    """Add where a picture goes, and whether it may replace a file; see `check_picture`."""
+    parser.add_argument("--out", type=path, metavar="PNG", help=f"the picture (default: {default})")
+    parser.add_argument("--force", action="store_true", help="let the picture replace a file that is not ours")
+
+
+def check_picture(picture: Path, *, force: bool) -> None:
+    """Refuse a name for a picture before the work for it begins.
+
+    Args:
+        picture: The file to write.
+        force: Whether it may replace a file that this program did not draw.
+
+    Raises:
+        InputError: The name does not end in .png, belongs to something else than a regular file or to a file that
+            is not ours, or its folder can't be written to.
+    """
+    import os
+
+    from lenet_gpu.report.plots import is_ours
+    from lenet_gpu.storage.atomic import output_file
+
+    if picture.suffix.lower() != ".png":
+        raise InputError(
+            picture, found="a name for another kind of file", expected="a name that ends in .png",
+            remedy=f"--out {picture.with_suffix('.png') if picture.name else 'NAME.png'}",
+        )  # fmt: skip
+    file = output_file(picture)
+    if not os.access(file.parent, os.W_OK | os.X_OK):
+        raise InputError(
+            picture, found="a folder without permission to write", expected="a folder to write to",
+            remedy="name another --out",
+        )  # fmt: skip
+    if file.exists() and not force and not is_ours(file):
+        raise InputError(
+            picture,
+            found="a file that lenet-gpu did not draw",
+            expected="a new name, or an earlier picture of ours",
+            remedy="name another --out, or replace it with --force",
+        )
+
+
+def text(given: str) -> str:
+    """Parse a text that must not be empty."""
+    if not given:
+        raise argparse.ArgumentTypeError("found nothing, expected a name or a path")
+    return given
+
+
+def path(given: str) -> Path:
+    """Parse a path that must not be empty; Python would take it for the current folder."""
+    return Path(text(given))
+
+
 def whole_number(minimum: int) -> Callable[[str], int]:
     """Make a parser of whole numbers from `minimum`."""
 
     def parse(text: str) -> int:
-        try:
-            value = int(text)
-        except ValueError:
-            value = minimum - 1
-        if value < minimum:
+        # int() would also take 1_0, +3 and digits of other scripts.
+        if not re.fullmatch("[0-9]{1,18}", text) or (value := int(text)) < minimum:
             raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number from {minimum}")
         return value
 
@@ -74,10 +135,8 @@ def whole_number(minimum: int) -> Callable[[str], int]:
 
 def positive_number(text: str) -> float:
     """Parse a number above 0."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
+    is_plain = re.fullmatch(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text)
+    value = float(text) if is_plain else 0.0
     if not 0.0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"found {text!r}, expected a number above 0")
     return value

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from lenet_gpu.commands.options import add_command, add_data_options
+from lenet_gpu.commands.options import add_command, add_data_options, add_picture_options, check_picture, path, text
 
 EXAMPLES = """\
   lenet-gpu plot runs/one                         writes runs/one/curves.png
@@ -25,13 +25,11 @@ def add_parser(subparsers: Any) -> None:
     """Add the command."""
     summary = "draw the curves of a training run, finished or not, or the images that a recipe trains on"
     parser = add_command(subparsers, "plot", summary, EXAMPLES, run)
-    parser.add_argument("folder", metavar="DIR", type=Path, nargs="?", help="folder of the run")
+    parser.add_argument("folder", metavar="DIR", type=path, nargs="?", help="folder of the run")
     parser.add_argument("--augment", action="store_true", help="draw training images as a recipe varies them")
-    parser.add_argument("--recipe", help="with --augment: whose variations (default: the standard ones)")
+    parser.add_argument("--recipe", type=text, help="with --augment: whose variations (default: the standard ones)")
     add_data_options(parser)
-    parser.add_argument(
-        "--out", type=Path, metavar="PNG", help=f"the picture (default: DIR/curves.png, or {AUGMENTATION_FILE})"
-    )
+    add_picture_options(parser, f"DIR/curves.png, or {AUGMENTATION_FILE}")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -44,12 +42,17 @@ def run(options: argparse.Namespace) -> int:
         raise InputError("plot", found="neither a folder nor --augment", expected="one of them")
     if options.recipe is not None:
         raise InputError("--recipe", found="no --augment", remedy="the curves know their recipe: leave it out")
+    for name in ("dataset", "data_dir", "no_download"):
+        if getattr(options, name) not in (None, False):
+            option = f"--{name.replace('_', '-')}"
+            raise InputError(option, found="no --augment", remedy="curves need no data: leave it out")
 
     from lenet_gpu.report.plots import save_curves
     from lenet_gpu.training.checkpoint import CURVES_FILE, Checkpoint
 
     checkpoint = Checkpoint.load(options.folder)
-    picture = options.out or options.folder / CURVES_FILE
+    picture = options.folder / CURVES_FILE if options.out is None else options.out
+    check_picture(picture, force=options.force or options.out is None)  # the curves of a run are ours
     save_curves(checkpoint.history, picture)
     print(f"wrote     {picture}")
     return 0
@@ -74,11 +77,13 @@ def _draw_augmentation(options: argparse.Namespace) -> int:
             expected="a recipe that varies them",
             remedy="name another recipe, or none for the standard variations",
         )
-    data = load_dataset(options.dataset or "mnist", data_dir=options.data_dir, download=not options.no_download)
+    picture = Path(AUGMENTATION_FILE) if options.out is None else options.out
+    check_picture(picture, force=options.force)
+    source = "mnist" if options.dataset is None else options.dataset
+    data = load_dataset(source, data_dir=options.data_dir, download=not options.no_download)
     images, labels = data.train.images, data.train.labels
     # One image of each of the first digits.
     shown = np.array([np.flatnonzero(labels == digit)[0] for digit in np.unique(labels)[:SIDE]])
-    picture = options.out or Path(AUGMENTATION_FILE)
     whose = "standard variations" if options.recipe is None else f"recipe {options.recipe}"
     title = f"{whose}: as it is, and as training sees it"
     save_augmentation(varied_samples(images[shown], augmentation, SIDE), title, picture)

@@ -6,19 +6,25 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lenet_gpu.commands.options import (
     add_backend_option,
     add_command,
     add_data_options,
+    path,
     positive_number,
     whole_number,
 )
 from lenet_gpu.engine.names import ENGINES
-from lenet_gpu.errors import InputError
+from lenet_gpu.errors import DataError, InputError
 from lenet_gpu.nn.losses import LOSSES
 from lenet_gpu.training.recipes import DEFAULT, RECIPES, get_recipe, with_distortions, with_loss
+
+if TYPE_CHECKING:
+    from lenet_gpu.training.callbacks import RunFolder
+    from lenet_gpu.training.checkpoint import Checkpoint
+    from lenet_gpu.training.trainer import Trainer
 
 EXAMPLES = """\
   lenet-gpu train                                 MNIST by the default recipe, on the GPU if there is one
@@ -28,7 +34,7 @@ EXAMPLES = """\
   lenet-gpu train --resume runs/one               continue an interrupted run, bit for bit
 """
 
-FIXED_BY_RUN = ("recipe", "seed", "batch_size", "learning_rate", "distortions", "loss", "out")
+FIXED_BY_RUN = ("recipe", "seed", "batch_size", "learning_rate", "distortions", "loss", "out", "force")
 """Options that a resumed run has already settled."""
 
 
@@ -55,67 +61,123 @@ def add_parser(subparsers: Any) -> None:
     add_data_options(parser)
     parser.add_argument(
         "--out",
-        type=Path,
+        type=path,
         metavar="DIR",
         help="new folder for model.npz, checkpoint.npz, log.jsonl, curves.png "
         "(default: runs/DATASET-RECIPE-seedN, with a number behind it when taken)",
     )
-    parser.add_argument("--resume", type=Path, metavar="DIR", help="continue the run in this folder")
+    force = "replace the run, or files of a run's names, that --out holds"
+    parser.add_argument("--force", action="store_true", help=force)
+    parser.add_argument("--resume", type=path, metavar="DIR", help="continue the run in this folder")
 
 
 def run(options: argparse.Namespace) -> int:
     """Train; see the parser for the options."""
+    return _resume(options) if options.resume is not None else _start(options)
+
+
+def _start(options: argparse.Namespace) -> int:
+    """Begin a new run. Everything the user can get wrong comes first; then the backend, and the new folder last."""
     from lenet_gpu.backend.backend import select_backend
     from lenet_gpu.datasets import load_dataset
     from lenet_gpu.nn.lenet5 import LeNet5
-    from lenet_gpu.report.plots import Curves
-    from lenet_gpu.training.callbacks import ProgressBar, RunFolder
-    from lenet_gpu.training.checkpoint import Checkpoint
-    from lenet_gpu.training.trainer import Trainer
+    from lenet_gpu.training.run_folder import new_run
+    from lenet_gpu.training.trainer import Trainer, plain_name
 
-    # Everything the user can get wrong comes first; then the backend, and the new folder last.
-    if options.resume:
-        _refuse_settled(options)
-        source = options.dataset or Checkpoint.load(options.resume).dataset
-    else:
-        source = options.dataset or "mnist"
-    recipe = get_recipe(options.recipe or DEFAULT).with_changes(
+    recipe = get_recipe(DEFAULT if options.recipe is None else options.recipe).with_changes(
         epochs=options.epochs, batch_size=options.batch_size, learning_rate=options.learning_rate
     )
     if options.distortions:
         recipe = with_distortions(recipe)
-    if options.loss:
+    if options.loss is not None:
         recipe = with_loss(recipe, options.loss)
+    source = "mnist" if options.dataset is None else options.dataset
     data = load_dataset(source, data_dir=options.data_dir, download=not options.no_download)
     backend = select_backend(options.backend)
-    if options.resume:
-        folder = options.resume
+    model = LeNet5(recipe.variant, backend, 0 if options.seed is None else options.seed)
+    engine = "auto" if options.engine is None else options.engine
+    trainer = Trainer(model, recipe, engine=engine, threads=options.threads, download=not options.no_download)
+    name = f"{Path(plain_name(data.name)).stem}-{recipe.name}-seed{trainer.seed}"
+    with new_run(options.out, name, _room(trainer), force=options.force) as folder:
+        return _train(trainer, data, folder)
+
+
+def _resume(options: argparse.Namespace) -> int:
+    """Go on with a run. That its folder can be written to is known before the data are loaded."""
+    from lenet_gpu.backend.backend import select_backend
+    from lenet_gpu.datasets import load_dataset
+    from lenet_gpu.training.checkpoint import Checkpoint
+    from lenet_gpu.training.run_folder import existing_run, try_to_write
+    from lenet_gpu.training.trainer import Trainer
+
+    _refuse_settled(options)
+    with existing_run(options.resume) as folder:
+        checkpoint = Checkpoint.load(folder)
+        source = _source(options.resume, checkpoint) if options.dataset is None else options.dataset
         trainer = Trainer.resume(
-            folder, backend, epochs=options.epochs, engine=options.engine, threads=options.threads
+            folder,
+            select_backend(options.backend),
+            epochs=options.epochs,
+            engine=options.engine,
+            threads=options.threads,
+            download=not options.no_download,
         )
-    else:
-        model = LeNet5(recipe.variant, backend, options.seed or 0)
-        trainer = Trainer(model, recipe, engine=options.engine or "auto", threads=options.threads)
-        folder = make_folder(options.out, f"{Path(data.name).stem}-{recipe.name}-seed{trainer.seed}")
-    bar = ProgressBar()
-    if trainer.epochs_done >= trainer.recipe.epochs:
-        print(f"all {trainer.epochs_done} epochs of {folder} are done; train on with --epochs N")
-    trainer.callbacks = [bar, RunFolder(folder), Curves(folder)]
+        try_to_write(folder, _room(trainer))
+        data = load_dataset(source, data_dir=options.data_dir, download=not options.no_download)
+        if trainer.epochs_done >= trainer.recipe.epochs:
+            print(f"all {trainer.epochs_done} epochs of {folder} are done; train on with --epochs N")
+        return _train(trainer, data, folder)
+
+
+def _train(trainer: Trainer, data: Any, folder: Path) -> int:
+    from lenet_gpu.report.plots import Curves
+    from lenet_gpu.training.callbacks import ProgressBar, RunFolder
+    from lenet_gpu.training.checkpoint import RUN_FILES
+
+    files, bar = RunFolder(folder), ProgressBar()
+    # An epoch is shown as done when it is safe on the disk; the picture comes last.
+    trainer.callbacks = [files, bar, Curves(folder)]
     try:
         trainer.fit(data)
     except KeyboardInterrupt:
         bar.close()
-        print(f"\nlenet-gpu: interrupted; {_what_is_kept(trainer, folder)}", file=sys.stderr)
+        files.catch_up(trainer)
+        print(f"\nlenet-gpu: interrupted; {_what_is_kept(files)}", file=sys.stderr)
         return 1
     finally:
         bar.close()
-    print(f"wrote     {folder}: model.npz, checkpoint.npz, log.jsonl, curves.png")
+    print(f"wrote     {folder}: {', '.join(name for name in RUN_FILES if (folder / name).exists())}")
     return 0
+
+
+def _room(trainer: Trainer) -> int:
+    """Bytes that a run's files take, about: checkpoint and model, each once more while it is replaced."""
+    numbers = trainer.model.parameters.nbytes + sum(array.nbytes for array in trainer.optimizer.state.values())
+    return 4 * int(numbers) + (1 << 16)
+
+
+def _source(folder: Path, checkpoint: Checkpoint) -> str:
+    """Find the data of a run where they were, or where the same relative path leads now."""
+    from lenet_gpu.datasets.load import KNOWN
+
+    if checkpoint.dataset in KNOWN and not checkpoint.data_paths:
+        return checkpoint.dataset
+    tried = checkpoint.data_paths or [checkpoint.dataset]  # versions before 0.1 kept the path as the name
+    for source in tried:
+        if os.path.exists(os.path.expanduser(source)):
+            return source
+    raise DataError(
+        f"data set of {folder}",
+        found=f"nothing at {' or '.join(dict.fromkeys(tried))}",
+        expected="the data the run began with",
+        remedy="say where they are now: --dataset PATH, or --data-dir DIR for a data set known by name",
+    )
 
 
 def _refuse_settled(options: argparse.Namespace) -> None:
     for name in FIXED_BY_RUN:
-        if getattr(options, name) not in (None, False):
+        value = getattr(options, name)
+        if value is not None and value is not False:  # a seed of 0 is a setting too
             raise InputError(
                 f"--{name.replace('_', '-')} with --resume",
                 found="a setting that the run has already settled",
@@ -124,44 +186,8 @@ def _refuse_settled(options: argparse.Namespace) -> None:
             )
 
 
-def _what_is_kept(trainer: Any, folder: Path) -> str:
-    if not trainer.epochs_done:
+def _what_is_kept(files: RunFolder) -> str:
+    if not files.epochs_written:
         return "no epoch was finished, so there is nothing to resume"
-    return f"epochs 1 to {trainer.epochs_done} are kept in {folder}; continue with: lenet-gpu train --resume {folder}"
-
-
-def make_folder(wanted: Path | None, default_name: str) -> Path:
-    """Make the folder of a new run.
-
-    Args:
-        wanted: What the user asked for; may exist, but must not hold a run.
-        default_name: Name under runs/ if the user asked for nothing; a number is added when it is taken.
-
-    Returns:
-        An existing, writable folder.
-
-    Raises:
-        InputError: It holds a run already, or can't be made or written to.
-    """
-    folder = wanted
-    number = 1
-    while folder is None or (wanted is None and folder.exists()):
-        folder = Path("runs") / (default_name if number == 1 else f"{default_name}-{number}")
-        number += 1
-    if (folder / "checkpoint.npz").exists() or (folder / "model.npz").exists():
-        raise InputError(
-            folder,
-            found="a training run",
-            expected="a new folder",
-            remedy=f"continue it with --resume {folder}, or name another --out",
-        )
-    problem = None
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        problem = error.strerror
-    if problem is None and not os.access(folder, os.W_OK | os.X_OK):
-        problem = "no permission to write"
-    if problem is not None:
-        raise InputError(folder, found=problem, expected="a folder to write to", remedy="name another --out")
-    return folder
+    kept, folder = files.epochs_written, files.folder
+    return f"epochs 1 to {kept} are kept in {folder}; continue with: lenet-gpu train --resume {folder}"

@@ -103,7 +103,12 @@ def load(
     for name, view in network.views_of(flat).items():
         view[...] = model_file.take(path, arrays, name, view.shape, network.dtype)
     network.set_parameters(flat)
-    network.record = dict(meta.get("record") or {})
+    record = meta.get("record") or {}
+    if not isinstance(record, dict):
+        raise ModelFileError(
+            path, found=f"a record of type {type(record).__name__}", expected="a JSON object", remedy="train again"
+        )
+    network.record = record
     network.extras = {
         name: model_file.take(path, arrays, name, array.shape, str(array.dtype))
         for name, array in arrays.items()

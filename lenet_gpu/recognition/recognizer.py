@@ -44,6 +44,16 @@ class Recognizer:
         self._plans = ThreadPlans(partial(CpuPlan.of, network, capacity=BATCH))
         self.refresh()
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Take along everything but the threads' buffers."""
+        return {name: value for name, value in vars(self).items() if name != "_plans"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Make buffers anew; for copy.deepcopy and for other processes."""
+        vars(self).update(state)
+        self._plans = ThreadPlans(partial(CpuPlan.of, self.network, capacity=BATCH))
+        self.refresh()
+
     def refresh(self) -> None:
         """Take in the network's parameters again after a change of them."""
         self._plans.refresh()

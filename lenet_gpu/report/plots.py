@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lenet_gpu.errors import InputError, LenetError
 from lenet_gpu.storage.atomic import write_atomically
 from lenet_gpu.training.callbacks import Callback, TrainingRun
 from lenet_gpu.training.checkpoint import CURVES_FILE
@@ -22,23 +24,71 @@ if TYPE_CHECKING:
 BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#666666"
 """Colours that stay apart for color-blind eyes (Okabe and Ito's palette)."""
 
+LOGGER = logging.getLogger("lenet_gpu")
+
+SOFTWARE = "lenet-gpu"
+"""What the pictures say of their origin, by which `is_ours` knows them."""
+
 MISREAD_SHOWN = 60
 """Misread digits in the picture; their number in all stands in its title."""
 
 
-def _figure(width: float, height: float) -> Figure:
-    from matplotlib.figure import Figure
+def is_ours(path: str | os.PathLike[str]) -> bool:
+    """Tell whether a file is a picture that this program drew.
 
+    Args:
+        path: An existing file.
+    """
+    try:
+        with open(path, "rb") as file:
+            start = file.read(1024)
+    except OSError:
+        return False
+    return start.startswith(b"\x89PNG") and b"tEXtSoftware\0" + SOFTWARE.encode() in start
+
+
+def _figure(width: float, height: float) -> Figure:
+    try:
+        from matplotlib.figure import Figure
+    except Exception as error:  # missing, damaged, or a backend in MPLBACKEND that this Python does not have
+        backend = os.environ.get("MPLBACKEND")
+        raise InputError(
+            "matplotlib",
+            found=f"{type(error).__name__} ({str(error)[:200]})",
+            expected="one that can be imported",
+            remedy="unset MPLBACKEND" if backend else "install it again: pip install --force-reinstall matplotlib",
+        ) from error
     return Figure(figsize=(width, height), layout="constrained")
 
 
 def _save(figure: Figure, path: str | os.PathLike[str]) -> None:
     # No date or version inside: equal results give equal pictures.
-    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=120, metadata={"Software": None}))
+    write_atomically(path, lambda file: figure.savefig(file, format="png", dpi=120, metadata={"Software": SOFTWARE}))
+
+
+def draw_if_possible(draw: Callable[[], object], later: str) -> bool:
+    """Draw a picture; warn in one line if that fails, for a picture is never worth a result.
+
+    Args:
+        draw: Draws and writes it.
+        later: How to draw it once the reason is gone.
+
+    Returns:
+        Whether it was drawn.
+    """
+    try:
+        draw()
+    except LenetError as error:
+        LOGGER.warning("no picture: %s; later: %s", error, later)
+    except Exception as error:  # whatever matplotlib fails with, the numbers are safe
+        LOGGER.warning("no picture: %s (%s); later: %s", type(error).__name__, " ".join(str(error).split()), later)
+    else:
+        return True
+    return False
 
 
 class Curves(Callback):
-    """Draws the curves of a run into its folder when the run ends.
+    """Draws the curves of a run into its folder when the run ends; a warning if that can't be done.
 
     Args:
         folder: An existing folder.
@@ -49,7 +99,9 @@ class Curves(Callback):
 
     def on_end(self, trainer: TrainingRun) -> None:
         """Draw the curves."""
-        save_curves(trainer.history, self.folder / CURVES_FILE)
+        draw_if_possible(
+            lambda: save_curves(trainer.history, self.folder / CURVES_FILE), f"lenet-gpu plot {self.folder}"
+        )
 
 
 def save_curves(history: Sequence[dict[str, Any]], path: str | os.PathLike[str]) -> None:
@@ -67,6 +119,8 @@ def save_curves(history: Sequence[dict[str, Any]], path: str | os.PathLike[str])
     epochs = [record["epoch"] for record in history]
     for axes, what, scale in ((error, "error", 100), (accuracy, "accuracy", 100), (loss, "loss", 1)):
         for split, color, marker in (("train", BLUE, "o"), ("test", ORANGE, "s")):
+            if history and f"{split}_{what}" not in history[-1]:
+                continue  # a run without a test set
             values = [scale * record[f"{split}_{what}"] for record in history]
             label = "training set" if split == "train" else "test set"
             axes.plot(epochs, values, marker=marker, color=color, label=label, markersize=4)
@@ -79,10 +133,8 @@ def save_curves(history: Sequence[dict[str, Any]], path: str | os.PathLike[str])
     if history:
         last = history[-1]
         error.legend(frameon=False)
-        figure.suptitle(
-            f"after epoch {last['epoch']}: test error {100 * last['test_error']:.2f} %, "
-            f"training error {100 * last['train_error']:.2f} %"
-        )
+        tested = f"test error {100 * last['test_error']:.2f} %, " if "test_error" in last else ""
+        figure.suptitle(f"after epoch {last['epoch']}: {tested}training error {100 * last['train_error']:.2f} %")
     _save(figure, path)
 
 

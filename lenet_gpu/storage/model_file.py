@@ -1,7 +1,8 @@
 """Model and checkpoint files: .npz without pickle, written whole or not at all.
 
 A file holds plain arrays and one entry `meta`, the bytes of a JSON object with the file's kind and version.
-The zip entries carry no time of writing, so the same contents give the same bytes.
+The zip entries carry no time of writing, so the same contents give the same bytes. The JSON object holds the
+SHA-256 of everything else; files of versions before it have none and are read without that check.
 """
 
 from __future__ import annotations
@@ -22,8 +23,9 @@ from lenet_gpu.storage.npz import read_arrays
 VERSION = 1
 """Version of the file format; raised when an older program could not read a newer file."""
 
-MAX_BYTES = 1 << 30
-"""No file of ours comes near this; larger entries are refused before anything is allocated."""
+MAX_BYTES = 1 << 28
+"""A file that claims more than this in all, and more than its own size on the disk, is refused before anything is
+allocated: nothing of ours is written compressed."""
 
 
 def write(path: str | os.PathLike[str], kind: str, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
@@ -39,9 +41,31 @@ def write(path: str | os.PathLike[str], kind: str, meta: Mapping[str, Any], arra
         InputError: The file can't be written.
     """
     header = {"format": f"lenet-gpu {kind}", "version": VERSION, "package_version": __version__, **meta}
+    header["sha256"] = content_digest(header, arrays)
     blob = np.frombuffer(json.dumps(header, sort_keys=True).encode(), dtype=np.uint8)
     entries: dict[str, Any] = {"meta": blob, **arrays}
     write_atomically(path, lambda file: np.savez(file, **entries))
+
+
+def content_digest(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
+    """Compute the SHA-256 of what a file holds.
+
+    Args:
+        header: The JSON object; its own entry "sha256" does not count.
+        arrays: The arrays by name.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    import hashlib  # not for files without a digest, such as the shipped models
+
+    facts = {key: value for key, value in header.items() if key != "sha256"}
+    digest = hashlib.sha256(json.dumps(facts, sort_keys=True).encode())
+    for name, array in sorted(arrays.items()):
+        values = np.asarray(array)
+        digest.update(json.dumps([name, values.dtype.str, values.shape]).encode())
+        digest.update(values.tobytes())
+    return digest.hexdigest()
 
 
 def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -55,12 +79,13 @@ def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[
         The facts and the arrays.
 
     Raises:
-        ModelFileError: Missing, damaged, of another kind or version, or with arrays that need pickle.
+        ModelFileError: Missing, damaged, of another kind or version, with arrays that need pickle, or with contents
+            that do not match their digest.
     """
     expected = f"a {kind} file of lenet-gpu"
     remedy = "check the path" if not Path(path).exists() else f"train again or restore the {kind} file"
     try:
-        arrays = read_arrays(path, MAX_BYTES)
+        arrays = read_arrays(_regular(path), max(MAX_BYTES, os.path.getsize(path)))
         meta = json.loads(arrays.pop("meta").tobytes())
         found_kind = meta["format"]
         version = meta["version"]
@@ -84,7 +109,21 @@ def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[
             expected=f"version {VERSION}",
             remedy=f"read it with the version of lenet-gpu that wrote it ({meta.get('package_version', 'unknown')})",
         )
+    if "sha256" in meta and meta["sha256"] != content_digest(meta, arrays):
+        raise ModelFileError(
+            path,
+            found="contents that do not match their SHA-256",
+            expected=expected,
+            remedy=f"it was changed after it was written: {remedy}",
+        )
     return meta, arrays
+
+
+def _regular(path: str | os.PathLike[str]) -> str | os.PathLike[str]:
+    """Refuse what is no file before it is opened: a named pipe would wait for ever."""
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise OSError("a folder" if os.path.isdir(path) else "a device or a named pipe")
+    return path
 
 
 def take(path: object, arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:

@@ -33,6 +33,10 @@ def model_path(model: str | os.PathLike[str]) -> Path:
     Raises:
         ModelFileError: Neither exists.
     """
+    if not os.fspath(model):
+        raise ModelFileError(
+            "model", found="an empty name", expected=f"a path, or one of {', '.join(shipped_models())}"
+        )
     path = Path(model)
     if path.is_dir():
         path = path / "model.npz"

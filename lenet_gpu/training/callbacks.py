@@ -224,24 +224,46 @@ class ProgressBar(Callback):
 
 
 class RunFolder(Callback):
-    """Keeps a run's folder up to date: log, model and checkpoint after every epoch, the model at the end.
+    """Keeps a run's folder up to date: checkpoint, log and model after every epoch, the model at the end.
 
-    Each file is replaced as a whole. The checkpoint comes last: whatever interrupts the writing, resuming
-    from it writes the same files again.
+    Each file is replaced as a whole. The checkpoint comes first: from then on the epoch is safe, and whatever
+    interrupts the writing, resuming writes the other files again.
 
     Args:
         folder: An existing folder.
+
+    Attributes:
+        epochs_written: Number of epochs that all three files hold.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.epochs_written = 0
+
+    def on_start(self, trainer: TrainingRun, data: Dataset) -> None:
+        """Bring the files to the checkpoint's state: the run may have been killed before they were written."""
+        self.epochs_written = trainer.epochs_done
+        if trainer.epochs_done:
+            self._write_log(trainer)
+            # The model of a finished run is complete already, or is written at the end, which comes at once.
+            if trainer.epochs_done < trainer.recipe.epochs:
+                trainer.model.save(self.folder / MODEL_FILE)
 
     def on_epoch(self, trainer: TrainingRun, log: dict[str, Any]) -> None:
-        """Write log, model and checkpoint."""
+        """Write checkpoint, log and model."""
+        trainer.checkpoint().save(self.folder / CHECKPOINT_FILE)
+        self._write_log(trainer)
+        trainer.model.save(self.folder / MODEL_FILE)
+        self.epochs_written = trainer.epochs_done
+
+    def catch_up(self, trainer: TrainingRun) -> None:
+        """Write an epoch that was finished when the run was interrupted, but not yet written."""
+        if trainer.epochs_done > self.epochs_written:
+            self.on_epoch(trainer, trainer.history[-1])
+
+    def _write_log(self, trainer: TrainingRun) -> None:
         lines = "".join(json.dumps(entry) + "\n" for entry in trainer.history)
         write_atomically(self.folder / LOG_FILE, lambda file: file.write(lines.encode()))
-        trainer.model.save(self.folder / MODEL_FILE)
-        trainer.checkpoint().save(self.folder / CHECKPOINT_FILE)
 
     def on_end(self, trainer: TrainingRun) -> None:
         """Write the model with what was learnt about it at the end."""

@@ -7,7 +7,7 @@ parameters, the optimiser's arrays, the history and the configuration are the wh
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,23 @@ CHECKPOINT_FILE = "checkpoint.npz"
 MODEL_FILE = "model.npz"
 LOG_FILE = "log.jsonl"
 CURVES_FILE = "curves.png"
+RUN_FILES = (CHECKPOINT_FILE, LOG_FILE, MODEL_FILE, CURVES_FILE)
+"""The files of a run's folder, in the order in which they are written."""
+
+FIELDS = {
+    "architecture": dict,
+    "seed": int,
+    "dataset": str,
+    "digests": dict,
+    "engine": str,
+    "workers": int,
+    "history": list,
+}
+LATER_FIELDS = {"own": dict, "data_paths": list, "source_digests": dict, "package_version": str}
+"""Types of a checkpoint's entries; earlier versions did not write all of the second kind."""
+
+OF_TEXTS = ("digests", "own", "data_paths", "source_digests")
+"""Entries that hold texts alone."""
 
 
 @dataclass
@@ -33,12 +50,15 @@ class Checkpoint:
         architecture: What `Network.from_architecture` needs.
         recipe: The run's recipe.
         seed: The run's seed.
-        dataset: Name of the data set as the user gave it.
+        dataset: Name of the data set, without the folders of a path.
         digests: SHA-256 of the data, by member.
         engine: Name of the engine that ran it.
         workers: Its number of workers.
         history: One log entry for each finished epoch.
         own: Names of the optimizer and the schedule, where these are not the recipe's.
+        data_paths: Where the data set was found if it was given as a path: that path, absolute and as it was given.
+        source_digests: Digests of the recipe's further sources, by source and member.
+        package_version: Version of lenet-gpu that wrote it; "" for one that has not been written.
     """
 
     parameters: np.ndarray
@@ -52,6 +72,9 @@ class Checkpoint:
     workers: int
     history: list[dict[str, Any]]
     own: dict[str, str]
+    data_paths: list[str] = field(default_factory=list)
+    source_digests: dict[str, str] = field(default_factory=dict)
+    package_version: str = ""
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the checkpoint, whole or not at all.
@@ -69,6 +92,8 @@ class Checkpoint:
             "workers": self.workers,
             "history": self.history,
             "own": self.own,
+            "data_paths": self.data_paths,
+            "source_digests": self.source_digests,
         }
         state = {f"state.{name}": array for name, array in self.state.items()}
         model_file.write(path, "checkpoint", meta, {"parameters": self.parameters, **state})
@@ -88,18 +113,10 @@ class Checkpoint:
             path = path / CHECKPOINT_FILE
         meta, arrays = model_file.read(path, "checkpoint")
         try:
-            fields: dict[str, Any] = {
-                key: kind(meta[key])
-                for key, kind in (
-                    ("architecture", dict),
-                    ("seed", int),
-                    ("dataset", str),
-                    ("digests", dict),
-                    ("engine", str),
-                    ("workers", int),
-                    ("history", list),
-                )
-            }
+            fields = {key: _of_type(kind, key, meta[key]) for key, kind in FIELDS.items()}
+            fields |= {key: _of_type(kind, key, meta[key]) for key, kind in LATER_FIELDS.items() if key in meta}
+            if not all(isinstance(log, dict) and log.get("epoch") == n for n, log in enumerate(fields["history"], 1)):
+                raise ValueError("a history that is no list of the epochs from 1")
             recipe = from_dict(meta["recipe"])
             flat = arrays["parameters"]
         except (KeyError, TypeError, ValueError, InputError) as error:
@@ -117,5 +134,15 @@ class Checkpoint:
             for name, array in arrays.items()
             if name.startswith("state.")
         }
-        own = {str(key): str(value) for key, value in dict(meta.get("own") or {}).items()}
-        return cls(parameters=parameters, state=state, recipe=recipe, own=own, **fields)
+        return cls(parameters=parameters, state=state, recipe=recipe, **{"own": {}, **fields})
+
+
+def _of_type(kind: type, name: str, value: Any) -> Any:
+    """Return a value of a file, once its type is known to be right."""
+    if not isinstance(value, kind) or isinstance(value, bool):
+        raise TypeError(f"{type(value).__name__} as {name}")
+    if name in OF_TEXTS:
+        inside: list[Any] = [*value.values()] if isinstance(value, dict) else [*value]
+        if not all(isinstance(text, str) for text in inside):
+            raise TypeError(f"something else than texts in {name}")
+    return value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from lenet_gpu.augment.distort import IDENTITY
 from lenet_gpu.augment.stroke_width import stroke_width_variants
 
 if TYPE_CHECKING:
-    from lenet_gpu.datasets import Split
+    from lenet_gpu.datasets import Dataset, Split
     from lenet_gpu.training.recipes import Recipe
 
 
@@ -30,6 +31,7 @@ class Patterns:
         split: The training set.
         recipe: Says what is added to it and how images are varied.
         seed: The run's seed.
+        loaded: The data sets of the recipe's further sources, see `sources.load_sources`; loaded now if None.
 
     Attributes:
         images: (rows, 28, 28) uint8: every image once for each stroke width (thinner and thicker ones behind).
@@ -37,13 +39,13 @@ class Patterns:
         count: Patterns of an epoch.
     """
 
-    def __init__(self, split: Split, recipe: Recipe, seed: int) -> None:
+    def __init__(self, split: Split, recipe: Recipe, seed: int, loaded: Mapping[str, Dataset] | None = None) -> None:
         self._recipe, self._seed = recipe, seed
         images, labels = split.images, split.labels
         if recipe.sources:
             from lenet_gpu.training.sources import add_sources
 
-            images, labels = add_sources(split, recipe.sources, seed)
+            images, labels = add_sources(split, recipe.sources, seed, loaded)
         self._different = len(labels)
         self.count = self._different * recipe.copies
         self._widths = 1

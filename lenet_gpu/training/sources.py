@@ -5,7 +5,7 @@ Strokes become images by the same rasteriser that the app uses, with pens of man
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -17,7 +17,7 @@ from lenet_gpu.ink.preprocess import BOX, drawings_to_mnist
 from lenet_gpu.paper import CLASSES, IMAGE_SIZE, NOT_A_DIGIT
 
 if TYPE_CHECKING:
-    from lenet_gpu.datasets import Split
+    from lenet_gpu.datasets import Dataset, Split
 
 PEN_WIDTHS = (1.4, 3.2)
 PEN_SOFTNESS = (0.8, 1.6)
@@ -34,22 +34,28 @@ OVERLAPS, TURNS, NOISES = 5_000, 3_000, 2_000
 Material = tuple[np.ndarray, np.ndarray]
 """Images (n, 28, 28) uint8 and labels (n,) uint8."""
 
+Loaded = Mapping[str, "Dataset"]
+"""The data sets of sources, by the source's name."""
+
+DATASETS = {"pendigits": "pendigits"}
+"""Data sets that sources are made of, by the source's name; the others are drawn by the program alone."""
+
 
 def random_pens(rng: np.random.Generator, n: int) -> np.ndarray:
     """Width and softness of n pens, (n, 2)."""
     return np.stack([rng.uniform(*PEN_WIDTHS, n), rng.uniform(*PEN_SOFTNESS, n)], axis=1)
 
 
-def handwriting(split: Split, rng: np.random.Generator) -> Material:
+def handwriting(split: Split, rng: np.random.Generator, loaded: Loaded) -> Material:
     """Digits in many styles, drawn by `lenet_gpu.handwriting`."""
     labels = np.arange(HANDWRITING_COUNT) % CLASSES
     images = drawings_to_mnist(draw_digits(rng, labels), random_pens(rng, len(labels)))
     return images, labels.astype(np.uint8)
 
 
-def pendigits(split: Split, rng: np.random.Generator) -> Material:
+def pendigits(split: Split, rng: np.random.Generator, loaded: Loaded) -> Material:
     """Draw two thirds of the digits of UCI's pendigits training set; the last third is for validation."""
-    train = load_dataset("pendigits").train
+    train = loaded["pendigits"].train
     assert train.drawings is not None
     first = np.arange(len(train) * 2 // 3)
     drawings, labels = train.drawings.take(first), train.labels[first]
@@ -57,7 +63,7 @@ def pendigits(split: Split, rng: np.random.Generator) -> Material:
     return np.concatenate(images), np.tile(labels, PENDIGITS_PENS).astype(np.uint8)
 
 
-def nondigits(split: Split, rng: np.random.Generator) -> Material:
+def nondigits(split: Split, rng: np.random.Generator, loaded: Loaded) -> Material:
     """Letters, signs and scribbles; training digits over each other or on their side; noise."""
     drawings, _ = draw_nondigits(rng, NONDIGITS_COUNT, KINDS)
     images = np.concatenate(
@@ -103,7 +109,7 @@ def noises(rng: np.random.Generator, n: int) -> np.ndarray:
     return images
 
 
-SOURCES: dict[str, Callable[[Split, np.random.Generator], Material]] = {
+SOURCES: dict[str, Callable[[Split, np.random.Generator, Loaded], Material]] = {
     "handwriting": handwriting,
     "pendigits": pendigits,
     "nondigits": nondigits,
@@ -111,18 +117,36 @@ SOURCES: dict[str, Callable[[Split, np.random.Generator], Material]] = {
 """The sources by name."""
 
 
-def add_sources(split: Split, names: tuple[str, ...], seed: int) -> Material:
+def load_sources(names: tuple[str, ...], *, download: bool = True) -> dict[str, Dataset]:
+    """Load the data sets that sources are made of.
+
+    Args:
+        names: Names of sources, from `SOURCES`.
+        download: Whether the network may be used for what is not on this machine.
+
+    Returns:
+        The data sets by the source's name; none for sources that need none.
+
+    Raises:
+        DataError: One is nowhere, or damaged.
+    """
+    return {name: load_dataset(DATASETS[name], download=download) for name in names if name in DATASETS}
+
+
+def add_sources(split: Split, names: tuple[str, ...], seed: int, loaded: Loaded | None = None) -> Material:
     """Add the images of sources to a training set.
 
     Args:
         split: The training set.
         names: Names of sources, from `SOURCES`.
         seed: The run's seed.
+        loaded: What `load_sources` returned for these names; loaded now if None.
 
     Returns:
         Images and labels, the training set first.
     """
-    made = [SOURCES[name](split, seeds.generator(seed, 1 + i, seeds.SOURCES)) for i, name in enumerate(names)]
+    loaded = load_sources(names) if loaded is None else loaded
+    made = [SOURCES[name](split, seeds.generator(seed, 1 + i, seeds.SOURCES), loaded) for i, name in enumerate(names)]
     return (
         np.concatenate([split.images, *(images for images, _ in made)]),
         np.concatenate([split.labels, *(labels for _, labels in made)]),

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lenet_gpu import seeds
+from lenet_gpu._version import __version__
 from lenet_gpu.datasets import Dataset
+from lenet_gpu.datasets.load import KNOWN
 from lenet_gpu.engine.base import Engine
 from lenet_gpu.engine.select import make_engine
 from lenet_gpu.errors import DataError, InputError, ModelFileError, TrainingError
@@ -31,6 +35,8 @@ if TYPE_CHECKING:
     from lenet_gpu.datasets import Split
     from lenet_gpu.nn.layer import Layer
     from lenet_gpu.nn.losses import Loss
+
+LOGGER = logging.getLogger("lenet_gpu")
 
 Schedule = Callable[[int, int], Any]
 """Learning rates: from the number of an epoch, counted from 1, and its steps to one rate, or one for each step."""
@@ -75,6 +81,7 @@ class Trainer:
         schedule: Learning rates instead of the recipe's: a function of the epoch, counted from 1, and its number of
             steps that returns one rate or an array (steps,).
         progress: Whether to show a bar, and a line for each epoch.
+        download: Whether the network may be used for the data sets that the recipe adds.
 
     Raises:
         InputError: Unknown recipe or engine, or a value that makes no sense.
@@ -95,6 +102,7 @@ class Trainer:
         optimizer: Optimizer | None = None,
         schedule: Schedule | None = None,
         progress: bool = True,
+        download: bool = True,
     ) -> None:
         self.model = model
         self.recipe = get_recipe(recipe).with_changes(
@@ -110,6 +118,9 @@ class Trainer:
         self.history: list[dict[str, Any]] = []
         self.dataset = ""
         self.digests: dict[str, str] = {}
+        self.download = download
+        self.source_digests: dict[str, str] | None = None  # None: not known before the sources are loaded
+        self._data_paths: list[str] = []
         self.engine: Engine | None = None
         self._stopping = False
         _check_fit(model, self.recipe)
@@ -147,6 +158,7 @@ class Trainer:
         layers: Sequence[type[Layer]] = (),
         loss: Loss | Callable[..., Any] | None = None,
         progress: bool = True,
+        download: bool = True,
     ) -> Trainer:
         """Make a trainer that continues a run where its checkpoint ends; `fit` goes on with the next epoch.
 
@@ -165,12 +177,18 @@ class Trainer:
             layers: Classes of your own layers that the network has.
             loss: The loss, where the run had one of its own.
             progress: As for the constructor.
+            download: As for the constructor.
 
         Raises:
             ModelFileError: No usable checkpoint, or one that needs a layer, optimizer, schedule or loss of your own.
             InputError: Fewer epochs than are done, or an engine that can't be used here.
         """
         checkpoint = Checkpoint.load(path)
+        if checkpoint.package_version != __version__:
+            LOGGER.warning(
+                "%s was written by lenet-gpu %s, this is %s: the run goes on, but perhaps not bit for bit",
+                path, checkpoint.package_version or "of an unknown version", __version__,
+            )  # fmt: skip
         for key, value in (("optimizer", optimizer), ("schedule", schedule)):
             if key in checkpoint.own and value is None:
                 raise ModelFileError(
@@ -196,25 +214,30 @@ class Trainer:
             model,
             checkpoint.recipe.with_changes(epochs=epochs),
             seed=checkpoint.seed,
-            engine=engine or checkpoint.engine,
-            threads=threads or (checkpoint.workers if engine is None else None),
+            engine=checkpoint.engine if engine is None else engine,
+            threads=checkpoint.workers if threads is None and engine is None else threads,
             callbacks=callbacks,
             optimizer=optimizer,
             schedule=schedule,
             progress=progress,
+            download=download,
         )
         for name, array in trainer.optimizer.state.items():
             saved = checkpoint.state.get(name)
-            if saved is None or saved.shape != array.shape:
+            if saved is None or saved.shape != array.shape or saved.dtype != array.dtype:
                 raise ModelFileError(
                     path,
-                    found=f"no {name} of the optimizer",
+                    found=f"{'no' if saved is None else f'{saved.dtype} {saved.shape} as'} {name} of the optimizer",
                     expected="a whole checkpoint",
                     remedy="train again",
                 )
             array[...] = model.backend.asarray(saved)
         trainer.history = checkpoint.history
-        trainer.dataset, trainer.digests = checkpoint.dataset, checkpoint.digests
+        trainer.dataset, trainer.digests = plain_name(checkpoint.dataset), checkpoint.digests
+        trainer.source_digests = checkpoint.source_digests or None
+        trainer._data_paths = checkpoint.data_paths
+        if trainer.history:
+            trainer._record()
         return trainer
 
     @property
@@ -242,7 +265,7 @@ class Trainer:
 
         Raises:
             InputError: Images or labels of another form, or more classes than the network has.
-            DataError: Other data than the run began with.
+            DataError: Other data than the run began with, or a data set that the recipe adds is missing.
             TrainingError: The loss or a parameter became NaN or infinite; the model is then in that state,
                 while files written by callbacks hold the last whole epoch.
             KeyboardInterrupt: Passed on; the history and files end with the last whole epoch.
@@ -255,13 +278,18 @@ class Trainer:
                 expected="the data the run began with",
                 remedy="give the same data, or start a new run",
             )
-        self.dataset, self.digests = data.name, dict(data.digests)
+        if not self.digests:
+            self.dataset, self.digests = plain_name(data.name), dict(data.digests)
+        path = os.path.abspath(os.path.expanduser(data.name))
+        if data.name not in KNOWN and os.path.exists(path):
+            self._data_paths = [path, data.name]
         self._stopping = False
+        sources = self._load_sources() if self.epochs_done < self.recipe.epochs else {}
         with make_engine(self.model, self.optimizer, self.engine_name, self.threads) as engine:
             self.engine = engine
             self._tell("on_start", self, data)
             if self.epochs_done < self.recipe.epochs:
-                patterns = Patterns(data.train, self.recipe, self.seed)
+                patterns = Patterns(data.train, self.recipe, self.seed, sources)
                 engine.load(patterns.images, patterns.labels)
             while self.epochs_done < self.recipe.epochs and not self._stopping:
                 log = self._epoch(engine, data, patterns)
@@ -289,7 +317,29 @@ class Trainer:
             workers=self.engine.workers,
             history=self.history,
             own=self.own,
+            data_paths=self._data_paths,
+            source_digests=self.source_digests or {},
         )
+
+    def _load_sources(self) -> dict[str, Dataset]:
+        """Load what the recipe adds to the data, and compare it with what the run began with."""
+        if not self.recipe.sources:
+            return {}
+        from lenet_gpu.training.sources import load_sources  # hundreds of templates, which only such recipes need
+
+        loaded = load_sources(self.recipe.sources, download=self.download)
+        found = {
+            f"{source}/{member}": digest for source, data in loaded.items() for member, digest in data.digests.items()
+        }
+        if self.source_digests is not None and self.source_digests != found:
+            raise DataError(
+                f"the sources of recipe {self.recipe.name} ({', '.join(loaded)})",
+                found="other digests than the checkpoint's",
+                expected="the data the run began with",
+                remedy="bring back the same files, or start a new run",
+            )
+        self.source_digests = found
+        return loaded
 
     def _dataset(self, data: Any, labels: Any, validation: Any) -> Dataset:
         """Bring what `fit` was given into one form, and the network's class labels with it."""
@@ -408,6 +458,7 @@ class Trainer:
             "epochs": self.epochs_done,
             "dataset": self.dataset,
             "digests": self.digests,
+            **({"source_digests": self.source_digests} if self.source_digests else {}),
             "engine": last["engine"],
             "workers": last["workers"],
             **{key: value for key, value in last.items() if key.endswith("_accuracy")},
@@ -446,6 +497,19 @@ def callbacks_of(callbacks: Sequence[AnyCallback], progress: bool) -> list[Callb
     if progress and not any(isinstance(callback, ProgressBar) for callback in made):
         made.insert(0, ProgressBar())
     return made
+
+
+def plain_name(dataset: str) -> str:
+    """Name a data set without the folders of a path: where somebody keeps data is nobody's business but theirs.
+
+    Args:
+        dataset: Name of a data set, or a path as it was given.
+
+    Returns:
+        The name, or the last part of the path.
+    """
+    is_path = dataset in (os.curdir, os.pardir) or any(sep in dataset for sep in (os.sep, os.altsep) if sep)
+    return Path(os.path.abspath(os.path.expanduser(dataset))).name or "data" if is_path else dataset
 
 
 def name_of(value: object) -> str:

@@ -494,7 +494,7 @@ def test_a_file_system_without_locks_gets_names_of_its_own_for_the_pieces(server
     def no_locks(_):
         raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
-    monkeypatch.setattr(lock, "_try_lock", no_locks)
+    monkeypatch.setattr("lenet_gpu.storage.lock.try_lock", no_locks)
     files = contents()
     held = serve(server, files)["train-images"]
     held.hold_at = 60_000
