@@ -6,13 +6,12 @@ one), `load_dataset`, `select_backend`, and `__version__`; what layers, losses a
 that the command line can still set the number of BLAS threads.
 """
 
-from __future__ import annotations
-
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
 
 from lenet_gpu._version import __version__
 
+# Not from `typing`: in `python -m lenet_gpu` this runs before `__main__` can keep the user's files out of the search.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lenet_gpu.backend import select_backend
     from lenet_gpu.datasets import Dataset, load_dataset
@@ -53,7 +52,7 @@ _HOME = {
 _NETWORKS = ("LeNet5", "Network")
 
 
-def __getattr__(name: str) -> Any:
+def __getattr__(name: str) -> object:
     if name in _HOME:
         value = getattr(import_module(_HOME[name]), name)
         if name in _NETWORKS:

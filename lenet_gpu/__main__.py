@@ -1,9 +1,26 @@
-"""``python -m lenet_gpu`` and the command ``lenet-gpu``."""
+"""``python -m lenet_gpu`` and the command ``lenet-gpu``.
 
-from __future__ import annotations
+``python -m`` puts the current folder before all others, so that a file of the user's named json.py or numpy.py would
+be taken for the module of that name. It is taken off again before anything is imported. What Python itself has
+imported by then (``types`` and ``warnings``, say, while it looks for this package) is out of our reach:
+the command ``lenet-gpu`` and ``python -P -m lenet_gpu`` never look into the current folder.
+"""
 
 import os
 import sys
+
+
+def _leave_current_folder() -> None:
+    """Take the current folder off the search path where ``python -m`` has put it, and keep this package findable."""
+    if not sys.flags.safe_path and sys.path and sys.path[0] in ("", os.getcwd()):
+        del sys.path[0]
+    home = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    if home not in sys.path:
+        sys.path.append(home)  # behind all others: a checkout that is used as it lies
+
+
+if __name__ == "__main__":
+    _leave_current_folder()
 
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
@@ -18,9 +35,25 @@ def main() -> int:
     # nothing from two, and lose almost everything when another process wants the same core.
     for name in BLAS_THREADS:
         os.environ.setdefault(name, "1")
-    from lenet_gpu.cli import run
+    from lenet_gpu import interrupts
+    from lenet_gpu.errors import exhausted
 
-    return run(sys.argv[1:])
+    try:
+        with interrupts.Interrupts(at_once=True):
+            from lenet_gpu.cli import run
+
+            return run(sys.argv[1:])
+    except KeyboardInterrupt:  # a second one, while the first was being dealt with
+        interrupts.say(interrupts.LINE)
+        return 1
+    except (ImportError, MemoryError, OSError) as error:  # while modules were loaded; `run` has dealt with its own
+        found = exhausted(error)
+        if found is None:
+            raise
+        interrupts.say(f"lenet-gpu: error: this machine: found {found[0]}; {found[1]}")
+        return 1
+    finally:
+        interrupts.ignore()
 
 
 if __name__ == "__main__":

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
+import warnings
 from collections.abc import Sequence
 
 from lenet_gpu._version import __version__
 from lenet_gpu.commands import app, bench, doctor, evaluate, plot, predict, train
-from lenet_gpu.errors import LenetError
+from lenet_gpu.errors import LenetError, exhausted
+from lenet_gpu.interrupts import LINE, Interrupts
+from lenet_gpu.streams import StandardStreams
 
 COMMANDS = (train, evaluate, predict, app, plot, bench, doctor)
 """Each offers `add_parser(subparsers)`, whose parser carries the function to run as `run`."""
@@ -44,6 +46,8 @@ def log_to_stderr() -> None:
     handler.setFormatter(logging.Formatter("lenet-gpu: %(message)s"))
     logger = logging.getLogger("lenet_gpu")
     logger.handlers, logger.propagate = [handler], False
+    # Without a thread to spare the bar only moves less smoothly.
+    warnings.filterwarnings("ignore", message="tqdm:disabling monitor")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -53,19 +57,40 @@ def run(arguments: Sequence[str]) -> int:
         arguments: The command line without the program's name.
 
     Returns:
-        Exit status.
+        Exit status. What standard output did not take is status 1, after the work is done.
+
+    Raises:
+        SystemExit: The command line is wrong, or asks for the help.
     """
-    options = build_parser().parse_args(arguments)
-    log_to_stderr()
+    ended: SystemExit | None = None
+    with StandardStreams() as streams, Interrupts() as interrupts:
+        log_to_stderr()
+        try:
+            status = _carry_out(arguments, interrupts)
+        except SystemExit as error:
+            ended, status = error, int(error.code or 0)
+    if streams.unread:
+        status = status or 1
+    if ended is not None:
+        raise SystemExit(status)
+    return status
+
+
+def _carry_out(arguments: Sequence[str], interrupts: Interrupts) -> int:
+    """Run one command; whatever ends it before its time is one line on standard error."""
     try:
+        options = build_parser().parse_args(arguments)
         return int(options.run(options))
-    except LenetError as error:
-        print(f"lenet-gpu: error: {error}", file=sys.stderr)
-        return error.exit_status
     except KeyboardInterrupt:
-        print("lenet-gpu: interrupted", file=sys.stderr)
-        return 1
-    except BrokenPipeError:
-        # The reader of our output has left (`lenet-gpu doctor | head`): nothing to complain about.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+        line, status = LINE, 1
+    except LenetError as error:
+        line, status = f"lenet-gpu: error: {error}", error.exit_status
+    except Exception as error:
+        found = exhausted(error)
+        if found is None and not interrupts.seen:
+            raise
+        line, status = f"lenet-gpu: error: {arguments[0]}: found {found and found[0]}; {found and found[1]}", 1
+    if interrupts.seen:  # some libraries make another exception of it
+        line, status = LINE, 1
+    print(line, file=sys.stderr)
+    return status

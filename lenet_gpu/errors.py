@@ -1,11 +1,56 @@
 """Errors a user can cause or mend.
 
 Every one of them reads as a single line that names the thing, the value found, the value expected and
-the remedy. The command line prints that line and ends with `exit_status`; nothing else is caught there,
-so a traceback always means a defect of this program.
+the remedy. The command line prints that line and ends with `exit_status`. Beside them it catches only what the
+system has run out of (`exhausted`), so a traceback always means a defect of this program.
 """
 
 from __future__ import annotations
+
+import errno
+
+_REFUSED = {
+    errno.EMFILE: ("too many open files", "allow more open files (ulimit -n 1024)"),
+    errno.ENFILE: ("too many open files on this system", "end other programs"),
+    errno.EAGAIN: ("no more processes or threads", "allow more of them (ulimit -u), or end other programs"),
+    errno.ENOMEM: ("not enough memory", "free some memory, or raise the limit on it (ulimit -v)"),
+}
+
+_SAID_BY = {
+    "start new thread": errno.EAGAIN,
+    "Resource temporarily unavailable": errno.EAGAIN,
+    "Too many open files": errno.EMFILE,
+    "Cannot allocate memory": errno.ENOMEM,
+    "cannot allocate memory": errno.ENOMEM,
+    "failed to map segment": errno.ENOMEM,
+    "MemoryError": errno.ENOMEM,
+}
+"""Words by which other exceptions (of the loader of shared libraries, of threads) say the same."""
+
+
+def exhausted(error: BaseException | str) -> tuple[str, str] | None:
+    """Tell which of the system's limits an exception comes from.
+
+    Args:
+        error: Any exception, which may come from another one, or its text.
+
+    Returns:
+        What the system has run out of and the remedy; None if it is about something else.
+    """
+    if isinstance(error, str):
+        return next((_REFUSED[number] for words, number in _SAID_BY.items() if words in error), None)
+    seen: set[int] = set()
+    cause: BaseException | None = error
+    while cause is not None and id(cause) not in seen:
+        seen.add(id(cause))
+        if isinstance(cause, MemoryError):
+            return _REFUSED[errno.ENOMEM]
+        if isinstance(cause, OSError) and cause.errno in _REFUSED:
+            return _REFUSED[cause.errno]
+        if isinstance(cause, (ImportError, OSError, RuntimeError)) and (found := exhausted(str(cause))):
+            return found
+        cause = cause.__cause__ or cause.__context__
+    return None
 
 
 class LenetError(Exception):
@@ -45,6 +90,12 @@ class InputError(LenetError):
 
 class DataError(LenetError):
     """A data set is missing, damaged or of the wrong form."""
+
+
+class DownloadError(DataError):
+    """A data set can't be downloaded now: nothing that the user has typed is wrong."""
+
+    exit_status = 1
 
 
 class ModelFileError(LenetError):

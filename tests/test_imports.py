@@ -119,8 +119,10 @@ ABOVE = {
         *("report", "training", "recognition", "datasets", "handwriting", "engine", "nn", "backend", "augment"),
         *("ink", "storage", "paper", "errors", "_version", "app"),
     ),
-    "cli": ("commands", "errors", "_version"),
-    "__main__": ("cli",),
+    "streams": (),
+    "interrupts": (),
+    "cli": ("commands", "streams", "interrupts", "errors", "_version"),
+    "__main__": ("cli", "interrupts", "errors"),
 }
 """The house's arrows, by wing. A wing that is not named here does not belong to the house."""
 

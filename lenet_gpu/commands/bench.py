@@ -14,6 +14,7 @@ from lenet_gpu.commands.options import (
     positive_number,
     whole_number,
 )
+from lenet_gpu.engine.cpu.workers.cores import MOST_WORKERS
 
 EXAMPLES = """\
   lenet-gpu bench                                 every engine that runs here, in half a minute
@@ -28,7 +29,7 @@ def add_parser(subparsers: Any) -> None:
     parser = add_command(subparsers, "bench", summary, EXAMPLES, run)
     add_backend_option(parser)
     workers = "most workers of the CPU engine (default: one a core)"
-    parser.add_argument("--threads", type=whole_number(1), metavar="N", help=workers)
+    parser.add_argument("--threads", type=whole_number(1, MOST_WORKERS), metavar="N", help=workers)
     length = "about how long all measurements together take, warming up apart (default: 18)"
     parser.add_argument("--seconds", type=positive_number, default=18.0, metavar="S", help=length)
     add_data_options(parser)

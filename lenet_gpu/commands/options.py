@@ -121,13 +121,15 @@ def path(given: str) -> Path:
     return Path(text(given))
 
 
-def whole_number(minimum: int) -> Callable[[str], int]:
-    """Make a parser of whole numbers from `minimum`."""
+def whole_number(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
+    """Make a parser of whole numbers from `minimum`, and up to `maximum` if there is one."""
 
     def parse(text: str) -> int:
         # int() would also take 1_0, +3 and digits of other scripts.
-        if not re.fullmatch("[0-9]{1,18}", text) or (value := int(text)) < minimum:
-            raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number from {minimum}")
+        value = int(text) if re.fullmatch("[0-9]{1,18}", text) else minimum - 1
+        if value < minimum or (maximum is not None and value > maximum):
+            upper = "" if maximum is None else f" to {maximum}"
+            raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number from {minimum}{upper}")
         return value
 
     return parse

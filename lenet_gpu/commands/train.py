@@ -16,6 +16,7 @@ from lenet_gpu.commands.options import (
     positive_number,
     whole_number,
 )
+from lenet_gpu.engine.cpu.workers.cores import MOST_WORKERS
 from lenet_gpu.engine.names import ENGINES
 from lenet_gpu.errors import DataError, InputError
 from lenet_gpu.nn.losses import LOSSES
@@ -46,7 +47,7 @@ def add_parser(subparsers: Any) -> None:
     add_backend_option(parser)
     parser.add_argument("--engine", choices=("auto", *ENGINES), help="how to run it (default: the fastest)")
     workers = "workers of the CPU engine (default: one a core)"
-    parser.add_argument("--threads", type=whole_number(1), metavar="N", help=workers)
+    parser.add_argument("--threads", type=whole_number(1, MOST_WORKERS), metavar="N", help=workers)
     parser.add_argument("--epochs", type=whole_number(1), metavar="N", help="passes over the training set")
     parser.add_argument("--batch-size", type=whole_number(1), metavar="N", help="images a step")
     parser.add_argument("--learning-rate", type=positive_number, metavar="X", help="step size of the first epoch")

@@ -23,7 +23,7 @@ from lenet_gpu._version import __version__
 from lenet_gpu.datasets.archive import verify_archive
 from lenet_gpu.datasets.lock import folder_error, passes, publish
 from lenet_gpu.datasets.mirrors import TIMEOUT, Archive
-from lenet_gpu.errors import DataError
+from lenet_gpu.errors import DataError, DownloadError
 
 CHUNK = 1 << 16
 LEAST_PACE = 1024  # bytes within TIMEOUT: below that a server drips only to keep the connection open
@@ -56,7 +56,8 @@ def fetch(
         timeout: Seconds without data after which a connection is given up.
 
     Raises:
-        DataError: In one line, if no mirror gave a good copy or the folder can't take it.
+        DownloadError: In one line, if no mirror gave a good copy.
+        DataError: The folder can't take it.
     """
     # Without a lock another process may be at work too: then a name that nobody else writes to.
     partial = target.with_name(f"{target.name}.part" if locked else f"{target.name}.{secrets.token_hex(8)}.part")
@@ -74,7 +75,7 @@ def fetch(
     finally:
         if not locked:
             partial.unlink(missing_ok=True)
-    raise DataError(
+    raise DownloadError(
         f"can't download {target.name}",
         found="; ".join(failures),
         expected="a whole, unaltered file from one of them",

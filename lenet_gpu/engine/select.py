@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from lenet_gpu.engine.base import Engine
 from lenet_gpu.engine.cover import first_difference, unknown_optimizer, variant_of
+from lenet_gpu.engine.cpu.workers.cores import check_workers, workers_possible
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.engine.names import ENGINES, FAST_ENGINE
 from lenet_gpu.errors import BackendError, InputError
@@ -34,9 +35,11 @@ def make_engine(
         "lenet_gpu" says in one line what the fast engine does not cover.
 
     Raises:
-        InputError: Unknown engine, or one that does not cover this network on this backend.
+        InputError: Unknown engine, one that does not cover this network on this backend, or a number of workers that
+            makes no sense.
         BackendError: The engine asked for by name can't be started.
     """
+    check_workers(threads)
     if name not in ("auto", *ENGINES):
         raise InputError("engine", found=repr(name), expected=" or ".join(("auto", *ENGINES)))
     fast = FAST_ENGINE[network.backend.name]
@@ -70,7 +73,6 @@ def _fast_engine(name: str, network: Network, optimizer: Optimizer | None, threa
     else:
         from lenet_gpu.engine.cpu.engine import CpuEngine
         from lenet_gpu.engine.cpu.local import LocalEngine
-        from lenet_gpu.engine.cpu.workers.cores import workers_possible
 
         reason = difference
     if reason is not None:

@@ -10,10 +10,14 @@ from __future__ import annotations
 import errno
 import mmap
 import os
+import sys
 import tempfile
 import weakref
 
 import numpy as np
+
+STANDARD_ERROR = 2
+"""The highest descriptor of a standard stream."""
 
 
 class _Memory(mmap.mmap):
@@ -23,11 +27,36 @@ class _Memory(mmap.mmap):
 
 
 def create_file() -> int:
-    """Create an anonymous file of size 0 and return its descriptor."""
+    """Create an anonymous file of size 0 and return its descriptor, which is none of the standard streams'."""
     if hasattr(os, "memfd_create"):
-        return os.memfd_create("lenet-gpu")
+        fd = os.memfd_create("lenet-gpu")
+        if fd > STANDARD_ERROR:
+            return fd
+        try:
+            return duplicate(fd)
+        finally:
+            os.close(fd)
     with tempfile.TemporaryFile(prefix="lenet-gpu-") as file:
-        return os.dup(file.fileno())
+        return duplicate(file.fileno())
+
+
+def duplicate(fd: int) -> int:
+    """Duplicate a descriptor.
+
+    Where a standard stream is closed, the system gives the next file its number, and whatever is printed there
+    would be written into the file.
+
+    Args:
+        fd: An open descriptor.
+
+    Returns:
+        Another one for the same file, above those of the standard streams.
+    """
+    if sys.platform == "win32":
+        return os.dup(fd)
+    import fcntl
+
+    return fcntl.fcntl(fd, fcntl.F_DUPFD_CLOEXEC, STANDARD_ERROR + 1)
 
 
 def grow(fd: int, size: int) -> None:

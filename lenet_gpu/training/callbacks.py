@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import sys
@@ -212,6 +213,7 @@ class ProgressBar(Callback):
             self.close()
             # tqdm.auto gives another class in a notebook, which has no terminal and shows a bar all the same.
             hidden = None if tqdm is tqdm_asyncio else False
+            hidden = True if sys.stderr is None or sys.stderr.closed else hidden
             self._bar = tqdm(total=total, desc=phase, unit=" images", leave=False, disable=hidden, file=sys.stderr)
             self._phase = phase
         self._bar.update(done - self._bar.n)
@@ -271,6 +273,7 @@ class RunFolder(Callback):
 
 
 def _print(line: str) -> None:
-    """Print a line at once, where there is a standard output."""
-    if sys.stdout is not None:
-        print(line, flush=True)
+    """Print a line at once, where there is a standard output that takes it: training goes on without."""
+    with contextlib.suppress(OSError, ValueError):  # a full disk, a reader who has left, a closed stream
+        if sys.stdout is not None:
+            print(line, flush=True)

@@ -24,7 +24,7 @@ import pytest
 from http_server import LoopbackServer, Page
 
 from lenet_gpu import __version__
-from lenet_gpu.datasets import load_dataset, locations, lock
+from lenet_gpu.datasets import load_dataset, locations
 from lenet_gpu.datasets.download import fetch
 from lenet_gpu.datasets.mirrors import COLLECTIONS, MNIST, Collection, Member
 from lenet_gpu.datasets.named import load_collection

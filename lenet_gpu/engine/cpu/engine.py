@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -11,7 +12,7 @@ from lenet_gpu.engine.base import Engine, Progress
 from lenet_gpu.engine.cover import unknown_optimizer
 from lenet_gpu.engine.cpu.plan import CHUNK
 from lenet_gpu.engine.cpu.spec import PIXELS, NetworkSpec, check_pixels
-from lenet_gpu.engine.cpu.workers.cores import default_workers
+from lenet_gpu.engine.cpu.workers.cores import available_cores, check_workers, default_workers
 from lenet_gpu.engine.cpu.workers.pool import WorkerPool
 from lenet_gpu.engine.cpu.workers.team import EVALUATION_BATCH, VERSION, status_words
 from lenet_gpu.errors import InputError
@@ -20,6 +21,11 @@ from lenet_gpu.storage.shared_memory import file_behind
 if TYPE_CHECKING:
     from lenet_gpu.nn.network import Network
     from lenet_gpu.nn.optim import Optimizer
+
+LOGGER = logging.getLogger("lenet_gpu")
+
+SURELY_FEW = 16
+"""Workers that no one needs to be warned of, whatever the number of cores: they do little harm."""
 
 MOST_SHARDS = 4
 """Shards of a large batch for each worker: one that is held up can be helped with the others."""
@@ -55,7 +61,8 @@ class CpuEngine(Engine):
         threads: Number of workers; one a core if None.
 
     Raises:
-        InputError: A network that the plans do not know, or an optimizer that the workers do not.
+        InputError: A network that the plans do not know, an optimizer that the workers do not, or a number of workers
+            that makes no sense.
     """
 
     name = "cpu_plan"
@@ -66,7 +73,10 @@ class CpuEngine(Engine):
         if unknown is not None:
             raise InputError(f"engine {self.name}", found=unknown, remedy="take LocalEngine, which needs no workers")
         NetworkSpec.of(network, training=optimizer is not None)  # refuses what the plans do not know
+        check_workers(threads)
         self.workers = threads or default_workers()
+        if self.workers > max(default_workers(), SURELY_FEW):
+            LOGGER.warning("%d workers on %d cores: slower than one a core", self.workers, available_cores())
         self._pool: WorkerPool | None = None  # started with the first images
         self._loaded: np.ndarray | None = None  # the array that is the training set
 

@@ -1,12 +1,25 @@
-"""Cores, and the number of worker processes for them; imports nothing, so that `doctor` can always ask."""
+"""Cores, and the number of worker processes for them; imports no NumPy, so that `doctor` can always ask."""
 
 from __future__ import annotations
 
+import math
 import os
 import sys
+from pathlib import Path
 
-MOST_WORKERS = 16
+from lenet_gpu.errors import InputError
+
+MOST_BY_DEFAULT = 16
 """Workers started on machines with more cores, unless asked for."""
+
+MOST_WORKERS = 256
+"""Workers that may be asked for: no machine gains from more, and each is a process of its own."""
+
+CGROUPS = Path("/sys/fs/cgroup")
+"""Folder in which Linux shows the control groups, by which containers are given their share of the processors."""
+
+OWN_CGROUP = Path("/proc/self/cgroup")
+"""File in which Linux says which control groups this process is in."""
 
 
 def own_cores() -> list[int]:
@@ -14,9 +27,79 @@ def own_cores() -> list[int]:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
-def available_cores() -> int:
-    """Count the cores that this process may use (a container or taskset can allow fewer than there are)."""
-    return len(own_cores()) or os.cpu_count() or 1
+def cpu_quota(cgroups: Path = CGROUPS, own_cgroup: Path = OWN_CGROUP) -> float | None:
+    """Read how many processors' time the control groups of this process allow it.
+
+    A container that is given 1.5 processors (`docker run --cpus 1.5`, a limit of Kubernetes) sees all cores of the
+    machine, and is put to sleep when it has used up its time. Version 2 keeps quota and period in `cpu.max`,
+    version 1 in `cpu.cfs_quota_us` and `cpu.cfs_period_us`; a group has no more than the groups above it.
+
+    Args:
+        cgroups: Folder of the control groups.
+        own_cgroup: File with the groups of this process: lines NUMBER:CONTROLLERS:PATH.
+
+    Returns:
+        The smallest quota, in processors; None if there is none, or no such system.
+    """
+    try:
+        lines = own_cgroup.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        lines = []
+    quotas = []
+    # In a container the path may be that of the machine outside; then the group is what the container sees as root.
+    for line in [*lines, "0::/", "1:cpu:/"]:
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if controllers and "cpu" not in controllers.split(","):
+            continue
+        roots = [cgroups / controllers, cgroups / "cpu"] if controllers else [cgroups, cgroups / "unified"]
+        parts = [part for part in path.split("/") if part not in ("", "..")]
+        for root in roots:
+            quotas += [_quota_of(root.joinpath(*parts[:depth])) for depth in range(len(parts) + 1)]
+    return min((quota for quota in quotas if quota is not None), default=None)
+
+
+def _quota_of(folder: Path) -> float | None:
+    """Read the quota of one control group, of version 2 or 1."""
+    try:
+        if (folder / "cpu.max").is_file():
+            quota, period = (folder / "cpu.max").read_text(encoding="ascii").split()[:2]
+        else:
+            quota, period = (
+                (folder / f"cpu.cfs_{name}_us").read_text(encoding="ascii") for name in ("quota", "period")
+            )
+        share = int(quota) / int(period)  # "max", and -1 in version 1, are no limit
+    except (OSError, ValueError, ZeroDivisionError):
+        return None
+    return share if share > 0 else None
+
+
+def available_cores(cgroups: Path = CGROUPS, own_cgroup: Path = OWN_CGROUP) -> int:
+    """Count the cores that this process may use: a container or taskset can allow fewer than there are.
+
+    Args:
+        cgroups: As for `cpu_quota`.
+        own_cgroup: As for `cpu_quota`.
+
+    Returns:
+        At least 1; a quota is rounded to the nearest whole number.
+    """
+    cores = len(own_cores()) or os.cpu_count() or 1
+    quota = cpu_quota(cgroups, own_cgroup)
+    return cores if quota is None else max(1, min(cores, math.floor(quota + 0.5)))
+
+
+def check_workers(workers: int | None) -> None:
+    """Refuse a number of workers that makes no sense.
+
+    Args:
+        workers: How many; None leaves the choice to `default_workers`.
+
+    Raises:
+        InputError: Fewer than one, or more than MOST_WORKERS.
+    """
+    if workers is not None and not (type(workers) is int and 1 <= workers <= MOST_WORKERS):
+        raise InputError("threads", found=repr(workers), expected=f"a whole number from 1 to {MOST_WORKERS}, or None")
 
 
 def workers_possible() -> bool:
@@ -32,7 +115,7 @@ def workers_possible() -> bool:
 
 def default_workers() -> int:
     """Choose the number of workers when nobody says otherwise."""
-    return min(available_cores(), MOST_WORKERS) if workers_possible() else 1
+    return min(available_cores(), MOST_BY_DEFAULT) if workers_possible() else 1
 
 
 def keep_to_core(rank: int, workers: int, cores: list[int]) -> None:

@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from lenet_gpu.engine.cpu.workers.signals import STOPPING_SIGNALS
 from lenet_gpu.engine.cpu.workers.worker import CoordinatorLost, Worker
 
 BUFFER = 256
@@ -55,7 +56,10 @@ def main(rank: int, parent: int, files: dict[str, int]) -> None:
         parent: Process id of the coordinator.
         files: Descriptors of the shared files by name.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C goes to the coordinator, which stops us in order
+    # Ctrl-C goes to the coordinator, which stops us in order. It has started us with these signals held back.
+    for number in STOPPING_SIGNALS:
+        signal.signal(number, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING_SIGNALS)
     np.setbufsize(BUFFER)
     answers = os.dup(1)
     os.dup2(2, 1)  # whatever anybody prints must not end up among the answers

@@ -2,7 +2,8 @@
 
 Workers are fresh interpreters started with one BLAS thread each, not forks and not `multiprocessing`: the
 user's program needs no `if __name__ == "__main__"`, and whatever its own NumPy does with threads does not
-matter. They share memory with the coordinator by anonymous files whose descriptors they inherit.
+matter. They share memory with the coordinator by anonymous files whose descriptors they inherit, and what they have
+to say at their end they write into another one: the coordinator makes one line of it.
 """
 
 from __future__ import annotations
@@ -17,13 +18,17 @@ from collections.abc import Callable
 from typing import IO, Any, NoReturn
 
 from lenet_gpu.engine.cpu.workers.shared import SharedArrays
-from lenet_gpu.errors import TrainingError
+from lenet_gpu.engine.cpu.workers.signals import signals_held
+from lenet_gpu.errors import TrainingError, exhausted
+from lenet_gpu.storage.shared_memory import create_file, duplicate
 
 POLL_SECONDS = 0.05
 """Seconds between two reports of progress while the workers compute."""
 
 FILES = ("model", "data", "run", "gradients", "evaluation")
 """Names of the files in shared memory."""
+
+_LAST_WORDS = 65536  # bytes of what a worker has written that are looked at
 
 _START = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]); "
@@ -50,34 +55,46 @@ class WorkerPool:
     """
 
     def __init__(self, workers: int, images: int | None = None) -> None:
-        self.files = {name: SharedArrays() for name in FILES}
-        if images is not None:
-            self.files["images"] = SharedArrays(os.dup(images))
-        descriptors = {name: file.fd for name, file in self.files.items()}
+        self.files: dict[str, SharedArrays] = {}
         self.processes: list[subprocess.Popen[bytes]] = []
         self._serial = 0
-        self._finalizer = weakref.finalize(self, _shut_down, self.processes, list(self.files.values()))
-        arguments = [sys.executable, "-P", "-c", _START, json.dumps(sys.path)]
+        self._finalizer = weakref.finalize(self, _shut_down, self.processes, self.files)
         try:
-            for rank in range(workers):
-                self.processes.append(
-                    subprocess.Popen(
-                        [*arguments, str(rank), str(os.getpid()), json.dumps(descriptors)],
-                        stdin=subprocess.PIPE,
-                        stdout=subprocess.PIPE,
-                        bufsize=0,
-                        env={**os.environ, **_ONE_THREAD},
-                        pass_fds=tuple(descriptors.values()),
-                    )
-                )
+            for name in FILES:
+                self.files[name] = SharedArrays()
+            if images is not None:
+                self.files["images"] = SharedArrays(duplicate(images))
+            # What is printed at a worker's end must not fail, nor stand between the coordinator's lines.
+            self._words = create_file()
+            weakref.finalize(self, os.close, self._words)
+            with signals_held():
+                self._start(workers)
         except OSError as error:
             self.close()
+            what, remedy = exhausted(error) or (error.strerror or str(error), "use fewer workers")
             raise TrainingError(
-                "worker processes", found=str(error), remedy="use fewer workers (--threads 1)"
+                "worker processes", found=what, expected=f"{workers} of them", remedy=remedy
             ) from error
         except BaseException:
             self.close()
             raise
+
+    def _start(self, workers: int) -> None:
+        """Start the processes."""
+        descriptors = {name: file.fd for name, file in self.files.items()}
+        arguments = [sys.executable, "-P", "-c", _START, json.dumps(sys.path)]
+        for rank in range(workers):
+            self.processes.append(
+                subprocess.Popen(
+                    [*arguments, str(rank), str(os.getpid()), json.dumps(descriptors)],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=self._words,
+                    bufsize=0,
+                    env={**os.environ, **_ONE_THREAD},
+                    pass_fds=tuple(descriptors.values()),
+                )
+            )
 
     def run(
         self, command: str, watch: Callable[[], None] | None = None, stop: Callable[[], None] | None = None,
@@ -167,27 +184,45 @@ class WorkerPool:
 
     def _failed(self, rank: int, answer: dict[str, str]) -> NoReturn:
         """Pass on an exception that a worker did not expect."""
-        error = TrainingError(f"worker {rank}", found=answer["error"], remedy="please report this defect")
+        limit = exhausted(answer["error"])
+        remedy = limit[1] if limit else "please report this defect"
+        error = TrainingError(f"worker {rank}", found=answer["error"], remedy=remedy)
         error.add_note(answer["traceback"])
         raise error
 
     def _lost(self, rank: int) -> NoReturn:
         """Say how a worker has ended."""
         code = self.processes[rank].wait()
+        words = self._last_words()
+        limit = exhausted(words)
         if code == -9:
-            how, remedy = "killed (signal 9)", "the system may be out of memory: use fewer workers or a smaller batch"
+            how, remedy = "killed (signal 9)", "the system may be out of memory: free some, or use fewer workers"
         elif code < 0:
-            how, remedy = f"ended by signal {-code}", "start the training again, or resume it from its checkpoint"
+            how, remedy = f"ended by signal {-code}", "run the command again; a training goes on from its checkpoint"
         else:
-            how, remedy = f"ended with status {code}", "see the lines above for the cause"
-        raise TrainingError(f"worker {rank} of {len(self.processes)}", found=how, expected="running", remedy=remedy)
+            how, remedy = f"ended with status {code}", "please report this defect"
+        last = words.strip().splitlines()[-1:]
+        error = TrainingError(
+            f"worker {rank} of {len(self.processes)}",
+            found=" ".join([how, *(f"({line.strip()})" for line in last)]),
+            expected="running",
+            remedy=limit[1] if limit else remedy,
+        )
+        if words:
+            error.add_note(words)
+        raise error
+
+    def _last_words(self) -> str:
+        """Give what the workers have written to their standard error last."""
+        size = os.fstat(self._words).st_size
+        return os.pread(self._words, _LAST_WORDS, max(0, size - _LAST_WORDS)).decode(errors="replace")
 
     def close(self) -> None:
         """End all workers at once and give back the shared memory."""
         self._finalizer()
 
 
-def _shut_down(processes: list[subprocess.Popen[bytes]], files: list[SharedArrays]) -> None:
+def _shut_down(processes: list[subprocess.Popen[bytes]], files: dict[str, SharedArrays]) -> None:
     """Close the pipes, which ends idle workers, and kill those that are busy."""
     for process in processes:
         process.kill()
@@ -197,5 +232,5 @@ def _shut_down(processes: list[subprocess.Popen[bytes]], files: list[SharedArray
                 stream.close()
         process.wait()
     processes.clear()
-    for file in files:
+    for file in files.values():
         file.close()
