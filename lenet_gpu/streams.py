@@ -92,7 +92,7 @@ class StandardStreams:
             if getattr(sys, name) is None:
                 setattr(sys, name, open(os.devnull, "r" if fd == 0 else "w", encoding="utf-8"))
         self._out, self._err = Guard(sys.stdout), Guard(sys.stderr)
-        sys.stdout, sys.stderr = self._out, self._err  # type: ignore[assignment]
+        sys.stdout, sys.stderr = self._out, self._err
         return self
 
     def __exit__(

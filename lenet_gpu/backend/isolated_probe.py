@@ -48,7 +48,8 @@ def probe_isolated() -> ProbeResult:
         return complete(ran)
     if getattr(sys, "frozen", False) or not sys.executable:
         return cached_probe()  # The executable is the app here: starting it would not start Python.
-    command = [sys.executable, "-c", _CHILD, json.dumps(sys.path)]
+    # -P: the child must not look for `json` in the current folder, where a file of the user's may have that name.
+    command = [sys.executable, "-P", "-c", _CHILD, json.dumps(sys.path)]
     limit = stage_timeout() * 3
     try:
         ended = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=limit)

@@ -23,7 +23,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from lenet_gpu.backend.remedies import HANG, remedy_for
+from lenet_gpu.backend.remedies import HANG, MORE_THREADS, remedy_for
 
 OK, FAILED, NOT_REACHED = "ok", "failed", "not reached"
 
@@ -307,7 +307,11 @@ def run_stages(stages: Sequence[Stage], timeout: float) -> Iterator[tuple[StageR
             if result.outcome == FAILED:
                 return
 
-    threading.Thread(target=work_through, name="lenet-gpu-probe", daemon=True).start()
+    try:
+        threading.Thread(target=work_through, name="lenet-gpu-probe", daemon=True).start()
+    except RuntimeError as error:  # the system has none left
+        yield StageResult(stages[0].key, stages[0].title, FAILED, describe(error), MORE_THREADS), {}
+        return
     facts: dict[str, Any] = {}
     for stage in stages:
         may_run.release()  # Not before the last result was dealt with: the next stage may end the process.

@@ -13,6 +13,7 @@ HANG = (
     "run nvidia-smi: if that does not answer either, restart the computer; until then use the CPU "
     "(LENET_GPU_PROBE_TIMEOUT=seconds waits longer)"
 )
+MORE_THREADS = "allow more processes (ulimit -u), or end other programs; until then use the CPU"
 CRASH = "run nvidia-smi, update the NVIDIA driver, or reinstall CuPy; until then use the CPU"
 
 _MINIMUM_DRIVER = {12: 525, 13: 580}  # NVIDIA's minimum driver for each CUDA version, on Linux.

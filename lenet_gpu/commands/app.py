@@ -19,6 +19,8 @@ EXAMPLES = """\
   lenet-gpu app --folder /tmp/trial               settings and samples in another folder
 """
 
+KIVY = 'pip install "kivy>=2.3.1,<3" (Python below 3.14)'
+"""Command that installs what the app needs."""
 
 INSTALLED_AS = "lenet_gpu_app"
 """Name of the app's package. In a checkout its folder is app/, a name that users may want for themselves."""
@@ -40,7 +42,7 @@ def run(options: argparse.Namespace) -> int:
             "the app",
             found="no Kivy",
             expected="Kivy 2.3.1",
-            remedy='pip install "lenet-gpu[app]" (Python below 3.14)',
+            remedy=KIVY,
         )
     if options.model is not None:
         from lenet_gpu.storage.shipped_models import model_path
@@ -66,7 +68,7 @@ def _import_app() -> ModuleType:
                 "the app",
                 found=f"neither {INSTALLED_AS} nor app in {beside}",
                 expected="the app beside the package lenet_gpu",
-                remedy='pip install "lenet-gpu[app]" (Python below 3.14)',
+                remedy="take the whole project: the folder app lies beside lenet_gpu",
             )
         sys.modules[INSTALLED_AS] = package = importlib.util.module_from_spec(spec)
         spec.loader.exec_module(package)

@@ -15,6 +15,9 @@ from lenet_gpu.errors import DataError
 CLONE = Path(__file__).resolve().parents[2] / "data"
 CACHE_VARIABLE = "LENET_GPU_CACHE"
 
+NO_CACHE = Path(os.devnull) / "no-home-folder"
+"""Stands for the cache of a user without a home folder: nothing is ever there."""
+
 
 @dataclass(frozen=True)
 class Location:
@@ -28,12 +31,20 @@ class Location:
 
 
 def cache_folder() -> Path:
-    """Return the folder that downloads are kept in: `LENET_GPU_CACHE`, or the user's cache folder."""
+    """Return the folder that downloads are kept in.
+
+    Returns:
+        `LENET_GPU_CACHE`, or the user's cache folder; `NO_CACHE` for a user without a home folder (of a container).
+    """
     if chosen := os.environ.get(CACHE_VARIABLE):
-        return Path(chosen).expanduser()
+        return Path(os.path.expanduser(chosen))
     import platformdirs
 
-    return Path(platformdirs.user_cache_dir("lenet-gpu"))
+    try:
+        folder = Path(platformdirs.user_cache_dir("lenet-gpu"))
+    except (RuntimeError, KeyError, OSError):  # what there is to say of a user whom the system does not know
+        return NO_CACHE
+    return folder if folder.is_absolute() else NO_CACHE
 
 
 def search_folders(name: str) -> tuple[Path, ...]:
@@ -43,7 +54,8 @@ def search_folders(name: str) -> tuple[Path, ...]:
         name: The data set's name.
 
     Returns:
-        The clone of this project, `data/` of the working directory, and the user's cache; each folder once.
+        The clone of this project, `data/` of the working directory, and the user's cache, which is in `NO_CACHE` for
+        those who have none; each folder once.
     """
     folders = (CLONE / name, Path(os.path.abspath(f"data/{name}")), cache_folder() / name)
     return tuple(dict.fromkeys(folders))
@@ -96,9 +108,16 @@ def locate_or_fetch(
     if not download:
         raise DataError(
             name,
-            found=f"no copy in {', '.join(map(str, folders))}",
+            found=f"no copy in {', '.join(str(folder) for folder in folders if NO_CACHE not in folder.parents)}",
             expected=expected,
             remedy="allow the download, or name the folder that has them",
+        )
+    if NO_CACHE in cache.parents:
+        raise DataError(
+            name,
+            found="no home folder, and so no cache",
+            expected="a folder to download it into",
+            remedy=f"set {CACHE_VARIABLE} to one, or HOME",
         )
     fetch(cache)
     return read(cache)

@@ -42,7 +42,7 @@ def test_without_kivy_it_says_what_to_install():
     ended = call(WITHOUT_KIVY)
     assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (2, "", 1)
     assert "Kivy" in ended.stderr
-    assert 'pip install "lenet-gpu[app]"' in ended.stderr
+    assert 'pip install "kivy>=2.3.1,<3"' in ended.stderr
 
 
 def test_a_wrong_model_is_named_before_a_window_opens(tmp_path):

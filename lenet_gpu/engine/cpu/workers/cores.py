@@ -65,9 +65,8 @@ def _quota_of(folder: Path) -> float | None:
         if (folder / "cpu.max").is_file():
             quota, period = (folder / "cpu.max").read_text(encoding="ascii").split()[:2]
         else:
-            quota, period = (
-                (folder / f"cpu.cfs_{name}_us").read_text(encoding="ascii") for name in ("quota", "period")
-            )
+            old = [folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us"]
+            quota, period = (file.read_text(encoding="ascii") for file in old)
         share = int(quota) / int(period)  # "max", and -1 in version 1, are no limit
     except (OSError, ValueError, ZeroDivisionError):
         return None
