@@ -9,4 +9,10 @@ if __name__ == "__main__":
     if not package:  # `python app` starts a folder, and only a package's modules can import one another
         folder = Path(__file__).resolve().parent
         sys.path[0], package = str(folder.parent), folder.name
-    import_module(".main", package).run()
+    from lenet_gpu.errors import LenetError
+
+    try:
+        import_module(".main", package).run()
+    except LenetError as error:
+        print(f"lenet-gpu: error: {error}", file=sys.stderr)
+        sys.exit(error.exit_status)

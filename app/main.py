@@ -4,15 +4,9 @@ from __future__ import annotations
 
 import os
 
-# Before NumPy and Kivy are imported: BLAS's threads only slow a single digit down, and Kivy would take our options.
-for _name, _value in {
-    "OPENBLAS_NUM_THREADS": "1",
-    "KIVY_NO_ARGS": "1",
-    "KIVY_NO_FILELOG": "1",
-    # Without this Kivy imports Pillow at start just to see whether it is there.
-    "KIVY_IMAGE": "sdl2,imageio,tex,dds",
-}.items():
-    os.environ.setdefault(_name, _value)
+from .environment import prepare
+
+prepare()  # before NumPy and Kivy are imported
 
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402

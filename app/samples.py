@@ -20,7 +20,7 @@ from lenet_gpu.ink.preprocess import strokes_to_mnist
 from lenet_gpu.paper import CLASSES
 from lenet_gpu.storage.atomic import write_atomically
 
-from .user_folder import BROKEN, make_folder, remove
+from .user_folder import BROKEN, check_writable, make_folder, remove
 
 FILE = "samples.jsonl"
 MAX_POINTS = 20_000
@@ -93,12 +93,14 @@ class SampleStore:
 
     Args:
         folder: The app's folder of user data; made when the first sample comes.
+        read_only: Whether another app has the folder: then nothing in it is changed.
 
     Attributes:
         message: "samples_aside" when lines of the file had to be set aside, else empty.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], read_only: bool = False) -> None:
+        self._read_only = read_only
         self.path = Path(folder) / FILE
         self.message = ""
         self._samples: list[Sample] = []
@@ -132,9 +134,10 @@ class SampleStore:
         except (ValueError, TypeError) as error:
             expected = "strokes of finite (x, y) points and digits 0..9"
             raise InputError("sample", found=str(error), expected=expected) from None
+        check_writable(self.path, self._read_only)
         sample = Sample.from_json(line)  # what will be read again, rounding included
         make_folder(self.path.parent)
-        self._append(json.dumps(line, separators=(",", ":")).encode() + b"\n")
+        self._append(_line(sample))
         self._samples.append(sample)
         return sample
 
@@ -149,17 +152,21 @@ class SampleStore:
         """
         if not self._samples:
             return None
-        self._rewrite(self._samples[:-1])
+        check_writable(self.path, self._read_only)
+        self._take_out(_line(self._samples[-1]))
         return self._samples.pop()
 
     def clear(self) -> None:
-        """Forget all samples, and what was set aside as broken.
+        """Forget all samples, what was set aside as broken, and what a killed app has left half written.
 
         Raises:
             InputError: A file can't be removed.
         """
+        check_writable(self.path, self._read_only)
         remove(self.path)
         remove(self._broken)
+        for left in self.path.parent.glob(f".{FILE}*.part"):
+            remove(left)
         self._samples = []
 
     def export(self, path: str | os.PathLike[str]) -> Export:
@@ -214,6 +221,8 @@ class SampleStore:
         # A last line without its end was torn by a crash, unless it was only the end that was lost.
         if not bad and (content.endswith(b"\n") or not content):
             return
+        if self._read_only:  # the other app may be writing that line just now
+            return
         try:
             if bad:
                 self.message = "samples_aside"
@@ -249,6 +258,27 @@ class SampleStore:
         except OSError:
             self.message = "samples_aside"
 
+    def _take_out(self, line: bytes) -> None:
+        """Remove one line, the last that is like it; whatever else another program has written there stays."""
+        try:
+            lines = self.path.read_bytes().splitlines(keepends=True)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            raise InputError(
+                self.path, found=f"{error.strerror or error}", expected="a file to read", remedy="check its rights"
+            ) from error
+        for i in reversed(range(len(lines))):
+            if lines[i].rstrip(b"\n") == line.rstrip(b"\n"):
+                del lines[i]
+                break
+        write_atomically(self.path, lambda file: file.write(b"".join(lines)))
+
     def _rewrite(self, samples: Sequence[Sample]) -> None:
-        text = "".join(json.dumps(sample.to_json(), separators=(",", ":")) + "\n" for sample in samples)
-        write_atomically(self.path, lambda file: file.write(text.encode()))
+        text = b"".join(_line(sample) for sample in samples)
+        write_atomically(self.path, lambda file: file.write(text))
+
+
+def _line(sample: Sample) -> bytes:
+    """Write a sample as a line of the file."""
+    return json.dumps(sample.to_json(), separators=(",", ":")).encode() + b"\n"

@@ -17,6 +17,7 @@ from lenet_gpu.errors import LenetError, ModelFileError
 from lenet_gpu.recognition.answers import Prediction
 from lenet_gpu.recognition.recognizer import Recognizer
 from lenet_gpu.storage.atomic import write_atomically
+from lenet_gpu.storage.lock import FileLock
 from lenet_gpu.storage.shipped_models import model_path, shipped_models
 
 from .ink import Ink
@@ -24,7 +25,7 @@ from .reading import SEVERAL, Answer, Say, answer, number_answer
 from .samples import SampleStore
 from .settings import Settings
 from .tune import Fit, Tuner
-from .user_folder import set_aside
+from .user_folder import open_folder, set_aside
 
 FINAL_REASONS = ("blank", "speck", "bars", "noise")
 """Reasons of the recognizer for which there is no number to look for."""
@@ -70,6 +71,7 @@ class Session:
         messages: Texts the user has not seen yet.
         erasing: Whether the pen is an eraser now.
         tuning: Whether the model learns from the samples now.
+        lock: Keeps other apps from changing this one's files, for as long as the session lives.
     """
 
     settings: Settings
@@ -82,6 +84,7 @@ class Session:
     messages: list[Say] = field(default_factory=list)
     erasing: bool = False
     tuning: bool = False
+    lock: FileLock | None = None
     _read_state: object = None
     _chosen: int = 0
 
@@ -97,7 +100,10 @@ class Session:
             ModelFileError: `model` was asked for by name and can't be used, or the shipped model is damaged.
         """
         messages = []
-        settings = Settings.load(folder)
+        lock = open_folder(Path(folder))
+        if lock.taken:
+            messages.append(Say("read_only"))
+        settings = Settings.load(folder, lock.taken)
         if model is not None:
             recognizer = Recognizer(model)
         else:
@@ -105,14 +111,15 @@ class Session:
                 recognizer = Recognizer(settings.model or None)
             except ModelFileError as error:
                 messages.append(Say("model_aside", {"reason": error.found or str(error)}))
-                if settings.model not in shipped_models() and Path(settings.model).is_file():
+                own = settings.model not in shipped_models() and Path(settings.model).is_file()
+                if own and not lock.taken:
                     set_aside(model_path(settings.model))
                 settings.model = ""
                 recognizer = Recognizer()
-        tuner, samples = Tuner(recognizer, folder), SampleStore(folder)
+        tuner, samples = Tuner(recognizer, folder, lock.taken), SampleStore(folder, lock.taken)
         keys = (settings.message, samples.message, tuner.load())
         messages = [*(Say(key) for key in keys if key), *messages]
-        return cls(settings, recognizer, tuner, samples, messages=messages)
+        return cls(settings, recognizer, tuner, samples, messages=messages, lock=lock)
 
     # ---- reading
 

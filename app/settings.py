@@ -11,7 +11,7 @@ from typing import Any
 from lenet_gpu.storage.atomic import write_atomically
 
 from .strings import LANGUAGES
-from .user_folder import make_folder, set_aside
+from .user_folder import check_writable, make_folder, set_aside
 
 FILE = "settings.json"
 PEN_WIDTHS = (1.0, 4.0)
@@ -44,6 +44,7 @@ class Settings:
         model: Name of a shipped model, or path of a model file; empty for the best shipped one.
         folder: Where the file lies.
         message: Text key of what to tell the user about loading, or empty.
+        read_only: Whether another app has the folder: then nothing in it is changed.
     """
 
     pen_width: float = 2.0
@@ -58,19 +59,21 @@ class Settings:
     model: str = ""
     folder: Path = field(default=Path(), repr=False, compare=False)
     message: str = field(default="", repr=False, compare=False)
+    read_only: bool = field(default=False, repr=False, compare=False)
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str]) -> Settings:
+    def load(cls, folder: str | os.PathLike[str], read_only: bool = False) -> Settings:
         """Read the settings of a folder.
 
         Args:
             folder: The app's folder of user data; it need not exist.
+            read_only: Whether another app has it.
 
         Returns:
             The settings; defaults where the file is missing or says nothing usable. A file that can't be read
             at all is set aside under another name, and `message` is "settings_aside".
         """
-        settings = cls(folder=Path(folder))
+        settings = cls(folder=Path(folder), read_only=read_only)
         path = settings.folder / FILE
         try:
             values = json.loads(path.read_bytes())
@@ -79,7 +82,8 @@ class Settings:
         except FileNotFoundError:
             return settings
         except (ValueError, RecursionError):  # JSONDecodeError and UnicodeDecodeError are ValueErrors
-            set_aside(path)
+            if not read_only:
+                set_aside(path)
             settings.message = "settings_aside"
             return settings
         except OSError:
@@ -96,12 +100,13 @@ class Settings:
         Raises:
             InputError: The folder can't be written to.
         """
+        check_writable(self.folder / FILE, self.read_only)
         text = json.dumps({name: value for name, value in asdict(self).items() if name in _NAMES}, indent=1)
         make_folder(self.folder)
         write_atomically(self.folder / FILE, lambda file: file.write(text.encode() + b"\n"))
 
 
-_NAMES = tuple(f.name for f in fields(Settings) if f.name not in ("folder", "message"))
+_NAMES = tuple(f.name for f in fields(Settings) if f.name not in ("folder", "message", "read_only"))
 
 
 def _usable(name: str, value: Any) -> bool:

@@ -125,6 +125,7 @@ TEXTS: dict[str, str] = {
     "samples_aside": "The samples could not be read and were set aside.",
     "tuned_aside": "What was learned could not be read; the shipped model is used.",
     "tuned_outdated": "What was learned belongs to another model; the shipped one is used.",
+    "read_only": "Another window of this app is open: nothing is kept in this one.",
     "unexpected": "That did not work: {reason}",
 }
 """English text by key."""

@@ -28,7 +28,7 @@ from lenet_gpu.recognition.recognizer import Recognizer
 from . import check_set
 from .explain import activations
 from .samples import Sample
-from .user_folder import make_folder, remove, set_aside
+from .user_folder import check_writable, make_folder, remove, set_aside
 
 FILE = "tuned.npz"
 OUTDATED = ".outdated"
@@ -91,12 +91,14 @@ class Tuner:
     Args:
         recognizer: A recognizer with a shipped (or the user's own) model, not tuned yet.
         folder: The app's folder of user data; a tuned model is kept there in a file of its own.
+        read_only: Whether another app has the folder: then nothing in it is changed.
 
     Attributes:
         tuned: Whether a tuned output layer is in use.
     """
 
-    def __init__(self, recognizer: Recognizer, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, recognizer: Recognizer, folder: str | os.PathLike[str], read_only: bool = False) -> None:
+        self._read_only = read_only
         self.recognizer, self.path = recognizer, Path(folder) / FILE
         self.tuned = False
         self._shipped = recognizer.network.host_parameters()
@@ -129,10 +131,12 @@ class Tuner:
             found = LeNet5.load(self.path)
             same = found.architecture == network.architecture and self._same_body(found)
         except LenetError:
-            set_aside(self.path)
+            if not self._read_only:
+                set_aside(self.path)
             return "tuned_aside"
         if not same:
-            set_aside(self.path, OUTDATED)
+            if not self._read_only:
+                set_aside(self.path, OUTDATED)
             return "tuned_outdated"
         self._use(found.views[OUTPUT[0]], found.views[OUTPUT[1]])
         self.tuned = True
@@ -187,6 +191,7 @@ class Tuner:
         """
         if not fit.result.accepted:
             return fit.result
+        check_writable(self.path, self._read_only)
         network = self.recognizer.network
         tuned = LeNet5.from_architecture(network.architecture, network.backend, self.path)
         tuned.set_parameters(self._shipped)
@@ -218,6 +223,7 @@ class Tuner:
         Raises:
             InputError: The file can't be removed; the shipped model is used nevertheless, until the next start.
         """
+        check_writable(self.path, self._read_only)
         if self.possible:
             shipped = self.recognizer.network.views_of(self._shipped)
             self._use(shipped[OUTPUT[0]], shipped[OUTPUT[1]])

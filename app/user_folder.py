@@ -1,14 +1,52 @@
-"""The folder of the user's own files: made when needed, and nothing in it is ever deleted for being broken."""
+"""The folder of the user's own files: one app at a time writes to it, and nothing is deleted for being broken."""
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 
 from lenet_gpu.errors import InputError
+from lenet_gpu.storage.lock import FileLock
 
 BROKEN = ".broken"
 """Ending that a damaged file gets."""
+
+LOCK = ".open"
+"""File that is locked while an app has the folder open."""
+
+
+def open_folder(folder: Path) -> FileLock:
+    """Take a folder for this app alone.
+
+    Args:
+        folder: The app's folder of user data; made if that is possible.
+
+    Returns:
+        The lock, to be kept while the app runs; `taken` where another app has the folder.
+    """
+    with contextlib.suppress(OSError):  # what can't be made is a message later, when there is something to write
+        folder.mkdir(parents=True, exist_ok=True)
+    return FileLock(folder / LOCK)
+
+
+def check_writable(path: Path, read_only: bool) -> None:
+    """Refuse to change a file of a folder that another app has open.
+
+    Args:
+        path: The file.
+        read_only: Whether another app has its folder.
+
+    Raises:
+        InputError: It has.
+    """
+    if read_only:
+        raise InputError(
+            path.parent,
+            found="another open window of this app",
+            expected="this one alone",
+            remedy="close the other one, then start this one again",
+        )
 
 
 def make_folder(folder: Path) -> None:

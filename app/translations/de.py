@@ -122,6 +122,7 @@ TEXTS: dict[str, str] = {
     "samples_aside": "Die Beispiele waren nicht lesbar und wurden beiseitegelegt.",
     "tuned_aside": "Das Gelernte war nicht lesbar; das mitgelieferte Modell wird benutzt.",
     "tuned_outdated": "Das Gelernte gehört zu einem anderen Modell; das mitgelieferte wird benutzt.",
+    "read_only": "Ein anderes Fenster dieser App ist offen: in diesem wird nichts gespeichert.",
     "unexpected": "Das hat nicht geklappt: {reason}",
 }
 """German text by the keys of `app.texts`."""

@@ -121,6 +121,7 @@ TEXTS: dict[str, str] = {
     "samples_aside": "אי אפשר היה לקרוא את הדוגמאות, והן הונחו בצד.",
     "tuned_aside": "אי אפשר היה לקרוא את מה שנלמד; המודל המקורי בשימוש.",
     "tuned_outdated": "מה שנלמד שייך למודל אחר; המודל המקורי בשימוש.",
+    "read_only": "חלון אחר של היישום פתוח: בחלון הזה דבר לא יישמר.",
     "unexpected": "זה לא הצליח: {reason}",
 }
 """Hebrew text by the keys of `app.texts`."""

@@ -10,6 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+NO_LOCKS = (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS)
+"""Errors of a file system that has no locks."""
+
 POLL = 0.05  # seconds; polling, because a blocking wait can't be interrupted everywhere
 
 
@@ -32,7 +35,7 @@ def exclusive(path: Path, on_wait: Callable[[], None] = lambda: None) -> Iterato
         try:
             held = try_lock(descriptor)
         except OSError as error:
-            if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS):
+            if error.errno not in NO_LOCKS:
                 os.close(descriptor)
                 raise
             os.close(descriptor)
@@ -105,3 +108,40 @@ else:
         except BlockingIOError:
             return False
         return True
+
+
+class FileLock:
+    """A lock file that is held until `release`, or until the process ends.
+
+    Args:
+        path: The lock file; made if it is not there, and left there.
+
+    Attributes:
+        taken: Whether another process holds it. Where the file can't be made, or the system has no locks, nobody
+            does, and nothing is held.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.taken = False
+        self._descriptor: int | None = None
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError:
+            return
+        try:
+            self.taken = not try_lock(descriptor)
+        except OSError:
+            self.taken = False
+        if self.taken:
+            os.close(descriptor)
+        else:
+            self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Let others have it."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def __del__(self) -> None:
+        self.release()
