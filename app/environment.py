@@ -45,10 +45,9 @@ def prepare(environment: MutableMapping[str, str] = os.environ) -> None:
             folder = tempfile.mkdtemp(prefix="lenet-gpu-kivy-")
             atexit.register(shutil.rmtree, folder, ignore_errors=True)
             environment["KIVY_HOME"] = folder
+            line = f"lenet-gpu: {home} can't be written to: Kivy's files are in {folder} this time"
             if sys.stderr is not None:
-                print(
-                    f"lenet-gpu: {home} can't be written to: Kivy's files are in {folder} this time", file=sys.stderr
-                )
+                print(line, file=sys.stderr)
 
 
 def check_display(environment: MutableMapping[str, str]) -> None:

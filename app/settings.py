@@ -59,7 +59,7 @@ class Settings:
     model: str = ""
     folder: Path = field(default=Path(), repr=False, compare=False)
     message: str = field(default="", repr=False, compare=False)
-    read_only: bool = field(default=False, repr=False, compare=False)
+    read_only = False  # not a field: no choice of the user's
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], read_only: bool = False) -> Settings:
@@ -73,7 +73,8 @@ class Settings:
             The settings; defaults where the file is missing or says nothing usable. A file that can't be read
             at all is set aside under another name, and `message` is "settings_aside".
         """
-        settings = cls(folder=Path(folder), read_only=read_only)
+        settings = cls(folder=Path(folder))
+        settings.read_only = read_only
         path = settings.folder / FILE
         try:
             values = json.loads(path.read_bytes())
@@ -106,7 +107,7 @@ class Settings:
         write_atomically(self.folder / FILE, lambda file: file.write(text.encode() + b"\n"))
 
 
-_NAMES = tuple(f.name for f in fields(Settings) if f.name not in ("folder", "message", "read_only"))
+_NAMES = tuple(f.name for f in fields(Settings) if f.name not in ("folder", "message"))
 
 
 def _usable(name: str, value: Any) -> bool:

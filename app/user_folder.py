@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import weakref
 from pathlib import Path
 
 from lenet_gpu.errors import InputError
@@ -14,6 +15,9 @@ BROKEN = ".broken"
 
 LOCK = ".open"
 """File that is locked while an app has the folder open."""
+
+_locks: weakref.WeakValueDictionary[str, FileLock] = weakref.WeakValueDictionary()
+"""Locks that this process holds, by folder: opened again in it, a folder is still its own."""
 
 
 def open_folder(folder: Path) -> FileLock:
@@ -27,7 +31,13 @@ def open_folder(folder: Path) -> FileLock:
     """
     with contextlib.suppress(OSError):  # what can't be made is a message later, when there is something to write
         folder.mkdir(parents=True, exist_ok=True)
-    return FileLock(folder / LOCK)
+    name = os.path.realpath(folder)
+    lock = _locks.get(name)
+    if lock is None:
+        lock = FileLock(folder / LOCK)
+        if not lock.taken:
+            _locks[name] = lock
+    return lock
 
 
 def check_writable(path: Path, read_only: bool) -> None:

@@ -71,10 +71,9 @@ class WorkerPool:
                 self._start(workers)
         except OSError as error:
             self.close()
-            what, remedy = exhausted(error) or (error.strerror or str(error), "use fewer workers")
-            raise TrainingError(
-                "worker processes", found=what, expected=f"{workers} of them", remedy=remedy
-            ) from error
+            found, remedy = exhausted(error) or (str(error), f"check that {sys.executable} can be started")
+            expected = f"{workers} of them"
+            raise TrainingError("worker processes", found=found, expected=expected, remedy=remedy) from error
         except BaseException:
             self.close()
             raise
