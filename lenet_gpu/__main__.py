@@ -6,6 +6,7 @@ imported by then (``types`` and ``warnings``, say, while it looks for this packa
 the command ``lenet-gpu`` and ``python -P -m lenet_gpu`` never look into the current folder.
 """
 
+import _signal  # `signal` itself takes a while to import, in which Ctrl-C would be a traceback
 import os
 import sys
 
@@ -25,6 +26,21 @@ if __name__ == "__main__":
 BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
+def end_at_once(number: int, frame: object) -> None:
+    """End the process as an interrupted one, from the first moment until the command has begun.
+
+    While modules are loaded, an exception at any place would come out as something else; and nothing has been done.
+
+    Args:
+        number: The signal.
+        frame: Where it has come.
+    """
+    try:
+        os.write(2, b"lenet-gpu: interrupted\n")
+    finally:  # standard error may be closed
+        os._exit(1)
+
+
 def main() -> int:
     """Run the command line.
 
@@ -35,18 +51,26 @@ def main() -> int:
     # nothing from two, and lose almost everything when another process wants the same core.
     for name in BLAS_THREADS:
         os.environ.setdefault(name, "1")
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(_signal, name, None)
+        if number is not None and _signal.getsignal(number) in (_signal.SIG_DFL, _signal.default_int_handler):
+            _signal.signal(number, end_at_once)
     from lenet_gpu import interrupts
     from lenet_gpu.errors import exhausted
 
     try:
-        with interrupts.Interrupts(at_once=True):
-            from lenet_gpu.cli import run
+        from lenet_gpu.cli import run
 
-            return run(sys.argv[1:])
+        return run(sys.argv[1:])
     except KeyboardInterrupt:  # a second one, while the first was being dealt with
         interrupts.say(interrupts.LINE)
         return 1
-    except (ImportError, MemoryError, OSError) as error:  # while modules were loaded; `run` has dealt with its own
+    except (
+        ImportError,
+        MemoryError,
+        OSError,
+        SystemError,
+    ) as error:  # while modules were loaded; `run` has dealt with its own
         found = exhausted(error)
         if found is None:
             raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import logging
 import sys
 import warnings
@@ -46,8 +47,27 @@ def log_to_stderr() -> None:
     handler.setFormatter(logging.Formatter("lenet-gpu: %(message)s"))
     logger = logging.getLogger("lenet_gpu")
     logger.handlers, logger.propagate = [handler], False
+    # Other packages' log (where Matplotlib keeps its cache, what hashlib could not load) is not for users.
+    if not logging.getLogger().handlers:
+        logging.getLogger().addHandler(logging.NullHandler())
     # Without a thread to spare the bar only moves less smoothly.
     warnings.filterwarnings("ignore", message="tqdm:disabling monitor")
+
+
+def _load_ahead() -> None:
+    """Load the library by which the C library ends threads, where memory is limited: later there may be no room.
+
+    Without it the whole process is aborted at the end of a thread.
+    """
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return
+    if resource.getrlimit(resource.RLIMIT_AS)[0] != resource.RLIM_INFINITY and sys.platform.startswith("linux"):
+        import ctypes
+
+        with contextlib.suppress(OSError):
+            ctypes.CDLL("libgcc_s.so.1")
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -65,6 +85,7 @@ def run(arguments: Sequence[str]) -> int:
     ended: SystemExit | None = None
     with StandardStreams() as streams, Interrupts() as interrupts:
         log_to_stderr()
+        _load_ahead()
         try:
             status = _carry_out(arguments, interrupts)
         except SystemExit as error:

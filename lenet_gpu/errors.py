@@ -23,9 +23,11 @@ _SAID_BY = {
     "Cannot allocate memory": errno.ENOMEM,
     "cannot allocate memory": errno.ENOMEM,
     "failed to map segment": errno.ENOMEM,
+    "Memory allocation still failed": errno.ENOMEM,
+    "error return without exception set": errno.ENOMEM,  # of NumPy's C code
     "MemoryError": errno.ENOMEM,
 }
-"""Words by which other exceptions (of the loader of shared libraries, of threads) say the same."""
+"""Words by which others (the loader of shared libraries, threads, BLAS) say the same."""
 
 
 def exhausted(error: BaseException | str) -> tuple[str, str] | None:
@@ -47,7 +49,7 @@ def exhausted(error: BaseException | str) -> tuple[str, str] | None:
             return _REFUSED[errno.ENOMEM]
         if isinstance(cause, OSError) and cause.errno in _REFUSED:
             return _REFUSED[cause.errno]
-        if isinstance(cause, (ImportError, OSError, RuntimeError)) and (found := exhausted(str(cause))):
+        if isinstance(cause, (ImportError, OSError, RuntimeError, SystemError)) and (found := exhausted(str(cause))):
             return found
         cause = cause.__cause__ or cause.__context__
     return None

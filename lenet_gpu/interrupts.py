@@ -16,6 +16,9 @@ SIGNALS = tuple(getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP"
 
 LINE = "lenet-gpu: interrupted"
 
+END_AT_ONCE = "end_at_once"
+"""Name of the function in `__main__` that deals with the signals while modules are loaded."""
+
 RETRY_SECONDS = 0.02
 
 
@@ -24,17 +27,12 @@ class Interrupts:
 
     A signal that is ignored (`nohup`, a shell's `&`) or that the calling program handles itself stays as it is.
 
-    Args:
-        at_once: End the process with `LINE` and status 1 instead: while modules are loaded, an exception at any
-            place would come out as something else.
-
     Attributes:
         seen: Whether a signal has come.
     """
 
-    def __init__(self, at_once: bool = False) -> None:
+    def __init__(self) -> None:
         self.seen = False
-        self._at_once = at_once
         self._handlers: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupts:
@@ -43,8 +41,8 @@ class Interrupts:
             sys.unraisablehook = self._unraisable
             for number in SIGNALS:
                 handler = signal.getsignal(number)
-                ours = isinstance(getattr(handler, "__self__", None), Interrupts)  # the context around this one
-                if ours or handler in (signal.SIG_DFL, signal.default_int_handler):
+                starting = getattr(handler, "__name__", "") == END_AT_ONCE
+                if starting or handler in (signal.SIG_DFL, signal.default_int_handler):
                     self._handlers[number] = signal.signal(number, self._handle)
         return self
 
@@ -58,9 +56,6 @@ class Interrupts:
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
         self.seen = True
-        if self._at_once:
-            say(LINE)
-            os._exit(1)
         raise KeyboardInterrupt
 
     def _unraisable(self, unraisable: Any) -> None:

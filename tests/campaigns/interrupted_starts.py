@@ -18,13 +18,12 @@ LINE = "lenet-gpu: interrupted"
 
 STARTED = """
 import os, sys
-print("started", flush=True)
-os.dup2(2, 1)
-sys.stdout = sys.stderr
 from lenet_gpu.__main__ import main
+os.write(1, b"started\\n")
+os.dup2(2, 1)
 sys.exit(main())
 """
-"""Says when Python itself has started: before that no program can answer for what a signal does."""
+"""Says when Python itself has started and comes to our first line: before that no program can answer for what a signal does."""
 
 LONGEST_SECONDS = 2.0
 
