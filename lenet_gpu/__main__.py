@@ -6,7 +6,8 @@ imported by then (``types`` and ``warnings``, say, while it looks for this packa
 the command ``lenet-gpu`` and ``python -P -m lenet_gpu`` never look into the current folder.
 """
 
-import _signal  # `signal` itself takes a while to import, in which Ctrl-C would be a traceback
+# `signal` itself takes a while to import, in which Ctrl-C would be a traceback.
+import _signal  # type: ignore[import-not-found]
 import os
 import sys
 

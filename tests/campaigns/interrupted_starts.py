@@ -23,7 +23,7 @@ os.write(1, b"started\\n")
 os.dup2(2, 1)
 sys.exit(main())
 """
-"""Says when Python itself has started and comes to our first line: before that no program can answer for what a signal does."""
+"""Says when Python comes to our first line: before that no program can answer for what a signal does."""
 
 LONGEST_SECONDS = 2.0
 
@@ -42,7 +42,7 @@ def processes_of(group):
 
 
 def interrupted_start(folder, delay, number=signal.SIGINT):
-    """Interrupt one training after `delay` seconds; returns its status, what it said, and who is left of its group."""
+    """Interrupt one training after `delay` seconds; returns its status, what it said, and whoever is left."""
     process = subprocess.Popen(
         [sys.executable, "-c", STARTED, "train", "--backend", "cpu", "--no-download", "--threads", "2",
          "--epochs", "1000", "--out", str(folder)],

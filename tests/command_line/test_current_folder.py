@@ -1,10 +1,12 @@
 """Files of the user's that are named like modules are never run, wherever a command starts."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from stand_in import fake_cupy
 
 NAMES = ("json", "re", "enum", "types", "typing", "numpy", "cupy", "app", "logging", "argparse", "matplotlib")
 
@@ -35,16 +37,17 @@ def test_the_doctor_runs_none_of_them_and_blames_nobody(shadowed, start):
     assert "mine" not in ended.stdout
 
 
-def test_the_isolated_probe_runs_none_of_them(shadowed):
-    """The process in which CuPy is tried, too: it starts wherever the user is."""
-    folder, name = shadowed
-    program = """
-import sys
-from lenet_gpu.backend import isolated_probe
-isolated_probe._FREE_STAGES = 1
-isolated_probe.STAGES = (isolated_probe.STAGES[1],)  # one that goes well without CuPy
-sys.exit(0)
-"""
-    del program
-    child = [sys.executable, "-P", "-c", "import json, re, enum, types, typing, logging, argparse, numpy"]
-    assert subprocess.run(child, cwd=folder, check=False).returncode == 0
+def test_the_process_that_tries_cupy_runs_none_of_them(tmp_path):
+    """It starts wherever the user is, and CuPy is blamed for nothing that happens there."""
+    for name in NAMES:
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')\nraise RuntimeError('mine')\n")
+    install = tmp_path / "install"
+    install.mkdir()
+    here = os.getcwd()
+    os.chdir(tmp_path)
+    try:
+        report = fake_cupy.answer(fake_cupy.run(fake_cupy.WORKING, install, "doctor"))
+    finally:
+        os.chdir(here)
+    assert report["gpu"]["usable"] is True
+    assert not (tmp_path / "ran").exists()

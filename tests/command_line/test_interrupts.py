@@ -1,4 +1,4 @@
-"""Ctrl-C and its kin at any moment: one line, status 1, nobody left. The long form is campaigns/interrupted_starts.py."""
+"""Ctrl-C and its kin at any moment: one line, status 1, nobody left; campaigns/interrupted_starts.py goes on longer."""
 
 import signal
 import time
