@@ -1,7 +1,7 @@
 """Split pen strokes into the digits of a number.
 
 Strokes are ordered from left to right. A digit is a run of at most MOST_STROKES of them; every run that its geometry
-allows is drawn and read by the network, all in one call, and dynamic programming picks the best way to cut the
+allows is drawn and read by the network, many in one call, and dynamic programming picks the best way to cut the
 row into runs (Breuel, "Segmentation of handprinted letter strings using a dynamic programming algorithm", 2001;
 LeCun et al. 1998, section VII, do the same with a graph of cuts). The score of a way is a log-probability: of each
 digit by the network, and of each two neighbouring strokes belonging together or apart by how they lie.
@@ -16,6 +16,15 @@ import numpy as np
 
 MOST_STROKES = 4
 """Strokes of one digit."""
+
+REACH = 2 * MOST_STROKES - 1
+"""Greatest distance of two strokes in the order whose features matter: the first of a run, the last of the next."""
+
+PAIRS_AT_ONCE = 1024
+"""Pairs of strokes whose distances are computed at a time, which bounds the memory."""
+
+CANDIDATES_AT_ONCE = 256
+"""Runs of strokes that are read in one call, which bounds the memory."""
 
 SAMPLES = 24
 """Points, evenly spaced along a stroke, by which its distance to others is measured."""
@@ -59,29 +68,34 @@ def lay_out(strokes: Sequence[np.ndarray]) -> Row:
 
 
 def measure(row: Row) -> np.ndarray:
-    """Measure every two strokes that may belong to one digit.
+    """Measure every two strokes that may belong to one digit, or to two digits side by side.
 
     Args:
         row: s strokes.
 
     Returns:
-        (s, s, len(FEATURES)) float64; [a, b] for a before b, the rest is 0.
+        (s, REACH, len(FEATURES)) float64; [a, k] for stroke a and stroke a + 1 + k, 0 where there is no such stroke.
     """
     count = len(row.order)
-    a, b = np.triu_indices(count, 1)
-    near = b - a < 2 * MOST_STROKES
-    a, b = a[near], b[near]
+    a, k = (index.ravel() for index in np.indices((count, REACH)))
+    there = a + 1 + k < count
+    a, k = a[there], k[there]
+    b = a + 1 + k
     left, right = row.boxes[a], row.boxes[b]  # (p, 4) each
     gap = np.maximum(left[:, 0], right[:, 0]) - np.minimum(left[:, 2], right[:, 2])  # below 0: they overlap
     widths = np.minimum(left[:, 2] - left[:, 0], right[:, 2] - right[:, 0])
     heights = np.minimum(row.heights[a], row.heights[b])
     rows = np.minimum(left[:, 3], right[:, 3]) - np.maximum(left[:, 1], right[:, 1])
-    apart = row.samples[a][:, :, None, :] - row.samples[b][:, None, :, :]  # (p, SAMPLES, SAMPLES, 2)
-    distance = np.sqrt((apart**2).sum(axis=-1).min(axis=(1, 2)))
+    distance = np.empty(len(a))
+    for start in range(0, len(a), PAIRS_AT_ONCE):
+        some = slice(start, start + PAIRS_AT_ONCE)
+        apart = row.samples[a[some]][:, :, None, :] - row.samples[b[some]][:, None, :, :]
+        # (p, SAMPLES, SAMPLES, 2)
+        distance[some] = np.sqrt((apart**2).sum(axis=-1).min(axis=(1, 2)))
     spans = row.boxes[:, 2] - row.boxes[:, 0]
     flat = row.heights / (row.heights + spans + 1e-9)
-    result = np.zeros((count, count, len(FEATURES)))
-    result[a, b] = np.stack(
+    result = np.zeros((count, REACH, len(FEATURES)))
+    result[a, k] = np.stack(
         [
             np.clip(gap, -0.5, 0.5),
             np.clip(-gap / (widths + 0.1), -1.0, 1.0),
@@ -164,7 +178,7 @@ def split(strokes: Sequence[np.ndarray], read: Callable[[list[list[np.ndarray]]]
 
     Args:
         strokes: The strokes, each (n, 2) float64, x right, y down; at least one.
-        read: Called once: from lists of strokes to the log-probability of the best digit of each, (c,).
+        read: Called with some lists of strokes at a time: gives the log-probability of the best digit of each, (c,).
 
     Returns:
         The groups from left to right; each stroke is in one of them.
@@ -181,7 +195,9 @@ def split(strokes: Sequence[np.ndarray], read: Callable[[list[list[np.ndarray]]]
         if end == start + 1 or _may_be_one(row, links, start, end)
     ]
     members = [sorted(int(k) for k in row.order[start:end]) for start, end in runs]
-    readings = np.maximum(read([[strokes[k] for k in group] for group in members]), MIN_READING)
+    some = [members[at : at + CANDIDATES_AT_ONCE] for at in range(0, len(members), CANDIDATES_AT_ONCE)]
+    readings = np.concatenate([read([[strokes[k] for k in group] for group in groups]) for groups in some])
+    readings = np.maximum(readings, MIN_READING)
     reasons = ["bars" if bars[start:end].all() else "speck" if specks[start:end].all() else "" for start, end in runs]
     scores = [
         _inner(links, start, end) + READING_WEIGHT * (MIN_READING if reason else float(reading)) - DIGIT_PENALTY
@@ -192,7 +208,7 @@ def split(strokes: Sequence[np.ndarray], read: Callable[[list[list[np.ndarray]]]
     for k in sorted(range(len(runs)), key=lambda k: runs[k][1]):
         start, end = runs[k]
         if start:
-            ways = [(best[j] + _log_sigmoid(-links[runs[j][0] : start, start:end].max()), j) for j in ending[start]]
+            ways = [(best[j] + _log_sigmoid(-_strongest(links, runs[j][0], start, end)), j) for j in ending[start]]
             best[k], before[k] = max(ways)
         best[k] += scores[k]
         ending.setdefault(end, []).append(k)
@@ -212,14 +228,15 @@ def link(row: Row, bars: np.ndarray) -> np.ndarray:
         bars: (s,) bool, which are straight and flat.
 
     Returns:
-        (s, s), [a, b] for a before b.
+        (s, REACH), [a, k] for stroke a and stroke a + 1 + k.
     """
     measured = measure(row)
     with_one = np.concatenate([np.ones((*measured.shape[:2], 1)), measured], axis=2)
     odds = np.einsum("abi,ij,abj->ab", with_one, TOGETHER, with_one)
     # One bar over another is an equals sign or part of a seven, never two digits; the fit has not seen any.
     over = measured[:, :, FEATURES.index("overlap")] > 0.5
-    stacked = bars[:, None] & bars & over
+    neighbours = np.arange(len(bars))[:, None] + 1 + np.arange(REACH)  # (s, REACH)
+    stacked = bars[:, None] & bars[np.minimum(neighbours, len(bars) - 1)] & over
     return np.where(stacked, np.maximum(odds, 6.0), odds)
 
 
@@ -237,7 +254,12 @@ def _may_be_one(row: Row, links: np.ndarray, start: int, end: int) -> bool:
 
 def _inner(links: np.ndarray, start: int, end: int) -> float:
     """Compute the log-probability that a run belongs together: of each stroke with some one before it."""
-    return sum(float(_log_sigmoid(links[start:k, k].max())) for k in range(start + 1, end))
+    return sum(_log_sigmoid(_strongest(links, start, k, k + 1)) for k in range(start + 1, end))
+
+
+def _strongest(links: np.ndarray, first: int, start: int, end: int) -> float:
+    """Find the greatest log-odds between the strokes from `first` to below `start` and those to below `end`."""
+    return max(float(links[a, start - a - 1 : end - a - 1].max()) for a in range(first, start))
 
 
 def _log_sigmoid(x: float) -> float:

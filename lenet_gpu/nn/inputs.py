@@ -10,6 +10,36 @@ from lenet_gpu import array_checks
 from lenet_gpu.errors import InputError
 from lenet_gpu.paper import CLASSES, IMAGE_SIZE
 
+LEAST_CONTRAST = 0.25
+"""Least difference between the input values of background and ink; the paper's is 1.275."""
+
+MOST_INPUT = 100.0
+"""Greatest magnitude of an input value."""
+
+
+def check_input_range(background: Any, ink: Any) -> tuple[float, float]:
+    """Check the values that an empty and a full pixel have in the input layer.
+
+    Args:
+        background: Input value of an empty pixel.
+        ink: Input value of a full pixel.
+
+    Returns:
+        The two.
+
+    Raises:
+        InputError: No numbers, not finite, or so near to each other that every picture looks blank.
+    """
+    for name, value in (("background", background), ("ink", ink)):
+        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+        if not number or not abs(value) <= MOST_INPUT:  # NaN fails the comparison
+            raise InputError(name, found=repr(value), expected=f"a number from {-MOST_INPUT:g} to {MOST_INPUT:g}")
+    if abs(ink - background) < LEAST_CONTRAST:
+        raise InputError(
+            "background and ink", found=f"{background:g} and {ink:g}", expected=f"at least {LEAST_CONTRAST} apart"
+        )
+    return float(background), float(ink)
+
 
 def check_images(images: Any) -> np.ndarray:
     """Bring images into one form.

@@ -17,7 +17,7 @@ from lenet_gpu.backend import Backend, select_backend
 from lenet_gpu.errors import InputError, LenetError
 from lenet_gpu.nn import network_file
 from lenet_gpu.nn.initialisation import INITIALISATIONS
-from lenet_gpu.nn.inputs import check_images, check_labels
+from lenet_gpu.nn.inputs import check_images, check_input_range, check_labels
 from lenet_gpu.nn.layer import Array, Layer
 from lenet_gpu.nn.losses import Loss, loss_named, softmax
 from lenet_gpu.nn.metrics import Evaluation, evaluate_outputs
@@ -152,7 +152,7 @@ class Network(LayerStack):
             ink: Input value of a full pixel.
 
         Raises:
-            InputError: Unknown initialisation.
+            InputError: Unknown initialisation, or values of pixels that carry no picture.
         """
         self._given |= {"initialisation", "background", "ink"}
         self._begin(initialisation, background, ink)
@@ -162,10 +162,8 @@ class Network(LayerStack):
             raise InputError(
                 "initialisation", found=repr(initialisation), expected=" or ".join(map(repr, INITIALISATIONS))
             )
-        for name, value in (("background", background), ("ink", ink)):
-            if isinstance(value, str) or not np.isfinite(value):
-                raise InputError(name, found=repr(value), expected="a finite number")
-        self.initialisation, self._background, self._ink = initialisation, float(background), float(ink)
+        background, ink = check_input_range(background, ink)
+        self.initialisation, self._background, self._ink = initialisation, background, ink
         self.set_parameters(self.initial_parameters(self.seed))
         self._restore_brought()
 

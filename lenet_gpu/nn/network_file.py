@@ -12,8 +12,10 @@ import numpy as np
 
 from lenet_gpu.errors import InputError, ModelFileError
 from lenet_gpu.nn import layers as shipped
+from lenet_gpu.nn.extras import check_extras
 from lenet_gpu.nn.layer import Layer
 from lenet_gpu.nn.losses import LOSSES, Loss, loss_named
+from lenet_gpu.paper import CLASSES
 from lenet_gpu.storage import model_file
 from lenet_gpu.storage.shipped_models import model_path
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from lenet_gpu.nn.network import Network
 
 AnyNetwork = TypeVar("AnyNetwork", bound="Network")
+
+UNITS_BELOW = 84
+"""Units of F6, each of which has a weight to every output of a LeNet-5."""
 
 SHIPPED_LAYERS: dict[str, type[Layer]] = {
     name: value
@@ -98,22 +103,23 @@ def load(
     """Read a model file; see `Network.load`."""
     path = model_path(model)
     meta, arrays = model_file.read(path, "model")
-    network = build(cls, meta.get("architecture"), backend, path, layers, loss)
+    count = sum(array.size for array in arrays.values())
+    network = build(cls, meta.get("architecture"), backend, path, layers, loss, most_parameters=count)
     flat = np.empty(network.parameters.size, dtype=network.dtype)
     for name, view in network.views_of(flat).items():
         view[...] = model_file.take(path, arrays, name, view.shape, network.dtype)
     network.set_parameters(flat)
     record = meta.get("record") or {}
     if not isinstance(record, dict):
-        raise ModelFileError(
-            path, found=f"a record of type {type(record).__name__}", expected="a JSON object", remedy="train again"
-        )
+        found, remedy = f"{type(record).__name__} as record", "restore the model file, or train the model again"
+        raise ModelFileError(path, found=found, expected="an object", remedy=remedy)
     network.record = record
     network.extras = {
         name: model_file.take(path, arrays, name, array.shape, str(array.dtype))
         for name, array in arrays.items()
         if name not in network.shapes
     }
+    check_extras(path, network.extras, network.classes)
     return network
 
 
@@ -124,6 +130,7 @@ def build(
     path: object,
     layers: Sequence[type[Layer]] = (),
     loss: Loss | Callable[..., Any] | None = None,
+    most_parameters: int | None = None,
 ) -> AnyNetwork:
     """Build the network that a file describes, with initial parameters.
 
@@ -134,26 +141,34 @@ def build(
         path: The file, for error messages.
         layers: Classes of layers that are not ours.
         loss: A loss that is not ours.
+        most_parameters: A network with more is refused before anything is allocated for it; None: any number.
 
     Raises:
         ModelFileError: The description makes no sense, or names layers that are not known.
     """
     try:
         values = {key: architecture[key] for key in ("dtype", "background", "ink")}
+        frozen, labels = _lists(architecture)
         if "variant" in architecture:
+            _demand_size(UNITS_BELOW * architecture.get("classes", CLASSES), most_parameters)
             network = BUILDERS["variant"](cls, architecture, backend, **values)
         else:
-            network = _from_layers(cls, architecture, backend, path, layers, values)
+            network = _from_layers(cls, architecture, backend, path, layers, values, most_parameters)
         stored = architecture.get("loss", network.loss)  # files of the first edition name none
         network.loss = loss if loss is not None else stored if stored in LOSSES else missing_loss(stored)
         for layer in network.layers:
-            layer.frozen = layer.name in architecture.get("frozen", ())
-        network.class_labels = tuple(architecture.get("class_labels", ()))
-    except (ModelFileError, InputError) as error:
-        if isinstance(error, InputError) and error.thing != "layers":
-            raise ModelFileError(path, found=str(error), expected="a network that this version knows") from None
+            layer.frozen = layer.name in frozen
+        if labels and len(labels) != network.classes:
+            raise ValueError(f"{len(labels)} class labels for {network.classes} classes")
+        network.class_labels = labels
+    except ModelFileError:
         raise
-    except (TypeError, KeyError, ValueError, AttributeError) as error:
+    except (
+        *(TypeError, LookupError, ValueError, AttributeError, ArithmeticError, MemoryError, RecursionError),
+        InputError,
+    ) as error:
+        if isinstance(error, InputError) and error.thing == "layers":
+            raise
         raise ModelFileError(
             path,
             found=f"architecture {str(architecture)[:200]} ({error})",
@@ -185,6 +200,7 @@ def _from_layers(
     path: object,
     layers: Sequence[type[Layer]],
     values: dict[str, Any],
+    most_parameters: int | None,
 ) -> Network:
     if not isinstance(layers, Sequence) or not all(
         isinstance(each, type) and issubclass(each, Layer) for each in layers
@@ -195,11 +211,14 @@ def _from_layers(
         arguments = dict(signature)
         kind = arguments.pop("kind")
         made.append(_layer_class(kind, path, layers)(**arguments))
-    network: Any = BUILDERS["layers"]
-    build_network = (
-        cls if cls.__init__ is network.__init__ else network
-    )  # a constructor of its own takes other things
-    return build_network(made, None, backend, classes=architecture["classes"], **values)
+    _demand_size(sum(layer.trainable for layer in made), most_parameters)
+    network_class: Any = BUILDERS["layers"]
+    # A class with another constructor takes other things.
+    build_network = cls if cls.__init__ is network_class.__init__ else network_class
+    network = build_network(made, None, backend, **values)
+    if network.classes != architecture["classes"]:
+        raise ValueError(f"{network.classes} outputs for {architecture['classes']!r} classes")
+    return network
 
 
 def _layer_class(kind: str, path: object, layers: Sequence[type[Layer]]) -> type[Layer]:
@@ -217,6 +236,24 @@ def _layer_class(kind: str, path: object, layers: Sequence[type[Layer]]) -> type
         expected="its class",
         remedy=f"give it: Network.load(path, layers=[{name}])",
     )
+
+
+def _lists(architecture: dict[str, Any]) -> tuple[list[str], tuple[int | str, ...]]:
+    """Return the frozen layers and the class labels that a file names, once they are known to be lists of such."""
+    frozen, labels = architecture.get("frozen", []), architecture.get("class_labels", [])
+    if not isinstance(frozen, list) or not all(isinstance(name, str) for name in frozen):
+        raise TypeError(f"frozen layers {frozen!r}")
+    if not isinstance(labels, list) or len({type(label) for label in labels} | {int, str}) > 2:
+        raise TypeError(f"class labels {labels!r}")
+    return frozen, tuple(labels)
+
+
+def _demand_size(parameters: Any, most: int | None) -> None:
+    """Refuse a description of more parameters than the file holds."""
+    if isinstance(parameters, bool) or not isinstance(parameters, int) or parameters < 0:
+        raise TypeError(f"sizes that make {parameters!r} parameters")
+    if most is not None and parameters > most:
+        raise ValueError(f"sizes that make {parameters:,} parameters, where the file has {most:,}")
 
 
 def missing_loss(name: str) -> Loss:

@@ -10,16 +10,21 @@ import numpy as np
 
 from lenet_gpu.engine.cpu.plan import CpuPlan
 from lenet_gpu.engine.cpu.threads import ThreadPlans
+from lenet_gpu.errors import InputError
 from lenet_gpu.ink.preprocess import check_strokes, drawings_to_mnist, flatten, image_to_mnist, strokes_to_mnist
 from lenet_gpu.ink.segmentation import is_bar, split
+from lenet_gpu.nn.extras import TEMPERATURE
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.paper import IMAGE_SIZE
 from lenet_gpu.recognition.answers import Number, NumberDigit, Prediction
-from lenet_gpu.recognition.rejection import GRAIN, TEMPERATURE, Rejection, decide, grain
+from lenet_gpu.recognition.rejection import GRAIN, Rejection, decide, grain
 from lenet_gpu.storage.shipped_models import default_model
 
 BATCH = 8
 """Pictures computed at once when a number has several."""
+
+MOST_STROKES = 1_000
+"""Strokes of one number; a longer row is no handwriting of one number, and would take seconds to read."""
 
 
 class Recognizer:
@@ -111,22 +116,32 @@ class Recognizer:
             The digits from left to right; `text` puts them together.
 
         Raises:
-            InputError: Not strokes, or a coordinate that is not a finite number.
+            InputError: Not strokes, more than `MOST_STROKES` of them, or a coordinate that is not a finite number.
         """
-        kept = [(k, points) for k, stroke in enumerate(_listed(strokes)) for points in check_strokes([stroke])]
-        if not kept:
+        checked = check_strokes(strokes)
+        if not checked:
             return Number(())
-        fields = probabilities = np.zeros(0)
-        f6: np.ndarray | None = None
+        kept = [k for k, stroke in enumerate(strokes) if np.size(stroke)]  # those without a point keep their number
+        if len(checked) > MOST_STROKES:
+            raise InputError(
+                "strokes of a number",
+                found=f"{len(checked):,}",
+                expected=f"at most {MOST_STROKES:,}",
+                remedy="read fewer digits at a time",
+            )
+        batches: list[tuple[np.ndarray, np.ndarray, np.ndarray | None]] = []
 
         def read(candidates: list[list[np.ndarray]]) -> np.ndarray:
-            nonlocal fields, probabilities, f6
             fields = drawings_to_mnist(flatten(candidates))
-            probabilities, f6 = self._read_all(fields)
-            return np.log(np.maximum(probabilities.max(axis=1), 1e-9))
+            batches.append((fields, *self._read_all(fields)))
+            return np.log(np.maximum(batches[-1][1].max(axis=1), 1e-9))
 
+        groups = split(checked, read)
+        fields, probabilities = (np.concatenate([batch[k] for batch in batches]) for k in (0, 1))
+        units_of = [batch[2] for batch in batches if batch[2] is not None]
+        f6 = np.concatenate(units_of) if units_of else None
         digits = []
-        for group in split([points for _, points in kept], read):
+        for group in groups:
             field = fields[group.candidate]
             units = None if f6 is None else f6[group.candidate]
             is_digit, reason = self._judged(field, probabilities[group.candidate], units, group.reason)
@@ -137,7 +152,7 @@ class Recognizer:
                     is_digit=is_digit,
                     reason=reason,
                     image=field,
-                    strokes=tuple(kept[k][0] for k in group.strokes),
+                    strokes=tuple(kept[k] for k in group.strokes),
                     box=group.box,
                 )
             )
@@ -187,10 +202,4 @@ class Recognizer:
         padded = np.zeros((-(-len(fields) // BATCH) * BATCH, IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
         padded[: len(fields)] = fields
         probabilities, f6 = self._pass(padded)
-        return self._calibrated(probabilities[: len(fields)]), f6
-
-
-def _listed(strokes: Any) -> list[Any]:
-    """List strokes one by one, so that those without a point keep their place in the count."""
-    check_strokes(strokes)
-    return list(strokes)
+        return self._calibrated(probabilities[: len(fields)]), None if f6 is None else f6[: len(fields)]

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lenet_gpu.errors import ModelFileError
+from lenet_gpu.nn.extras import REJECTION
 from lenet_gpu.paper import SQUASH_A
 
 if TYPE_CHECKING:
@@ -47,12 +49,6 @@ GRAIN = 12
 
 UNDECIDED_BETWEEN = "undecided between"
 """The beginning of the reason that names two digits."""
-
-TEMPERATURE = "calibration.temperature"
-"""Name in a model file of what outputs are divided by before softmax, (1,) float32; see `Recipe.temperature`."""
-
-ARRAYS = ("rejection.means", "rejection.precision", "rejection.limit")
-"""Names of what a model file holds of it, (classes, 84), (84, 84) and (1,) float32."""
 
 
 @dataclass(frozen=True)
@@ -109,20 +105,25 @@ class Rejection:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Give what a model file holds of it."""
-        return {
-            "rejection.means": self.means,
-            "rejection.precision": self.precision,
-            "rejection.limit": np.float32(self.limit).reshape(1),
-        }
+        return dict(zip(REJECTION, (self.means, self.precision, np.float32(self.limit).reshape(1)), strict=True))
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray]) -> Rejection | None:
-        """Read what `arrays` gave; None for a model without."""
-        if not all(name in arrays for name in ARRAYS):
+        """Read what `arrays` gave, once `nn.extras.check_extras` has passed it; None for a model without.
+
+        Raises:
+            ModelFileError: They are of a layer with another number of units.
+        """
+        if REJECTION[0] not in arrays:
             return None
-        means, precision, limit = (arrays[name] for name in ARRAYS)
-        if means.ndim != 2 or means.shape[1] != UNITS or precision.shape != (UNITS, UNITS) or limit.shape != (1,):
-            return None
+        means, precision, limit = (arrays[name] for name in REJECTION)
+        if means.shape[1] != UNITS:
+            raise ModelFileError(
+                REJECTION[0],
+                found=f"{means.shape[1]} units",
+                expected=f"the {UNITS} of F6",
+                remedy="restore the model file, or train the model again",
+            )
         return cls(means, precision, float(limit[0]))
 
 

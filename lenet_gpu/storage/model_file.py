@@ -10,22 +10,24 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from lenet_gpu._version import __version__
 from lenet_gpu.errors import ModelFileError
+from lenet_gpu.input_files import LEAST_LIMIT, open_input, unreadable
 from lenet_gpu.storage.atomic import write_atomically
 from lenet_gpu.storage.npz import read_arrays
 
 VERSION = 1
 """Version of the file format; raised when an older program could not read a newer file."""
 
-MAX_BYTES = 1 << 28
-"""A file that claims more than this in all, and more than its own size on the disk, is refused before anything is
-allocated: nothing of ours is written compressed."""
+MAX_BYTES = 1 << 30
+"""Greatest length of a file; those of the shipped models have under a million bytes."""
+
+UNPACKED = 4
+"""Times its own length that a file may unpack to beyond `input_files.LEAST_LIMIT`: ours are written unpacked."""
 
 
 def write(path: str | os.PathLike[str], kind: str, meta: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
@@ -83,17 +85,20 @@ def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[
             that do not match their digest.
     """
     expected = f"a {kind} file of lenet-gpu"
-    remedy = "check the path" if not Path(path).exists() else f"train again or restore the {kind} file"
+    remedy = f"train again or restore the {kind} file"
     try:
-        arrays = read_arrays(_regular(path), max(MAX_BYTES, os.path.getsize(path)))
+        with open_input(path, expected, MAX_BYTES, ModelFileError) as file:
+            length = os.fstat(file.fileno()).st_size
+            arrays = read_arrays(file, min(MAX_BYTES, max(LEAST_LIMIT, UNPACKED * length)))
         meta = json.loads(arrays.pop("meta").tobytes())
         found_kind = meta["format"]
         version = meta["version"]
-    except FileNotFoundError:
-        raise ModelFileError(path, found="no such file", expected=expected, remedy=remedy) from None
     except MemoryError:
+        remedy = "free some memory, or name another file"
         raise ModelFileError(path, found="sizes beyond the memory", expected=expected, remedy=remedy) from None
-    except Exception as error:  # NpzError, OSError; and of facts that are none: JSON, KeyError, TypeError
+    except OSError as error:
+        raise unreadable(path, error, expected, ModelFileError) from None
+    except (ValueError, KeyError, TypeError, RecursionError) as error:  # NpzError, and of facts that are none
         raise ModelFileError(
             path,
             found=f"unreadable contents ({error or type(error).__name__})",
@@ -117,13 +122,6 @@ def read(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[
             remedy=f"it was changed after it was written: {remedy}",
         )
     return meta, arrays
-
-
-def _regular(path: str | os.PathLike[str]) -> str | os.PathLike[str]:
-    """Refuse what is no file before it is opened: a named pipe would wait for ever."""
-    if os.path.exists(path) and not os.path.isfile(path):
-        raise OSError("a folder" if os.path.isdir(path) else "a device or a named pipe")
-    return path
 
 
 def take(path: object, arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:

@@ -38,9 +38,9 @@ def model_path(model: str | os.PathLike[str]) -> Path:
             "model", found="an empty name", expected=f"a path, or one of {', '.join(shipped_models())}"
         )
     path = Path(model)
-    if path.is_dir():
+    if os.path.isdir(path):
         path = path / "model.npz"
-    if path.exists():
+    if os.path.exists(path):  # unlike pathlib's, it does not raise for a name that is too long
         return path
     if str(model) in shipped_models():
         return WEIGHTS_FOLDER / f"{model}.npz"

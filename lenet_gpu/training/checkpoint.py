@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from lenet_gpu.errors import InputError, ModelFileError
+from lenet_gpu.seeds import MAX_SEED
 from lenet_gpu.storage import model_file
 from lenet_gpu.training.recipes import Recipe, from_dict
 
@@ -38,6 +39,9 @@ LATER_FIELDS = {"own": dict, "data_paths": list, "source_digests": dict, "packag
 
 OF_TEXTS = ("digests", "own", "data_paths", "source_digests")
 """Entries that hold texts alone."""
+
+MOST_WORKERS = 1024
+"""Most workers that a checkpoint may name."""
 
 
 @dataclass
@@ -109,26 +113,29 @@ class Checkpoint:
             ModelFileError: Missing, damaged or of another version.
         """
         path = Path(path)
-        if path.is_dir():
+        if os.path.isdir(path):  # unlike pathlib's, it does not raise for a name that is too long
             path = path / CHECKPOINT_FILE
         meta, arrays = model_file.read(path, "checkpoint")
         try:
             fields = {key: _of_type(kind, key, meta[key]) for key, kind in FIELDS.items()}
             fields |= {key: _of_type(kind, key, meta[key]) for key, kind in LATER_FIELDS.items() if key in meta}
+            if not (0 <= fields["seed"] <= MAX_SEED and 0 <= fields["workers"] <= MOST_WORKERS):
+                raise ValueError(f"seed {fields['seed']}, {fields['workers']} workers")
             if not all(isinstance(log, dict) and log.get("epoch") == n for n, log in enumerate(fields["history"], 1)):
                 raise ValueError("a history that is no list of the epochs from 1")
             recipe = from_dict(meta["recipe"])
             flat = arrays["parameters"]
-        except (KeyError, TypeError, ValueError, InputError) as error:
+            dtype = fields["architecture"]["dtype"]
+            if dtype not in ("float32", "float64"):
+                raise ValueError(f"dtype {dtype!r}")
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, InputError) as error:
             raise ModelFileError(
                 path,
                 found=f"incomplete contents ({error})",
                 expected="a whole checkpoint",
                 remedy="train again",
             ) from None
-        parameters = model_file.take(
-            path, arrays, "parameters", (flat.size,), fields["architecture"].get("dtype", "")
-        )
+        parameters = model_file.take(path, arrays, "parameters", (flat.size,), dtype)
         state = {
             name[6:]: model_file.take(path, arrays, name, array.shape, str(array.dtype))
             for name, array in arrays.items()
@@ -142,7 +149,7 @@ def _of_type(kind: type, name: str, value: Any) -> Any:
     if not isinstance(value, kind) or isinstance(value, bool):
         raise TypeError(f"{type(value).__name__} as {name}")
     if name in OF_TEXTS:
-        inside: list[Any] = [*value.values()] if isinstance(value, dict) else [*value]
+        inside: list[Any] = list(value.values()) if isinstance(value, dict) else list(value)
         if not all(isinstance(text, str) for text in inside):
             raise TypeError(f"something else than texts in {name}")
     return value

@@ -20,11 +20,12 @@ from lenet_gpu.datasets.load import KNOWN
 from lenet_gpu.engine.base import Engine
 from lenet_gpu.engine.select import make_engine
 from lenet_gpu.errors import DataError, InputError, ModelFileError, TrainingError
+from lenet_gpu.nn.extras import TEMPERATURE
 from lenet_gpu.nn.metrics import evaluate_outputs
 from lenet_gpu.nn.network import Network
 from lenet_gpu.nn.optim import Optimizer
 from lenet_gpu.paper import CLASSES
-from lenet_gpu.recognition.rejection import FEATURES, TEMPERATURE, Rejection
+from lenet_gpu.recognition.rejection import FEATURES, Rejection
 from lenet_gpu.training.callbacks import Callback, EachEpoch, ProgressBar
 from lenet_gpu.training.checkpoint import Checkpoint
 from lenet_gpu.training.epochs import Patterns
@@ -228,7 +229,7 @@ class Trainer:
                 raise ModelFileError(
                     path,
                     found=f"{'no' if saved is None else f'{saved.dtype} {saved.shape} as'} {name} of the optimizer",
-                    expected="a whole checkpoint",
+                    expected=f"{array.dtype} {array.shape}",
                     remedy="train again",
                 )
             array[...] = model.backend.asarray(saved)

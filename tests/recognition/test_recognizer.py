@@ -9,9 +9,9 @@ import pytest
 from lenet_gpu import LeNet5, Recognizer
 from lenet_gpu.errors import ModelFileError
 from lenet_gpu.handwriting import KINDS, draw_nondigits
+from lenet_gpu.nn.extras import TEMPERATURE
 from lenet_gpu.nn.losses import softmax
 from lenet_gpu.recognition.answers import Number, NumberDigit
-from lenet_gpu.recognition.rejection import TEMPERATURE
 from lenet_gpu.seeds import generator
 from lenet_gpu.storage.shipped_models import WEIGHTS_FOLDER, shipped_models
 from lenet_gpu.training.sources import noises

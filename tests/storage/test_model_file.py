@@ -83,7 +83,7 @@ def huge_entry(path):
 
 
 DAMAGE = {
-    "empty": (lambda path: path.write_bytes(b""), "unreadable"),
+    "empty": (lambda path: path.write_bytes(b""), "an empty file"),
     "not a zip": (lambda path: path.write_bytes(b"hello" * 100), "unreadable"),
     "cut in half": (cut_in_half, "unreadable"),
     "flipped byte": (flip_a_byte, "unreadable"),

@@ -46,7 +46,7 @@ def test_arrays_come_back():
         (packed({"points.npy": b"no array at all"}), "entry points is no array"),
         (packed({"points.npy": b"\x93NUMPY\x01\x00\x05\x00rubbish"}), "."),
         (packed(points=np.array([{}, []], dtype=object)), "pickle"),
-        (packed(points=np.zeros(2000)), "entry points.npy claims 16128 bytes"),
+        (packed(points=np.zeros(2000)), "entry points.npy claims 16,128 bytes"),
         (np.lib.format.magic(1, 0) + b"\0" * 100, "not a zip"),
     ],
 )
