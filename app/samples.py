@@ -20,11 +20,14 @@ from lenet_gpu.ink.preprocess import strokes_to_mnist
 from lenet_gpu.paper import CLASSES
 from lenet_gpu.storage.atomic import write_atomically
 
-from .user_folder import BROKEN, check_writable, make_folder, remove
+from .user_folder import BROKEN, check_writable, make_folder, read_file, remove, set_aside
 
 FILE = "samples.jsonl"
 MAX_POINTS = 20_000
 """Points of one digit; more is not handwriting."""
+
+MAX_COORDINATE = 1e30
+"""Greatest magnitude of a coordinate, which float32 holds with room to spare."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,7 +62,7 @@ class Sample:
         """
         try:
             label, predicted, lines = values["label"], values["predicted"], values["strokes"]
-            strokes = [np.array(line, dtype=np.float32) for line in lines]
+            strokes = [_points(line) for line in lines]
         except (TypeError, KeyError, OverflowError) as error:
             raise ValueError(f"not a sample ({error})") from None
         for digit in (label, 0 if predicted is None else predicted):
@@ -67,10 +70,19 @@ class Sample:
                 raise ValueError(f"digit {digit!r}")
         if not strokes or sum(map(len, strokes)) > MAX_POINTS:
             raise ValueError("no strokes, or too many points")
-        for stroke in strokes:
-            if stroke.ndim != 2 or stroke.shape[1] != 2 or not len(stroke) or not np.isfinite(stroke).all():
-                raise ValueError(f"stroke of shape {stroke.shape}, or not finite")
         return cls(strokes, label, predicted)
+
+
+def _points(line: Any) -> np.ndarray:
+    """Bring the points of a stroke, pairs of numbers, to (n, 2) float32."""
+    values = np.asarray(line)
+    if values.dtype.kind not in "iuf" or values.ndim != 2 or values.shape[1] != 2 or not len(values):
+        raise ValueError(f"stroke of shape {values.shape}, {values.dtype}")
+    if isinstance(line, list) and not all(type(v) in (int, float) for point in line for v in point):
+        raise ValueError("stroke with other things than numbers")  # NumPy takes true for 1
+    if not (abs(values) <= MAX_COORDINATE).all():
+        raise ValueError(f"a coordinate beyond {MAX_COORDINATE:g}, or not finite")
+    return values.astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -205,11 +217,15 @@ class SampleStore:
 
     def _read(self) -> None:
         try:
-            content = self.path.read_bytes()
-        except FileNotFoundError:
-            return
+            content = read_file(self.path)
         except OSError:
             self.message = "samples_aside"
+            return
+        except ValueError:  # no ordinary file, or far too long: kept whole under another name
+            set_aside(self.path)
+            self.message = "samples_aside"
+            return
+        if content is None:
             return
         bad: list[bytes] = []
         for line in content.split(b"\n"):

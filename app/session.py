@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from lenet_gpu.errors import LenetError, ModelFileError
+from lenet_gpu.errors import InputError, LenetError, ModelFileError
 from lenet_gpu.recognition.answers import Prediction
-from lenet_gpu.recognition.recognizer import Recognizer
+from lenet_gpu.recognition.recognizer import MOST_STROKES, Recognizer
 from lenet_gpu.storage.atomic import write_atomically
 from lenet_gpu.storage.lock import FileLock
 from lenet_gpu.storage.shipped_models import model_path, shipped_models
@@ -54,6 +54,8 @@ class Reading:
 
 
 BLANK = Reading(Answer("blank"))
+TOO_MUCH = Reading(Answer("not_digit", "", Say("not_digit"), Say("why_noise")))
+"""The reading of a drawing with more strokes or points than the recognizer takes."""
 
 
 @dataclass
@@ -136,18 +138,24 @@ class Session:
             self.reading = Reading(answer(prediction), (prediction,), ([],))
         elif self.ink.empty:
             self._chosen, self.reading = 0, BLANK
-        elif self.settings.number_mode:
-            self.reading = self._read_number(self.ink.arrays())
         else:
-            strokes = self.ink.arrays()
+            try:
+                self._read_ink(self.ink.arrays())
+            except InputError:
+                self._chosen, self.reading = 0, TOO_MUCH
+        return self.reading
+
+    def _read_ink(self, strokes: list[np.ndarray]) -> None:
+        if self.settings.number_mode:
+            self.reading = self._read_number(strokes)
+        else:
             prediction = self._several(self.recognizer.predict_strokes(strokes), strokes)
             self._chosen = 0
             self.reading = Reading(answer(prediction), (prediction,), (strokes,))
-        return self.reading
 
     def _several(self, prediction: Prediction, strokes: list[np.ndarray]) -> Prediction:
         """Give a drawing that is no digit, but would make a number, that as its reason."""
-        if prediction.is_digit or prediction.reason in FINAL_REASONS or len(strokes) < 2:
+        if prediction.is_digit or prediction.reason in FINAL_REASONS or not 2 <= len(strokes) <= MOST_STROKES:
             return prediction
         digits = self.recognizer.predict_number(strokes).digits
         if len(digits) < 2 or not all(digit.is_digit for digit in digits):

@@ -11,7 +11,7 @@ from typing import Any
 from lenet_gpu.storage.atomic import write_atomically
 
 from .strings import LANGUAGES
-from .user_folder import check_writable, make_folder, set_aside
+from .user_folder import check_writable, make_folder, read_file, set_aside
 
 FILE = "settings.json"
 PEN_WIDTHS = (1.0, 4.0)
@@ -77,11 +77,12 @@ class Settings:
         settings.read_only = read_only
         path = settings.folder / FILE
         try:
-            values = json.loads(path.read_bytes())
+            content = read_file(path)
+            if content is None:
+                return settings
+            values = json.loads(content)
             if not isinstance(values, dict):
                 raise ValueError(f"{type(values).__name__} instead of an object")
-        except FileNotFoundError:
-            return settings
         except (ValueError, RecursionError):  # JSONDecodeError and UnicodeDecodeError are ValueErrors
             if not read_only:
                 set_aside(path)

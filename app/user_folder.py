@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import weakref
 from pathlib import Path
 
 from lenet_gpu.errors import InputError
 from lenet_gpu.storage.lock import FileLock
+
+MOST_BYTES = 128 << 20
+"""Greatest length of a file that the app reads; a thousand digits take about a million bytes."""
 
 BROKEN = ".broken"
 """Ending that a damaged file gets."""
@@ -77,6 +81,28 @@ def make_folder(folder: Path) -> None:
             expected="a folder to write to",
             remedy="free some space or check the rights of the folder above it",
         ) from error
+
+
+def read_file(path: Path) -> bytes | None:
+    """Read a file of the user's folder.
+
+    Args:
+        path: The file.
+
+    Returns:
+        Its content; None where there is no such file.
+
+    Raises:
+        OSError: The system refuses.
+        ValueError: It is no ordinary file, or longer than `MOST_BYTES`.
+    """
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        return None
+    if not stat.S_ISREG(status.st_mode) or status.st_size > MOST_BYTES:
+        raise ValueError(f"{path.name} is no ordinary file of at most {MOST_BYTES:,} bytes")
+    return path.read_bytes()
 
 
 def set_aside(path: Path, ending: str = BROKEN) -> Path | None:

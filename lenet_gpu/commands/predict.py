@@ -12,7 +12,7 @@ from lenet_gpu.commands.options import add_command
 if TYPE_CHECKING:
     from lenet_gpu.recognition.answers import Number, Prediction
 
-MOST_BYTES = 50_000_000  # of a file of strokes
+MOST_BYTES = 10_000_000  # of a file of strokes: 100,000 points with every digit that a number can have
 
 EXAMPLES = """\
   lenet-gpu predict mnist photo.jpg               the shipped model reads a picture of one digit
@@ -63,21 +63,22 @@ def read_strokes(path: Path) -> list[Any]:
     """
     from lenet_gpu.errors import InputError
     from lenet_gpu.ink.preprocess import STROKES, check_strokes
+    from lenet_gpu.input_files import open_input, unreadable
 
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise InputError(path, found="a file too large", expected=f"at most {MOST_BYTES:,} bytes of strokes")
-        strokes = json.loads(path.read_text(encoding="utf-8"))
+        with open_input(path, "a file of strokes", MOST_BYTES) as file:
+            strokes = json.loads(file.read())
     except OSError as error:
-        raise InputError(path, found=(error.strerror or str(error)).lower(), expected="a file of strokes") from None
+        raise unreadable(path, error, "a file of strokes") from None
     except (ValueError, RecursionError) as error:
-        raise InputError(path, found=f"no JSON ({error})", expected=STROKES) from None
+        raise InputError(path, found=f"no JSON ({error})", expected=STROKES, remedy="mend the file") from None
     if not isinstance(strokes, list):
         raise InputError(path, found=type(strokes).__name__, expected=STROKES)
     try:
         check_strokes(strokes)
     except InputError as error:
-        raise InputError(f"{path}, {error.thing}", found=error.found, expected=error.expected) from None
+        thing = f"{path}, {error.thing}"
+        raise InputError(thing, found=error.found, expected=error.expected, remedy=error.remedy) from None
     return strokes
 
 

@@ -2,7 +2,8 @@
 
 Header, big endian: two zero bytes, the element type (8: unsigned byte), the number of dimensions, then each
 dimension's length in four bytes. Nothing a header claims is believed before it is compared with what the
-file can hold, and no more is decompressed than the header claims.
+file can hold, and no more is decompressed than the header claims. Compressed files may claim no more than
+`input_files.unpacked_limit` of their length.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import io
+import os
 import struct
 import zlib
 from dataclasses import dataclass
@@ -21,6 +23,7 @@ import numpy as np
 from lenet_gpu.array_checks import check_labels
 from lenet_gpu.datasets.dataset import Bytes
 from lenet_gpu.errors import DataError
+from lenet_gpu.input_files import open_input, unpacked_limit, unreadable
 from lenet_gpu.paper import IMAGE_SIZE
 from lenet_gpu.storage import shared_memory
 
@@ -28,7 +31,7 @@ Kind = Literal["images", "labels"]
 
 MAGIC: dict[Kind, int] = {"images": 0x00000803, "labels": 0x00000801}
 MOST_SAMPLES = 10_000_000  # 7.84 GB of pixels; the largest known MNIST derivative has 8.1 million
-DEFLATE_RATIO = 1032  # deflate's greatest expansion: two bits for a run of 258 bytes
+MOST_BYTES = 16 + MOST_SAMPLES * IMAGE_SIZE**2
 CHUNK = 1 << 20
 AGAIN = "the file is damaged or not what its name says: fetch it again"
 
@@ -62,13 +65,15 @@ def read_idx(path: Path, kind: Kind) -> IdxFile:
         DataError: If it can't be read or is not a whole, exact idx file of that kind.
     """
     try:
-        with open(path, "rb") as file:
-            return read_idx_stream(file, str(path), kind, path.stat().st_size)
+        with open_input(path, f"an idx file of {kind}", MOST_BYTES, DataError) as file:
+            return read_idx_stream(file, str(path), kind, os.fstat(file.fileno()).st_size)
     except OSError as error:
-        raise DataError(path, found=_reason(error), expected=f"an idx file of {kind}") from error
+        raise unreadable(path, error, f"an idx file of {kind}", DataError) from error
 
 
-def read_idx_stream(raw: BinaryIO, name: str, kind: Kind, stored_size: int) -> IdxFile:
+def read_idx_stream(
+    raw: BinaryIO, name: str, kind: Kind, stored_size: int, packed_size: int | None = None
+) -> IdxFile:
     """Read idx data, gzipped or bare, from a binary stream (see `read_idx`).
 
     Args:
@@ -76,6 +81,7 @@ def read_idx_stream(raw: BinaryIO, name: str, kind: Kind, stored_size: int) -> I
         name: Its name in messages.
         kind: Its kind, images or labels.
         stored_size: Its length in bytes, as stored.
+        packed_size: Its length in the zip that it is read from; None if it is in none.
 
     Returns:
         The values and the digests.
@@ -88,11 +94,13 @@ def read_idx_stream(raw: BinaryIO, name: str, kind: Kind, stored_size: int) -> I
     tee = _HashingReader(raw)
     buffered = io.BufferedReader(tee, CHUNK)
     if buffered.peek(2)[:2] != b"\x1f\x8b":  # the gzip magic number (RFC 1952, section 2.3.1)
-        values, content = _parse(buffered, name, kind, stored_size, gzipped=False)
+        most = stored_size if packed_size is None else unpacked_limit(packed_size)
+        values, content = _parse(buffered, name, kind, stored_size, most, gzipped=False)
     else:
         try:
             with gzip.GzipFile(fileobj=buffered, mode="rb") as stream:
-                values, content = _parse(stream, name, kind, stored_size, gzipped=True)
+                most = unpacked_limit(stored_size if packed_size is None else packed_size)
+                values, content = _parse(stream, name, kind, stored_size, most, gzipped=True)
         except (gzip.BadGzipFile, EOFError, zlib.error) as error:
             raise DataError(
                 name, found=f"damaged gzip data ({error})", expected="a whole gzip file", remedy=AGAIN
@@ -100,8 +108,10 @@ def read_idx_stream(raw: BinaryIO, name: str, kind: Kind, stored_size: int) -> I
     return IdxFile(values, content, tee.sha256.hexdigest())
 
 
-def _parse(stream: io.BufferedIOBase, name: str, kind: Kind, stored_size: int, *, gzipped: bool) -> tuple[Bytes, str]:
-    """Read header and values; return them with the SHA-256 of the uncompressed bytes."""
+def _parse(
+    stream: io.BufferedIOBase, name: str, kind: Kind, stored_size: int, most_bytes: int, *, gzipped: bool
+) -> tuple[Bytes, str]:
+    """Read header and values, `most_bytes` at most; return them with the SHA-256 of the uncompressed bytes."""
     magic, dimensions, header = _read_header(stream, name, kind)
     if magic != MAGIC[kind]:
         raise DataError(
@@ -118,7 +128,7 @@ def _parse(stream: io.BufferedIOBase, name: str, kind: Kind, stored_size: int, *
     if count == 0:
         raise DataError(name, found=f"no {kind} (its header says 0)", expected="at least one")
     size = count * (IMAGE_SIZE**2 if kind == "images" else 1)
-    _check_claim(name, kind, count, size, stored_size, len(header), gzipped=gzipped)
+    _check_claim(name, kind, count, len(header) + size, stored_size, most_bytes, gzipped=gzipped)
     try:
         # Safe now: the claim fits the file. Images lie where worker processes can get at them.
         flat = shared_memory.empty(size) if kind == "images" else np.empty(size, dtype=np.uint8)
@@ -157,9 +167,9 @@ def _read_header(stream: io.BufferedIOBase, name: str, kind: Kind) -> tuple[int,
 
 
 def _check_claim(
-    name: str, kind: Kind, count: int, size: int, stored_size: int, header_size: int, *, gzipped: bool
+    name: str, kind: Kind, count: int, whole: int, stored_size: int, most_bytes: int, *, gzipped: bool
 ) -> None:
-    """Refuse a header whose claim the file can't hold, before anything is allocated for it."""
+    """Refuse a header whose claim of `whole` bytes the file can't hold, before anything is allocated for it."""
     if count > MOST_SAMPLES:
         raise DataError(
             name,
@@ -167,17 +177,15 @@ def _check_claim(
             expected=f"at most {MOST_SAMPLES:,}",
             remedy=AGAIN,
         )
-    whole = header_size + size
-    if gzipped:
-        if whole > DEFLATE_RATIO * stored_size:
-            raise DataError(
-                name,
-                found=f"a header that claims {count:,} {kind}",
-                expected=f"what {stored_size:,} bytes of gzip can hold",
-                remedy=AGAIN,
-            )
-    elif whole > stored_size:
+    if not gzipped and whole > stored_size:
         raise _truncated(name, kind, count, whole, stored_size)
+    if whole > most_bytes:
+        raise DataError(
+            name,
+            found=f"a header that claims {count:,} {kind}",
+            expected=f"at most {most_bytes:,} bytes, for the length of the packed file",
+            remedy=f"{AGAIN}, or unpack it if it is right",
+        )
 
 
 def _truncated(name: str, kind: Kind, count: int, expected: int, found: int) -> DataError:
@@ -204,10 +212,6 @@ def _describe_magic(magic: int, header: bytes) -> str:
             return f"0x{magic:08x} (idx {kind})"
     text = header.decode("ascii", "replace")
     return f"0x{magic:08x} (the text {text!r})" if text.isprintable() and text.isascii() else f"0x{magic:08x}"
-
-
-def _reason(error: OSError) -> str:
-    return (error.strerror or str(error)).lower()
 
 
 class _HashingReader(io.RawIOBase):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from lenet_gpu.datasets.csv_file import read_csv
+from lenet_gpu.datasets.csv_file import MOST_BYTES, read_csv
 from lenet_gpu.datasets.dataset import Dataset, Split, hold_out
 from lenet_gpu.datasets.image_folder import class_folders, read_image_folder
 from lenet_gpu.datasets.locations import find_in_zip, find_members, has_member
@@ -14,6 +14,7 @@ from lenet_gpu.datasets.named import load_collection, read_collection
 from lenet_gpu.datasets.pendigits import NAME as PENDIGITS
 from lenet_gpu.datasets.pendigits import load_pendigits
 from lenet_gpu.errors import DataError, InputError
+from lenet_gpu.input_files import check_input, unreadable
 
 FORMS = (
     "a folder with the MNIST or EMNIST idx files, a CSV file or a folder with train.csv and test.csv, "
@@ -74,13 +75,12 @@ def load_dataset(
             remedy="check the spelling",
         )
     name = os.fspath(source)
-    return _load_folder(path, name, progress=progress) if path.is_dir() else _load_file(path, name)
+    return _load_folder(path, name, progress=progress) if os.path.isdir(path) else _load_file(path, name)
 
 
 def _load_file(path: Path, name: str) -> Dataset:
     ending = path.name.lower()
-    if path.stat().st_size == 0:
-        raise DataError(path, found="an empty file", expected=FORMS)
+    check_input(path, FORMS, MOST_BYTES, DataError)
     if ending.endswith((".csv", ".csv.gz")):
         images, labels, sha256 = read_csv(path)
         train, test = hold_out(images, labels, str(path))
@@ -89,16 +89,16 @@ def _load_file(path: Path, name: str) -> Dataset:
         return read_collection(EMNIST_DIGITS, find_in_zip(EMNIST_DIGITS, path), name=name, check=False)
     if "idx1-ubyte" in ending or "idx3-ubyte" in ending:
         raise DataError(path, found="one idx file", expected="the folder that has all four", remedy="give the folder")
-    raise DataError(path, found="a file of no known form", expected=FORMS)
+    raise DataError(path, found="a file of no known form", expected=FORMS, remedy="name another file or a folder")
 
 
 def _load_folder(folder: Path, name: str, *, progress: bool) -> Dataset:
     try:
         empty = not any(folder.iterdir())
     except OSError as error:
-        raise DataError(folder, found=(error.strerror or str(error)).lower(), expected="a folder") from error
+        raise unreadable(folder, error, "a folder", DataError) from error
     if empty:
-        raise DataError(folder, found="an empty folder", expected=FORMS)
+        raise DataError(folder, found="an empty folder", expected=FORMS, remedy="name another folder")
     for collection in (MNIST, EMNIST_DIGITS):
         if has_member(collection, folder):  # any one of the four tells the form; a missing one is then an error
             return read_collection(collection, find_members(collection, folder), name=name, check=False)

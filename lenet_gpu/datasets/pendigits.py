@@ -28,11 +28,14 @@ from lenet_gpu.datasets.unipen import Digits, read_unipen
 from lenet_gpu.errors import DataError, InputError
 from lenet_gpu.ink.preprocess import drawings_to_mnist
 from lenet_gpu.ink.raster import Drawings
+from lenet_gpu.input_files import open_input, unreadable
 from lenet_gpu.paper import CLASSES
 from lenet_gpu.storage.npz import NpzError, read_arrays
 
 NAME = "pendigits"
-MOST_BYTES = 64 << 20  # of one file, unpacked; the real ones have 2.6 and 1.2 million
+MOST_BYTES = 16 << 20  # of one file, unpacked; the real ones have 2.6 and 1.2 million
+MOST_DIGITS = 50_000  # of one file; the real ones have 7,494 and 3,498
+MOST_COORDINATE = 1e6  # the tablet's are below 1,000
 AGAIN = "the file is damaged or another one: fetch it again"
 
 
@@ -173,24 +176,25 @@ def read_npz(path: Path) -> tuple[Digits, str]:
         points, strokes, digits, labels = (arrays[name] for name in ("points", "stroke", "digit", "label"))
         writers = arrays.get("writer", np.zeros(0, dtype=np.int64))
     except KeyError as error:
-        raise DataError(
-            path, found=f"no array {error.args[0]}", expected="points, stroke, digit and label"
-        ) from error
+        found, expected = f"no array {error.args[0]}", "points, stroke, digit and label"
+        raise DataError(path, found=found, expected=expected, remedy=AGAIN) from error
     except (NpzError, MemoryError) as error:
         raise DataError(path, found=f"a damaged file ({error})", expected="an .npz file", remedy=AGAIN) from error
     sound = (
         points.ndim == 2
         and points.shape[1] == 2
         and points.dtype.kind in "fiu"
-        and np.isfinite(points).all()
+        and (abs(points) <= MOST_COORDINATE).all()
         and _are_offsets(strokes, len(points))
         and _are_offsets(digits, len(strokes) - 1)
+        and len(digits) - 1 <= MOST_DIGITS
         and labels.shape == (len(digits) - 1,)
         and all(array.dtype.kind in "iu" for array in (labels, writers))
         and writers.shape in ((0,), labels.shape)
     )
     if not sound or not (labels.min() >= 0 and labels.max() <= 255):
-        raise DataError(path, found="arrays that do not fit each other", expected="points, stroke, digit and label")
+        found, expected = "arrays that do not fit each other", "points, stroke, digit and label"
+        raise DataError(path, found=found, expected=expected, remedy=AGAIN)
     drawings = Drawings(points.astype(np.float64), strokes.astype(np.int64), digits.astype(np.int64))
     check_labels(labels, thing=str(path), error=DataError)
     return Digits(drawings, labels.astype(np.uint8), writers.astype(np.int64)), hashlib.sha256(content).hexdigest()
@@ -203,7 +207,7 @@ def _are_offsets(array: np.ndarray, end: int) -> bool:
         and len(array) > 1
         and int(array[0]) == 0
         and int(array[-1]) == end
-        and bool((np.diff(array.astype(np.int64)) > 0).all())
+        and bool((array[1:] > array[:-1]).all())
     )
 
 
@@ -237,12 +241,12 @@ def _read_folder(published: Published, folder: Path) -> Dataset:
 
 
 def _read(path: Path) -> bytes:
+    expected = "a file of pendigits"
     try:
-        if path.stat().st_size > MOST_BYTES:
-            raise DataError(path, found=f"{path.stat().st_size:,} bytes", expected=f"at most {MOST_BYTES:,}")
-        return path.read_bytes()
+        with open_input(path, expected, MOST_BYTES, DataError) as file:
+            return file.read(MOST_BYTES)
     except OSError as error:
-        raise DataError(path, found=(error.strerror or str(error)).lower(), expected="a readable file") from error
+        raise unreadable(path, error, expected, DataError) from error
 
 
 def _read_files(published: Published, content: Callable[[str], tuple[bytes, str]]) -> Dataset:

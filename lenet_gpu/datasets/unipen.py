@@ -16,7 +16,8 @@ import numpy as np
 from lenet_gpu.errors import DataError
 from lenet_gpu.ink.raster import Drawings
 
-SEGMENT = re.compile(r'\.SEGMENT\s+DIGIT\s+(\d+)(?:-(\d+))?\s+\S+\s+"([0-9])"')
+SEGMENT = re.compile(r'\.SEGMENT\s+DIGIT\s+(\d{1,9})(?:-(\d{1,9}))?\s+\S+\s+"([0-9])"', re.ASCII)
+POINT = re.compile(r"(-?\d{1,6}(?:\.\d{1,9})?)\s+(-?\d{1,6}(?:\.\d{1,9})?)", re.ASCII)
 HEADER = (".INCLUDE", ".LEXICON", ".HIERARCHY", ".VERSION", ".COORD", ".DT")
 FORM = "UNIPEN digits as pendigits has them"
 
@@ -68,12 +69,10 @@ def read_unipen(text: str, name: str) -> Digits:
     for line in map(str.strip, text.splitlines()):
         number += 1
         if down and line[:1] not in (".", ""):
-            try:
-                x, y = map(float, line.split())
-            except ValueError:
-                demand(False, "two numbers")
-            demand(abs(x) < 1e6 and abs(y) < 1e6, "coordinates")
-            points.append((x, -y))
+            point = POINT.fullmatch(line)
+            demand(point is not None, "two numbers")
+            assert point is not None
+            points.append((float(point[1]), -float(point[2])))
         elif line == ".PEN_DOWN":
             demand(not down and bool(labels), "the pen lifted, and a .SEGMENT DIGIT before")
             down = True
@@ -92,7 +91,7 @@ def read_unipen(text: str, name: str) -> Digits:
             labels.append(int(match[3]))
         elif line.startswith(".COMMENT") and labels and len(writers) < len(labels):
             fields = line.split()[1:]
-            if len(fields) == 3 and fields[0] == str(labels[-1]) and fields[1].isdecimal():
+            if len(fields) == 3 and fields[0] == str(labels[-1]) and fields[1].isdecimal() and len(fields[1]) < 10:
                 demand(len(writers) == len(labels) - 1, "a .COMMENT with the writer of every digit, or of none")
                 writers.append(int(fields[1]))
         else:

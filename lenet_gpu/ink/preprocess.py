@@ -36,6 +36,12 @@ DEFAULT_PEN = Pen()
 
 STROKES = "a list of strokes, each (n, 2): x right, y down"
 
+MOST_POINTS = 100_000
+"""Points of the strokes of a drawing; a pen gives some 200 a second."""
+
+MOST_COORDINATE = 1e100
+"""Greatest magnitude of a coordinate, far from where squares leave the range of floating-point numbers."""
+
 MAX_PIXELS = 100_000_000
 """Larger pictures are refused rather than let loose on the memory."""
 
@@ -127,11 +133,13 @@ def check_strokes(strokes: Any) -> list[np.ndarray]:
         The strokes that have a point, as (n, 2) float64.
 
     Raises:
-        InputError: Something else, or a coordinate that is not a finite number.
+        InputError: Something else, more than `MOST_POINTS`, or a coordinate that is not a finite number or is beyond
+            `MOST_COORDINATE`.
     """
     if isinstance(strokes, (str, bytes, dict)) or not hasattr(strokes, "__len__"):
         raise InputError("strokes", found=type(strokes).__name__, expected=STROKES)
     checked = []
+    count = 0
     for k, stroke in enumerate(strokes):
         try:
             points = np.asarray(stroke)
@@ -145,6 +153,17 @@ def check_strokes(strokes: Any) -> list[np.ndarray]:
             raise InputError(f"stroke {k}", found=f"shape {points.shape}", expected=STROKES)
         if not np.isfinite(points).all():
             raise InputError(f"stroke {k}", found="a coordinate that is not finite", expected=STROKES)
+        if not (abs(points) <= MOST_COORDINATE).all():
+            found = f"a coordinate beyond {MOST_COORDINATE:g}"
+            raise InputError(f"stroke {k}", found=found, expected="a drawing", remedy="scale the drawing down")
+        count += len(points)
+        if count > MOST_POINTS:
+            raise InputError(
+                "strokes",
+                found=f"more than {MOST_POINTS:,} points",
+                expected="at most that",
+                remedy="draw with fewer points, or read a part at a time",
+            )
         checked.append(points.astype(np.float64))
     return checked
 

@@ -59,7 +59,9 @@ def lay_out(strokes: Sequence[np.ndarray]) -> Row:
     sizes = boxes[:, 2:] - boxes[:, :2]
     # Bars and dots say nothing about how tall digits are; of the others the middle one is no outlier.
     tall = sizes[:, 1] >= 0.6 * sizes[:, 1].max()
-    height = max(float(np.median(sizes[tall, 1])), 0.55 * float(sizes[:, 0].max()), 1e-300)
+    height = max(float(np.median(sizes[tall, 1])), 0.55 * float(sizes[:, 0].max()))
+    if height <= 1e-12 * np.abs(boxes).max():  # dots alone: less is what rounding leaves of their coordinates
+        height = float(np.ptp(boxes, axis=0).max()) or 1.0
     order = np.argsort(boxes[:, 0] + boxes[:, 2], kind="stable")
     samples = np.stack([_resampled(strokes[k]) for k in order])
     origin = boxes[:, :2].min(axis=0)

@@ -149,7 +149,7 @@ def _of_type(kind: type, name: str, value: Any) -> Any:
     if not isinstance(value, kind) or isinstance(value, bool):
         raise TypeError(f"{type(value).__name__} as {name}")
     if name in OF_TEXTS:
-        inside: list[Any] = list(value.values()) if isinstance(value, dict) else list(value)
+        inside: Any = value.values() if isinstance(value, dict) else value
         if not all(isinstance(text, str) for text in inside):
             raise TypeError(f"something else than texts in {name}")
     return value

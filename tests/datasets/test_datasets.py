@@ -262,7 +262,7 @@ BAD_IMAGES = {
         header(0x803, 5_000_000, 28, 28),
         "a truncated file of 16 bytes, expected 3,920,000,016 bytes",
     ),
-    "5e6 images, gzip": (gzip.compress(header(0x803, 5_000_000, 28, 28)), "bytes of gzip can hold"),
+    "5e6 images, gzip": (gzip.compress(header(0x803, 5_000_000, 28, 28)), "at most 67,108,864 bytes, for the length"),
     "gzip cut": (gzip.compress(idx(GOOD))[:-9], "found damaged gzip data"),
     "gzip checksum": (gzip.compress(idx(GOOD))[:-8] + bytes(8), "found damaged gzip data (CRC check failed"),
     "gzip then text": (gzip.compress(idx(GOOD)) + b"text", "found damaged gzip data (Not a gzipped file"),
@@ -318,7 +318,7 @@ def test_a_folder_with_only_some_of_the_idx_files_names_the_missing_one(tmp_path
 
 
 def test_an_idx_file_that_cannot_be_read_is_named(tmp_path):
-    with pytest.raises(DataError, match="found is a directory, expected an idx file of images"):
+    with pytest.raises(DataError, match="found a folder, expected an idx file of images"):
         read_idx(tmp_path, "images")
     with pytest.raises(DataError, match="found no such file or directory"):
         read_idx(tmp_path / "none", "images")

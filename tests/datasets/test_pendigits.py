@@ -164,7 +164,7 @@ def test_writers_may_be_unknown(rng):
         ('.SEGMENT DIGIT 2 ? "1"', '.SEGMENT DIGIT 3 ? "1"', "from 2 on"),
         ('? "4"', '? "x"', "SEGMENT"),
         (" 3  4\n", " 3 4 5\n", "two numbers"),
-        (" 3  4\n", " 3 nan\n", "coordinates"),
+        (" 3  4\n", " 3 nan\n", "two numbers"),
         (" 3  4\n", "", "a point"),
         (".DT 100\n", ".WHAT\n", "WHAT"),
         (".COMMENT 4 12 1\n", "", "of none"),
