@@ -80,7 +80,7 @@ def _points(line: Any) -> np.ndarray:
         raise ValueError(f"stroke of shape {values.shape}, {values.dtype}")
     if isinstance(line, list) and not all(type(v) in (int, float) for point in line for v in point):
         raise ValueError("stroke with other things than numbers")  # NumPy takes true for 1
-    if not (abs(values) <= MAX_COORDINATE).all():
+    if not (abs(values.astype(np.float64)) <= MAX_COORDINATE).all():
         raise ValueError(f"a coordinate beyond {MAX_COORDINATE:g}, or not finite")
     return values.astype(np.float32)
 

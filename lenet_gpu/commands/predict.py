@@ -12,7 +12,7 @@ from lenet_gpu.commands.options import add_command
 if TYPE_CHECKING:
     from lenet_gpu.recognition.answers import Number, Prediction
 
-MOST_BYTES = 10_000_000  # of a file of strokes: 100,000 points with every digit that a number can have
+MOST_BYTES = 20_000_000  # of a file of strokes: 200,000 points with every digit that a number can have
 
 EXAMPLES = """\
   lenet-gpu predict mnist photo.jpg               the shipped model reads a picture of one digit

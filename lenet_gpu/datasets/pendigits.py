@@ -184,7 +184,7 @@ def read_npz(path: Path) -> tuple[Digits, str]:
         points.ndim == 2
         and points.shape[1] == 2
         and points.dtype.kind in "fiu"
-        and (abs(points) <= MOST_COORDINATE).all()
+        and (abs(points.astype(np.float64)) <= MOST_COORDINATE).all()
         and _are_offsets(strokes, len(points))
         and _are_offsets(digits, len(strokes) - 1)
         and len(digits) - 1 <= MOST_DIGITS

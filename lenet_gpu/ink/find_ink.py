@@ -13,6 +13,9 @@ NOISE = 0.12
 EVEN = 0.6
 """Share of the frame of exactly the background's level, from which the ground counts as even."""
 
+AT_ONCE = 1 << 24
+"""Pixels whose light is computed at a time."""
+
 
 def find_ink(grey: np.ndarray) -> np.ndarray:
     """Compute the share of ink in each pixel, 0..1: polarity found, background and noise removed.
@@ -83,7 +86,13 @@ def _light(grey: np.ndarray) -> np.ndarray:
     square = np.zeros((3, 3))
     for (i, j), factor in zip(terms, factors, strict=True):
         square[i, j] = factor
-    return (rows @ square @ columns.T).astype(np.float32)
+    if grey.size <= AT_ONCE:
+        return (rows @ square @ columns.T).astype(np.float32)
+    light = np.empty(grey.shape, dtype=np.float32)
+    step = max(AT_ONCE // width, 1)
+    for start in range(0, height, step):  # float64 for all of a large picture would be most of the memory it takes
+        light[start : start + step] = rows[start : start + step] @ square @ columns.T
+    return light
 
 
 def _powers(at: np.ndarray, size: int) -> np.ndarray:

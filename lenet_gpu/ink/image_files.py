@@ -12,7 +12,6 @@ import ctypes
 import logging
 import os
 import re
-import stat
 import threading
 import warnings
 from collections.abc import Iterator
@@ -23,6 +22,7 @@ import numpy as np
 from lenet_gpu.errors import InputError
 from lenet_gpu.ink.grayscale import to_gray
 from lenet_gpu.ink.preprocess import MAX_PIXELS
+from lenet_gpu.input_files import kind_of, unreadable
 
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
@@ -71,7 +71,7 @@ def read_gray(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> 
     """
     try:
         found = os.stat(path)
-        kind = _kind(found.st_mode)
+        kind = kind_of(found.st_mode)
         if kind is not None:
             raise InputError(path, found=kind, expected=EXPECTED, remedy="name an image file")
         if found.st_size == 0:
@@ -85,11 +85,8 @@ def read_gray(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> 
             )
         with open(path, "rb") as file:
             return decode_gray(file, path, max_pixels=max_pixels)
-    except FileNotFoundError:
-        raise InputError(path, found="no such file", expected=EXPECTED, remedy="check the path") from None
     except (OSError, ValueError) as error:  # ValueError: a path with a zero byte in it
-        reason = (getattr(error, "strerror", None) or str(error)).lower()
-        raise InputError(path, found=reason, expected="a file that can be read", remedy="check the path") from None
+        raise unreadable(path, error, EXPECTED) from None
 
 
 def decode_gray(file: IO[bytes], name: object, *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -148,18 +145,6 @@ def _open(file: IO[bytes]) -> ImageFile:
         Image.init()
         file.seek(0)
         return Image.open(file, formats=[known for known in FORMATS if known in Image.OPEN])
-
-
-def _kind(mode: int) -> str | None:
-    """Name what is no ordinary file; None if it is one. Opening a pipe could wait for ever."""
-    kinds = {
-        stat.S_IFDIR: "a folder",
-        stat.S_IFIFO: "a named pipe",
-        stat.S_IFCHR: "a device",
-        stat.S_IFBLK: "a device",
-        stat.S_IFSOCK: "a socket",
-    }
-    return None if stat.S_ISREG(mode) else kinds.get(stat.S_IFMT(mode), "no ordinary file")
 
 
 def _what_it_is(start: bytes) -> tuple[str, str]:

@@ -36,14 +36,14 @@ DEFAULT_PEN = Pen()
 
 STROKES = "a list of strokes, each (n, 2): x right, y down"
 
-MOST_POINTS = 100_000
+MOST_POINTS = 200_000
 """Points of the strokes of a drawing; a pen gives some 200 a second."""
 
 MOST_COORDINATE = 1e100
 """Greatest magnitude of a coordinate, far from where squares leave the range of floating-point numbers."""
 
-MAX_PIXELS = 100_000_000
-"""Larger pictures are refused rather than let loose on the memory."""
+MAX_PIXELS = 60_000_000
+"""Larger pictures are refused: to read one of this size takes under a GiB of memory."""
 
 
 def image_to_mnist(image: Any) -> np.ndarray:
@@ -153,6 +153,7 @@ def check_strokes(strokes: Any) -> list[np.ndarray]:
             raise InputError(f"stroke {k}", found=f"shape {points.shape}", expected=STROKES)
         if not np.isfinite(points).all():
             raise InputError(f"stroke {k}", found="a coordinate that is not finite", expected=STROKES)
+        points = points.astype(np.float64)
         if not (abs(points) <= MOST_COORDINATE).all():
             found = f"a coordinate beyond {MOST_COORDINATE:g}"
             raise InputError(f"stroke {k}", found=found, expected="a drawing", remedy="scale the drawing down")
@@ -164,7 +165,7 @@ def check_strokes(strokes: Any) -> list[np.ndarray]:
                 expected="at most that",
                 remedy="draw with fewer points, or read a part at a time",
             )
-        checked.append(points.astype(np.float64))
+        checked.append(points)
     return checked
 
 

@@ -26,6 +26,9 @@ BATCH = 8
 MOST_STROKES = 1_000
 """Strokes of one number; a longer row is no handwriting of one number, and would take seconds to read."""
 
+MOST_POINTS = 100_000
+"""Points of its strokes, every one of which is drawn up to ten times: once for each run that its stroke is in."""
+
 
 class Recognizer:
     """Reads digits with a trained model, on the CPU.
@@ -116,19 +119,20 @@ class Recognizer:
             The digits from left to right; `text` puts them together.
 
         Raises:
-            InputError: Not strokes, more than `MOST_STROKES` of them, or a coordinate that is not a finite number.
+            InputError: Not strokes, more than `MOST_STROKES` of them or `MOST_POINTS` points, or a coordinate that is
+                not a finite number.
         """
         checked = check_strokes(strokes)
         if not checked:
             return Number(())
         kept = [k for k, stroke in enumerate(strokes) if np.size(stroke)]  # those without a point keep their number
-        if len(checked) > MOST_STROKES:
-            raise InputError(
-                "strokes of a number",
-                found=f"{len(checked):,}",
-                expected=f"at most {MOST_STROKES:,}",
-                remedy="read fewer digits at a time",
-            )
+        for found, most, what in (
+            (len(checked), MOST_STROKES, "strokes"),
+            (sum(map(len, checked)), MOST_POINTS, "points"),
+        ):
+            if found > most:
+                expected, remedy = f"at most {most:,}", "read fewer digits at a time"
+                raise InputError(f"{what} of a number", found=f"{found:,}", expected=expected, remedy=remedy)
         batches: list[tuple[np.ndarray, np.ndarray, np.ndarray | None]] = []
 
         def read(candidates: list[list[np.ndarray]]) -> np.ndarray:

@@ -168,7 +168,7 @@ def test_pieces_cover_long_lines():
         (None, "NoneType"),
         ([None], "pairs"),
         ([np.zeros((2, 2), complex)], "pairs"),
-        ([[[-1.7e308, 0.0], [1.7e308, 0.0]]], "differ"),
+        ([[[-1.7e308, 0.0], [1.7e308, 0.0]]], r"beyond 1e\+100"),
     ],
 )
 def test_unusable_strokes_are_refused_in_one_line(strokes, words):
