@@ -49,7 +49,7 @@ def probe_isolated() -> ProbeResult:
     if getattr(sys, "frozen", False) or not sys.executable:
         return cached_probe()  # The executable is the app here: starting it would not start Python.
     # -P: the child must not look for `json` in the current folder, where a file of the user's may have that name.
-    command = [sys.executable, "-P", "-c", _CHILD, json.dumps(sys.path)]
+    command = [sys.executable, "-P", "-c", _CHILD, json.dumps([str(entry) for entry in sys.path])]
     limit = stage_timeout() * 3
     try:
         ended = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, timeout=limit)

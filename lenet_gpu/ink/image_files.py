@@ -27,8 +27,8 @@ from lenet_gpu.input_files import kind_of, unreadable
 if TYPE_CHECKING:
     from PIL.ImageFile import ImageFile
 
-MAX_BYTES = 4 * MAX_PIXELS
-"""Length of a file beyond which it is not even opened: four bytes for each pixel there may be."""
+MAX_BYTES = 4 * MAX_PIXELS + (1 << 20)
+"""Length of a file beyond which it is not even opened: four bytes for each pixel there may be, and a header."""
 
 FORMATS = (
     *("PNG", "JPEG", "TIFF", "WEBP", "BMP", "GIF", "PPM", "AVIF", "JPEG2000", "ICO", "ICNS", "DIB"),

@@ -305,6 +305,10 @@ CHOICES = {
 """Fields that name something."""
 
 
+MOST = 1_000_000_000
+"""Greatest number of epochs, images a step and the like."""
+
+
 def validated(recipe: Recipe) -> Recipe:
     """Return the recipe itself, once its values are known to make sense.
 
@@ -313,8 +317,8 @@ def validated(recipe: Recipe) -> Recipe:
     """
     for name in ("epochs", "batch_size", "decay_every", "copies", "samples"):
         value = getattr(recipe, name)
-        if not isinstance(value, int) or value < 1:
-            raise InputError(name.replace("_", " "), found=repr(value), expected="a whole number from 1")
+        if not isinstance(value, int) or not 1 <= value <= MOST:
+            raise InputError(name.replace("_", " "), found=repr(value), expected=f"a whole number from 1 to {MOST:,}")
     for name in ("learning_rate", "decay", "mu", "temperature"):
         value = getattr(recipe, name)
         if not isinstance(value, float | int) or not 0 < value < float("inf"):

@@ -651,7 +651,7 @@ def test_a_picture_of_another_size_is_brought_to_mnists_form(tmp_path, mnist):
         (lambda bad: bad.write_bytes(png_that_claims(20_000, 20_000)), "bad.png: found "),
         (
             lambda bad: bad.write_bytes(png_that_claims(12_000, 12_000)),
-            "found too many pixels, expected at most 100,000,000",
+            "found too many pixels, expected at most 60,000,000",
         ),
     ],
 )

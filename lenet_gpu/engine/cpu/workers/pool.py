@@ -81,7 +81,7 @@ class WorkerPool:
     def _start(self, workers: int) -> None:
         """Start the processes."""
         descriptors = {name: file.fd for name, file in self.files.items()}
-        arguments = [sys.executable, "-P", "-c", _START, json.dumps(sys.path)]
+        arguments = [sys.executable, "-P", "-c", _START, json.dumps([str(entry) for entry in sys.path])]
         for rank in range(workers):
             self.processes.append(
                 subprocess.Popen(
