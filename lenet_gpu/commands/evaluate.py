@@ -78,7 +78,16 @@ def run(options: argparse.Namespace) -> int:
     split = getattr(data, options.split)
     each = []
     for path in paths:
-        with make_engine(Network.load(path, backend)) as engine:
+        network = Network.load(path, backend)
+        labels = network.class_labels or tuple(range(network.classes))
+        if labels[: data.classes] != data.class_labels:
+            raise InputError(
+                path,
+                found=f"a network of the classes {', '.join(map(str, labels[:6]))}",
+                expected=f"those of {data.name}: {', '.join(map(str, data.class_labels[:6]))}",
+                remedy="name the data that it is for with --dataset",
+            )
+        with make_engine(network) as engine:
             each += [engine.outputs(view) for view in (views(split.images) if options.tta else [split.images])]
     outputs = combined_outputs(each)
     evaluation = evaluate_outputs(outputs, split.labels)

@@ -82,8 +82,9 @@ def _start(options: argparse.Namespace) -> int:
     from lenet_gpu.backend.backend import select_backend
     from lenet_gpu.datasets import load_dataset
     from lenet_gpu.nn.lenet5 import LeNet5
+    from lenet_gpu.training.checkpoint import plain_name
     from lenet_gpu.training.run_folder import new_run
-    from lenet_gpu.training.trainer import Trainer, plain_name
+    from lenet_gpu.training.trainer import Trainer
 
     recipe = get_recipe(DEFAULT if options.recipe is None else options.recipe).with_changes(
         epochs=options.epochs, batch_size=options.batch_size, learning_rate=options.learning_rate
@@ -132,8 +133,9 @@ def _resume(options: argparse.Namespace) -> int:
 
 def _train(trainer: Trainer, data: Any, folder: Path) -> int:
     from lenet_gpu.report.plots import Curves
-    from lenet_gpu.training.callbacks import ProgressBar, RunFolder
+    from lenet_gpu.training.callbacks import RunFolder
     from lenet_gpu.training.checkpoint import RUN_FILES
+    from lenet_gpu.training.progress import ProgressBar
 
     files, bar = RunFolder(folder), ProgressBar()
     # An epoch is shown as done when it is safe on the disk; the picture comes last.

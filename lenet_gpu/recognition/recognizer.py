@@ -10,15 +10,15 @@ import numpy as np
 
 from lenet_gpu.engine.cpu.plan import CpuPlan
 from lenet_gpu.engine.cpu.threads import ThreadPlans
-from lenet_gpu.errors import InputError
+from lenet_gpu.errors import InputError, ModelFileError
 from lenet_gpu.ink.preprocess import check_strokes, drawings_to_mnist, flatten, image_to_mnist, strokes_to_mnist
 from lenet_gpu.ink.segmentation import is_bar, split
 from lenet_gpu.nn.extras import TEMPERATURE
 from lenet_gpu.nn.lenet5 import LeNet5
-from lenet_gpu.paper import IMAGE_SIZE
+from lenet_gpu.paper import CLASSES, IMAGE_SIZE
 from lenet_gpu.recognition.answers import Number, NumberDigit, Prediction
 from lenet_gpu.recognition.rejection import GRAIN, Rejection, decide, grain
-from lenet_gpu.storage.shipped_models import default_model
+from lenet_gpu.storage.shipped_models import default_model, model_path
 
 BATCH = 8
 """Pictures computed at once when a number has several."""
@@ -46,6 +46,14 @@ class Recognizer:
         if model is None:
             model = default_model()
         self.network = network = LeNet5.load(model, "cpu")
+        if network.classes != CLASSES or network.class_labels:
+            raise ModelFileError(
+                model_path(model),
+                found=f"a network of {network.classes} classes"
+                + (f" called {', '.join(map(str, network.class_labels[:4]))} ..." if network.class_labels else ""),
+                expected="one that reads the ten digits",
+                remedy="read with LeNet5.load(path).predict, or name another model",
+            )
         self._rejection = Rejection.from_arrays(network.extras)
         self._sharpness = np.float32(1.0 / network.extras.get(TEMPERATURE, np.ones(1))[0])
         # In this process and for a few images at a time: worker processes would only cost time here.

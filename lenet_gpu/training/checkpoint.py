@@ -153,3 +153,16 @@ def _of_type(kind: type, name: str, value: Any) -> Any:
         if not all(isinstance(text, str) for text in inside):
             raise TypeError(f"something else than texts in {name}")
     return value
+
+
+def plain_name(dataset: str) -> str:
+    """Name a data set without the folders of a path: where somebody keeps data is nobody's business but theirs.
+
+    Args:
+        dataset: Name of a data set, or a path as it was given.
+
+    Returns:
+        The name, or the last part of the path.
+    """
+    is_path = dataset in (os.curdir, os.pardir) or any(sep in dataset for sep in (os.sep, os.altsep) if sep)
+    return Path(os.path.abspath(os.path.expanduser(dataset))).name or "data" if is_path else dataset

@@ -16,7 +16,7 @@ from lenet_gpu.training.checkpoint import CHECKPOINT_FILE, RUN_FILES
 
 LOCK_FILE = ".training.lock"
 RUNS = Path("runs")
-"""Where runs go whose folder is not named."""
+"""The folder of runs that are not given one."""
 
 
 @contextlib.contextmanager

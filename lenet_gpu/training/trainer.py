@@ -8,7 +8,6 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,17 +17,19 @@ from lenet_gpu._version import __version__
 from lenet_gpu.datasets import Dataset
 from lenet_gpu.datasets.load import KNOWN
 from lenet_gpu.engine.base import Engine
+from lenet_gpu.engine.cover import first_difference
 from lenet_gpu.engine.select import make_engine
 from lenet_gpu.errors import DataError, InputError, ModelFileError, TrainingError
 from lenet_gpu.nn.extras import TEMPERATURE
+from lenet_gpu.nn.losses import LOSSES
 from lenet_gpu.nn.metrics import evaluate_outputs
 from lenet_gpu.nn.network import Network
 from lenet_gpu.nn.optim import Optimizer
-from lenet_gpu.paper import CLASSES
-from lenet_gpu.recognition.rejection import FEATURES, Rejection
-from lenet_gpu.training.callbacks import Callback, EachEpoch, ProgressBar
-from lenet_gpu.training.checkpoint import Checkpoint
+from lenet_gpu.recognition.rejection import FEATURES, UNITS, Rejection
+from lenet_gpu.training.checkpoint import Checkpoint, plain_name
+from lenet_gpu.training.compatibility import check_data, check_loss, check_recipe
 from lenet_gpu.training.epochs import Patterns
+from lenet_gpu.training.progress import AnyCallback, callbacks_of
 from lenet_gpu.training.recipes import DEFAULT, Recipe, get_recipe
 
 if TYPE_CHECKING:
@@ -41,9 +42,6 @@ LOGGER = logging.getLogger("lenet_gpu")
 
 Schedule = Callable[[int, int], Any]
 """Learning rates: from the number of an epoch, counted from 1, and its steps to one rate, or one for each step."""
-
-AnyCallback = Callback | Callable[[dict[str, Any]], object]
-"""A callback, or a function of an epoch's log entry."""
 
 
 @dataclass(frozen=True)
@@ -110,10 +108,15 @@ class Trainer:
             epochs=epochs, batch_size=batch_size, learning_rate=learning_rate
         )
         self.seed = model.seed if seed is None else seed
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int) or not 0 <= self.seed <= seeds.MAX_SEED:
+        if (
+            isinstance(self.seed, bool)
+            or not isinstance(self.seed, int | np.integer)
+            or not 0 <= self.seed <= seeds.MAX_SEED
+        ):
             raise InputError("seed", found=repr(seed), expected=f"0 to {seeds.MAX_SEED}")
         if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int) or threads < 1):
             raise InputError("threads", found=repr(threads), expected="a whole number from 1, or None")
+        self.seed = int(self.seed)
         self.engine_name, self.threads = engine, threads
         self.callbacks = callbacks_of(callbacks, progress)
         self.history: list[dict[str, Any]] = []
@@ -124,13 +127,14 @@ class Trainer:
         self._data_paths: list[str] = []
         self.engine: Engine | None = None
         self._stopping = False
-        _check_fit(model, self.recipe)
+        check_recipe(model, self.recipe)
         model.adopt(
             initialisation=self.recipe.initialisation,
             background=self.recipe.background,
             ink=self.recipe.ink,
             loss=self.recipe.loss,
         )
+        check_loss(model)
         if optimizer is not None and not isinstance(optimizer, Optimizer):
             raise InputError("optimizer", found=repr(optimizer), expected="an object of lenet_gpu.nn.Optimizer")
         if schedule is not None and not callable(schedule):
@@ -158,6 +162,7 @@ class Trainer:
         schedule: Schedule | None = None,
         layers: Sequence[type[Layer]] = (),
         loss: Loss | Callable[..., Any] | None = None,
+        network: type[Network] = Network,
         progress: bool = True,
         download: bool = True,
     ) -> Trainer:
@@ -177,6 +182,7 @@ class Trainer:
             schedule: The learning rates, where the run had its own.
             layers: Classes of your own layers that the network has.
             loss: The loss, where the run had one of its own.
+            network: The class of the network, where it is one of your own.
             progress: As for the constructor.
             download: As for the constructor.
 
@@ -198,7 +204,15 @@ class Trainer:
                     expected=f"that {key}",
                     remedy=f"give it: Trainer.resume(path, {key}=...)",
                 )
-        model = Network.from_architecture(checkpoint.architecture, backend, path, layers=layers, loss=loss)
+        stored = checkpoint.architecture.get("loss", "cross_entropy")
+        if stored not in LOSSES and loss is None:
+            raise ModelFileError(
+                path,
+                found=f"a run with a loss of its own, {stored}",
+                expected="that loss",
+                remedy="give it: Trainer.resume(path, loss=...)",
+            )
+        model = network.from_architecture(checkpoint.architecture, backend, path, layers=layers, loss=loss)
         if model.parameters.shape != checkpoint.parameters.shape:
             raise ModelFileError(
                 path,
@@ -356,13 +370,7 @@ class Trainer:
             known = model.class_labels or model.classes
             held = 0.0 if validation is None else validation
             data = Dataset.from_arrays(data, labels, validation=held, classes=known, seed=self.seed)
-        if data.classes > model.classes:
-            raise InputError(
-                f"data set {data.name}",
-                found=f"{data.classes} classes",
-                expected=f"at most the {model.classes} of the network",
-                remedy=f"make the network for {data.classes} classes",
-            )
+        check_data(model, self.recipe, data)
         if data.class_labels != tuple(range(data.classes)):
             model.class_labels = data.class_labels
         return data
@@ -382,6 +390,7 @@ class Trainer:
         # A run that diverges overflows before its loss is NaN; it ends in our one line, not in NumPy's warnings.
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             self._swap_average()  # between epochs the model is its running average, where one is kept
+            self._check_unchanged(engine)
             self.optimizer.before_epoch(self.model, patterns.images, patterns.labels, self.seed, epoch)
             self.model.begin_epoch(self.seed, epoch)
             try:
@@ -411,6 +420,17 @@ class Trainer:
             "engine": engine.name,
             "workers": engine.workers,
         }
+
+    def _check_unchanged(self, engine: Engine) -> None:
+        """Refuse a network that a callback has changed, so that the engine no longer knows it."""
+        difference = None if engine.name == "layered" else first_difference(self.model)
+        if difference is not None:
+            raise InputError(
+                "network",
+                found=f"a change between two epochs ({difference})",
+                expected=f"the network that the engine {engine.name} began with",
+                remedy="change it before fit, or train with engine='layered'",
+            )
 
     def _rates(self, epoch: int, steps: int) -> np.ndarray:
         """Ask the schedule for an epoch's learning rates, (steps,) float64."""
@@ -446,7 +466,7 @@ class Trainer:
         """Add what the Recognizer wants to know besides the parameters."""
         self.model.extras = {TEMPERATURE: np.array([self.recipe.temperature], dtype=np.float32)}
         knows_itself = "nondigits" in self.recipe.sources  # a network that has learnt them says so itself
-        if not knows_itself and any(layer.name == FEATURES for layer in self.model.layers):
+        if not knows_itself and self.model.shapes.get(f"{FEATURES}.bias") == (UNITS,):
             rejection = Rejection.fit(self.model, data.train.images, data.train.labels)
             self.model.extras |= rejection.arrays()
 
@@ -483,57 +503,7 @@ class Trainer:
             getattr(callback, hook)(*arguments)
 
 
-def callbacks_of(callbacks: Sequence[AnyCallback], progress: bool) -> list[Callback]:
-    """Make callbacks of functions, and add a progress bar where one is wanted and there is none.
-
-    Raises:
-        InputError: Something that is neither.
-    """
-    made: list[Callback] = []
-    for callback in callbacks:
-        if isinstance(callback, type) or not (isinstance(callback, Callback) or callable(callback)):
-            expected = "a Callback object, or a function of an epoch's log entry"
-            raise InputError("callbacks", found=repr(callback), expected=expected)
-        made.append(callback if isinstance(callback, Callback) else EachEpoch(callback))
-    if progress and not any(isinstance(callback, ProgressBar) for callback in made):
-        made.insert(0, ProgressBar())
-    return made
-
-
-def plain_name(dataset: str) -> str:
-    """Name a data set without the folders of a path: where somebody keeps data is nobody's business but theirs.
-
-    Args:
-        dataset: Name of a data set, or a path as it was given.
-
-    Returns:
-        The name, or the last part of the path.
-    """
-    is_path = dataset in (os.curdir, os.pardir) or any(sep in dataset for sep in (os.sep, os.altsep) if sep)
-    return Path(os.path.abspath(os.path.expanduser(dataset))).name or "data" if is_path else dataset
-
-
 def name_of(value: object) -> str:
     """Name a function, or the class of an object, with its module."""
     named = value if hasattr(value, "__qualname__") else type(value)
     return f"{named.__module__}.{named.__qualname__}"
-
-
-def _check_fit(model: Network, recipe: Recipe) -> None:
-    """Refuse a recipe that is for another network."""
-    penalties = model.sign < 0  # the paper's output layer, of which the smallest wins
-    if penalties != (recipe.variant == "paper"):
-        found, expected = ("penalties", "logits") if penalties else ("logits", "penalties")
-        raise InputError(
-            f"recipe {recipe.name}",
-            found=f"a network {getattr(model, 'variant', type(model).__name__)}, which returns {found}",
-            expected=f"a network {recipe.variant}, which returns {expected}",
-            remedy=f"make it with LeNet5(variant={recipe.variant!r}), or take another recipe",
-        )
-    if recipe.sources and model.classes != CLASSES:
-        raise InputError(
-            f"recipe {recipe.name}",
-            found=f"a network for {model.classes} classes",
-            expected=f"one for the ten digits, which the recipe adds ({', '.join(recipe.sources)})",
-            remedy="take another recipe",
-        )

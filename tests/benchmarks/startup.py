@@ -59,13 +59,13 @@ print(json.dumps(marks))
 OUR_JOB = """
 import json, sys, time
 from lenet_gpu import __main__
-from lenet_gpu.training import callbacks
+from lenet_gpu.training import progress
 first = []
-shown = callbacks.ProgressBar.on_progress
+shown = progress.ProgressBar.on_progress
 def on_progress(self, epoch, done, total, losses):
     if not first: first.append((time.monotonic(), len(losses)))
     shown(self, epoch, done, total, losses)
-callbacks.ProgressBar.on_progress = on_progress
+progress.ProgressBar.on_progress = on_progress
 status = __main__.main()
 print(json.dumps({"first_step": first[0][0], "steps_by_then": first[0][1]}))
 sys.exit(status)
