@@ -138,6 +138,7 @@ def _train(trainer: Trainer, data: Any, folder: Path) -> int:
     from lenet_gpu.training.progress import ProgressBar
 
     files, bar = RunFolder(folder), ProgressBar()
+    files.epochs_written = trainer.epochs_done  # of a resumed run, also if it is interrupted before it begins
     # An epoch is shown as done when it is safe on the disk; the picture comes last.
     trainer.callbacks = [files, bar, Curves(folder)]
     try:

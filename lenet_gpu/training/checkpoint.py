@@ -146,7 +146,8 @@ class Checkpoint:
 
 def _of_type(kind: type, name: str, value: Any) -> Any:
     """Return a value of a file, once its type is known to be right."""
-    if not isinstance(value, kind) or isinstance(value, bool):
+    is_right: bool = isinstance(value, kind) and not isinstance(value, bool)
+    if not is_right:
         raise TypeError(f"{type(value).__name__} as {name}")
     if name in OF_TEXTS:
         inside: Any = value.values() if isinstance(value, dict) else value

@@ -160,3 +160,72 @@ def test_results_are_readable_by_others(saved):
     umask = os.umask(0)
     os.umask(umask)
     assert saved.stat().st_mode & 0o777 == 0o666 & ~umask
+
+
+def keeping_the_digest(path, **changes):
+    """Replace arrays as damage would: every entry with a good CRC, the digest as it was."""
+    with np.load(path) as file:
+        arrays = {name: file[name] for name in file.files}
+    with open(path, "wb") as file:
+        np.savez(file, **{**arrays, **changes})
+
+
+def test_contents_that_do_not_match_their_digest_are_refused(saved):
+    with np.load(saved) as file:
+        bias, meta = file["f6.bias"].copy(), file["meta"].tobytes()
+    bias[3] += 1e-3
+    for changes in (
+        {"f6.bias": bias},
+        {"meta": np.frombuffer(meta.replace(b'"test_accuracy": 0.5', b'"test_accuracy": 0.9'), np.uint8)},
+        {"calibration.temperature": np.ones(1, np.float32)},
+    ):
+        LeNet5(seed=7).save(saved)
+        model = LeNet5.load(saved)
+        model.record = {"recipe": "classic", "test_accuracy": 0.5}
+        model.save(saved)
+        keeping_the_digest(saved, **changes)
+        with pytest.raises(ModelFileError, match="do not match their SHA-256") as caught:
+            LeNet5.load(saved)
+        assert "\n" not in str(caught.value)
+
+
+def test_a_checkpoint_has_a_digest_too(tmp_path):
+    model_file.write(tmp_path / "checkpoint.npz", "checkpoint", {"seed": 1}, {"parameters": np.zeros(3, np.float32)})
+    keeping_the_digest(tmp_path / "checkpoint.npz", parameters=np.ones(3, np.float32))
+    with pytest.raises(ModelFileError, match="do not match their SHA-256"):
+        Checkpoint.load(tmp_path)
+
+
+def test_a_file_of_an_earlier_version_has_no_digest_and_loads(saved):
+    rewrite(saved)
+    with np.load(saved) as file:
+        assert b"sha256" not in file["meta"].tobytes()
+    np.testing.assert_array_equal(LeNet5.load(saved).parameters, LeNet5(seed=7).parameters)
+
+
+def test_a_record_of_another_type_is_named(saved):
+    change_meta(saved, record=["classic"])
+    with pytest.raises(ModelFileError, match="a record of type list"):
+        LeNet5.load(saved)
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir], ids=["pipe", "folder"])
+def test_what_is_no_file_is_refused_at_once(make, tmp_path):
+    make(tmp_path / "checkpoint.npz")
+    with pytest.raises(ModelFileError, match="unreadable contents"):
+        Checkpoint.load(tmp_path / "checkpoint.npz" if make is os.mkfifo else tmp_path)
+
+
+def test_an_empty_name_is_no_folder(tmp_path, monkeypatch, saved):
+    monkeypatch.chdir(saved.parent)  # which holds a model.npz
+    with pytest.raises(ModelFileError, match="empty name"):
+        LeNet5.load("")
+
+
+def test_a_small_file_that_unpacks_to_gigabytes_is_refused(saved):
+    with zipfile.ZipFile(saved, "a", zipfile.ZIP_DEFLATED) as archive, archive.open("extra.npy", "w") as entry:
+        for _ in range(300):
+            entry.write(bytes(1 << 20))
+    assert saved.stat().st_size < 1_000_000
+    with pytest.raises(ModelFileError, match=r"entry extra\.npy claims 314572800 bytes"):
+        LeNet5.load(saved)

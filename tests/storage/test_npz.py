@@ -1,6 +1,7 @@
 """Whatever is in an .npz file, reading it gives plain arrays or one error."""
 
 import io
+import warnings
 import zipfile
 
 import numpy as np
@@ -29,6 +30,17 @@ def packed(entries=None, **arrays):
     return stream.getvalue()
 
 
+def twice(*names):
+    """Zip members with the same name, or with names that NumPy takes for the same."""
+    array, stream = io.BytesIO(), io.BytesIO()
+    np.save(array, np.zeros(3))
+    with warnings.catch_warnings(), zipfile.ZipFile(stream, "w") as archive:
+        warnings.simplefilter("ignore")  # zipfile would rather not write such a file
+        for name in names:
+            archive.writestr(name, array.getvalue())
+    return stream.getvalue()
+
+
 GOOD = packed(**ARRAYS)
 
 
@@ -48,6 +60,9 @@ def test_arrays_come_back():
         (packed(points=np.array([{}, []], dtype=object)), "pickle"),
         (packed(points=np.zeros(2000)), "entry points.npy claims 16,128 bytes"),
         (np.lib.format.magic(1, 0) + b"\0" * 100, "not a zip"),
+        (twice("points.npy", "points.npy"), "two entries named points"),
+        (twice("points.npy", "points"), "two entries named points"),
+        (packed(**{name: np.zeros(200) for name in "abcdefgh"}), "claims"),
     ],
 )
 def test_everything_else_is_one_error(content, words):
