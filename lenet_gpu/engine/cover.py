@@ -84,7 +84,7 @@ def first_difference(network: Network, *, training: bool = True) -> str | None:
     if not training:
         return None
     fitting = VARIANTS[variant].losses
-    if network.loss not in fitting or network.criterion is not LOSSES[network.loss]:
+    if network.loss not in fitting or network.criterion != LOSSES[network.loss]:
         return f"the loss is {network.loss}, not {' or '.join(fitting)}"
     if network.frozen:
         return f"{network.frozen[0]} is frozen"

@@ -70,8 +70,9 @@ def output_file(path: str | os.PathLike[str]) -> Path:
         InputError: A device, a named pipe, a folder or a write-protected file has that name, or it has no folder.
     """
     remedy = "name another file"
-    target = Path(os.path.realpath(path))
+    target = Path(path)
     try:
+        target = Path(os.path.realpath(path))
         mode = os.stat(path).st_mode
     except FileNotFoundError:
         if target.parent.is_dir():
