@@ -2,9 +2,9 @@
 
     python tests/campaigns/kills.py 200 [SEED]
 
-Each trial begins a training and kills it at one of twelve kinds of moments by one of four signals; the next start (what
-the program itself proposes: `--resume`, or the same command again) is killed as well in every second trial. Then the
-run is finished and compared with the run that nobody disturbed.
+Each trial begins a training and kills it at one of twelve kinds of moments by one of four signals; the next start
+(what the program itself proposes: `--resume`, or the same command again) is killed as well in every second trial.
+Then the run is finished and compared with the run that nobody disturbed.
 """
 
 import json

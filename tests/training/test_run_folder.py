@@ -1,4 +1,4 @@
-"""Folders of runs in processes of their own: one training at a time, nothing overwritten, no dead end, no lost record."""
+"""Folders of runs: one training at a time, nothing overwritten, no dead end, no lost record."""
 
 import json
 import os

@@ -3,11 +3,15 @@
 import numpy as np
 import pytest
 
-from lenet_gpu import seeds
-from lenet_gpu.datasets import Split
+from lenet_gpu import LeNet5, Trainer, seeds
+from lenet_gpu.datasets import Dataset, Split
+from lenet_gpu.errors import DataError
 from lenet_gpu.handwriting import ROTATED
 from lenet_gpu.paper import NOT_A_DIGIT
 from lenet_gpu.training import sources
+from lenet_gpu.training.callbacks import RunFolder
+from lenet_gpu.training.checkpoint import Checkpoint
+from lenet_gpu.training.recipes import RECIPES
 
 
 @pytest.fixture
@@ -60,3 +64,29 @@ def test_noise_fills_the_box_or_the_field():
     assert 10 < margins.sum() < 50
     assert images[:, 6:22, 6:22].any(axis=(1, 2)).all()
     assert len(np.unique(images[margins])) > 100
+
+
+def write_pendigits(folder, shift):
+    """A small pendigits in our compact form: a digit is one slanted stroke."""
+    count = 60
+    ends = np.array([[0.0, 0.0], [10.0, 30.0]])
+    points = np.concatenate([ends + [0.0, i + shift] * np.array([[0], [1]]) for i in range(count)])
+    numbers = {"stroke": 2 * np.arange(count + 1), "digit": np.arange(count + 1)}
+    folder.mkdir(parents=True, exist_ok=True)
+    np.savez(folder / "pendigits-train.npz", points=points, label=np.arange(count) % 10, **numbers)
+
+
+def test_a_run_resumes_with_the_same_sources_alone(tmp_path, split, mnist, monkeypatch):
+    monkeypatch.setenv("LENET_GPU_CACHE", str(tmp_path / "cache"))
+    monkeypatch.chdir(tmp_path)
+    write_pendigits(tmp_path / "data/pendigits", 0)
+    data = Dataset("digits", split, split, {"all": "0" * 64})
+    recipe = RECIPES["classic"].with_changes(sources=("pendigits",), epochs=1)
+    Trainer(LeNet5(), recipe, callbacks=[RunFolder(tmp_path)], download=False).fit(data)
+    (key,) = Checkpoint.load(tmp_path).source_digests
+    assert key == "pendigits/pendigits-train.npz"
+    assert LeNet5.load(tmp_path / "model.npz").record["source_digests"] == Checkpoint.load(tmp_path).source_digests
+    Trainer.resume(tmp_path, epochs=2, download=False).fit(data)
+    write_pendigits(tmp_path / "data/pendigits", 1)
+    with pytest.raises(DataError, match="pendigits"):
+        Trainer.resume(tmp_path, epochs=2, download=False).fit(data)
