@@ -49,4 +49,5 @@ def test_another_process_answers_alike(kind, mnist):
     original, images = MAKERS[kind](), mnist.test.images[:1]
     sent = pickle.dumps((original, images))
     ended = subprocess.run([sys.executable, "-c", CHILD], input=sent, capture_output=True, timeout=120, check=True)
-    np.testing.assert_array_equal(np.reshape(pickle.loads(ended.stdout), (1, -1)), answers(original, images))
+    found = np.reshape(pickle.loads(ended.stdout), (1, -1))
+    np.testing.assert_allclose(found, answers(original, images), rtol=1e-5)  # BLAS may round otherwise there

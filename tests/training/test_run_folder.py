@@ -130,7 +130,8 @@ def test_resume_tries_to_write_before_it_trains(reason, folder, tmp_path):
         (folder / "log.jsonl").unlink()
         os.mkfifo(folder / "log.jsonl")
     done = subprocess.run(
-        [sys.executable, "-m", "lenet_gpu", "train", "--resume", folder, "--epochs", "9"], cwd=tmp_path,
+        [sys.executable, "-m", "lenet_gpu", "train", "--backend", "cpu", "--resume", folder, "--epochs", "9"],
+        cwd=tmp_path,
         preexec_fn=limit_files if reason == "no room" else None, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert_one_line(done, "File too large" if reason == "no room" else "a named pipe")
@@ -141,7 +142,7 @@ def test_a_picture_that_cannot_be_drawn_costs_no_result(train, lenet_gpu_command
     (folder / "curves.png").unlink()
     (folder / "curves.png").mkdir()
     for backend in ("module://nowhere", "agg"):  # the second fails at the folder of that name
-        done = train("--resume", folder, MPLBACKEND=backend)
+        done = train("--backend", "cpu", "--resume", folder, MPLBACKEND=backend)
         assert done.returncode == 0, done.stderr
         assert done.stderr.startswith("lenet-gpu: no picture: ")
         assert done.stderr.count("\n") == 1
