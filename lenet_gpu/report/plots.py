@@ -27,7 +27,7 @@ BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#666666"
 LOGGER = logging.getLogger("lenet_gpu")
 
 SOFTWARE = "lenet-gpu"
-"""The mark of origin in our pictures, by which `is_ours` knows them."""
+"""Name of their origin in the pictures, by which `is_ours` knows them."""
 
 MISREAD_SHOWN = 60
 """Misread digits in the picture; their number in all stands in its title."""

@@ -16,7 +16,7 @@ from lenet_gpu.training.checkpoint import CHECKPOINT_FILE, RUN_FILES
 
 LOCK_FILE = ".training.lock"
 RUNS = Path("runs")
-"""The folder of runs that are not given one."""
+"""The folder of runs whose own folder is not named."""
 
 
 @contextlib.contextmanager

@@ -141,14 +141,14 @@ def test_resume_tries_to_write_before_it_trains(reason, folder, tmp_path):
 def test_a_picture_that_cannot_be_drawn_costs_no_result(train, lenet_gpu_command, folder, finished, small, tmp_path):
     (folder / "curves.png").unlink()
     (folder / "curves.png").mkdir()
-    for backend in ("module://nowhere", "agg"):  # the second fails at the folder of that name
+    for backend in ("nowhere", "agg"):  # the second fails at the folder of that name
         done = train("--backend", "cpu", "--resume", folder, MPLBACKEND=backend)
         assert done.returncode == 0, done.stderr
         assert done.stderr.startswith("lenet-gpu: no picture: ")
         assert done.stderr.count("\n") == 1
         assert same_model(folder, finished)
     arguments = ("evaluate", folder, "--dataset", small)
-    done = lenet_gpu_command(*arguments, "--json", cwd=tmp_path, MPLBACKEND="module://nowhere")
+    done = lenet_gpu_command(*arguments, "--json", cwd=tmp_path, MPLBACKEND="nowhere")
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["picture"] is None
     assert "MPLBACKEND" in done.stderr
