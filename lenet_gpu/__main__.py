@@ -66,12 +66,7 @@ def main() -> int:
     except KeyboardInterrupt:  # a second one, while the first was being dealt with
         interrupts.say(interrupts.LINE)
         return 1
-    except (
-        ImportError,
-        MemoryError,
-        OSError,
-        SystemError,
-    ) as error:  # while modules were loaded; `run` has dealt with its own
+    except (ImportError, MemoryError, OSError, SystemError) as error:  # modules could not be loaded
         found = exhausted(error)
         if found is None:
             raise

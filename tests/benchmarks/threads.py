@@ -1,17 +1,10 @@
-"""Answers a second of one Recognizer and one network in 1, 2 and 8 threads.
-
-    python tests/benchmarks/threads.py [SECONDS]
+"""Answers a second of 1, 2 and 8 threads: OPENBLAS_NUM_THREADS=1 python tests/benchmarks/threads.py [SECONDS].
 
 Two threads on two cores shall give at least 1.2 times the answers of one, eight no fewer than one. The numbers of
 threads take turns in several rounds; the best round of each counts, since whatever else runs only takes away.
 """
 
 from __future__ import annotations
-
-import os
-
-for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
-    os.environ.setdefault(name, "1")
 
 import sys
 import threading

@@ -1,4 +1,4 @@
-"""Ctrl-C and its kin at any moment: one line, status 1, nobody left; the campaign of that name goes on longer."""
+"""Ctrl-C and its kin at any moment: one line, status 1, nobody left. campaigns/interrupted_starts.py goes on."""
 
 import signal
 import time
