@@ -18,7 +18,7 @@ NAMES = ("stdin", "stdout", "stderr")
 """The streams, by descriptor."""
 
 LEFT = (errno.EPIPE, errno.ESHUTDOWN)
-"""Errors of a pipe whose reader has left: nothing to complain about."""
+"""Error numbers where the reader of a pipe has left: nothing to complain about."""
 
 
 class Guard:
