@@ -55,6 +55,10 @@ def exhausted(error: BaseException | str) -> tuple[str, str] | None:
     return None
 
 
+LONGEST = 600
+"""Characters of what was found that are told: a damaged file may be anything."""
+
+
 class LenetError(Exception):
     """An error with a remedy.
 
@@ -80,7 +84,9 @@ class LenetError(Exception):
         self.expected = expected
         self.remedy = remedy
         facts = ", ".join(
-            f"{word} {text}" for word, text in (("found", found), ("expected", expected)) if text is not None
+            f"{word} {text[:LONGEST]}{' ...' * (len(text) > LONGEST)}"
+            for word, text in (("found", found), ("expected", expected))
+            if text is not None
         )
         line = f"{self.thing}: {facts}" if facts else self.thing
         super().__init__(" ".join(f"{line}; {remedy}".split()) if remedy else " ".join(line.split()))

@@ -105,6 +105,8 @@ def _blocks(
                 expected="at most that, for the length of the packed file",
                 remedy="unpack the file and give that",
             )
+        if number > 2 * MOST_ROWS:
+            raise _bad_row(path, number, "a line more", f"at most {2 * MOST_ROWS:,} lines, empty ones included")
         if len(raw) == LONGEST:
             raise _bad_row(path, number, f"more than {LONGEST:,} bytes", LAYOUT)
         line = raw.decode("utf-8-sig" if number == 1 else "utf-8", "replace").strip()

@@ -10,7 +10,7 @@ from lenet_gpu import array_checks
 from lenet_gpu.errors import InputError
 from lenet_gpu.paper import CLASSES, IMAGE_SIZE
 
-LEAST_CONTRAST = 0.25
+LEAST_CONTRAST = 0.5
 """Least difference between the input values of background and ink; the paper's is 1.275."""
 
 MOST_INPUT = 100.0

@@ -64,9 +64,11 @@ def opened_zip(file: IO[bytes]) -> Iterator[zipfile.ZipFile]:
                 if member.compress_type not in METHODS:
                     raise ZipError(f"{member.filename} has a compression that is not read; only deflate is")
             yield archive
-    except (
+    except ZipError:
+        raise
+    except (  # ValueError: of a negative position
         *(zipfile.BadZipFile, zlib.error, EOFError, struct.error),
-        *(UnicodeError, NotImplementedError, RuntimeError, OverflowError),
+        *(ValueError, NotImplementedError, RuntimeError, OverflowError),
     ) as error:
         raise ZipError(str(error) or type(error).__name__) from error
 
