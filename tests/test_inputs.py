@@ -1,4 +1,4 @@
-"""Whatever is in a file that a user names, it is read or refused in one line, and no more is allocated than stated."""
+"""Whatever is in a file that a user names, it is read or refused in one line, within the bounds that are stated."""
 
 import gzip
 import io
