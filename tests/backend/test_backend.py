@@ -21,7 +21,7 @@ def test_auto_falls_back_in_one_line_and_gpu_refuses(scenario, tmp_path):
     assert (answer["name"], answer["module"], answer["result"]) == ("cpu", "numpy", [24.0, 34.0])
     assert ended.returncode == 2
     fallback, refusal = ended.stderr.splitlines()
-    assert fallback.startswith("lenet-gpu: computing on the CPU (stage ")
+    assert fallback.startswith("computing on the CPU (stage ")
     assert refusal.startswith("backend 'gpu': found stage ")
     for line in fallback, refusal:
         assert f'stage "{scenario.stage}": ' in line
