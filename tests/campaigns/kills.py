@@ -8,6 +8,7 @@ Then the run is finished and compared with the run that nobody disturbed.
 """
 
 import json
+import os
 import random
 import re
 import signal
@@ -16,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -103,8 +105,7 @@ def trial(rng, moments, data, folder, whole, outcome):
     """Kill a training once or twice, finish it, and note what is wrong."""
     first = ("--dataset", str(data), "--out", str(folder), *SETTINGS)
     story = []
-    for moment in moments:
-        name = rng.choice(SIGNALS)
+    for moment, name in moments:
         nth, later = 1 if moment in ONCE else rng.randint(1, EPOCHS), rng.choice(LATER)
         ended = killed(next_start(folder, first), data.parent, moment, name, nth, later)
         story.append(f"{name} {moment} ({nth}, {later}): {ended.returncode}")
@@ -141,16 +142,22 @@ def campaign(count, seed, work, twice=True):
     from moments import MOMENTS
 
     assert set(ONCE) < set(MOMENTS)
-    rng, outcome, kinds = random.Random(seed), Outcome(), list(MOMENTS)
+    outcome, kinds = Outcome(), list(MOMENTS)
     data = write_small_mnist(work / "digits")
     whole = work / "whole"
     train(("--dataset", str(data), "--out", str(whole), *SETTINGS), work)
-    for number in range(count):
-        moments = [kinds[number % len(kinds)]]
+
+    def one(number):
+        rng = random.Random(f"{seed} {number}")
+        # Each kind of moment meets each signal in turn.
+        moments = [(kinds[number % len(kinds)], SIGNALS[(number + number // len(kinds)) % len(SIGNALS)])]
         if twice and number % 2:
-            moments.append(rng.choice(kinds))
+            moments.append((rng.choice(kinds), rng.choice(SIGNALS)))
         trial(rng, moments, data, work / f"run{number}", whole, outcome)
         outcome.trials += 1
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(one, range(count)))
     return outcome
 
 
