@@ -33,6 +33,7 @@ def build_parser() -> argparse.ArgumentParser:
         prog="lenet-gpu",
         description="LeNet-5 (LeCun et al. 1998) from scratch on NumPy and CuPy.",
         epilog="exit status: 0 done, 1 not finished (interrupted, diverged), 2 bad input",
+        allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"lenet-gpu {__version__}")
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lenet_gpu.commands.interrupts import like_ctrl_c
 from lenet_gpu.errors import InputError
 
 
@@ -35,12 +34,7 @@ def add_command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-
-    def run_interruptibly(options: argparse.Namespace) -> int:
-        with like_ctrl_c():
-            return run(options)
-
-    parser.set_defaults(run=run_interruptibly)
+    parser.set_defaults(run=run)
     return parser
 
 

@@ -1,6 +1,8 @@
 """Ctrl-C and its kin at any moment: one line, status 1, nobody left. campaigns/interrupted_starts.py goes on."""
 
 import signal
+import subprocess
+import sys
 import time
 
 import pytest
@@ -39,3 +41,23 @@ def test_what_the_program_has_chosen_for_a_signal_stays():
             assert signal.getsignal(signal.SIGTERM) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGTERM, chosen)
+
+
+def test_nohup_keeps_its_signal(tmp_path):
+    """What ignores SIGHUP goes on ignoring it; what does not ends as by Ctrl-C."""
+    code = (
+        "import os, signal\n"
+        "from lenet_gpu.interrupts import Interrupts\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
+        "with Interrupts():\n"
+        "    os.kill(os.getpid(), signal.SIGHUP)\n"
+        "    print('alive', flush=True)\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGTERM)\n"
+        "    except KeyboardInterrupt:\n"
+        "        print('interrupted', flush=True)\n"
+        "os.kill(os.getpid(), signal.SIGTERM)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["alive", "interrupted"]
+    assert done.returncode == -signal.SIGTERM  # outside, the system's default is back

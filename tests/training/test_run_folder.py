@@ -210,26 +210,6 @@ def test_sources_keep_to_no_download(train, small, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_nohup_keeps_its_signal(tmp_path):
-    """What ignores SIGHUP goes on ignoring it; what does not ends as by Ctrl-C."""
-    code = (
-        "import os, signal\n"
-        "from lenet_gpu.commands.interrupts import like_ctrl_c\n"
-        "signal.signal(signal.SIGHUP, signal.SIG_IGN)\n"
-        "with like_ctrl_c():\n"
-        "    os.kill(os.getpid(), signal.SIGHUP)\n"
-        "    print('alive', flush=True)\n"
-        "    try:\n"
-        "        os.kill(os.getpid(), signal.SIGTERM)\n"
-        "    except KeyboardInterrupt:\n"
-        "        print('interrupted', flush=True)\n"
-        "os.kill(os.getpid(), signal.SIGTERM)\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.stdout.split() == ["alive", "interrupted"]
-    assert done.returncode == -signal.SIGTERM  # outside, the system's default is back
-
-
 def test_another_version_of_the_package_is_said(folder, train):
     with np.load(folder / "checkpoint.npz") as file:
         arrays = {name: file[name] for name in file.files}
