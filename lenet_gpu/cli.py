@@ -101,7 +101,11 @@ def run(arguments: Sequence[str]) -> int:
 def _carry_out(arguments: Sequence[str], interrupts: Interrupts) -> int:
     """Run one command; whatever ends it before its time is one line on standard error."""
     try:
-        options = build_parser().parse_args(arguments)
+        parser = build_parser()
+        options, unknown = parser.parse_known_args(arguments)
+        if unknown:  # what parse_args says names the help of the whole program
+            command = f"{parser.prog} {options.command}"
+            parser.exit(2, f"{command}: error: unrecognized arguments: {' '.join(unknown)}; see {command} --help\n")
         return int(options.run(options))
     except KeyboardInterrupt:
         line, status = LINE, 1

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from lenet_gpu.commands.options import add_command
+from lenet_gpu.commands.options import add_command, path
 from lenet_gpu.errors import InputError
 
 EXAMPLES = """\
@@ -32,7 +32,7 @@ def add_parser(subparsers: Any) -> None:
     model = "model file, folder of a run, or name of a shipped model (default: the one chosen in the app)"
     parser.add_argument("--model", metavar="MODEL", help=model)
     folder = "where settings, samples and what was learned are kept (default: the user's own folder)"
-    parser.add_argument("--folder", type=Path, metavar="DIR", help=folder)
+    parser.add_argument("--folder", type=path, metavar="DIR", help=folder)
 
 
 def run(options: argparse.Namespace) -> int:

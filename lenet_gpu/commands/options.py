@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -111,8 +112,14 @@ def text(given: str) -> str:
 
 
 def path(given: str) -> Path:
-    """Parse a path that must not be empty; Python would take it for the current folder."""
-    return Path(text(given))
+    """Parse a path that is not empty (Python would take it for the current folder) and that can be looked up."""
+    found = Path(text(given))
+    try:
+        found.stat()
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise argparse.ArgumentTypeError(f"found {given!r}: {error.strerror}; give another path") from None
+    return found
 
 
 def whole_number(minimum: int, maximum: int | None = None) -> Callable[[str], int]:

@@ -254,6 +254,9 @@ def test_not_an_image(lenet_gpu_command, run_folder, tmp_path):
         (["plot", "nowhere"], "nowhere"),
         ([], "COMMAND"),
         (["fly"], "fly"),
+        (["train", "--resume", "x" * 300], "name too long"),
+        (["app", "--folder", ""], "--folder"),
+        (["evaluate", "touch", "--thread", "2"], "lenet-gpu evaluate --help"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
