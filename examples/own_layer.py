@@ -22,7 +22,7 @@ class ReLU(Layer):
         return dy * self._on
 
 
-def main(backend: str = "cpu", images: int = 4000, path: str = "own_layer.npz") -> float:
+def main(backend: str = "cpu", images: int = 10000, path: str = "own_layer.npz") -> float:
     """Train on some of MNIST, save, load again; return the test accuracy."""
     layers = [
         Convolution("c1", 1, 8),  # (n, 8, 28, 28)

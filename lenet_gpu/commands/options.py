@@ -90,7 +90,7 @@ def check_picture(picture: Path, *, force: bool) -> None:
             remedy=f"--out {picture.with_suffix('.png') if picture.name else 'NAME.png'}",
         )  # fmt: skip
     file = output_file(picture)
-    if not os.access(file.parent, os.W_OK | os.X_OK):
+    if not os.access(file.parent, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
         raise InputError(
             picture, found="a folder without permission to write", expected="a folder to write to",
             remedy="name another --out",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lenet_gpu.errors import InputError, LenetError
+from lenet_gpu.errors import InputError, LenetError, exhausted
 from lenet_gpu.storage.atomic import write_atomically
 from lenet_gpu.training.callbacks import Callback, TrainingRun
 from lenet_gpu.training.checkpoint import CURVES_FILE
@@ -51,6 +51,8 @@ def _figure(width: float, height: float) -> Figure:
     try:
         from matplotlib.figure import Figure
     except Exception as error:  # missing, damaged, or a backend in MPLBACKEND that this Python does not have
+        if exhausted(error):
+            raise
         backend = os.environ.get("MPLBACKEND")
         raise InputError(
             "matplotlib",
@@ -81,7 +83,9 @@ def draw_if_possible(draw: Callable[[], object], later: str) -> bool:
     except LenetError as error:
         LOGGER.warning("no picture: %s; later: %s", error, later)
     except Exception as error:  # whatever matplotlib fails with, the numbers are safe
-        LOGGER.warning("no picture: %s (%s); later: %s", type(error).__name__, " ".join(str(error).split()), later)
+        lacking = exhausted(error)
+        why = "; ".join(lacking) if lacking else f"{type(error).__name__} ({' '.join(str(error).split())})"
+        LOGGER.warning("no picture: %s; later: %s", why, later)
     else:
         return True
     return False

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
-from lenet_gpu.errors import InputError
+from lenet_gpu.errors import InputError, exhausted
 from lenet_gpu.storage.lock import try_lock
 
 SUFFIX = ".lenet-gpu.part"
@@ -86,7 +86,7 @@ def output_file(path: str | os.PathLike[str]) -> Path:
     for is_kind, kind in KINDS:
         if is_kind(mode):
             raise InputError(path, found=kind, expected="a regular file, or a new name", remedy=remedy)
-    if not os.access(path, os.W_OK):
+    if not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
         raise InputError(path, found="a write-protected file", expected="a file to write", remedy=remedy)
     return target
 
@@ -104,6 +104,7 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], 
     Raises:
         InputError: The folder is missing or not writable, the name is no regular file's, or the disk is full;
             nothing is left behind.
+        OSError: The process has no memory or file descriptors left; likewise.
     """
     target = output_file(path)
     temporary = None
@@ -122,6 +123,8 @@ def write_atomically(path: str | os.PathLike[str], write: Callable[[IO[bytes]], 
         if sys.platform == "win32":
             _rename(Path(temporary), target)
     except OSError as error:
+        if exhausted(error):
+            raise
         raise InputError(
             path,
             found=f"{error.strerror or error}",

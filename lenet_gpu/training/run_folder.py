@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from lenet_gpu.errors import InputError
+from lenet_gpu.errors import InputError, exhausted
 from lenet_gpu.storage.atomic import SUFFIX, output_file, remove_leftovers
 from lenet_gpu.storage.lock import exclusive
 from lenet_gpu.training.checkpoint import CHECKPOINT_FILE, RUN_FILES
@@ -128,6 +128,8 @@ def _claimed(folder: Path, option: str) -> Iterator[None]:
         try:
             stack.enter_context(exclusive(folder / LOCK_FILE, refuse))
         except OSError as error:
+            if exhausted(error):
+                raise
             raise _not_writable(folder, option, error) from error
         remove_leftovers(folder)
         for name in RUN_FILES[:-1]:  # the curves are no reason to refuse: without them the run is whole
@@ -152,6 +154,8 @@ def try_to_write(folder: Path, room: int, option: str = "--resume") -> None:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
+        if exhausted(error):
+            raise
         raise _not_writable(folder, option, error) from error
 
 

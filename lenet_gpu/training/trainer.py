@@ -480,8 +480,7 @@ class Trainer:
             "dataset": self.dataset,
             "digests": self.digests,
             **({"source_digests": self.source_digests} if self.source_digests else {}),
-            "engine": last["engine"],
-            "workers": last["workers"],
+            **{key: last[key] for key in ("engine", "workers") if key in last},
             **{key: value for key, value in last.items() if key.endswith("_accuracy")},
             **({"own": self.own} if self.own else {}),
         }

@@ -138,7 +138,7 @@ def report(staged, bare_python, tmp_path_factory):
     lines = [line for line in ended.stdout.splitlines() if line.startswith("REPORT ")]
     assert lines, ended.stdout[-2000:] + ended.stderr[-6000:]
     assert ended.returncode == 0, ended.stderr[-3000:]
-    assert sorted(path.name for path in (place / "user").iterdir()) >= ["samples.jsonl", "settings.json"]
+    assert {path.name for path in (place / "user").iterdir()} >= {"samples.jsonl", "settings.json"}
     return json.loads(lines[0][len("REPORT ") :])
 
 

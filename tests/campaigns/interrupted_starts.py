@@ -41,14 +41,19 @@ def processes_of(group):
     return found
 
 
+def _heed_signals():
+    """Undo what nohup, and a shell's `&`, have their commands ignore."""
+    for number in (signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, signal.SIG_DFL)
+
+
 def interrupted_start(folder, delay, number=signal.SIGINT):
     """Interrupt one training after `delay` seconds; returns its status, what it said, and whoever is left."""
     process = subprocess.Popen(
         [sys.executable, "-c", STARTED, "train", "--backend", "cpu", "--no-download", "--threads", "2",
          "--epochs", "1000", "--out", str(folder)],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
-        # Under nohup, and behind a shell's `&`, the signal would be ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+        preexec_fn=_heed_signals,
     )  # fmt: skip
     try:
         assert process.stdout.readline() == "started\n"

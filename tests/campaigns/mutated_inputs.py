@@ -38,6 +38,7 @@ from lenet_gpu.datasets.pendigits import read_npz
 from lenet_gpu.datasets.unipen import read_unipen
 from lenet_gpu.errors import LenetError
 from lenet_gpu.ink.image_files import read_gray
+from lenet_gpu.storage import model_file
 from lenet_gpu.training.checkpoint import Checkpoint
 
 MOST_MEMORY = 1 << 30
@@ -59,6 +60,14 @@ def _images(n, seed=0):
     return images
 
 
+def _take_off_digest(path: Path) -> None:
+    """Make a checkpoint one of an earlier version: mutants of one with a digest never get further than that."""
+    facts, arrays = model_file.read(path, "checkpoint")
+    del facts["sha256"]
+    with open(path, "wb") as file:
+        np.savez(file, meta=np.frombuffer(json.dumps(facts).encode(), np.uint8), **arrays)
+
+
 def valid_files(folder: Path) -> dict[str, Path]:
     """Write one valid file of every kind."""
     from PIL import Image
@@ -69,8 +78,10 @@ def valid_files(folder: Path) -> dict[str, Path]:
     Checkpoint(
         parameters=trainer.model.host_parameters(), state=trainer.optimizer.state,
         architecture=trainer.model.architecture, recipe=trainer.recipe, seed=1, dataset="mnist",
-        digests={"a": "0" * 64}, engine="layered", workers=1, history=[{"epoch": 1, "loss": 0.5}], own={},
+        digests={"a": "0" * 64}, engine="layered", workers=1, own={},
+        history=[{"epoch": 1, "loss": 0.5, "engine": "layered", "workers": 1}],
     ).save(files["checkpoint"])  # fmt: skip
+    _take_off_digest(files["checkpoint"])
     images, labels = _images(70), np.arange(70, dtype=np.uint8) % 10
     files["idx images"].write_bytes(_idx(images, 0x803))
     files["idx labels gz"].write_bytes(gzip.compress(_idx(labels, 0x801), mtime=0))

@@ -39,6 +39,9 @@ def check(ended):
     """It worked, or one line says why not."""
     lines = [line for line in ended.stderr.splitlines() if not line.startswith("Matplotlib ")]
     assert ended.returncode in (0, 1, 2), ended.stderr
+    if ended.returncode == 0 and lines:  # the numbers are there; only for the picture it was not enough
+        assert lines[0].startswith("lenet-gpu: no picture: ")
+        assert "ulimit" in lines.pop(0)
     assert len(lines) == (ended.returncode != 0), ended.stderr
     assert "Traceback" not in ended.stderr
     assert "defect" not in ended.stderr

@@ -60,8 +60,8 @@ def test_arrays_come_back():
         (packed(points=np.array([{}, []], dtype=object)), "pickle"),
         (packed(points=np.zeros(2000)), "entry points.npy claims 16,128 bytes"),
         (np.lib.format.magic(1, 0) + b"\0" * 100, "not a zip"),
-        (twice("points.npy", "points.npy"), "two entries named points"),
-        (twice("points.npy", "points"), "two entries named points"),
+        (twice("points.npy", "points.npy"), "two members called points.npy"),
+        (twice("points.npy", "points"), "two entries called points"),
         (packed(**{name: np.zeros(200) for name in "abcdefgh"}), "claims"),
     ],
 )

@@ -251,4 +251,4 @@ def test_a_loss_that_does_not_fit_the_network_is_refused():
     net = LeNet5("paper")
     net.loss = "cross_entropy"
     with pytest.raises(InputError, match="the loss is cross_entropy, not rbf or map"):
-        CpuEngine(net)
+        CpuEngine(net, SDLM())
