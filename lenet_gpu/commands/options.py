@@ -82,7 +82,7 @@ def check_picture(picture: Path, *, force: bool) -> None:
     import os
 
     from lenet_gpu.report.plots import is_ours
-    from lenet_gpu.storage.atomic import output_file
+    from lenet_gpu.storage.atomic import may, output_file
 
     if picture.suffix.lower() != ".png":
         raise InputError(
@@ -90,7 +90,7 @@ def check_picture(picture: Path, *, force: bool) -> None:
             remedy=f"--out {picture.with_suffix('.png') if picture.name else 'NAME.png'}",
         )  # fmt: skip
     file = output_file(picture)
-    if not os.access(file.parent, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
+    if not may(os.W_OK | os.X_OK, file.parent):
         raise InputError(
             picture, found="a folder without permission to write", expected="a folder to write to",
             remedy="name another --out",

@@ -57,6 +57,11 @@ def _rename(partial: Path, target: Path) -> None:
             os.close(folder)
 
 
+def may(mode: int, path: str | os.PathLike[str]) -> bool:
+    """Tell if this process may do to a file what `mode` says (os.W_OK ...), with the rights that it has now."""
+    return os.access(path, mode, effective_ids=os.access in os.supports_effective_ids)
+
+
 def output_file(path: str | os.PathLike[str]) -> Path:
     """Find the regular file that a name stands for, or would stand for, before anything is written to it.
 
@@ -86,7 +91,7 @@ def output_file(path: str | os.PathLike[str]) -> Path:
     for is_kind, kind in KINDS:
         if is_kind(mode):
             raise InputError(path, found=kind, expected="a regular file, or a new name", remedy=remedy)
-    if not os.access(path, os.W_OK, effective_ids=os.access in os.supports_effective_ids):
+    if not may(os.W_OK, path):
         raise InputError(path, found="a write-protected file", expected="a file to write", remedy=remedy)
     return target
 
