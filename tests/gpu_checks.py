@@ -52,7 +52,7 @@ def gradients(engine, order, distortions=None):
         schedule = Schedule(len(order), len(order), distortions is not None)
         if distortions is not None:
             engine._prepared(schedule)  # uploads the elastic fields
-        buffers = EpochBuffers(engine._xp, schedule, engine._kernels.sizes.partials)
+        buffers = EpochBuffers(engine._xp, schedule, engine._kernels.sizes)
         found = engine._xp.zeros(network.parameters.size, dtype="float32")
         buffers.start(order, np.array([-1.0]), distortions)
         train_images, update = engine.arguments(buffers)

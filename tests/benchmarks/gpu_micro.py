@@ -93,17 +93,17 @@ def kernel_times(xp, stream, batches=(1, 32, 128, 1024, 4096)):
     kernels, found, times = Kernels(xp), {}, 50
     parameters = xp.full(kernels.sizes.parameters, 0.01, dtype="float32")
     for batch_size in batches:
-        buffers = EpochBuffers(xp, Schedule(batch_size, batch_size), kernels.sizes.partials)
+        buffers = EpochBuffers(xp, Schedule(batch_size, batch_size), kernels.sizes)
         buffers.start(np.arange(batch_size), np.zeros(1))
         images, labels = xp.zeros((batch_size, 28, 28), dtype="uint8"), xp.zeros(batch_size, dtype="uint8")
         pixel = np.float32(-0.1), np.float32(0.005)
         loss, not_distorted = np.int32(0), (np.int32(0), buffers.dummy, buffers.dummy)
         arguments = (
             parameters, images, labels, buffers.order, loss, *pixel, *not_distorted, buffers.counter,
-            buffers.partials,
+            buffers.groups, buffers.records,
         )  # fmt: skip
         update = (
-            parameters, *plain_rule(buffers), buffers.partials, buffers.learning_rates, buffers.shares,
+            parameters, *plain_rule(buffers), buffers.groups, buffers.records, buffers.learning_rates, buffers.shares,
             buffers.counter, buffers.losses, buffers.correct,
         )  # fmt: skip
 

@@ -71,7 +71,8 @@ class Steps:
     rates: np.ndarray | None = None
     velocity: np.ndarray = field(init=False)
     average: np.ndarray = field(init=False)
-    partials: np.ndarray = field(init=False)
+    groups: np.ndarray = field(init=False)
+    records: np.ndarray = field(init=False)
     losses: np.ndarray = field(init=False)
     correct: np.ndarray = field(init=False)
     counter: np.ndarray = field(init=False)
@@ -80,7 +81,8 @@ class Steps:
         steps = len(self.learning_rates)
         self.shares = np.zeros(steps, np.float32) if self.shares is None else self.shares
         self.velocity, self.average = np.zeros_like(self.parameters), self.parameters.copy()
-        self.partials = np.full((self.batch_size, self.sizes.partials), np.nan, np.float32)
+        self.groups = np.full((self.batch_size, self.sizes.group), np.nan, np.float32)
+        self.records = np.full((self.batch_size, self.sizes.record), np.nan, np.float32)
         self.losses = np.full(steps, np.nan, np.float32)
         self.correct = np.full(steps, -1, np.int32)
         self.counter = np.array([0, 0, len(self.order), self.batch_size], np.int32)
@@ -109,7 +111,8 @@ class Steps:
             DUMMY if self.distortions is None else self.distortions,
             DUMMY if self.distortions is None else np.ascontiguousarray(elastic_fields()),
             self.counter,
-            self.partials,
+            self.groups,
+            self.records,
         )
         grid = (self.grids[0] or self.batch_size,)
         self.kernel(TRAIN_IMAGES)(grid, (THREADS,), arguments, shared_mem=self.shared)
@@ -123,7 +126,7 @@ class Steps:
             number, rates = 2, self.rates
         rule = (np.int32(number), *state, *numbers, rates)
         steps = self.learning_rates, self.shares, self.counter, self.losses, self.correct
-        arguments = (target, *rule, self.partials, *steps)
+        arguments = (target, *rule, self.groups, self.records, *steps)
         grid = (self.grids[1] or update_blocks(target.size),)
         self.kernel(UPDATE)(grid, (UPDATE_THREADS,), arguments)
 

@@ -17,7 +17,7 @@ from lenet_gpu.augment import distort
 from lenet_gpu.augment.augmentation import STANDARD
 from lenet_gpu.backend.backend import NumpyBackend
 from lenet_gpu.engine.cuda.device import Kernels, device_errors
-from lenet_gpu.engine.cuda.source import HEADS
+from lenet_gpu.engine.cuda.source import OUTPUTS
 from lenet_gpu.engine.select import make_engine
 from lenet_gpu.errors import TrainingError
 from lenet_gpu.nn.lenet5 import LeNet5
@@ -151,7 +151,7 @@ def test_hidden_devices_end_the_command_with_status_2(gpu):
 def test_compiled_kernels_stay_below_their_ceilings(gpu):
     """What the driver says of the kernels that it has loaded."""
     networks = [
-        *(Kernels(gpu.xp, variant) for variant in HEADS),
+        *(Kernels(gpu.xp, variant) for variant in OUTPUTS),
         *(Kernels(gpu.xp, "modern", n) for n in (2, 26, 64)),
     ]
     for kernel in (kernel for k in networks for kernel in (k.train_images, k.update, k.infer)):

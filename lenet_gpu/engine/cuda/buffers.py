@@ -13,6 +13,7 @@ from lenet_gpu.nn.optim import Nesterov
 from lenet_gpu.nn.sdlm import SDLM
 
 if TYPE_CHECKING:
+    from lenet_gpu.engine.cuda.source import Sizes
     from lenet_gpu.nn.optim import Optimizer
 
 Array = Any
@@ -82,7 +83,7 @@ class EpochBuffers:
     Args:
         xp: The array module.
         schedule: The epoch to make room for.
-        partials: Floats of an image's partial gradients (`source.Sizes`).
+        sizes: What the kernels and the host agree on.
 
     Attributes:
         schedule: That epoch; another one of the same shape can use the buffers too.
@@ -94,11 +95,12 @@ class EpochBuffers:
         losses: (steps,) float32, mean loss of each step.
         correct: (steps,) int32, right answers of each step, before its update.
         counter: (4,) int32, see StepCounter in lenet5.cuh.
-        partials: (batch, partials) float32, what each image of a batch contributes to the gradient.
+        groups: (groups, 1716) float32, what each group of images contributes to the gradient of C1 to S4.
+        records: (batch, record) float32, what each image contributes to the gradient of the other layers.
         dummy: (1,) float32, the argument for an array that the kernel does not read.
     """
 
-    def __init__(self, xp: Any, schedule: Schedule, partials: int) -> None:
+    def __init__(self, xp: Any, schedule: Schedule, sizes: Sizes) -> None:
         self.schedule = schedule
         self.order: Array = xp.zeros(schedule.images, dtype="int32")
         distorted = schedule.images if schedule.distorted else 0
@@ -109,7 +111,9 @@ class EpochBuffers:
         self.losses: Array = xp.zeros(schedule.steps, dtype="float32")
         self.correct: Array = xp.zeros(schedule.steps, dtype="int32")
         self.counter: Array = xp.zeros(4, dtype="int32")
-        self.partials: Array = xp.zeros((min(schedule.batch_size, schedule.images), partials), dtype="float32")
+        batch = min(schedule.batch_size, schedule.images)
+        self.groups: Array = xp.zeros((batch, sizes.group), dtype="float32")
+        self.records: Array = xp.zeros((batch, sizes.record), dtype="float32")
 
     def start(
         self,

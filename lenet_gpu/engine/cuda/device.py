@@ -51,7 +51,7 @@ class Kernels:
 
     Args:
         xp: The module cupy.
-        variant: The network, one of `source.HEADS`.
+        variant: The network, one of `source.OUTPUTS`.
         classes: Number of its classes.
 
     Attributes:

@@ -221,12 +221,14 @@ class CudaEngine(Engine):
             buffers.distortions if buffers.schedule.distorted else buffers.dummy,
             self._fields if buffers.schedule.distorted else buffers.dummy,
             buffers.counter,
-            buffers.partials,
+            buffers.groups,
+            buffers.records,
         )
         update = (
             self.network.parameters,
             *rule_of(self.optimizer, buffers),
-            buffers.partials,
+            buffers.groups,
+            buffers.records,
             buffers.learning_rates,
             buffers.shares,
             buffers.counter,
@@ -238,7 +240,7 @@ class CudaEngine(Engine):
     def _enqueue_steps(self, buffers: EpochBuffers, steps: int) -> None:
         """Launch the two kernels of some steps; the counter on the device says which steps these are."""
         train_images, update = self.arguments(buffers)
-        blocks, shared = len(buffers.partials), self._kernels.sizes.shared_bytes  # a block an image
+        blocks, shared = len(buffers.records), self._kernels.sizes.shared_bytes  # a block an image
         for _ in range(steps):
             self._kernels.train_images((blocks,), (THREADS,), train_images, shared_mem=shared)
             self._kernels.update((update_blocks(self.network.parameters.size),), (UPDATE_THREADS,), update)
@@ -252,7 +254,7 @@ class CudaEngine(Engine):
         self._forget_epoch()
         if schedule.distorted and self._fields is None:
             self._fields = self._xp.asarray(np.ascontiguousarray(distort.elastic_fields()))
-        buffers = EpochBuffers(self._xp, schedule, self._kernels.sizes.partials)
+        buffers = EpochBuffers(self._xp, schedule, self._kernels.sizes)
         # The new counter says zero images: one empty step makes the driver load the kernels, which it can't do
         # while a graph is captured.
         self._enqueue_steps(buffers, 1)

@@ -11,11 +11,11 @@ from lenet_gpu.paper import CLASSES, CODES, PAPER_PARAMETERS, RUBBISH_PENALTY
 
 KERNEL_FOLDER = Path(__file__).parent / "kernels"
 
-KERNEL_FILES = ("train_images.cu", "update.cu", "infer.cu")
-"""One kernel each."""
+FORMS = {"portable": ("portable/train_images.cu", "update.cu", "portable/infer.cu")}
+"""Files of the kernels, by the form that they have; one kernel each."""
 
-HEADS = {"modern": "head_softmax.cuh", "paper": "head_rbf.cuh"}
-"""Files of the output layer and its loss, by the network's variant; they stand in for "head.cuh"."""
+OUTPUTS = {"modern": "softmax", "paper": "rbf"}
+"""The output layer and its loss, by the network's variant."""
 
 WORD = 32
 """Components of a code in one number, a bit each."""
@@ -29,12 +29,15 @@ OPTIONS = ("-std=c++17",)
 """Options for NVRTC."""
 
 THREADS = 512
-"""Threads of a block of the two kernels that work on images."""
+"""Threads of a block of the two kernels that work on images, in the portable form."""
+
+GROUP = 1716
+"""Trainable parameters of C1, S2, C3 and S4."""
 
 UPDATE_THREADS = 256
 """Threads of a block of the update kernel."""
 
-_INCLUDE = re.compile(r'^#include "([\w.]+)"$')
+_INCLUDE = re.compile(r'^#include "([\w./]+)"$')
 
 
 class Sizes(NamedTuple):
@@ -42,12 +45,14 @@ class Sizes(NamedTuple):
 
     Attributes:
         parameters: Floats of the network.
-        partials: Floats of an image's partial gradients.
+        group: Floats of what a group of images contributes to the gradient of C1 to S4.
+        record: Floats of what an image contributes to the other gradients.
         shared_bytes: Shared memory of a block of the two kernels that work on images.
     """
 
     parameters: int
-    partials: int
+    group: int
+    record: int
     shared_bytes: int
 
 
@@ -55,15 +60,15 @@ def sizes(variant: str = "modern", classes: int = CLASSES) -> Sizes:
     """Return the sizes of a network's kernels.
 
     Args:
-        variant: The network, one of `HEADS`.
+        variant: The network, one of `OUTPUTS`.
         classes: Number of classes, 2 to 64.
     """
     weights = classes * (84 + 1) if variant == "modern" else 0  # of the output layer
-    # Gradient of C1 to S4; y of S4; y and dE/da of C5 and F6; dE/da of the output; loss and right answer.
-    partials = _multiple_of_4(1716 + 400 + 2 * (120 + 84) + classes + 2)
-    # All of the partials but the gradient; the output; everything else does not depend on the classes.
-    shared = partials - 1716 + _multiple_of_4(classes) + 12848
-    return Sizes(PAPER_PARAMETERS + weights, partials, 4 * shared)
+    # y of S4; y and dE/da of C5 and F6; dE/da of the output; loss and right answer.
+    record = _multiple_of_4(400 + 2 * (120 + 84) + classes + 2)
+    # The record; the output; everything else does not depend on the classes.
+    shared = record + _multiple_of_4(classes) + 12848
+    return Sizes(PAPER_PARAMETERS + weights, GROUP, record, 4 * shared)
 
 
 def _multiple_of_4(floats: int) -> int:
@@ -72,22 +77,29 @@ def _multiple_of_4(floats: int) -> int:
 
 
 @cache
-def kernel_source(variant: str = "modern", classes: int = CLASSES) -> str:
-    """Return all kernels as one translation unit.
+def kernel_source(variant: str = "modern", classes: int = CLASSES, form: str = "portable") -> str:
+    """Return all kernels of a form as one translation unit.
 
     CuPy keys its cache of compiled kernels by the text it is handed, so headers are put in here and not left
-    to the compiler: a change of one of them must change the text. Three headers are not files of that name:
-    "head.cuh" is one of `HEADS`; "classes.cuh" (the number of classes) and "codes.cuh" (from paper.py) are
+    to the compiler: a change of one of them must change the text. Some headers are not files of that name: "form.cuh", "head.cuh" and "output.cuh" stand for those
+    of the form and the network; "classes.cuh" (the number of classes) and "codes.cuh" (from paper.py) are
     written here.
 
     Args:
-        variant: The network, one of `HEADS`.
+        variant: The network, one of `OUTPUTS`.
         classes: Number of classes, 2 to 64; 10 of "paper".
+        form: One of `FORMS`.
 
     Returns:
         The text; `#line` directives let compiler messages name the files as they are.
     """
     written = {"classes.cuh": f"constexpr int CLASSES = {classes};", "codes.cuh": _codes()}
+    output = OUTPUTS[variant]
+    chosen = {
+        "form.cuh": f"{form}/form.cuh",
+        "head.cuh": f"{form}/head_{output}.cuh",
+        "output.cuh": f"output_{output}.cuh",
+    }
     lines: list[str] = []
     done: set[str] = set()
 
@@ -100,14 +112,14 @@ def kernel_source(variant: str = "modern", classes: int = CLASSES) -> str:
         for number, line in enumerate(text.splitlines(), 1):
             include = _INCLUDE.match(line)
             if include:
-                add(HEADS[variant] if include.group(1) == "head.cuh" else include.group(1))
+                add(chosen.get(include.group(1), include.group(1)))
                 lines.append(f'#line {number + 1} "{name}"')
             elif line != "#pragma once":
                 lines.append(line)
             else:
                 lines.append("")
 
-    for name in KERNEL_FILES:
+    for name in FORMS[form]:
         add(name)
     lines += ['#line 1 "sizes of the host"', *_assertions(sizes(variant, classes))]
     return "\n".join(lines) + "\n"
@@ -117,7 +129,8 @@ def _assertions(host: Sizes) -> list[str]:
     """Return CUDA C++ that does not compile if the kernels' sizes are not the host's."""
     expected = {
         "PARAMETERS": host.parameters,
-        "PARTIALS": host.partials,
+        "GROUP": host.group,
+        "RECORD": host.record,
         "sizeof(Memory)": host.shared_bytes,
         "THREADS": THREADS,
         "UPDATE_THREADS": UPDATE_THREADS,

@@ -39,12 +39,17 @@ def test_sizes_are_the_networks() -> None:
     for classes in range(2, MOST_CLASSES + 1):
         found = sizes("modern", classes)
         assert found.parameters == LeNet5(classes=classes).parameters.size
-        assert found.partials % 4 == found.shared_bytes % 16 == 0, "whole float4"
+        assert found.record % 4 == found.shared_bytes % 16 == 0, "whole float4"
 
 
 def test_kernels_do_not_compile_with_other_sizes_than_the_hosts() -> None:
     source, found = kernel_source("modern", 3), sizes("modern", 3)
-    right = {"PARAMETERS": found.parameters, "PARTIALS": found.partials, "sizeof(Memory)": found.shared_bytes}
+    right = {
+        "PARAMETERS": found.parameters,
+        "GROUP": found.group,
+        "RECORD": found.record,
+        "sizeof(Memory)": found.shared_bytes,
+    }
     for name, size in right.items():
         assert f"static_assert({name} == {size}," in source
         source = source.replace(f"({name} == {size},", f"({name} == {size + 4},")

@@ -17,10 +17,10 @@ from cuda_on_cpu import nvrtc
 
 from lenet_gpu.engine.cover import MOST_CLASSES
 from lenet_gpu.engine.cuda.source import (
-    HEADS,
     INFER,
     KERNEL_FOLDER,
     OPTIONS,
+    OUTPUTS,
     THREADS,
     TRAIN_IMAGES,
     UPDATE,
@@ -100,7 +100,7 @@ def test_the_documented_figures_are_the_measured_ones() -> None:
     text = (TESTS.parent / "docs" / "gpu.md").read_text()
     for architecture in ALL:
         figures = (
-            CEILINGS[variant][architecture][kernel] for variant in HEADS for kernel in (TRAIN_IMAGES, UPDATE, INFER)
+            CEILINGS[variant][architecture][kernel] for variant in OUTPUTS for kernel in (TRAIN_IMAGES, UPDATE, INFER)
         )
         cells = " | ".join(f"{found['registers']} / {found['spills']}" for found in figures)
         assert f"| sm_{architecture} | {cells} |" in text, f"docs/gpu.md: expected | sm_{architecture} | {cells} |"
@@ -117,11 +117,11 @@ def test_spills_would_be_seen() -> None:
 
 
 def test_an_error_names_the_file_and_line_of_the_source_as_it_is() -> None:
-    source = kernel_source().replace("return parameter - learning_rate", "return parameter - learning_rat")
-    line = 1 + [*map(str.strip, (KERNEL_FOLDER / "update.cu").read_text().splitlines())].index(
-        "return parameter - learning_rate * gradient;"
+    source = kernel_source().replace("return value - rule.learning_rate", "return value - rule.learning_rat")
+    line = 1 + [*map(str.strip, (KERNEL_FOLDER / "rules.cuh").read_text().splitlines())].index(
+        "return value - rule.learning_rate * gradient;"
     )
-    with pytest.raises(RuntimeError, match=rf"update\.cu\({line}\): error: .*learning_rat"):
+    with pytest.raises(RuntimeError, match=rf"rules\.cuh\({line}\): error: .*learning_rat"):
         nvrtc.compile_source(source, "sm_90", OPTIONS)
 
 

@@ -243,7 +243,7 @@ def test_what_other_streams_have_not_finished_is_waited_for(digits):
 def test_a_batch_larger_than_the_training_set_takes_no_more_memory(digits):
     engine = make(digits)
     train(engine, batch_size=10**6)
-    assert len(engine._buffers.partials) == N
+    assert len(engine._buffers.records) == N
 
 
 def test_memory_is_constant_from_epoch_to_epoch(digits):

@@ -24,7 +24,7 @@ HARNESS = Path(harness.__file__).parent
 def test_arguments_of_another_type_are_refused() -> None:
     steps = make_steps(permutation(1), 1)
     kernel = steps.kernel(INFER)
-    arguments = (steps.parameters, steps.images, np.float64(0), np.float32(0), np.int32(1), steps.partials)
+    arguments = (steps.parameters, steps.images, np.float64(0), np.float32(0), np.int32(1), steps.records)
     with pytest.raises(TypeError, match="argument 2 is a float64"):
         kernel((1,), (512,), arguments, shared_mem=steps.shared)
 
@@ -91,8 +91,8 @@ def test_a_barrier_that_not_all_threads_reach_is_found() -> None:
 
 def test_a_warp_exchange_that_not_all_lanes_reach_is_found() -> None:
     steps = broken(
-        "if (active && lane_of_quad == tap % QUAD) partials",
-        "if (lane_of_quad == 1) quad_sum(sum);\n        if (active && lane_of_quad == tap % QUAD) partials",
+        "if (active && lane_of_quad == tap % QUAD) group",
+        "if (lane_of_quad == 1) quad_sum(sum);\n        if (active && lane_of_quad == tap % QUAD) group",
     )
     with pytest.raises(harness.KernelError, match="for ever"):
         steps.run()
@@ -119,7 +119,7 @@ def test_no_access_lies_beyond_its_array(variant: str, classes: int) -> None:
 
 
 def test_an_access_beyond_a_buffer_is_found() -> None:
-    source = kernel_source().replace("k < PARTIALS - PARTIALS_S4;", "k <= PARTIALS - PARTIALS_S4;")
+    source = kernel_source().replace("k < RECORD; k += THREADS", "k <= RECORD; k += THREADS")
     done = sanitized(source, "modern", "10")
     assert done.returncode != 0
     assert "heap-buffer-overflow" in done.stderr

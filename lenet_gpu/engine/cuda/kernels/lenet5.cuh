@@ -93,27 +93,36 @@ constexpr int OUTPUT_BIAS = OUTPUT_WEIGHT + CLASSES * F6_UNITS;           // [10
 constexpr int SHARED_WEIGHTS = C5_WEIGHT;  // C1 to S4 share their weights among many units
 static_assert(156 + 12 + 1516 + 32 == SHARED_WEIGHTS, "trainable parameters of C1, S2, C3 and S4 (section II.B)");
 
-// ---- The partials of an image, 2,536 floats: what it contributes to the gradient of the batch
+// ---- What the images of a batch contribute to its gradient
 //
-//   | gradient of C1 ... S4 | y of S4 | y of C5 | y of F6 | dE/da of C5 | of F6 | of output | loss | correct |
-//   | 1,716                 | 400     | 120     | 84      | 120         | 84    | 10        | 1    | 1       |
+// A weight of C1 to S4 is shared by many units: its gradient, summed over the images of a group (one image or a few, as
+// the form of the kernels has it), is a result worth writing down. GROUP floats a group:
 //
-// A weight of C5, F6 or the output is used once an image: its gradient is delta x activation, so the 818 numbers stand
-// for 59,134 gradients (58,284 without those of the output). Every field up to dE/da of the output starts on a 16-byte
-// boundary, where four floats can be read at once. So do the next image's partials: for some numbers of classes the last
-// field is padded.
+//   | gradient of C1 ... S4 |
+//   | 1,716                 |
+//
+// A weight of C5, F6 or the output is used once an image: its gradient is delta x activation, so the 820 numbers of an
+// image's record stand for 59,134 gradients (58,284 without those of the output). RECORD floats an image:
+//
+//   | y of S4 | y of C5 | y of F6 | dE/da of C5 | of F6 | of output | loss | correct |
+//   | 400     | 120     | 84      | 120         | 84    | 10        | 1    | 1       |
+//
+// Every field up to dE/da of the output starts on a 16-byte boundary, where four floats can be read at once. So does the
+// next image's record: for some numbers of classes the field of the output is padded.
 
-constexpr int PARTIALS_S4 = SHARED_WEIGHTS;
-constexpr int PARTIALS_C5 = PARTIALS_S4 + S4_UNITS;
-constexpr int PARTIALS_F6 = PARTIALS_C5 + C5_UNITS;
-constexpr int PARTIALS_D_C5 = PARTIALS_F6 + F6_UNITS;
-constexpr int PARTIALS_D_F6 = PARTIALS_D_C5 + C5_UNITS;
-constexpr int PARTIALS_D_OUTPUT = PARTIALS_D_F6 + F6_UNITS;
+constexpr int GROUP = SHARED_WEIGHTS;
+
+constexpr int RECORD_S4 = 0;
+constexpr int RECORD_C5 = RECORD_S4 + S4_UNITS;
+constexpr int RECORD_F6 = RECORD_C5 + C5_UNITS;
+constexpr int RECORD_D_C5 = RECORD_F6 + F6_UNITS;
+constexpr int RECORD_D_F6 = RECORD_D_C5 + C5_UNITS;
+constexpr int RECORD_D_OUTPUT = RECORD_D_F6 + F6_UNITS;
 constexpr int OUTPUT_FIELD = (CLASSES + 2 + 3) / 4 * 4 - 2;  // padding may be read with the last class, but is not used
-constexpr int PARTIALS_LOSS = PARTIALS_D_OUTPUT + OUTPUT_FIELD;
-constexpr int PARTIALS_CORRECT = PARTIALS_LOSS + 1;
-constexpr int PARTIALS = PARTIALS_CORRECT + 1;
-static_assert(PARTIALS % 4 == 0 && PARTIALS_D_OUTPUT % 4 == 0, "fields on 16-byte boundaries");
+constexpr int RECORD_LOSS = RECORD_D_OUTPUT + OUTPUT_FIELD;
+constexpr int RECORD_CORRECT = RECORD_LOSS + 1;
+constexpr int RECORD = RECORD_CORRECT + 1;
+static_assert(GROUP % 4 == 0 && RECORD % 4 == 0 && RECORD_D_OUTPUT % 4 == 0, "fields on 16-byte boundaries");
 
 // ---- The step counter of an epoch: four integers in device memory
 //
@@ -133,39 +142,8 @@ __device__ inline int images_of_step(const int* counter, int step) {
     return left < 0 ? 0 : (left < counter[BATCH_SIZE] ? left : counter[BATCH_SIZE]);
 }
 
-// ---- Shared memory of a block that works on one image
-
-constexpr int THREADS = 512, WARP = 32, WARPS = THREADS / WARP;
-
-constexpr int KERNEL_STRIDE = 28;                       // 25 weights in seven float4
-constexpr int X_STRIDE = 34;                            // rows start 2 banks apart
-constexpr int C1_STRIDE = 30, C1_MAP = C1_SIZE * C1_STRIDE;
-constexpr int S2_MAP = 200;                             // 196 units; maps start 8 banks apart
-constexpr int SCRATCH = 2000;
-
-// The fields that are copied to the partials as they are.
-struct Exchanged {
-    float s4[S4_UNITS], c5[C5_UNITS], f6[F6_UNITS];
-    float d_c5[C5_UNITS], d_f6[F6_UNITS], d_output[OUTPUT_FIELD];
-    float loss, correct;
-};
-static_assert(sizeof(Exchanged) == (PARTIALS - PARTIALS_S4) * sizeof(float), "the same fields in the same order");
-
-struct Memory : Exchanged {
-    // Outputs of the layers. In the backward pass dE/da overwrites y in C1 and C3.
-    float x[INPUT_SIZE * X_STRIDE];
-    float c1[C1_MAPS * C1_MAP];
-    float s2[S2_MAPS * S2_MAP];
-    float c3[C3_MAPS * C3_AREA];
-    float output[(CLASSES + 3) / 4 * 4];  // scores of the classes, of which the largest wins
-    // Weights of C1 to S4.
-    float c1_weight[C1_MAPS * KERNEL_STRIDE];
-    float c3_weight[C3_PAIRS * KERNEL_STRIDE];
-    float c1_bias[8], s2_coefficient[8], s2_bias[8];
-    float c3_bias[C3_MAPS], s4_coefficient[S4_MAPS], s4_bias[S4_MAPS];
-    float scratch[SCRATCH];  // partial sums; dE/da of S2
-};
-static_assert(sizeof(Memory) <= 64 * 1024, "a Turing multiprocessor has 64 KiB");
+constexpr int WARP = 32;
+constexpr int KERNEL_STRIDE = 28;  // 25 weights of a kernel in shared memory, in seven float4
 
 extern __shared__ float4 dynamic_shared[];  // its size is given at launch
 

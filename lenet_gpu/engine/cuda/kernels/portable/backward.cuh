@@ -1,7 +1,7 @@
-// The backward pass of one image by one thread block: from the label to the partials that the update kernel adds up.
+// The backward pass of one image by one thread block: from the label to what the update kernel adds up.
 //
 // E is the loss of the batch, d stands for dE/da, the derivative by a unit's weighted sum a (before squashing).
-#include "dense.cuh"
+#include "portable/dense.cuh"
 // What follows F6: head_softmax.cuh or head_rbf.cuh, as the network has it.
 #include "head.cuh"
 
@@ -11,7 +11,7 @@
 //
 // A warp takes a map, a lane one of its 25 units. C3's d overwrites C3's y.
 template <int SLICES>
-__device__ inline void backward_s4(float* __restrict__ partials, Memory& m) {
+__device__ inline void backward_s4(float* __restrict__ group, Memory& m) {
     const int lane = threadIdx.x % WARP;
     for (int map = threadIdx.x / WARP; map < S4_MAPS; map += WARPS) {
         float g_coefficient = 0.0f, g_bias = 0.0f, g_c3_bias = 0.0f;
@@ -35,9 +35,9 @@ __device__ inline void backward_s4(float* __restrict__ partials, Memory& m) {
         g_bias = warp_sum(g_bias);
         g_c3_bias = warp_sum(g_c3_bias);
         if (lane == 0) {
-            partials[S4_COEFFICIENT + map] = g_coefficient;
-            partials[S4_BIAS + map] = g_bias;
-            partials[C3_BIAS + map] = g_c3_bias;
+            group[S4_COEFFICIENT + map] = g_coefficient;
+            group[S4_BIAS + map] = g_bias;
+            group[C3_BIAS + map] = g_c3_bias;
         }
     }
 }
@@ -57,7 +57,7 @@ __device__ inline float quad_sum(float value) {
 //
 // Four lanes take a pair, each all 25 sums over every fourth row: a row of d (10) and five rows of S2 (14 each) in
 // registers serve 250 products.
-__device__ inline void backward_c3_weights(float* __restrict__ partials, const Memory& m) {
+__device__ inline void backward_c3_weights(float* __restrict__ group, const Memory& m) {
     if (threadIdx.x >= C3_WEIGHT_THREADS) return;
     const int pair = threadIdx.x / QUAD, lane_of_quad = threadIdx.x % QUAD;
     const bool active = pair < C3_PAIRS;  // the last lanes have no pair, but take part in their warp's exchanges
@@ -82,7 +82,7 @@ __device__ inline void backward_c3_weights(float* __restrict__ partials, const M
 #pragma unroll
     for (int tap = 0; tap < TAPS; ++tap) {
         const float sum = quad_sum(g[tap]);
-        if (active && lane_of_quad == tap % QUAD) partials[C3_WEIGHT + pair * TAPS + tap] = sum;
+        if (active && lane_of_quad == tap % QUAD) group[C3_WEIGHT + pair * TAPS + tap] = sum;
     }
 }
 
@@ -193,23 +193,23 @@ __device__ inline void backward_c1_weights(Memory& m) {
     m.scratch[C1_HALVES + warp * WARP + r] = warp_sums(g);
 }
 
-__device__ inline void add_halves(float* __restrict__ partials, const Memory& m) {
+__device__ inline void add_halves(float* __restrict__ group, const Memory& m) {
     const int k = threadIdx.x;
     if (k < C1_MAPS * TAPS) {
         const float* half = m.scratch + C1_HALVES + k / TAPS * HALVES * WARP + k % TAPS;
-        partials[C1_WEIGHT + k] = half[0] + half[WARP];
+        group[C1_WEIGHT + k] = half[0] + half[WARP];
     } else if (k < C1_MAPS * TAPS + 3 * S2_MAPS) {
         const int map = (k - C1_MAPS * TAPS) % S2_MAPS, which = (k - C1_MAPS * TAPS) / S2_MAPS;
         const float* half = m.scratch + S2_HALVES + map * HALVES * 4 + which;
         const int gradient = which == 0 ? S2_COEFFICIENT : (which == 1 ? S2_BIAS : C1_BIAS);
-        partials[gradient + map] = half[0] + half[4];
+        group[gradient + map] = half[0] + half[4];
     }
 }
 
 // The whole backward pass; the forward pass must have left its activations in shared memory.
 __device__ inline void backward(
-    const float* __restrict__ parameters, int loss, int label, float one_over_batch, float* __restrict__ partials,
-    Memory& m) {
+    const float* __restrict__ parameters, int loss, int label, float one_over_batch, float* __restrict__ group,
+    float* __restrict__ record, Memory& m) {
     constexpr int F6_SLICES = 14, C5_SLICES = 5;
     loss_backward(loss, label, one_over_batch, m);
     __syncthreads();
@@ -224,16 +224,16 @@ __device__ inline void backward(
     backward_dense<S4_UNITS, C5_UNITS, C5_SLICES>(parameters + C5_WEIGHT, m.d_c5, m.scratch);
     // The factors of the dense layers' gradients are complete.
     const float* exchanged = reinterpret_cast<const float*>(static_cast<const Exchanged*>(&m));
-    for (int k = threadIdx.x; k < PARTIALS - PARTIALS_S4; k += THREADS) partials[PARTIALS_S4 + k] = exchanged[k];
+    for (int k = threadIdx.x; k < RECORD; k += THREADS) record[k] = exchanged[k];
     __syncthreads();
-    backward_s4<C5_SLICES>(partials, m);
+    backward_s4<C5_SLICES>(group, m);
     __syncthreads();
-    backward_c3_weights(partials, m);
+    backward_c3_weights(group, m);
     backward_c3_inputs(m);
     __syncthreads();
     backward_s2(m);
     __syncthreads();
     backward_c1_weights(m);
     __syncthreads();
-    add_halves(partials, m);
+    add_halves(group, m);
 }

@@ -1,5 +1,5 @@
 // The densely connected layers, forward and backward: C5, F6, and the output where it has weights.
-#include "lenet5.cuh"
+#include "portable/form.cuh"
 
 // C5, F6 and output, before squashing: a[j] = bias[j] + sum over i of weight[j, i] * x[i]
 //

@@ -1,26 +1,15 @@
-// What follows F6 in the network `modern`: a dense layer, 850 parameters for ten classes, softmax and cross-entropy.
+// What follows F6 in the network `modern`, see output_softmax.cuh.
 //
-// A head provides PARAMETERS, forward_head, loss_backward and backward_head; so does head_rbf.cuh, the paper's.
-#include "dense.cuh"
-
-constexpr int PARAMETERS = OUTPUT_BIAS + CLASSES;
-static_assert(CLASSES >= 2 && CLASSES <= 64, "the numbers of classes that are tested");
+// A head provides forward_head, loss_backward and backward_head; so does head_rbf.cuh, the paper's.
+#include "output_softmax.cuh"
+#include "portable/dense.cuh"
 
 // The scores of the classes before softmax (logits): a[j] = bias[j] + sum over i of weight[j, i] * x[i]
 __device__ inline void forward_head(const float* __restrict__ parameters, Memory& m) {
     forward_dense<F6_UNITS, CLASSES, false>(parameters + OUTPUT_WEIGHT, parameters + OUTPUT_BIAS, m.f6, m.output);
 }
 
-// Softmax and cross-entropy, E = -mean over the batch of (sum over j of target[j] log p[j]):
-//   p[j] = exp(a[j]) / sum over k of exp(a[k])            d[j] = (p[j] - target[j]) / batch
-// The target is 1 for the label and 0 for the other classes; of an image of none of them, 1 / CLASSES for
-// each class.
-//
 // A thread for each class, which goes through all outputs: cheaper than exchanging sums.
-__device__ inline float target(int j, int label) {
-    return label == NO_CLASS ? 1.0f / CLASSES : (j == label ? 1.0f : 0.0f);
-}
-
 __device__ inline void loss_backward(int /* of one loss */, int label, float one_over_batch, Memory& m) {
     const int j = threadIdx.x;
     if (j >= CLASSES) return;

@@ -1,5 +1,5 @@
 // A distorted image, sampled by one thread block while it loads it (lenet_gpu/augment/distort.py says what a distortion is).
-#include "lenet5.cuh"
+#include "portable/form.cuh"
 
 constexpr int DISTORTION = 8;  // numbers that describe the distortion of an image
 constexpr int GRID = INPUT_SIZE * INPUT_SIZE;

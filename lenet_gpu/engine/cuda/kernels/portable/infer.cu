@@ -1,5 +1,5 @@
 // Inference: the scores of many images.
-#include "forward.cuh"
+#include "portable/forward.cuh"
 
 // Scores of the classes for `count` images, one thread block an image at a time: logits, or penalties with their sign
 // turned.

@@ -1,9 +1,9 @@
 // First kernel of a training step: forward and backward, one thread block an image.
-#include "backward.cuh"
-#include "distort.cuh"
-#include "forward.cuh"
+#include "portable/backward.cuh"
+#include "portable/distort.cuh"
+#include "portable/forward.cuh"
 
-// The images of a step, `batch` of the epoch's order: the partials of each (see lenet5.cuh).
+// The images of a step, `batch` of the epoch's order: what each contributes to the gradient (see lenet5.cuh).
 //
 //   parameters      [PARAMETERS]    the network
 //   images, labels  [n][28][28], [n]  the whole training set; label NO_CLASS: none of the classes
@@ -14,14 +14,15 @@
 //   distortions     [length][8]     how each image of the order is, see distort.cuh
 //   fields          [1024][2][32][32]  elastic displacement fields
 //   counter         [4]             step of the epoch, see lenet5.cuh
-//   partials        [batch][PARTIALS]  out
+//   groups          [batch][GROUP]  out
+//   records         [batch][RECORD]  out
 //
 // Launch with any number of blocks, best one for each image of a batch, and sizeof(Memory) bytes of shared memory.
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
 lenet5_train_images(const float* __restrict__ parameters, const unsigned char* __restrict__ images,
                     const unsigned char* __restrict__ labels, const int* __restrict__ order, int loss,
                     float background, float scale, int distorted, const float* __restrict__ distortions,
-                    const float* __restrict__ fields, int* counter, float* __restrict__ partials) {
+                    const float* __restrict__ fields, int* counter, float* __restrict__ groups, float* __restrict__ records) {
     Memory& m = *reinterpret_cast<Memory*>(dynamic_shared);
     const int step = counter[IMAGES_STEP], count = images_of_step(counter, step);
     if (blockIdx.x == 0 && threadIdx.x == 0) counter[UPDATE_STEP] = step;
@@ -36,7 +37,8 @@ lenet5_train_images(const float* __restrict__ parameters, const unsigned char* _
         else load_image(pixels, background, scale, m);
         __syncthreads();
         forward(parameters, m);
-        backward(parameters, loss, labels[index], 1.0f / count, partials + static_cast<size_t>(image) * PARTIALS, m);
+        backward(parameters, loss, labels[index], 1.0f / count, groups + static_cast<size_t>(image) * GROUP,
+                 records + static_cast<size_t>(image) * RECORD, m);
         // No barrier: the next image is written into x (and C1), which no thread has read since the last barrier of `backward`.
     }
 }

@@ -1,5 +1,6 @@
 // The forward pass of one image by one thread block: pixels to the scores of the classes, all in shared memory.
-#include "dense.cuh"
+#include "patch.cuh"
+#include "portable/dense.cuh"
 // What follows F6: head_softmax.cuh or head_rbf.cuh, as the network has it.
 #include "head.cuh"
 
@@ -37,37 +38,6 @@ __device__ inline void load_image(
         const bool inside = r >= 0 && r < IMAGE_SIZE && c >= 0 && c < IMAGE_SIZE;
         m.x[row * X_STRIDE + column] = inside ? background + scale * pixels[r * IMAGE_SIZE + c] : background;
     }
-}
-
-// A 6x6 patch in registers serves the four neighbouring 5x5 windows that one subsampling unit adds up:
-// 36 loads for 100 products.
-__device__ inline void load_patch(const float* corner, int stride, float (&patch)[KERNEL + 1][KERNEL + 1]) {
-#pragma unroll
-    for (int u = 0; u <= KERNEL; ++u) load_row(corner + u * stride, patch[u]);
-}
-
-// a[2 i + j] += sum over u, v of weight[u, v] * patch[i + u, j + v]
-__device__ inline void correlate(
-    const float (&patch)[KERNEL + 1][KERNEL + 1], const float (&weight)[KERNEL_STRIDE], float (&a)[4]) {
-#pragma unroll
-    for (int u = 0; u < KERNEL; ++u)
-#pragma unroll
-        for (int v = 0; v < KERNEL; ++v) {
-            const float w = weight[u * KERNEL + v];
-            a[0] += w * patch[u][v];
-            a[1] += w * patch[u][v + 1];
-            a[2] += w * patch[u + 1][v];
-            a[3] += w * patch[u + 1][v + 1];
-        }
-}
-
-// Squash the four units of a convolution, store them, and return their sum for the subsampling unit above them.
-__device__ inline float squash_four(float (&a)[4], float* corner, int stride) {
-#pragma unroll
-    for (int k = 0; k < 4; ++k) a[k] = squash(a[k]);
-    *reinterpret_cast<float2*>(corner) = make_float2(a[0], a[1]);
-    *reinterpret_cast<float2*>(corner + stride) = make_float2(a[2], a[3]);
-    return a[0] + a[1] + a[2] + a[3];
 }
 
 // C1: y[o, r, s] = f(bias[o] + sum over u, v of weight[o, u, v] * x[r + u, s + v])            6 maps of 28x28
