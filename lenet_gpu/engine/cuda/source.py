@@ -81,9 +81,9 @@ def kernel_source(variant: str = "modern", classes: int = CLASSES, form: str = "
     """Return all kernels of a form as one translation unit.
 
     CuPy keys its cache of compiled kernels by the text it is handed, so headers are put in here and not left
-    to the compiler: a change of one of them must change the text. Some headers are not files of that name: "form.cuh", "head.cuh" and "output.cuh" stand for those
-    of the form and the network; "classes.cuh" (the number of classes) and "codes.cuh" (from paper.py) are
-    written here.
+    to the compiler: a change of one of them must change the text. Some headers are not files of that name:
+    "form.cuh", "head.cuh" and "output.cuh" stand for those of the form and the network; "classes.cuh" (the
+    number of classes) and "codes.cuh" (from paper.py) are written here.
 
     Args:
         variant: The network, one of `OUTPUTS`.

@@ -147,6 +147,21 @@ constexpr int KERNEL_STRIDE = 28;  // 25 weights of a kernel in shared memory, i
 
 extern __shared__ float4 dynamic_shared[];  // its size is given at launch
 
+// ---- Profile: when a block reached each mark, in cycles of its multiprocessor (tests/benchmarks/gpu_profile.py)
+//
+// Compiled in with PROFILE alone. A mark k is behind a barrier: the time between two marks is that of a phase.
+
+#ifdef PROFILE
+constexpr int MARKS = 32, PROFILED_BLOCKS = 512;
+__device__ long long marks[PROFILED_BLOCKS][MARKS];  // of each block's last image
+#define MARK(k) \
+    do { \
+        if (threadIdx.x == 0 && blockIdx.x < PROFILED_BLOCKS) marks[blockIdx.x][k] = clock64(); \
+    } while (0)
+#else
+#define MARK(k)
+#endif
+
 // ---- Small helpers
 
 // f(a) = A tanh(S a) = A - 2 A / (exp(2 S a) + 1)
