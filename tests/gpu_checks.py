@@ -9,14 +9,7 @@ from lenet_gpu import seeds
 from lenet_gpu.augment import distort
 from lenet_gpu.augment.augmentation import PAPER, STANDARD
 from lenet_gpu.backend.backend import NumpyBackend
-from lenet_gpu.engine.cuda.buffers import (
-    EpochBuffers,
-    Schedule,
-    plain_rule,
-    update_blocks,
-)
 from lenet_gpu.engine.cuda.engine import CudaEngine
-from lenet_gpu.engine.cuda.source import THREADS, UPDATE_THREADS
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.optim import SGD, Nesterov
@@ -46,22 +39,12 @@ def with_no_digits(labels):
 
 
 def gradients(engine, order, distortions=None):
-    """Loss and flat gradient of one batch, just as the update kernel forms them: 0 - (-1) * gradient."""
-    network = engine.network
-    with engine._stream:
-        schedule = Schedule(len(order), len(order), distortions is not None)
-        if distortions is not None:
-            engine._prepared(schedule)  # uploads the elastic fields
-        buffers = EpochBuffers(engine._xp, schedule, engine._kernels.sizes)
-        found = engine._xp.zeros(network.parameters.size, dtype="float32")
-        buffers.start(order, np.array([-1.0]), distortions)
-        train_images, update = engine.arguments(buffers)
-        rest = update[1 + len(plain_rule(buffers)) :]
-        blocks = (len(order),), (update_blocks(network.parameters.size),)
-        kernels, shared = engine._kernels, engine._kernels.sizes.shared_bytes
-        kernels.train_images(blocks[0], (THREADS,), train_images, shared_mem=shared)
-        kernels.update(blocks[1], (UPDATE_THREADS,), (found, *plain_rule(buffers), *rest))
-        return float(engine._host(buffers.losses)[0]), engine._host(found)
+    """Loss and flat gradient of one batch, from a step of plain descent at a rate that drowns the parameters."""
+    before, rate = engine.network.host_parameters().astype(float), -1024.0
+    loss = engine.train(order, len(order), np.array([rate]), distortions=distortions)
+    after = engine.network.host_parameters().astype(float)
+    engine.network.set_parameters(before)
+    return float(loss[0]), (before - after) / rate
 
 
 def check_gradients(backend, images, labels, batch_size, tolerance=5e-6):
@@ -186,7 +169,7 @@ def check_graph_equals_single_steps(backend, images, labels, batch_size, monkeyp
     with_graph = make(backend, images, labels)
     losses = train(with_graph, n, batch_size)
     assert with_graph._graph is not None
-    monkeypatch.setattr(CudaEngine, "graph_steps", 10**9)
+    monkeypatch.setattr(CudaEngine, "chunk_steps", 10**9)
     single = make(backend, images, labels)
     assert np.array_equal(train(single, n, batch_size), losses)
     assert single._graph is None

@@ -58,6 +58,10 @@ class Engine(ABC):
         """The engine in words, for the header of a training run."""
         return self.name
 
+    def described(self, batch_size: int) -> str:
+        """Describe the engine as it trains with batches of a size."""
+        return self.description
+
     @abstractmethod
     def load(self, images: np.ndarray, labels: np.ndarray) -> None:
         """Make a training set resident.

@@ -43,7 +43,7 @@ class ProgressBar(Callback):
         _print(f"data      {data.name}, {' and '.join(counts)} images")
         _print(f"recipe    {recipe.name}: {recipe.description}")
         _print(f"backend   {model.backend.name}: {model.backend.device_name}")
-        _print(f"engine    {engine.description}")
+        _print(f"engine    {engine.described(recipe.batch_size)}")
         if trainer.epochs_done:
             _print(f"continuing after epoch {trainer.epochs_done} of {recipe.epochs}")
         self._epochs = recipe.epochs

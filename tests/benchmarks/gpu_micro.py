@@ -9,14 +9,8 @@ import statistics
 
 import numpy as np
 
-from lenet_gpu.engine.cuda.buffers import (
-    EpochBuffers,
-    Schedule,
-    plain_rule,
-    update_blocks,
-)
-from lenet_gpu.engine.cuda.device import Kernels
-from lenet_gpu.engine.cuda.source import THREADS, UPDATE_THREADS
+from lenet_gpu.engine.cuda.buffers import EpochBuffers, Schedule, plain_rule
+from lenet_gpu.engine.cuda.forms import FORMS, StepArguments
 
 REPEATS = 9
 
@@ -89,33 +83,26 @@ def _costs(xp, stream):
 
 
 def kernel_times(xp, stream, batches=(1, 32, 128, 1024, 4096)):
-    """Each of the two training kernels alone, again and again on the same step."""
-    kernels, found, times = Kernels(xp), {}, 50
-    parameters = xp.full(kernels.sizes.parameters, 0.01, dtype="float32")
-    for batch_size in batches:
-        buffers = EpochBuffers(xp, Schedule(batch_size, batch_size), kernels.sizes)
-        buffers.start(np.arange(batch_size), np.zeros(1))
-        images, labels = xp.zeros((batch_size, 28, 28), dtype="uint8"), xp.zeros(batch_size, dtype="uint8")
-        pixel = np.float32(-0.1), np.float32(0.005)
-        loss, not_distorted = np.int32(0), (np.int32(0), buffers.dummy, buffers.dummy)
-        arguments = (
-            parameters, images, labels, buffers.order, loss, *pixel, *not_distorted, buffers.counter,
-            buffers.groups, buffers.records,
-        )  # fmt: skip
-        update = (
-            parameters, *plain_rule(buffers), buffers.groups, buffers.records, buffers.learning_rates, buffers.shares,
-            buffers.counter, buffers.losses, buffers.correct,
-        )  # fmt: skip
-
-        def train_images(arguments=arguments, batch_size=batch_size):
-            shared = kernels.sizes.shared_bytes
-            for _ in range(times):
-                kernels.train_images((batch_size,), (THREADS,), arguments, shared_mem=shared)
-
-        def updates(update=update):
-            for _ in range(times):
-                kernels.update((update_blocks(parameters.size),), (UPDATE_THREADS,), update)
-
-        found[f"train_images_{batch_size}"] = event_time(xp, stream, train_images) / times
-        found[f"update_{batch_size}"] = event_time(xp, stream, updates) / times
+    """Each kernel of a training step alone, again and again on the same step, in every form that runs here."""
+    found, times = {}, 50
+    for kind in FORMS:
+        form = kind(xp, "modern", 10)
+        parameters = xp.full(form.sizes.parameters, 0.01, dtype="float32")
+        for batch_size in batches:
+            buffers = EpochBuffers(xp, Schedule(batch_size, batch_size), form.sizes, form.images_a_group)
+            buffers.start(np.arange(batch_size), np.zeros(1))
+            images, labels = xp.zeros((batch_size, 28, 28), dtype="uint8"), xp.zeros(batch_size, dtype="uint8")
+            pixel = np.float32(-0.1), np.float32(0.005)
+            step = StepArguments(
+                parameters, images, labels, np.int32(0), pixel, buffers.dummy, plain_rule(buffers), buffers
+            )
+            for launch in form.launches(step):
+                form.launch(launch)  # loads the kernel, which can't be done in a capture
+                stream.synchronize()
+                stream.begin_capture()
+                for _ in range(times):
+                    form.launch(launch)
+                graph = stream.end_capture()
+                key = f"{form.name} {launch.kernel}, batch {batch_size}"
+                found[key] = event_time(xp, stream, graph.launch) / times
     return found

@@ -21,10 +21,6 @@ Array = Any
 PARAMETERS_A_BLOCK = 128
 """Parameters that a block of the update kernel moves at a time: 32 lanes, 4 each."""
 
-BLOCKS_A_MULTIPROCESSOR = 1
-"""Blocks of the inference kernel for each multiprocessor: the registers of 512 threads leave room for no second
-one, and each block goes through many images with the weights it has loaded once."""
-
 GRAPH_STEPS = 64
 """Steps in one CUDA graph. Launching it costs about as much as launching a kernel, so a step's share is small; and
 it is short enough for progress and Ctrl-C."""
@@ -53,13 +49,13 @@ class Schedule:
         images: Images of the epoch.
         batch_size: Images a step.
         distorted: Whether the images are distorted.
-        graph_steps: Steps in one CUDA graph.
+        chunk_steps: Steps in one CUDA graph, or in one launch.
     """
 
     images: int
     batch_size: int
     distorted: bool = False
-    graph_steps: int = GRAPH_STEPS
+    chunk_steps: int = GRAPH_STEPS
 
     @property
     def steps(self) -> int:
@@ -67,14 +63,14 @@ class Schedule:
         return math.ceil(self.images / self.batch_size)
 
     @property
-    def graphs(self) -> int:
-        """Number of launches of the graph, which takes whole batches only."""
-        return self.images // self.batch_size // self.graph_steps
+    def chunks_whole(self) -> int:
+        """Number of whole chunks; a chunk takes whole batches only."""
+        return self.images // self.batch_size // self.chunk_steps
 
     def chunks(self) -> list[int]:
-        """Return the steps of each chunk of work, in order: graphs first, then the remaining steps one by one."""
-        rest = self.steps - self.graphs * self.graph_steps
-        return [self.graph_steps] * self.graphs + ([rest] if rest else [])
+        """Return the steps of each chunk of work, in order: whole ones first, then the remaining steps."""
+        rest = self.steps - self.chunks_whole * self.chunk_steps
+        return [self.chunk_steps] * self.chunks_whole + ([rest] if rest else [])
 
 
 class EpochBuffers:
@@ -84,6 +80,7 @@ class EpochBuffers:
         xp: The array module.
         schedule: The epoch to make room for.
         sizes: What the kernels and the host agree on.
+        images_a_group: Images whose gradients are added before they are written.
 
     Attributes:
         schedule: That epoch; another one of the same shape can use the buffers too.
@@ -100,7 +97,7 @@ class EpochBuffers:
         dummy: (1,) float32, the argument for an array that the kernel does not read.
     """
 
-    def __init__(self, xp: Any, schedule: Schedule, sizes: Sizes) -> None:
+    def __init__(self, xp: Any, schedule: Schedule, sizes: Sizes, images_a_group: int = 1) -> None:
         self.schedule = schedule
         self.order: Array = xp.zeros(schedule.images, dtype="int32")
         distorted = schedule.images if schedule.distorted else 0
@@ -112,7 +109,7 @@ class EpochBuffers:
         self.correct: Array = xp.zeros(schedule.steps, dtype="int32")
         self.counter: Array = xp.zeros(4, dtype="int32")
         batch = min(schedule.batch_size, schedule.images)
-        self.groups: Array = xp.zeros((batch, sizes.group), dtype="float32")
+        self.groups: Array = xp.zeros((math.ceil(batch / images_a_group), sizes.group), dtype="float32")
         self.records: Array = xp.zeros((batch, sizes.record), dtype="float32")
 
     def start(

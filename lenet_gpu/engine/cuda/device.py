@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from lenet_gpu.backend.remedies import remedy_for
-from lenet_gpu.engine.cuda.buffers import BLOCKS_A_MULTIPROCESSOR
-from lenet_gpu.engine.cuda.source import INFER, OPTIONS, TRAIN_IMAGES, UPDATE, kernel_source, sizes
+from lenet_gpu.engine.cuda.source import OPTIONS, kernel_names, kernel_source, sizes
 from lenet_gpu.errors import BackendError, TrainingError
 from lenet_gpu.paper import CLASSES
 
@@ -47,35 +46,30 @@ def device_properties(xp: Any) -> dict[str, Any]:
 
 
 class Kernels:
-    """A network's compiled kernels; CuPy keeps them on disk, so that only a machine's first run compiles.
+    """A network's kernels in one form, by name; CuPy keeps them on disk, so that only a machine's first run compiles.
 
     Args:
         xp: The module cupy.
         variant: The network, one of `source.OUTPUTS`.
         classes: Number of its classes.
+        form: One of `source.FORMS`.
 
     Attributes:
-        train_images: First kernel of a step: forward and backward, an image a block.
-        update: Second kernel of a step.
-        infer: Kernel for the outputs of many images.
         sizes: What the kernels and the host agree on.
-        inference_blocks: Blocks that fill the device.
 
     Raises:
         BackendError: They can't be compiled or loaded on this machine.
     """
 
-    def __init__(self, xp: Any, variant: str = "modern", classes: int = CLASSES) -> None:
+    def __init__(self, xp: Any, variant: str = "modern", classes: int = CLASSES, form: str = "portable") -> None:
         self.sizes = sizes(variant, classes)
+        source = kernel_source(variant, classes, form)
         try:
-            module = xp.RawModule(code=kernel_source(variant, classes), options=OPTIONS)
-            self.train_images = module.get_function(TRAIN_IMAGES)
-            self.update = module.get_function(UPDATE)
-            self.infer = module.get_function(INFER)
-            for kernel in (self.train_images, self.infer):
+            module = xp.RawModule(code=source, options=OPTIONS)
+            self._functions = {name: module.get_function(name) for name in kernel_names(source)}
+            for function in self._functions.values():
                 # More than 48 KiB must be asked for.
-                kernel.max_dynamic_shared_size_bytes = self.sizes.shared_bytes
-            self.inference_blocks = BLOCKS_A_MULTIPROCESSOR * device_properties(xp)["multiProcessorCount"]
+                function.max_dynamic_shared_size_bytes = self.sizes.shared_bytes
         # CuPy raises a RuntimeError of its own where NVRTC is missing, an OSError for a cache it can't write.
         except (xp.cuda.compiler.CompileException, RuntimeError, OSError) as error:
             raise BackendError(
@@ -83,6 +77,12 @@ class Kernels:
                 found=_line(error),
                 remedy=f"{remedy_for('kernel', repr(error), {})}; until then take the engine 'layered'",
             ) from error
+
+    def __getitem__(self, name: str) -> Any:
+        return self._functions[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._functions)
 
 
 @contextlib.contextmanager

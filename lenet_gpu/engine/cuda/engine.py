@@ -18,7 +18,6 @@ from lenet_gpu.augment import distort
 from lenet_gpu.engine.base import Engine, Progress
 from lenet_gpu.engine.cover import first_difference, unknown_optimizer, variant_of
 from lenet_gpu.engine.cuda.buffers import (
-    GRAPH_STEPS,
     INFERENCE_IMAGES,
     LOSSES,
     EpochBuffers,
@@ -26,10 +25,9 @@ from lenet_gpu.engine.cuda.buffers import (
     coming_shares,
     count_steps,
     rule_of,
-    update_blocks,
 )
-from lenet_gpu.engine.cuda.device import Kernels, covers, device_errors
-from lenet_gpu.engine.cuda.source import THREADS, UPDATE_THREADS
+from lenet_gpu.engine.cuda.device import covers, device_errors
+from lenet_gpu.engine.cuda.forms import Form, Forms, StepArguments
 from lenet_gpu.errors import InputError
 from lenet_gpu.nn.inputs import check_images, check_labels
 
@@ -53,7 +51,7 @@ class CudaEngine(Engine):
             `SDLM`, whose rates are read where they lie.
 
     Attributes:
-        graph_steps: Steps in one CUDA graph.
+        chunk_steps: Steps in one CUDA graph, or in one launch; the form's own number if None.
 
     Raises:
         InputError: The kernels do not know the network (see `engine.cover`), or not on this device (`covers`).
@@ -61,7 +59,7 @@ class CudaEngine(Engine):
     """
 
     name = "cuda"
-    graph_steps = GRAPH_STEPS
+    chunk_steps: int | None = None
 
     def __init__(self, network: Network, optimizer: Optimizer | None = None) -> None:
         super().__init__(network, optimizer)
@@ -80,15 +78,14 @@ class CudaEngine(Engine):
         # x = background + scale * pixel
         self._pixel = (np.float32(network.background), np.float32((network.ink - network.background) / 255.0))
         self._loss = np.int32(LOSSES.get(network.loss, 0))  # asked for in training alone
-        self._kernels = Kernels(xp, variant_of(network), network.classes)
+        self._forms = Forms(xp, variant_of(network), network.classes)
         with device_errors(xp, "making a stream"):
             # Non-blocking: it doesn't wait for the default stream, as capturing a graph requires.
             self._stream = xp.cuda.Stream(non_blocking=True)
 
-    @property
-    def description(self) -> str:
-        """The engine in words."""
-        return f"cuda (two fused kernels a step, {self.graph_steps} steps a CUDA graph)"
+    def described(self, batch_size: int) -> str:
+        """Name the form of the kernels that a batch size gets; see `Engine.described`."""
+        return f"cuda ({self._forms.of_training(batch_size).description})"
 
     def load(self, images: np.ndarray, labels: np.ndarray) -> None:
         """Copy a training set to the device, where it stays as uint8.
@@ -129,7 +126,8 @@ class CudaEngine(Engine):
             TrainingError: Out of device memory, or the device failed.
         """
         order = np.asarray(order)
-        schedule = Schedule(len(order), batch_size, distortions is not None, self.graph_steps)
+        form = self._forms.of_training(batch_size)
+        schedule = Schedule(len(order), batch_size, distortions is not None, self.chunk_steps or form.chunk_steps)
         self._check(order, schedule, learning_rates, distortions)
         if schedule.steps == 0:
             return np.zeros(0, dtype=np.float32)
@@ -139,10 +137,10 @@ class CudaEngine(Engine):
             shares = coming_shares(self.optimizer, schedule.steps)
             try:
                 with self._stream:
-                    buffers = self._prepared(schedule)
+                    buffers = self._prepared(schedule, form)
                     buffers.start(order, learning_rates, distortions, shares)
                     try:
-                        return self._run(buffers, progress)
+                        return self._run(buffers, form, progress)
                     finally:  # an interrupt, too, leaves whole steps
                         count_steps(self.optimizer, buffers)
             finally:
@@ -173,17 +171,17 @@ class CudaEngine(Engine):
                 "elastic fields", found=f"{numbers.min()} to {numbers.max()}", expected=f"0 to {distort.FIELDS - 1}"
             )
 
-    def _run(self, buffers: EpochBuffers, progress: Progress | None) -> np.ndarray:
+    def _run(self, buffers: EpochBuffers, form: Form, progress: Progress | None) -> np.ndarray:
         """Enqueue an epoch, always a little ahead of the device. The engine's stream is the current one."""
         schedule = buffers.schedule
         running: list[tuple[int, Any]] = []  # steps done when the event comes to pass
         done = 0
         shown = time.monotonic()
         for steps in schedule.chunks():
-            if steps == self.graph_steps and self._graph is not None:
+            if steps == schedule.chunk_steps and self._graph is not None:
                 self._graph.launch()
             else:
-                self._enqueue_steps(buffers, steps)
+                form.enqueue(self.arguments(buffers), steps)
             done += steps
             running.append((done, self._stream.record(self._xp.cuda.Event(disable_timing=True))))
             if len(running) <= CHUNKS_AHEAD:
@@ -201,51 +199,21 @@ class CudaEngine(Engine):
     def _host(self, array: Any) -> np.ndarray:
         return np.array(self.network.backend.to_host(array))
 
-    def arguments(self, buffers: EpochBuffers) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-        """Return the arguments that the two kernels of a step are launched with.
-
-        Args:
-            buffers: The epoch's.
-
-        Returns:
-            Arguments of `Kernels.train_images` and of `Kernels.update`.
-        """
-        train_images = (
+    def arguments(self, buffers: EpochBuffers) -> StepArguments:
+        """Return what the steps of an epoch read and write."""
+        fields = self._fields if buffers.schedule.distorted else buffers.dummy
+        return StepArguments(
             self.network.parameters,
             self._images,
             self._labels,
-            buffers.order,
             self._loss,
-            *self._pixel,
-            np.int32(buffers.schedule.distorted),
-            buffers.distortions if buffers.schedule.distorted else buffers.dummy,
-            self._fields if buffers.schedule.distorted else buffers.dummy,
-            buffers.counter,
-            buffers.groups,
-            buffers.records,
+            self._pixel,
+            fields,
+            rule_of(self.optimizer, buffers),
+            buffers,
         )
-        update = (
-            self.network.parameters,
-            *rule_of(self.optimizer, buffers),
-            buffers.groups,
-            buffers.records,
-            buffers.learning_rates,
-            buffers.shares,
-            buffers.counter,
-            buffers.losses,
-            buffers.correct,
-        )
-        return train_images, update
 
-    def _enqueue_steps(self, buffers: EpochBuffers, steps: int) -> None:
-        """Launch the two kernels of some steps; the counter on the device says which steps these are."""
-        train_images, update = self.arguments(buffers)
-        blocks, shared = len(buffers.records), self._kernels.sizes.shared_bytes  # a block an image
-        for _ in range(steps):
-            self._kernels.train_images((blocks,), (THREADS,), train_images, shared_mem=shared)
-            self._kernels.update((update_blocks(self.network.parameters.size),), (UPDATE_THREADS,), update)
-
-    def _prepared(self, schedule: Schedule) -> EpochBuffers:
+    def _prepared(self, schedule: Schedule, form: Form) -> EpochBuffers:
         """Return buffers for the epoch; capture the graph, too, if the epoch is long enough for one."""
         buffers, state = self._buffers, tuple(self.optimizer.state.values())
         same_state = len(state) == len(self._state) and all(map(operator.is_, state, self._state))
@@ -254,20 +222,20 @@ class CudaEngine(Engine):
         self._forget_epoch()
         if schedule.distorted and self._fields is None:
             self._fields = self._xp.asarray(np.ascontiguousarray(distort.elastic_fields()))
-        buffers = EpochBuffers(self._xp, schedule, self._kernels.sizes)
+        buffers = EpochBuffers(self._xp, schedule, form.sizes, form.images_a_group)
         # The new counter says zero images: one empty step makes the driver load the kernels, which it can't do
         # while a graph is captured.
-        self._enqueue_steps(buffers, 1)
+        form.enqueue(self.arguments(buffers), 1)
         self._stream.synchronize()
-        if schedule.graphs:
-            self._graph = self._captured(buffers)
+        if schedule.chunks_whole and form.captured:
+            self._graph = self._captured(buffers, form)
         self._buffers, self._state = buffers, state
         return buffers
 
-    def _captured(self, buffers: EpochBuffers) -> Any:
+    def _captured(self, buffers: EpochBuffers, form: Form) -> Any:
         self._stream.begin_capture()
         try:
-            self._enqueue_steps(buffers, self.graph_steps)
+            form.enqueue(self.arguments(buffers), buffers.schedule.chunk_steps)
         except BaseException:
             with contextlib.suppress(Exception):
                 self._stream.end_capture()  # else the stream could never be used again
@@ -295,7 +263,7 @@ class CudaEngine(Engine):
         if checked.dtype != np.uint8:
             return self.network.readable_outputs(checked)
         out = np.empty((len(checked), self.network.classes), dtype=np.float32)
-        xp, shared = self._xp, self._kernels.sizes.shared_bytes
+        xp, form = self._xp, self._forms.of_inference()
         with device_errors(xp, "computing outputs"):
             self.network.backend.synchronize()
             with self._stream:
@@ -303,9 +271,7 @@ class CudaEngine(Engine):
                     part = slice(start, start + INFERENCE_IMAGES)
                     batch = self._images[part] if resident else xp.asarray(np.ascontiguousarray(checked[part]))
                     scores = xp.empty((len(batch), out.shape[1]), dtype="float32")
-                    blocks = min(len(batch), self._kernels.inference_blocks)
-                    arguments = (self.network.parameters, batch, *self._pixel, np.int32(len(batch)), scores)
-                    self._kernels.infer((blocks,), (THREADS,), arguments, shared_mem=shared)
+                    form.infer(self.network.parameters, batch, self._pixel, scores)
                     out[part] = self._host(scores)
                     if progress is not None:
                         progress(start + len(batch), out[:0])

@@ -39,6 +39,8 @@ UPDATE_THREADS = 256
 
 _INCLUDE = re.compile(r'^#include "([\w./]+)"$')
 
+_KERNEL = re.compile(r'extern "C" __global__ [^(]*(?:\([^)]*\)\s*)?(lenet5_\w+)\(')
+
 
 class Sizes(NamedTuple):
     """Sizes that the host and the kernels of a network must agree on; `kernel_source` lets the compiler assert them.
@@ -123,6 +125,11 @@ def kernel_source(variant: str = "modern", classes: int = CLASSES, form: str = "
         add(name)
     lines += ['#line 1 "sizes of the host"', *_assertions(sizes(variant, classes))]
     return "\n".join(lines) + "\n"
+
+
+def kernel_names(source: str) -> list[str]:
+    """Return the names of the kernels in a source, in its order."""
+    return _KERNEL.findall(source)
 
 
 def _assertions(host: Sizes) -> list[str]:

@@ -18,7 +18,7 @@ GRAPH_STEPS = 4
 @pytest.fixture
 def device(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A healthy stand-in for a GPU, and graphs of few steps: what is tested does not depend on how many."""
-    monkeypatch.setattr(CudaEngine, "graph_steps", GRAPH_STEPS)
+    monkeypatch.setattr(CudaEngine, "chunk_steps", GRAPH_STEPS)
     deactivate = cuda_cupy.activate()
     yield
     deactivate()

@@ -143,7 +143,7 @@ def test_graph_equals_single_steps_bit_by_bit(digits, monkeypatch, batch_size):
     n = min(N, 20 * batch_size)
     one = make(digits)
     losses = train(one, batch_size=batch_size, n=n)
-    monkeypatch.setattr(CudaEngine, "graph_steps", 10**6)
+    monkeypatch.setattr(CudaEngine, "chunk_steps", 10**6)
     world.counts.clear()
     other = make(digits)
     assert np.array_equal(train(other, batch_size=batch_size, n=n), losses)
@@ -192,7 +192,7 @@ def test_progress_is_told_in_order_and_with_the_losses_so_far(digits, monkeypatc
 
 def test_the_host_does_not_run_far_ahead(digits):
     train(make(digits), batch_size=1)
-    launches_a_chunk = 2 * CudaEngine.graph_steps + 1  # and an event
+    launches_a_chunk = 2 * CudaEngine.chunk_steps + 1  # and an event
     assert world.counts["queued"] <= (cuda.CHUNKS_AHEAD + 1) * launches_a_chunk
 
 

@@ -28,9 +28,10 @@ def test_it_shows_old_values_to_who_does_not_wait(digits):
     engine = make(digits)
     before = engine.network.host_parameters()
     with engine._stream:
-        buffers = engine._prepared(Schedule(8, 8))
+        form = engine._forms.of_training(8)
+        buffers = engine._prepared(Schedule(8, 8), form)
         buffers.start(np.arange(8), np.array([0.1]))
-        engine._enqueue_steps(buffers, 1)
+        form.enqueue(engine.arguments(buffers), 1)
     assert np.array_equal(engine.network.host_parameters(), before)
     engine._stream.synchronize()
     assert not np.array_equal(engine.network.host_parameters(), before)
