@@ -1,0 +1,82 @@
+"""How much of a kernel fits on the device at once, asked of the driver.
+
+CuPy knows the question for ordinary blocks; for thread-block clusters the driver's own library is asked.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from functools import cache
+from typing import Any
+
+_CLUSTER_DIMENSION = 4
+"""CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION of cuda.h."""
+
+FIRST_WITH_CLUSTERS = (9, 0)
+"""Compute capability of Hopper."""
+
+
+class _Attribute(ctypes.Structure):
+    """CUlaunchAttribute: a number, and a union of 64 bytes that holds the cluster's size."""
+
+    _fields_ = (
+        ("id", ctypes.c_uint),
+        ("pad", ctypes.c_char * 4),
+        ("dimensions", ctypes.c_uint * 3),
+        ("rest", ctypes.c_char * 52),
+    )
+
+
+class _Config(ctypes.Structure):
+    """CUlaunchConfig."""
+
+    _fields_ = (
+        ("grid", ctypes.c_uint * 3),
+        ("block", ctypes.c_uint * 3),
+        ("shared_bytes", ctypes.c_uint),
+        ("stream", ctypes.c_void_p),
+        ("attributes", ctypes.POINTER(_Attribute)),
+        ("count", ctypes.c_uint),
+    )
+
+
+@cache
+def _driver() -> Any:
+    name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+    try:
+        return ctypes.CDLL(name).cuOccupancyMaxActiveClusters
+    except (OSError, AttributeError):  # no driver, or one from before clusters
+        return None
+
+
+def clusters_that_fit(function: Any, cluster: int, threads: int, shared_bytes: int) -> int:
+    """Return how many clusters of a kernel run on the current device at once; 0 where they can't.
+
+    Args:
+        function: CuPy's kernel, compiled for clusters of that size, its shared memory asked for.
+        cluster: Blocks of a cluster.
+        threads: Threads of a block.
+        shared_bytes: Dynamic shared memory of a block.
+    """
+    ask = _driver()
+    if ask is None:
+        return 0
+    attribute = _Attribute(_CLUSTER_DIMENSION, b"", (ctypes.c_uint * 3)(cluster, 1, 1))
+    config = _Config(
+        (ctypes.c_uint * 3)(cluster, 1, 1),
+        (ctypes.c_uint * 3)(threads, 1, 1),
+        shared_bytes,
+        None,
+        ctypes.pointer(attribute),
+        1,
+    )
+    count = ctypes.c_int()
+    status = ask(ctypes.byref(count), ctypes.c_void_p(function.kernel.ptr), ctypes.byref(config))
+    return count.value if status == 0 else 0
+
+
+def blocks_that_fit(xp: Any, function: Any, threads: int, shared_bytes: int) -> int:
+    """Return how many blocks of a kernel one multiprocessor of the current device runs at once; 0 where none fits."""
+    ask = xp.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor
+    return int(ask(function.kernel.ptr, threads, shared_bytes))
