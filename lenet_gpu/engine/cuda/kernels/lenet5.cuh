@@ -184,19 +184,51 @@ __device__ inline float warp_sum(float value) {
     return value;
 }
 
-// 32 sums over the lanes of a warp for the price of 31 exchanges instead of 160: lane k gets the sum of values[k].
-// In each round a lane keeps one half of its values and gives the other half to its partner, who keeps that one.
-template <int HALF = WARP / 2>
-__device__ inline float warp_sums(float (&values)[WARP]) {
-    const bool upper = (threadIdx.x & HALF) != 0;
+// COUNT sums (a power of two, at most 32) over the lanes of a warp: each lane gets that of values[lane / (32 / COUNT)].
+// In each round a lane keeps one half of its values and gives the other half to its partner, who keeps that one: 31
+// exchanges for 32 sums instead of 160. When one value is left, the lanes that have the same one add theirs.
+template <int COUNT, int HALF = COUNT / 2, int DISTANCE = WARP / 2>
+__device__ inline float warp_sums(float (&values)[COUNT]) {
+    if constexpr (HALF > 0) {
+        const bool upper = (threadIdx.x & DISTANCE) != 0;
 #pragma unroll
-    for (int k = 0; k < HALF; ++k) {
-        const float keep = upper ? values[k + HALF] : values[k];
-        const float give = upper ? values[k] : values[k + HALF];
-        values[k] = keep + __shfl_xor_sync(0xffffffffu, give, HALF);
+        for (int k = 0; k < HALF; ++k) {
+            const float keep = upper ? values[k + HALF] : values[k];
+            const float give = upper ? values[k] : values[k + HALF];
+            values[k] = keep + __shfl_xor_sync(0xffffffffu, give, DISTANCE);
+        }
+        return warp_sums<COUNT, HALF / 2, DISTANCE / 2>(values);
+    } else {
+        float value = values[0];
+#pragma unroll
+        for (int distance = DISTANCE; distance > 0; distance /= 2)
+            value += __shfl_xor_sync(0xffffffffu, value, distance);
+        return value;
     }
-    if constexpr (HALF > 1) return warp_sums<HALF / 2>(values);
-    else return values[0];
+}
+
+// Sum over four neighbouring lanes; each of them gets it.
+__device__ inline float quad_sum(float value) {
+    value += __shfl_xor_sync(0xffffffffu, value, 1);
+    return value + __shfl_xor_sync(0xffffffffu, value, 2);
+}
+
+// The thread's index, which the compiler knows nothing about: what is computed from it is computed anew. It would else work
+// out all phases' addresses before a loop over images, and keep them in registers that the phases need.
+__device__ inline int thread_index() {
+    int thread = threadIdx.x;
+    asm volatile("" : "+r"(thread));
+    return thread;
+}
+
+__device__ inline int at_most(int value, int limit) { return value < limit ? value : limit; }
+
+// sum += vector * factor
+__device__ inline void add_product(float4& sum, float4 vector, float factor) {
+    sum.x += vector.x * factor;
+    sum.y += vector.y * factor;
+    sum.z += vector.z * factor;
+    sum.w += vector.w * factor;
 }
 
 // Copy COUNT floats (even) from an 8-byte boundary of shared memory into registers, two at a time.

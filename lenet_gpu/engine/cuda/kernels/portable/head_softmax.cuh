@@ -1,48 +1,58 @@
 // What follows F6 in the network `modern`, see output_softmax.cuh.
 //
-// A head provides forward_head, loss_backward and backward_head; so does head_rbf.cuh, the paper's.
+// A head provides Head and BackHead, as does head_rbf.cuh, the paper's: what a thread reads of it before the barrier that F6
+// waits for, and what is done with that.
 #include "output_softmax.cuh"
-#include "portable/dense.cuh"
+#include "portable/scores.cuh"
 
 // The scores of the classes before softmax (logits): a[j] = bias[j] + sum over i of weight[j, i] * x[i]
-__device__ inline void forward_head(const float* __restrict__ parameters, Memory& m) {
-    forward_dense<F6_UNITS, CLASSES, false>(parameters + OUTPUT_WEIGHT, parameters + OUTPUT_BIAS, m.f6, m.output);
-}
+struct Head {
+    Rows<F6_UNITS, CLASSES, (CLASSES + WARPS - 1) / WARPS> rows;
 
-// A thread for each class, which goes through all outputs: cheaper than exchanging sums.
-__device__ inline void loss_backward(int /* of one loss */, int label, float one_over_batch, Memory& m) {
-    const int j = threadIdx.x;
-    if (j >= CLASSES) return;
-    float largest = m.output[0];
-    int answer = 0;
-#pragma unroll 10  // all rounds of ten classes; those of 64 at once would spill registers
-    for (int k = 1; k < CLASSES; ++k)
-        if (m.output[k] > largest) {
-            largest = m.output[k];
-            answer = k;
+    __device__ void load(const float* __restrict__ parameters) {
+        rows.load(parameters + OUTPUT_WEIGHT, parameters + OUTPUT_BIAS);
+    }
+    __device__ void forward(Memory& m) const { rows.forward<false>(m.f6, m.output); }
+};
+
+struct BackHead {
+    float weight[CLASSES_A_SLICE];  // of a unit of F6
+
+    __device__ void load(const float* __restrict__ parameters) {
+#pragma unroll
+        for (int k = 0; k < CLASSES_A_SLICE; ++k)
+            weight[k] = parameters[OUTPUT_WEIGHT + class_of_head(k) * F6_UNITS + unit_of_head()];
+    }
+
+    // The loss, and back to F6.
+    __device__ void backward(int /* of one loss */, int label, float one_over_batch, Memory& m) const {
+        const int warp = threadIdx.x / WARP;
+        if (warp > HEAD_WARPS) return;
+        float a[SCORES_A_LANE], e[SCORES_A_LANE], d[SCORES_A_LANE];
+#pragma unroll
+        for (int k = 0; k < SCORES_A_LANE; ++k) a[k] = class_of(k) < CLASSES ? m.output[class_of(k)] : LOWEST;
+        const float largest = largest_score(a);
+#pragma unroll
+        for (int k = 0; k < SCORES_A_LANE; ++k) e[k] = class_of(k) < CLASSES ? expf(a[k] - largest) : 0.0f;
+        const float total = sum_of_scores(e);
+#pragma unroll
+        for (int k = 0; k < SCORES_A_LANE; ++k)
+            d[k] = class_of(k) < CLASSES ? (e[k] / total - target(class_of(k), label)) * one_over_batch : 0.0f;
+        if (warp < HEAD_WARPS) {
+            back_to_f6(weight, d, m);
+            return;
         }
-    float total = 0.0f, target_output = 0.0f;  // sum over k of target[k] * (a[k] - largest)
-#pragma unroll 10
-    for (int k = 0; k < CLASSES; ++k) {
-        total += expf(m.output[k] - largest);
-        target_output += target(k, label) * (m.output[k] - largest);
+        float target_output[SCORES_A_LANE];  // sum over j of target[j] * (a[j] - largest)
+#pragma unroll
+        for (int k = 0; k < SCORES_A_LANE; ++k) {
+            target_output[k] = class_of(k) < CLASSES ? target(class_of(k), label) * (a[k] - largest) : 0.0f;
+            if (class_of(k) < CLASSES) m.d_output[class_of(k)] = d[k];
+        }
+        const float loss = logf(total) - sum_of_scores(target_output);
+        const int answer = class_with(largest, a);
+        if (threadIdx.x % WARP == 0) {
+            m.loss = loss;
+            m.correct = answer == label ? 1.0f : 0.0f;
+        }
     }
-    const float p = expf(m.output[j] - largest) / total;
-    m.d_output[j] = (p - target(j, label)) * one_over_batch;
-    if (j == 0) {
-        m.loss = logf(total) - target_output;
-        m.correct = answer == label ? 1.0f : 0.0f;
-    }
-}
-
-// Back to F6 and through its squashing: dE/da[i] = f'(a[i]) * sum over j of weight[j, i] * d[j]
-__device__ inline void backward_head(const float* __restrict__ parameters, Memory& m) {
-    // One class a slice, or as many as make the slices fit into `scratch`.
-    constexpr int MOST_SLICES = SCRATCH / F6_UNITS, CLASSES_A_SLICE = (CLASSES + MOST_SLICES - 1) / MOST_SLICES;
-    constexpr int OUTPUT_SLICES = (CLASSES + CLASSES_A_SLICE - 1) / CLASSES_A_SLICE;
-    backward_dense<F6_UNITS, CLASSES, OUTPUT_SLICES>(parameters + OUTPUT_WEIGHT, m.d_output, m.scratch);
-    __syncthreads();
-    if (threadIdx.x < F6_UNITS)
-        m.d_f6[threadIdx.x] =
-            sum_of_slices<F6_UNITS, OUTPUT_SLICES>(m.scratch, threadIdx.x) * squash_slope(m.f6[threadIdx.x]);
-}
+};

@@ -17,6 +17,10 @@
 //   groups          [batch][GROUP]  out
 //   records         [batch][RECORD]  out
 //
+// Marks of a profile, each behind a barrier (see MARK): 0 start, 1 weights and image, 2 C1 + S2, 3 C3 + S4, 4 C5, 5 F6, 6 output,
+// 7 loss and back to F6, 8 back through F6, 9 d of C5, 10 back through C5, 11 back through S4, 12 C3, 13 back through S2,
+// 14 C1's weights, 15 the last sums.
+//
 // Launch with any number of blocks, best one for each image of a batch, and sizeof(Memory) bytes of shared memory.
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
 lenet5_train_images(const float* __restrict__ parameters, const unsigned char* __restrict__ images,
@@ -24,20 +28,29 @@ lenet5_train_images(const float* __restrict__ parameters, const unsigned char* _
                     float background, float scale, int distorted, const float* __restrict__ distortions,
                     const float* __restrict__ fields, int* counter, float* __restrict__ groups, float* __restrict__ records) {
     Memory& m = *reinterpret_cast<Memory*>(dynamic_shared);
-    const int step = counter[IMAGES_STEP], count = images_of_step(counter, step);
+    MARK(0);
+    const float4 weights = weights_of_thread(parameters);
+    const int step = counter[IMAGES_STEP], count = images_of_step(counter, step), first = step * counter[BATCH_SIZE];
     if (blockIdx.x == 0 && threadIdx.x == 0) counter[UPDATE_STEP] = step;
     if (static_cast<int>(blockIdx.x) >= count) return;
-    load_weights(parameters, m);
+    // The chain counter - order - pixels is the longest way to the first barrier: everything else is done beside it.
+    int index = order[first + blockIdx.x];
+    store_weights(weights, m);
+    if (!distorted) store_margin(background, m);
     for (int image = blockIdx.x; image < count; image += gridDim.x) {
-        const int position = step * counter[BATCH_SIZE] + image, index = order[position];
         const unsigned char* pixels = images + static_cast<size_t>(index) * (IMAGE_SIZE * IMAGE_SIZE);
+        const int label = labels[index];
         if (distorted)
             load_distorted_image(
-                pixels, distortions + static_cast<size_t>(position) * DISTORTION, fields, background, scale, m);
-        else load_image(pixels, background, scale, m);
+                pixels, distortions + static_cast<size_t>(first + image) * DISTORTION, fields, background, scale, m);
+        else store_image(pixels_of_thread(pixels), background, scale, m);
+        const int next = image + static_cast<int>(gridDim.x);
+        if (next < count) index = order[first + next];
         __syncthreads();
-        forward(parameters, m);
-        backward(parameters, loss, labels[index], 1.0f / count, groups + static_cast<size_t>(image) * GROUP,
+        MARK(1);
+        F6Rows f6;
+        forward(parameters, f6, m);
+        backward(parameters, f6, loss, label, 1.0f / count, groups + static_cast<size_t>(image) * GROUP,
                  records + static_cast<size_t>(image) * RECORD, m);
         // No barrier: the next image is written into x (and C1), which no thread has read since the last barrier of `backward`.
     }
