@@ -5,37 +5,62 @@
 #include "output.cuh"
 #include "rules.cuh"
 
-constexpr int UPDATE_THREADS = 256, SLICES = UPDATE_THREADS / WARP;
-constexpr int QUADS = (PARAMETERS + 3) / 4;  // a thread takes four neighbouring parameters
+constexpr int UPDATE_THREADS = 256, TILES = 16, SLICES = UPDATE_THREADS / TILES;
+constexpr int TILE = 4;  // four units by four inputs of a dense layer's weights
 
-// Four neighbouring parameters' gradients: the sum over some rows (of groups, or of records) of scale * vector.
-struct Term {
-    int vector;  // index in a row of the first of four floats
-    int scale;   // index of the factor; NONE: it is 1
+// What a block does at a time: the gradients of 16 tiles.
+//
+// A tile of a dense layer is 4 x 4 weights: weight [j, i] is delta[j] * activation[i], so two float4 of an image's record
+// serve 16 products. A tile of anything else is four neighbouring parameters, whose gradients are written in a group (C1 to
+// S4) or a record (biases) as they are.
+struct Task {
+    int first_tile, tiles;    // of the field
+    int parameter;            // the field's first parameter
+    int inputs;               // of the dense layer; 0: not one
+    int units;
+    int vector, delta;        // places of activation (or gradient) and delta in a row
 };
 
-// C1 ... S4: the gradient itself, of a group. All others lie in a record: biases likewise; weight [j, i] of a dense
-// layer is delta[j] * activation[i].
-__device__ inline Term term_of(int parameter) {
-    if (parameter < C5_WEIGHT) return {parameter, NONE};
-    if (parameter < C5_BIAS) {
-        const int k = parameter - C5_WEIGHT;
-        return {RECORD_S4 + k % S4_UNITS, RECORD_D_C5 + k / S4_UNITS};
-    }
-    if (parameter < F6_WEIGHT) return {RECORD_D_C5 + parameter - C5_BIAS, NONE};
-    if (parameter < F6_BIAS) {
-        const int k = parameter - F6_WEIGHT;
-        return {RECORD_C5 + k % C5_UNITS, RECORD_D_F6 + k / C5_UNITS};
-    }
-    if (parameter < OUTPUT_WEIGHT || PARAMETERS == OUTPUT_WEIGHT) return {RECORD_D_F6 + parameter - F6_BIAS, NONE};
-    if (parameter < OUTPUT_BIAS) {
-        const int k = parameter - OUTPUT_WEIGHT;
-        return {RECORD_F6 + k % F6_UNITS, RECORD_D_OUTPUT + k / F6_UNITS};
-    }
-    return {RECORD_D_OUTPUT + parameter - OUTPUT_BIAS, NONE};
+constexpr int tasks_of(int tiles) { return (tiles + TILES - 1) / TILES; }
+
+constexpr int CLASS_TILES = (CLASSES + TILE - 1) / TILE;
+constexpr int C5_TILES = C5_UNITS / TILE * (S4_UNITS / TILE), F6_TILES = F6_UNITS / TILE * (C5_UNITS / TILE);
+constexpr int OUTPUT_TILES = PARAMETERS == OUTPUT_WEIGHT ? 0 : CLASS_TILES * (F6_UNITS / TILE);
+constexpr int GROUP_TILES = GROUP / TILE, C5_BIAS_TILES = C5_UNITS / TILE, F6_BIAS_TILES = F6_UNITS / TILE;
+constexpr int OUTPUT_BIAS_TILES = PARAMETERS == OUTPUT_WEIGHT ? 0 : CLASS_TILES;
+// The first task of each field; the longest fields first.
+constexpr int F6_TASKS = tasks_of(C5_TILES), OUTPUT_TASKS = F6_TASKS + tasks_of(F6_TILES);
+constexpr int GROUP_TASKS = OUTPUT_TASKS + tasks_of(OUTPUT_TILES), C5_BIAS_TASKS = GROUP_TASKS + tasks_of(GROUP_TILES);
+constexpr int F6_BIAS_TASKS = C5_BIAS_TASKS + tasks_of(C5_BIAS_TILES);
+constexpr int OUTPUT_BIAS_TASKS = F6_BIAS_TASKS + tasks_of(F6_BIAS_TILES);
+constexpr int TASKS = OUTPUT_BIAS_TASKS + tasks_of(OUTPUT_BIAS_TILES);
+
+__device__ inline Task task_of(int number) {
+    if (number < F6_TASKS) return {number * TILES, C5_TILES, C5_WEIGHT, S4_UNITS, C5_UNITS, RECORD_S4, RECORD_D_C5};
+    if (number < OUTPUT_TASKS)
+        return {(number - F6_TASKS) * TILES, F6_TILES, F6_WEIGHT, C5_UNITS, F6_UNITS, RECORD_C5, RECORD_D_F6};
+    if (number < GROUP_TASKS)
+        return {(number - OUTPUT_TASKS) * TILES, OUTPUT_TILES, OUTPUT_WEIGHT, F6_UNITS, CLASSES, RECORD_F6, RECORD_D_OUTPUT};
+    if (number < C5_BIAS_TASKS) return {(number - GROUP_TASKS) * TILES, GROUP_TILES, 0, 0, GROUP, 0, 0};
+    if (number < F6_BIAS_TASKS)
+        return {(number - C5_BIAS_TASKS) * TILES, C5_BIAS_TILES, C5_BIAS, 0, C5_UNITS, RECORD_D_C5, 0};
+    if (number < OUTPUT_BIAS_TASKS)
+        return {(number - F6_BIAS_TASKS) * TILES, F6_BIAS_TILES, F6_BIAS, 0, F6_UNITS, RECORD_D_F6, 0};
+    return {(number - OUTPUT_BIAS_TASKS) * TILES, OUTPUT_BIAS_TILES, OUTPUT_BIAS, 0, CLASSES, RECORD_D_OUTPUT, 0};
 }
-static_assert(C5_WEIGHT % 4 == 0 && C5_BIAS % 4 == 0 && F6_WEIGHT % 4 == 0 && F6_BIAS % 4 == 0 &&
-              OUTPUT_WEIGHT % 4 == 0 && OUTPUT_BIAS % 4 == 0, "no four neighbours lie in two fields");
+
+// The parameter that is row `row` (0 for a tile that is none of a dense layer), column `column` of a tile; NONE beyond the
+// field.
+__device__ inline int parameter_of(const Task& task, int tile, int row, int column) {
+    tile += task.first_tile;
+    if (tile >= task.tiles) return NONE;
+    if (task.inputs == 0) {
+        const int k = tile * TILE + column;
+        return row == 0 && k < task.units ? task.parameter + k : NONE;
+    }
+    const int tiles_a_row = task.inputs / TILE, unit = tile / tiles_a_row * TILE + row;
+    return unit < task.units ? task.parameter + unit * task.inputs + tile % tiles_a_row * TILE + column : NONE;
+}
 
 // Mean loss and number of right answers of the step, by one warp: lane by lane, then across the lanes.
 __device__ inline void sum_losses(const float* __restrict__ records, int count, float* loss, int* correct) {
@@ -62,54 +87,61 @@ __device__ inline void sum_losses(const float* __restrict__ records, int count, 
 //   counter         [4]             step of the epoch, see lenet5.cuh; this kernel ends the step
 //   losses, correct [steps]         out: mean loss and number of right answers, before the update
 //
-// A block takes 32 x 4 parameters. Its warp s adds up rows s, s + 8, s + 16, ...; then the eight sums are added in
-// order. So a sum is always formed in the same way: the result doesn't depend on the number of blocks, and two runs
-// are equal bit by bit. (Adding with atomics would be simpler, in an order that differs from run to run.)
+// A block takes 16 tiles. Its half warp s adds up rows s, s + 16, s + 32, ...; then the sixteen sums are added in order. So
+// a sum is always formed in the same way: the result doesn't depend on the number of blocks, and two runs are equal bit by
+// bit. (Adding with atomics would be simpler, in an order that differs from run to run.)
 extern "C" __global__ void __launch_bounds__(UPDATE_THREADS)
 lenet5_update(float* __restrict__ parameters, int rule, float* __restrict__ velocity, float* __restrict__ average,
               float momentum, float weight_decay, const float* __restrict__ rates, const float* __restrict__ groups,
               const float* __restrict__ records, const float* __restrict__ learning_rates,
               const float* __restrict__ shares, int* counter, float* __restrict__ losses, int* __restrict__ correct) {
-    __shared__ float4 slice_sums[SLICES][WARP];
+    __shared__ float4 slice_sums[SLICES][TILE][TILES];
     const int step = counter[UPDATE_STEP], count = images_of_step(counter, step);
     if (count == 0) return;
     const Rule moving{rule, velocity, average, momentum, weight_decay, rates, learning_rates[step], shares[step]};
-    const int lane = threadIdx.x % WARP, slice = threadIdx.x / WARP;
-    for (int first = blockIdx.x * WARP; first < QUADS; first += gridDim.x * WARP) {
-        const int quad = first + lane;
-        float4 sum = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
-        if (quad < QUADS) {
-            const Term term = term_of(quad * 4);
-            const bool shared = quad * 4 < SHARED_WEIGHTS;
-            const int rows = shared ? (count + IMAGES_A_GROUP - 1) / IMAGES_A_GROUP : count;
-            const float* first_row = shared ? groups : records;
-            const int stride = shared ? GROUP : RECORD;
+    const int own_tile = threadIdx.x % TILES, slice = threadIdx.x / TILES;
+    for (int number = blockIdx.x; number < TASKS; number += gridDim.x) {
+        const Task task = task_of(number);
+        // The 256 parameters of the block: each thread will finish one, neighbours in a row of the weights.
+        const int k = threadIdx.x, parameter = parameter_of(task, k / TILE % TILES, k / (TILE * TILES), k % TILE);
+        const float value = parameters[parameter == NONE ? 0 : parameter];  // under way while the rows are read
+        const int tile = at_most(task.first_tile + own_tile, task.tiles - 1);
+        float4 sum[TILE] = {};
+        if (task.inputs != 0) {
+            const int tiles_a_row = task.inputs / TILE;
+            const float* row = records + task.vector + tile % tiles_a_row * TILE;
+            const int delta = task.delta - task.vector + (tile / tiles_a_row - tile % tiles_a_row) * TILE;
 #pragma unroll 4
-            for (int k = slice; k < rows; k += SLICES) {
-                const float* row = first_row + static_cast<size_t>(k) * stride;
-                const float4 vector = *reinterpret_cast<const float4*>(row + term.vector);
-                const float scale = term.scale == NONE ? 1.0f : row[term.scale];
-                sum.x += scale * vector.x;
-                sum.y += scale * vector.y;
-                sum.z += scale * vector.z;
-                sum.w += scale * vector.w;
+            for (int image = slice; image < count; image += SLICES) {
+                const float* own = row + static_cast<size_t>(image) * RECORD;
+                const float4 y = *reinterpret_cast<const float4*>(own), d = *reinterpret_cast<const float4*>(own + delta);
+                add_product(sum[0], y, d.x);
+                add_product(sum[1], y, d.y);
+                add_product(sum[2], y, d.z);
+                add_product(sum[3], y, d.w);
             }
+        } else {
+            const bool shared = task.parameter == 0;
+            const int rows = shared ? (count + IMAGES_A_GROUP - 1) / IMAGES_A_GROUP : count, stride = shared ? GROUP : RECORD;
+            const float* row = (shared ? groups : records) + task.vector + tile * TILE;
+#pragma unroll 4
+            for (int k = slice; k < rows; k += SLICES)
+                add_product(sum[0], *reinterpret_cast<const float4*>(row + static_cast<size_t>(k) * stride), 1.0f);
         }
-        slice_sums[slice][lane] = sum;
+#pragma unroll
+        for (int unit = 0; unit < TILE; ++unit) slice_sums[slice][unit][own_tile] = sum[unit];
         __syncthreads();
-        // 128 parameters of the block: 128 threads finish one each.
-        const int k = threadIdx.x, parameter = first * 4 + k;
-        if (k < WARP * 4 && parameter < PARAMETERS) {
+        if (parameter != NONE) {
             const float* sums = reinterpret_cast<const float*>(slice_sums) + k;
             float gradient = sums[0];
 #pragma unroll
-            for (int s = 1; s < SLICES; ++s) gradient += sums[s * WARP * 4];
-            parameters[parameter] = moved(moving, parameter, parameters[parameter], gradient);
+            for (int s = 1; s < SLICES; ++s) gradient += sums[s * UPDATE_THREADS];
+            parameters[parameter] = moved(moving, parameter, value, gradient);
         }
         __syncthreads();
     }
-    if (blockIdx.x == gridDim.x - 1 && slice == 0) {
+    if (blockIdx.x == gridDim.x - 1 && threadIdx.x < WARP) {
         sum_losses(records, count, losses + step, correct + step);
-        if (lane == 0) counter[IMAGES_STEP] = step + 1;
+        if (threadIdx.x == 0) counter[IMAGES_STEP] = step + 1;
     }
 }
