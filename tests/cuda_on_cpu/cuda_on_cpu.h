@@ -280,6 +280,17 @@ Kernel(void (*)(A...)) -> Kernel<A...>;
     cuda_on_cpu::exchange(mask, value, (threadIdx.x % warpSize) ^ (bits), __LINE__)
 #define __shfl_down_sync(mask, value, by) cuda_on_cpu::exchange(mask, value, threadIdx.x % warpSize + (by), __LINE__)
 
+// Global memory: every access is seen at once, and no other thread of the grid runs in between.
+inline void __threadfence() {}
+template <class T>
+T __ldcg(const T* address) { return *address; }
+template <class T>
+T atomicAdd(T* address, T value) {
+    const T before = *address;
+    *address += value;
+    return before;
+}
+
 // Export a kernel: NAME_parameters tells the types, NAME_launch runs a grid.
 #define CUDA_ON_CPU_EXPORT(NAME)                                                                                       \
     static cuda_on_cpu::Kernel NAME##_kernel{NAME};                                                                    \
