@@ -40,8 +40,8 @@ def labels_of(classes: int) -> np.ndarray:
 
 
 @functools.cache
-def library(variant: str = "modern", classes: int = CLASSES) -> Path:
-    return harness.build(kernel_source(variant, classes), KERNELS)
+def library(variant: str = "modern", classes: int = CLASSES, form: str = "portable") -> Path:
+    return harness.build(kernel_source(variant, classes, form), KERNELS)
 
 
 @functools.cache
@@ -87,7 +87,12 @@ def assert_close(network: LeNet5, found: np.ndarray, expected: np.ndarray, toler
 
 
 def make_steps(
-    order: np.ndarray, batch_size: int, loss: str = "cross_entropy", classes: int = CLASSES, **options: object
+    order: np.ndarray,
+    batch_size: int,
+    loss: str = "cross_entropy",
+    classes: int = CLASSES,
+    form: str = "portable",
+    **options: object,
 ) -> Steps:
     """Steps on digits from `trained_parameters`; with another number of classes than ten labelled by `labels_of`."""
     images, labels = digits()
@@ -99,10 +104,8 @@ def make_steps(
     if "nesterov" in options:
         options.setdefault("shares", np.linspace(1.0, 0.2, count, dtype=np.float32))
     start = trained_parameters(variant, classes).copy()
-    built = library(variant, classes)
-    return Steps(
-        built, images, labels, order.astype(np.int32), batch_size, start, rates, loss=loss, classes=classes, **options
-    )
+    built, options = library(variant, classes, form), {"loss": loss, "classes": classes, "form": form, **options}
+    return Steps(built, images, labels, order.astype(np.int32), batch_size, start, rates, **options)
 
 
 def everything(order: np.ndarray) -> dict[str, object]:

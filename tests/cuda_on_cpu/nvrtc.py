@@ -2,7 +2,8 @@
 
 Run as a program it compiles a network's kernels for the architectures named and prints what they take, as JSON:
 
-    python tests/cuda_on_cpu/nvrtc.py modern 10 75 90       (ten classes, sm_75 and sm_90)
+    python tests/cuda_on_cpu/nvrtc.py modern 10 75 90                (ten classes, sm_75 and sm_90)
+    python tests/cuda_on_cpu/nvrtc.py modern 10 throughput 90        (in another form than the portable one)
 """
 
 from __future__ import annotations
@@ -112,10 +113,13 @@ def machine_code(cubin: bytes) -> dict[str, list[str]]:
 def main(variant: str, classes: str, *architectures: str) -> None:
     """Compile a network's kernels for the architectures and print what they take."""
     sys.path.insert(0, str(Path(__file__).parents[2]))
-    from lenet_gpu.engine.cuda.source import OPTIONS, kernel_source
+    from lenet_gpu.engine.cuda.source import FORMS, OPTIONS, kernel_source
 
-    source, options = kernel_source(variant, int(classes)), (*OPTIONS, *CUPY_OPTIONS)
+    form = next((word for word in architectures if word in FORMS), "portable")
+    source, options = kernel_source(variant, int(classes), form), (*OPTIONS, *CUPY_OPTIONS)
     for number in architectures:
+        if number == form:
+            continue
         cubin, log = compile_source(source, f"sm_{number}", options)
         print(json.dumps({"architecture": number, "bytes": len(cubin), "log": log, "kernels": resources(log)}))
 

@@ -2,7 +2,7 @@
 
 Run as a program it takes a few steps and infers once: what the sanitized library is checked with.
 
-    python tests/cuda_on_cpu/steps.py LIBRARY VARIANT CLASSES [bytes of shared memory to leave out]
+    python tests/cuda_on_cpu/steps.py LIBRARY VARIANT CLASSES [bytes of shared memory to leave out [FORM]]
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from cuda_on_cpu.harness import Kernel
 
 from lenet_gpu.augment.distort import elastic_fields
 from lenet_gpu.engine.cuda.buffers import LOSSES, update_blocks
-from lenet_gpu.engine.cuda.source import INFER, THREADS, TRAIN_IMAGES, UPDATE, UPDATE_THREADS, Sizes, sizes
+from lenet_gpu.engine.cuda.source import INFER, TRAIN_IMAGES, UPDATE, UPDATE_THREADS, Sizes, sizes, update_jobs
 from lenet_gpu.nn.lenet5 import VARIANTS
 from lenet_gpu.paper import CLASSES
 
@@ -42,11 +42,13 @@ class Steps:
         parameters: The network's, float32, trained in place.
         learning_rates: (steps,) float32.
         backwards: Order of the fibers.
-        grids: Blocks of the two training kernels; None is one block an image, one for 128 parameters.
+        grids: Blocks of the two training kernels; None is one block a group of images, and as many blocks as the
+            update kernel has work for.
         too_little_shared: Bytes of shared memory that are left out of what the kernels need.
         distortions: (m, 8) float32, or None.
         loss: Name of the loss; the library's network must know it.
         classes: Number of classes; the library must be built for it.
+        form: The kernels' form; the library must be built for it.
         nesterov: (momentum, weight_decay), or None for another rule.
         shares: (steps,) float32, Nesterov's share of the weights in their average after each step.
         rates: A rate of each parameter, or None for another rule; plain gradient descent if both are None.
@@ -66,6 +68,7 @@ class Steps:
     distortions: np.ndarray | None = None
     loss: str = "cross_entropy"
     classes: int = CLASSES
+    form: str = "portable"
     nesterov: tuple[float, float] | None = None
     shares: np.ndarray | None = None
     rates: np.ndarray | None = None
@@ -76,20 +79,28 @@ class Steps:
     losses: np.ndarray = field(init=False)
     correct: np.ndarray = field(init=False)
     counter: np.ndarray = field(init=False)
+    split_sums: np.ndarray = field(init=False)
+    tickets: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
         steps = len(self.learning_rates)
         self.shares = np.zeros(steps, np.float32) if self.shares is None else self.shares
         self.velocity, self.average = np.zeros_like(self.parameters), self.parameters.copy()
-        self.groups = np.full((self.batch_size, self.sizes.group), np.nan, np.float32)
+        self.groups = np.full((self.group_count, self.sizes.group), np.nan, np.float32)
         self.records = np.full((self.batch_size, self.sizes.record), np.nan, np.float32)
         self.losses = np.full(steps, np.nan, np.float32)
         self.correct = np.full(steps, -1, np.int32)
         self.counter = np.array([0, 0, len(self.order), self.batch_size], np.int32)
+        self.split_sums = np.full(self.sizes.split_sums, np.nan, np.float32)
+        self.tickets = np.zeros(sum(self.sizes.update_tiles), np.int32)
 
     @property
     def sizes(self) -> Sizes:
-        return sizes("modern" if self.loss == "cross_entropy" else "paper", self.classes)
+        return sizes("modern" if self.loss == "cross_entropy" else "paper", self.classes, self.form)
+
+    @property
+    def group_count(self) -> int:
+        return -(-self.batch_size // self.sizes.group_images)
 
     @property
     def shared(self) -> int:
@@ -114,8 +125,8 @@ class Steps:
             self.groups,
             self.records,
         )
-        grid = (self.grids[0] or self.batch_size,)
-        self.kernel(TRAIN_IMAGES)(grid, (THREADS,), arguments, shared_mem=self.shared)
+        grid = (self.grids[0] or self.group_count,)
+        self.kernel(TRAIN_IMAGES)(grid, (self.sizes.threads,), arguments, shared_mem=self.shared)
 
     def update(self, parameters: np.ndarray | None = None) -> None:
         target = self.parameters if parameters is None else parameters
@@ -127,7 +138,11 @@ class Steps:
         rule = (np.int32(number), *state, *numbers, rates)
         steps = self.learning_rates, self.shares, self.counter, self.losses, self.correct
         arguments = (target, *rule, self.groups, self.records, *steps)
-        grid = (self.grids[1] or update_blocks(target.size),)
+        blocks = update_blocks(target.size)
+        if self.sizes.split_sums:
+            arguments += (self.split_sums, self.tickets)
+            blocks = update_jobs(self.sizes, self.batch_size)
+        grid = (self.grids[1] or blocks,)
         self.kernel(UPDATE)(grid, (UPDATE_THREADS,), arguments)
 
     def run(self, steps: int | None = None) -> np.ndarray:
@@ -151,11 +166,12 @@ class Steps:
         """Scores (n, classes)."""
         scores = np.full((len(images), self.classes), np.nan, np.float32)
         arguments = (self.parameters, images, BACKGROUND, SCALE, np.int32(len(images)), scores)
-        self.kernel(INFER)((grid,), (THREADS,), arguments, shared_mem=self.shared)
+        shared = self.sizes.inference_bytes - self.too_little_shared
+        self.kernel(INFER)((grid,), (self.sizes.threads,), arguments, shared_mem=shared)
         return scores
 
 
-def main(library: str, variant: str, classes: str, too_little_shared: str = "0") -> None:
+def main(library: str, variant: str, classes: str, too_little_shared: str = "0", form: str = "portable") -> None:
     """Two steps (the last one incomplete) by each rule, two with everything there is, and an inference."""
     rng = np.random.default_rng(1)
     images = rng.integers(0, 256, (5, 28, 28), dtype=np.uint8)
@@ -164,7 +180,7 @@ def main(library: str, variant: str, classes: str, too_little_shared: str = "0")
     parameters = rng.uniform(-0.1, 0.1, count).astype(np.float32)
     order, rates = np.array([4, 0, 2], np.int32), np.full(2, 0.05, np.float32)
     first, last = VARIANTS[variant].losses[0], VARIANTS[variant].losses[-1]
-    options = {"loss": first, "classes": int(classes), "too_little_shared": int(too_little_shared)}
+    options = {"loss": first, "classes": int(classes), "too_little_shared": int(too_little_shared), "form": form}
     steps = Steps(Path(library), images, labels, order, 2, parameters, rates, **options)
     steps.run()
     steps.loss, steps.rates = last, np.ones_like(parameters)

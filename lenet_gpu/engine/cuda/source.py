@@ -11,7 +11,10 @@ from lenet_gpu.paper import CLASSES, CODES, PAPER_PARAMETERS, RUBBISH_PENALTY
 
 KERNEL_FOLDER = Path(__file__).parent / "kernels"
 
-FORMS = {"portable": ("portable/train_images.cu", "update.cu", "portable/infer.cu")}
+FORMS = {
+    "portable": ("portable/train_images.cu", "update.cu", "portable/infer.cu"),
+    "throughput": ("throughput/train_images.cu", "throughput/update.cu", "throughput/infer.cu"),
+}
 """Files of the kernels, by the form that they have; one kernel each."""
 
 OUTPUTS = {"modern": "softmax", "paper": "rbf"}
@@ -37,6 +40,9 @@ GROUP = 1716
 UPDATE_THREADS = 256
 """Threads of a block of the update kernel."""
 
+SPLIT_IMAGES, DENSE_SPLITS, VECTOR_SPLITS = 64, 7, 5
+"""Images of a split of the batch at least, and splits at most, in the update kernel of the throughput form."""
+
 _INCLUDE = re.compile(r'^#include "([\w./]+)"$')
 
 _KERNEL = re.compile(r'extern "C" __global__ [^(]*(?:\([^)]*\)\s*)?(lenet5_\w+)\(')
@@ -49,28 +55,51 @@ class Sizes(NamedTuple):
         parameters: Floats of the network.
         group: Floats of what a group of images contributes to the gradient of C1 to S4.
         record: Floats of what an image contributes to the other gradients.
-        shared_bytes: Shared memory of a block of the two kernels that work on images.
+        shared_bytes: Shared memory of a block of the kernel that trains.
+        inference_bytes: Shared memory of a block of the kernel that infers.
+        threads: Threads of a block of those two kernels.
+        group_images: Images of a group.
+        update_tiles: Tiles of the update kernel, dense layers' and vectors', where it splits the batch; else none.
+        split_sums: Floats of the splits' sums.
     """
 
     parameters: int
     group: int
     record: int
     shared_bytes: int
+    inference_bytes: int
+    threads: int = THREADS
+    group_images: int = 1
+    update_tiles: tuple[int, int] = (0, 0)
+    split_sums: int = 0
 
 
-def sizes(variant: str = "modern", classes: int = CLASSES) -> Sizes:
+def sizes(variant: str = "modern", classes: int = CLASSES, form: str = "portable") -> Sizes:
     """Return the sizes of a network's kernels.
 
     Args:
         variant: The network, one of `OUTPUTS`.
         classes: Number of classes, 2 to 64.
+        form: One of `FORMS`.
     """
     weights = classes * (84 + 1) if variant == "modern" else 0  # of the output layer
+    parameters = PAPER_PARAMETERS + weights
     # y of S4; y and dE/da of C5 and F6; dE/da of the output; loss and right answer.
     record = _multiple_of_4(400 + 2 * (120 + 84) + classes + 2)
+    scores = _multiple_of_4(classes)
+    if form == "throughput":
+        # C1 to S4 and the output, whose weights are kept if they are not too many; two images (dE/da, too), or four.
+        kept = 1920 + (classes * 84 if classes <= 26 else 4) + scores
+        trained = kept + 2 * 9994 + 2832 + 2 * (400 + 2 * (120 + 84) + 2 * scores) + 20
+        scored = kept + 4 * (3320 + 400 + 120 + 84 + scores)
+        trained_output = variant == "modern"
+        dense = 25 + 6 + (-(-classes // 16) if trained_output else 0)
+        vectors = -(-(GROUP + 120 + 84 + (scores if trained_output else 0)) // 256)
+        split_sums = dense * DENSE_SPLITS * 2048 + vectors * VECTOR_SPLITS * 256
+        return Sizes(parameters, GROUP, record, 4 * trained, 4 * scored, 256, 2, (dense, vectors), split_sums)
     # The record; the output; everything else does not depend on the classes.
-    shared = record + _multiple_of_4(classes) + 15444
-    return Sizes(PAPER_PARAMETERS + weights, GROUP, record, 4 * shared)
+    shared = 4 * (record + scores + 15444)
+    return Sizes(parameters, GROUP, record, shared, shared)
 
 
 def _multiple_of_4(floats: int) -> int:
@@ -123,7 +152,7 @@ def kernel_source(variant: str = "modern", classes: int = CLASSES, form: str = "
 
     for name in FORMS[form]:
         add(name)
-    lines += ['#line 1 "sizes of the host"', *_assertions(sizes(variant, classes))]
+    lines += ['#line 1 "sizes of the host"', *_assertions(sizes(variant, classes, form), form)]
     return "\n".join(lines) + "\n"
 
 
@@ -132,17 +161,36 @@ def kernel_names(source: str) -> list[str]:
     return _KERNEL.findall(source)
 
 
-def _assertions(host: Sizes) -> list[str]:
+def _assertions(host: Sizes, form: str) -> list[str]:
     """Return CUDA C++ that does not compile if the kernels' sizes are not the host's."""
     expected = {
         "PARAMETERS": host.parameters,
         "GROUP": host.group,
         "RECORD": host.record,
         "sizeof(Memory)": host.shared_bytes,
-        "THREADS": THREADS,
+        "THREADS": host.threads,
+        "IMAGES_A_GROUP": host.group_images,
         "UPDATE_THREADS": UPDATE_THREADS,
     }
+    if form == "throughput":
+        dense, vectors = host.update_tiles
+        expected |= {
+            "sizeof(ScoringMemory)": host.inference_bytes,
+            "DENSE_TILES": dense,
+            "VECTOR_TILES": vectors,
+            "SPLIT_IMAGES": SPLIT_IMAGES,
+            "DENSE_SPLITS": DENSE_SPLITS,
+            "VECTOR_SPLITS": VECTOR_SPLITS,
+            "SPLIT_SUMS": host.split_sums,
+        }
     return [f'static_assert({name} == {value}, "the host says otherwise");' for name, value in expected.items()]
+
+
+def update_jobs(host: Sizes, batch_size: int) -> int:
+    """Return the jobs of a step's update in the throughput form, each best a block's."""
+    splits = -(-batch_size // SPLIT_IMAGES)
+    dense, vectors = host.update_tiles
+    return dense * min(splits, DENSE_SPLITS) + vectors * min(splits, VECTOR_SPLITS)
 
 
 def _codes() -> str:

@@ -1,0 +1,319 @@
+// Second kernel of a training step: add up what many images contribute to the gradient, and move the parameters.
+#include "throughput/form.cuh"
+// PARAMETERS: 60,850 (softmax, ten classes) or 60,000 (RBF), as the network has it.
+#include "output.cuh"
+#include "rules.cuh"
+
+// The gradient of a dense layer is a product of two matrices, d [batch][units] turned over and y [batch][inputs]. A lane
+// takes a square of 8x8 weights: 16 numbers of an image serve 64 products. A warp takes a tile of such squares and every
+// eighth image of a split of the batch; the sums of a block's warps, and then those of all splits, are added in order.
+//
+// So a sum is always formed in the same way, which depends on the batch size only: the result doesn't depend on the number
+// of blocks, and two runs are equal bit by bit.
+
+constexpr int UPDATE_THREADS = 256, UPDATE_WARPS = UPDATE_THREADS / WARP;
+constexpr int SIDE = 8, SQUARE = SIDE * SIDE;
+
+// Images of a split at least, and splits at most: of a batch of 448 or more there are 32 x 7 + 8 x 5 = 264 jobs with ten
+// classes, two for each multiprocessor of a large GPU.
+constexpr int SPLIT_IMAGES = 64, DENSE_SPLITS = 7, VECTOR_SPLITS = 5;
+
+__device__ inline int splits_of(int batch, int most) {
+    const int splits = (batch + SPLIT_IMAGES - 1) / SPLIT_IMAGES;
+    return splits < most ? splits : most;
+}
+
+// What a lane adds up: weights [j ... j + 7][i ... i + 7] of a dense layer.
+struct Square {
+    int d[2], y[2];            // fields of a record: two float4 each
+    int j, i;                  // of the first weight
+    int units, inputs, weight;  // of the layer; its first weight's index
+};
+
+template <int UNITS, int INPUTS, int WEIGHT, int D, int Y, int LANES_J, int LANES_I>
+struct DenseLayer {
+    static constexpr int TILES_I = (INPUTS + SIDE * LANES_I - 1) / (SIDE * LANES_I);
+    static constexpr int TILES = (UNITS + SIDE * LANES_J - 1) / (SIDE * LANES_J) * TILES_I;
+    static_assert(LANES_J * LANES_I <= WARP && INPUTS % 4 == 0, "a lane a square");
+
+    // Beyond the layer's edge the last float4 stands for what is not there; its sums are not used.
+    static __device__ inline Square square(int tile, int lane) {
+        const int j = (tile / TILES_I * LANES_J + lane / LANES_I) * SIDE;
+        const int i = (tile % TILES_I * LANES_I + lane % LANES_I) * SIDE;
+        Square square{{}, {}, lane < LANES_J * LANES_I ? j : UNITS, i, UNITS, INPUTS, WEIGHT};
+        for (int k = 0; k < 2; ++k) {
+            constexpr int LAST_J = (UNITS + 3) / 4 * 4 - 4, LAST_I = INPUTS - 4;
+            square.d[k] = D + (j + 4 * k < LAST_J ? j + 4 * k : LAST_J);
+            square.y[k] = Y + (i + 4 * k < LAST_I ? i + 4 * k : LAST_I);
+        }
+        return square;
+    }
+};
+using C5 = DenseLayer<C5_UNITS, S4_UNITS, C5_WEIGHT, RECORD_D_C5, RECORD_S4, 3, 10>;                // tiles of 24x80
+using F6 = DenseLayer<F6_UNITS, C5_UNITS, F6_WEIGHT, RECORD_D_F6, RECORD_C5, 4, 8>;                 // 32x64
+using Output = DenseLayer<CLASSES, F6_UNITS, OUTPUT_WEIGHT, RECORD_D_OUTPUT, RECORD_F6, 2, 11>;     // 16x88
+constexpr bool OUTPUT_IS_TRAINED = PARAMETERS > OUTPUT_WEIGHT;
+constexpr int DENSE_TILES = C5::TILES + F6::TILES + (OUTPUT_IS_TRAINED ? Output::TILES : 0);
+
+// The other gradients are sums of vectors: those of C1 to S4 over the groups, the biases' over the records. A lane takes
+// two quads of them, a warp a tile of 64 quads and every eighth row of a split.
+constexpr int GROUP_QUADS = GROUP / 4, C5_QUADS = C5_UNITS / 4, F6_QUADS = F6_UNITS / 4;
+constexpr int VECTOR_QUADS = GROUP_QUADS + C5_QUADS + F6_QUADS + (OUTPUT_IS_TRAINED ? (CLASSES + 3) / 4 : 0);
+constexpr int TILE_QUADS = 2 * WARP, VECTOR_TILES = (VECTOR_QUADS + TILE_QUADS - 1) / TILE_QUADS;
+
+constexpr int TILES = DENSE_TILES + VECTOR_TILES;
+
+// Sums of the splits, in floats: [DENSE_TILES][DENSE_SPLITS][2048], then [VECTOR_TILES][VECTOR_SPLITS][256].
+constexpr int DENSE_SUMS = WARP * SQUARE, VECTOR_SUMS = TILE_QUADS * 4;
+constexpr int SPLIT_SUMS = DENSE_TILES * DENSE_SPLITS * DENSE_SUMS + VECTOR_TILES * VECTOR_SPLITS * VECTOR_SUMS;
+static_assert(VECTOR_SUMS == UPDATE_THREADS, "a thread finishes a parameter");
+
+// Sums of the block's warps: 16 of a lane's 64 at a time. Rows are such that neither writing (a row a lane) nor reading
+// (eight rows, four lanes) meets the same banks twice.
+constexpr int ROUND = 2 * SIDE, ROUNDS = SQUARE / ROUND, LANE_STRIDE = WARP + 4;
+union WarpSums {
+    float square[UPDATE_WARPS][ROUND][LANE_STRIDE];
+    float4 vector[UPDATE_WARPS][TILE_QUADS];
+};
+
+// The part of `rows` rows that is the split's: [first, end).
+struct Part {
+    int first, end;
+};
+__device__ inline Part part_of(int rows, int split, int splits) {
+    const int size = (rows + splits - 1) / splits, first = split * size, end = first + size;
+    return {first, end < rows ? end : rows};
+}
+
+__device__ inline void add_products(float (&sum)[SIDE][SIDE], const Square& square, const float* __restrict__ record) {
+    float d[SIDE], y[SIDE];
+#pragma unroll
+    for (int k = 0; k < 2; ++k) {
+        const float4 four = *reinterpret_cast<const float4*>(record + square.d[k]);
+        d[4 * k] = four.x;
+        d[4 * k + 1] = four.y;
+        d[4 * k + 2] = four.z;
+        d[4 * k + 3] = four.w;
+    }
+#pragma unroll
+    for (int k = 0; k < 2; ++k) {
+        const float4 four = *reinterpret_cast<const float4*>(record + square.y[k]);
+        y[4 * k] = four.x;
+        y[4 * k + 1] = four.y;
+        y[4 * k + 2] = four.z;
+        y[4 * k + 3] = four.w;
+    }
+#pragma unroll
+    for (int j = 0; j < SIDE; ++j)
+#pragma unroll
+        for (int i = 0; i < SIDE; ++i) sum[j][i] += d[j] * y[i];
+}
+
+// The index of sum [row][column] of a lane's square among the parameters; NONE beyond the layer's edge.
+__device__ inline int parameter_of(const Square& square, int row, int column) {
+    const int j = square.j + row, i = square.i + column;
+    return j < square.units && i < square.inputs ? square.weight + j * square.inputs + i : NONE;
+}
+
+// The sum over some rows, by one warp of several.
+__device__ inline float4 sum_of_rows(const float* __restrict__ rows, int stride, Part part) {
+    float4 sum = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+#pragma unroll 8
+    for (int row = part.first + static_cast<int>(threadIdx.x) / WARP; row < part.end; row += UPDATE_WARPS) {
+        const float4 four = *reinterpret_cast<const float4*>(rows + static_cast<size_t>(row) * stride);
+        sum.x += four.x;
+        sum.y += four.y;
+        sum.z += four.z;
+        sum.w += four.w;
+    }
+    return sum;
+}
+
+// The index of a vector's first number among the parameters; GROUP ones are themselves.
+__device__ inline int parameter_of_quad(int quad) {
+    if (quad < GROUP_QUADS) return quad * 4;
+    if (quad < GROUP_QUADS + C5_QUADS) return C5_BIAS + (quad - GROUP_QUADS) * 4;
+    if (quad < GROUP_QUADS + C5_QUADS + F6_QUADS) return F6_BIAS + (quad - GROUP_QUADS - C5_QUADS) * 4;
+    return OUTPUT_BIAS + (quad - GROUP_QUADS - C5_QUADS - F6_QUADS) * 4;
+}
+
+// Whether this block is the last one of a tile's to come here: by then the splits' sums of all of them are in memory.
+__device__ inline bool is_last(int splits, int* ticket) {
+    __shared__ bool last;
+    __threadfence();
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        last = atomicAdd(ticket, 1) == splits - 1;
+        if (last) *ticket = 0;  // for the next step
+        __threadfence();
+    }
+    __syncthreads();
+    return last;
+}
+
+// The sum over the splits, in order, whichever block came last.
+template <int MOST>
+__device__ inline float sum_of_splits(const float* sums, int stride, int splits) {
+    float sum = __ldcg(sums);
+#pragma unroll
+    for (int split = 1; split < MOST; ++split)
+        if (split < splits) sum += __ldcg(sums + split * stride);
+    return sum;
+}
+
+// Mean loss and number of right answers of the step: thread by thread, across the lanes, then warp by warp.
+__device__ inline void sum_losses(const float* __restrict__ records, int count, float* loss, int* correct) {
+    __shared__ float sums[2][UPDATE_WARPS];
+    float loss_sum = 0.0f, correct_sum = 0.0f;
+    for (int image = threadIdx.x; image < count; image += UPDATE_THREADS) {
+        loss_sum += records[static_cast<size_t>(image) * RECORD + RECORD_LOSS];
+        correct_sum += records[static_cast<size_t>(image) * RECORD + RECORD_CORRECT];
+    }
+    loss_sum = warp_sum(loss_sum);
+    correct_sum = warp_sum(correct_sum);
+    if (threadIdx.x % WARP == 0) {
+        sums[0][threadIdx.x / WARP] = loss_sum;
+        sums[1][threadIdx.x / WARP] = correct_sum;
+    }
+    __syncthreads();
+    if (threadIdx.x != 0) return;
+    for (int warp = 1; warp < UPDATE_WARPS; ++warp) {
+        loss_sum += sums[0][warp];
+        correct_sum += sums[1][warp];
+    }
+    *loss = loss_sum / count;
+    *correct = static_cast<int>(correct_sum);
+}
+
+// A tile and a split of dense layers.
+__device__ inline void update_dense(
+    int tile, int split, int splits, float* parameters, const Rule& rule, const float* __restrict__ records, int count,
+    float* __restrict__ split_sums, int* ticket, WarpSums& sums) {
+    const int thread = threadIdx.x, warp = thread / WARP, lane = thread % WARP;
+    const auto square_of = [&](int lane) {
+        if (tile < C5::TILES) return C5::square(tile, lane);
+        if (!OUTPUT_IS_TRAINED || tile < C5::TILES + F6::TILES) return F6::square(tile - C5::TILES, lane);
+        return Output::square(tile - C5::TILES - F6::TILES, lane);
+    };
+    float a[SIDE][SIDE] = {};
+    {
+        const Square own = square_of(lane);
+        const Part part = part_of(count, split, splits);
+#pragma unroll 2
+        for (int image = part.first + warp; image < part.end; image += UPDATE_WARPS)
+            add_products(a, own, records + static_cast<size_t>(image) * RECORD);
+    }
+    // From here on a thread takes column thread % 8 of the square of lane thread / 8.
+    const int column = thread % SIDE, other = thread / SIDE;
+    const Square finished = square_of(other);
+#pragma unroll
+    for (int round = 0; round < ROUNDS; ++round) {
+#pragma unroll
+        for (int k = 0; k < ROUND; ++k) sums.square[warp][k][lane] = a[2 * round + k / SIDE][k % SIDE];
+        __syncthreads();
+#pragma unroll
+        for (int half = 0; half < 2; ++half) {
+            const int row = 2 * round + half;
+            float sum = sums.square[0][half * SIDE + column][other];
+#pragma unroll
+            for (int w = 1; w < UPDATE_WARPS; ++w) sum += sums.square[w][half * SIDE + column][other];
+            if (splits > 1) {
+                split_sums[split * DENSE_SUMS + row * UPDATE_THREADS + thread] = sum;
+                continue;
+            }
+            const int parameter = parameter_of(finished, row, column);
+            if (parameter != NONE) parameters[parameter] = moved(rule, parameter, parameters[parameter], sum);
+        }
+        __syncthreads();
+    }
+    if (splits == 1 || !is_last(splits, ticket)) return;
+    float gradient[SIDE];
+#pragma unroll
+    for (int row = 0; row < SIDE; ++row)
+        gradient[row] = sum_of_splits<DENSE_SPLITS>(split_sums + row * UPDATE_THREADS + thread, DENSE_SUMS, splits);
+#pragma unroll
+    for (int row = 0; row < SIDE; ++row) {
+        const int parameter = parameter_of(finished, row, column);
+        if (parameter != NONE) parameters[parameter] = moved(rule, parameter, parameters[parameter], gradient[row]);
+    }
+}
+
+// A tile and a split of vectors.
+__device__ inline void update_vectors(
+    int tile, int split, int splits, float* parameters, const Rule& rule, const float* __restrict__ groups,
+    const float* __restrict__ records, int count, float* __restrict__ split_sums, int* ticket, WarpSums& sums) {
+    const int thread = threadIdx.x, warp = thread / WARP, lane = thread % WARP;
+    const Part of_groups = part_of((count + IMAGES_A_GROUP - 1) / IMAGES_A_GROUP, split, splits);
+    const Part of_records = part_of(count, split, splits);
+#pragma unroll
+    for (int k = 0; k < 2; ++k) {
+        const int quad = tile * TILE_QUADS + k * WARP + lane, bias = quad - GROUP_QUADS;
+        const int field = bias < C5_QUADS ? RECORD_D_C5 + bias * 4
+                          : bias < C5_QUADS + F6_QUADS ? RECORD_D_F6 + (bias - C5_QUADS) * 4
+                                                       : RECORD_D_OUTPUT + (bias - C5_QUADS - F6_QUADS) * 4;
+        float4 sum = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+        if (quad < GROUP_QUADS) sum = sum_of_rows(groups + quad * 4, GROUP, of_groups);
+        else if (quad < VECTOR_QUADS) sum = sum_of_rows(records + field, RECORD, of_records);
+        sums.vector[warp][k * WARP + lane] = sum;
+    }
+    __syncthreads();
+    const float* column = reinterpret_cast<const float*>(sums.vector[0]) + thread;
+    float sum = column[0];
+#pragma unroll
+    for (int w = 1; w < UPDATE_WARPS; ++w) sum += column[w * VECTOR_SUMS];
+    __syncthreads();
+    if (splits > 1) {
+        split_sums[split * VECTOR_SUMS + thread] = sum;
+        if (!is_last(splits, ticket)) return;
+        sum = sum_of_splits<VECTOR_SPLITS>(split_sums + thread, VECTOR_SUMS, splits);
+    }
+    const int quad = tile * TILE_QUADS + thread / 4, parameter = parameter_of_quad(quad) + thread % 4;
+    if (quad < VECTOR_QUADS && parameter < PARAMETERS)
+        parameters[parameter] = moved(rule, parameter, parameters[parameter], sum);
+}
+
+// dE/dw = sum over the images of the batch; then the optimiser's rule
+//
+//   parameters      [PARAMETERS]    in and out
+//   rule ... rates                  see rules.cuh
+//   groups          [(batch + 1) / 2][GROUP], records [batch][RECORD]  of the images, see lenet5.cuh
+//   learning_rates  [steps]         of the epoch
+//   shares          [steps]         NESTEROV: the weights' share of their average, after each step of the epoch
+//   counter         [4]             step of the epoch, see lenet5.cuh; this kernel ends the step
+//   losses, correct [steps]         out: mean loss and number of right answers, before the update
+//   split_sums      [SPLIT_SUMS]    for the sums of the splits
+//   tickets         [TILES]         splits that have come to their end; 0 at first, and after every launch
+//
+// Launch with any number of blocks, best as many as there are jobs: a job is a tile and a split.
+extern "C" __global__ void __launch_bounds__(UPDATE_THREADS, 2)
+lenet5_update(float* __restrict__ parameters, int rule, float* __restrict__ velocity, float* __restrict__ average,
+              float momentum, float weight_decay, const float* __restrict__ rates, const float* __restrict__ groups,
+              const float* __restrict__ records, const float* __restrict__ learning_rates,
+              const float* __restrict__ shares, int* counter, float* __restrict__ losses, int* __restrict__ correct,
+              float* __restrict__ split_sums, int* tickets) {
+    __shared__ WarpSums sums;
+    const int step = counter[UPDATE_STEP], count = images_of_step(counter, step);
+    if (count == 0) return;
+    const Rule moving{rule, velocity, average, momentum, weight_decay, rates, learning_rates[step], shares[step]};
+    const int dense_splits = splits_of(counter[BATCH_SIZE], DENSE_SPLITS);
+    const int vector_splits = splits_of(counter[BATCH_SIZE], VECTOR_SPLITS);
+    const int dense_jobs = DENSE_TILES * dense_splits, jobs = dense_jobs + VECTOR_TILES * vector_splits;
+#pragma unroll 1
+    for (int job = blockIdx.x; job < jobs; job += gridDim.x) {
+        if (job < dense_jobs) {
+            const int tile = job / dense_splits;
+            update_dense(tile, job % dense_splits, dense_splits, parameters, moving, records, count,
+                         split_sums + tile * (DENSE_SPLITS * DENSE_SUMS), tickets + tile, sums);
+        } else {
+            const int tile = (job - dense_jobs) / vector_splits;
+            update_vectors(
+                tile, (job - dense_jobs) % vector_splits, vector_splits, parameters, moving, groups, records, count,
+                split_sums + DENSE_TILES * DENSE_SPLITS * DENSE_SUMS + tile * (VECTOR_SPLITS * VECTOR_SUMS),
+                tickets + DENSE_TILES + tile, sums);
+        }
+    }
+    if (blockIdx.x == gridDim.x - 1) {
+        sum_losses(records, count, losses + step, correct + step);
+        if (threadIdx.x == 0) counter[IMAGES_STEP] = step + 1;
+    }
+}
