@@ -74,6 +74,7 @@ constexpr int ROUND = 2 * SIDE, ROUNDS = SQUARE / ROUND, LANE_STRIDE = WARP + 4;
 union WarpSums {
     float square[UPDATE_WARPS][ROUND][LANE_STRIDE];
     float4 vector[UPDATE_WARPS][TILE_QUADS];
+    float losses[2][UPDATE_WARPS];
 };
 
 // The part of `rows` rows that is the split's: [first, end).
@@ -161,25 +162,27 @@ __device__ inline float sum_of_splits(const float* sums, int stride, int splits)
     return sum;
 }
 
-// Mean loss and number of right answers of the step: thread by thread, across the lanes, then warp by warp.
-__device__ inline void sum_losses(const float* __restrict__ records, int count, float* loss, int* correct) {
-    __shared__ float sums[2][UPDATE_WARPS];
+// Mean loss and number of right answers of the step: lane by lane, across the lanes, then warp by warp.
+__device__ inline void sum_losses(
+    const float* __restrict__ records, int count, float* loss, int* correct, WarpSums& sums) {
+    const int warp = threadIdx.x / WARP, lane = threadIdx.x % WARP;
     float loss_sum = 0.0f, correct_sum = 0.0f;
-    for (int image = threadIdx.x; image < count; image += UPDATE_THREADS) {
+#pragma unroll 4
+    for (int image = lane * UPDATE_WARPS + warp; image < count; image += UPDATE_THREADS) {
         loss_sum += records[static_cast<size_t>(image) * RECORD + RECORD_LOSS];
         correct_sum += records[static_cast<size_t>(image) * RECORD + RECORD_CORRECT];
     }
     loss_sum = warp_sum(loss_sum);
     correct_sum = warp_sum(correct_sum);
-    if (threadIdx.x % WARP == 0) {
-        sums[0][threadIdx.x / WARP] = loss_sum;
-        sums[1][threadIdx.x / WARP] = correct_sum;
+    if (lane == 0) {
+        sums.losses[0][warp] = loss_sum;
+        sums.losses[1][warp] = correct_sum;
     }
     __syncthreads();
     if (threadIdx.x != 0) return;
-    for (int warp = 1; warp < UPDATE_WARPS; ++warp) {
-        loss_sum += sums[0][warp];
-        correct_sum += sums[1][warp];
+    for (int w = 1; w < UPDATE_WARPS; ++w) {
+        loss_sum += sums.losses[0][w];
+        correct_sum += sums.losses[1][w];
     }
     *loss = loss_sum / count;
     *correct = static_cast<int>(correct_sum);
@@ -313,7 +316,7 @@ lenet5_update(float* __restrict__ parameters, int rule, float* __restrict__ velo
         }
     }
     if (blockIdx.x == gridDim.x - 1) {
-        sum_losses(records, count, losses + step, correct + step);
+        sum_losses(records, count, losses + step, correct + step, sums);
         if (threadIdx.x == 0) counter[IMAGES_STEP] = step + 1;
     }
 }
