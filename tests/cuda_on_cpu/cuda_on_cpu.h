@@ -97,7 +97,7 @@ inline void prepare(Context& context, char* stack, void (*entry)()) {
 
 // ---- The threads of a block
 
-enum class State { runs, waits_for_block, waits_for_warp, left };
+enum class State { runs, waits_for_block, waits_for_warp, waits_until, left };  // the fourth: clusters.h
 
 struct Thread {
     Context context{};
@@ -106,6 +106,9 @@ struct Thread {
     int line = 0;          // where it waits
     unsigned mask = 0;     // lanes it waits for
     unsigned round = 0;    // exchanges so far
+    bool (*ready)(const void*) = nullptr;  // what it waits for, asked with `what`
+    const void* what = nullptr;
+    unsigned seen = 0;     // clusters.h: rounds of the cluster's barrier when it arrived there
 };
 
 struct Block {
@@ -134,6 +137,15 @@ inline void wait(State state, unsigned mask, int line) {
     self.mask = mask;
     self.line = line;
     switch_to(self.context, block->scheduler);
+}
+
+// Wait until ready(what).
+inline void wait_until(bool (*ready)(const void*), const void* what, int line) {
+    if (ready(what)) return;
+    Thread& self = block->threads[block->current];
+    self.ready = ready;
+    self.what = what;
+    wait(State::waits_until, 0, line);
 }
 
 // Let the lanes of a warp go on whose exchange is complete.

@@ -6,6 +6,7 @@ import ctypes
 import functools
 import hashlib
 import os
+import re
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -18,6 +19,9 @@ HERE = Path(__file__).parent
 COMPILER = os.environ.get("CXX", "g++")
 OPTIONS = ("-std=c++20", "-O2", "-fPIC", "-shared", "-fno-strict-aliasing", "-Wall", "-Wno-unknown-pragmas")
 SANITIZE = ("-fsanitize=address", "-g", "-O1")
+
+CLUSTERS = re.compile(r"__cluster_dims__\((\w+), 1, 1\) __launch_bounds__\([^)]*\)\s+(\w+)\(")
+"""A kernel's cluster size, and its name."""
 
 
 class KernelError(Exception):
@@ -44,8 +48,13 @@ def build(source: str, kernels: Sequence[str], *, sanitize: bool = False, worst_
     Raises:
         RuntimeError: The compiler refuses; with its messages.
     """
-    exports = "\n".join(f"CUDA_ON_CPU_EXPORT({name})" for name in kernels)
-    text = f'#define WORST_CASE {worst_case}f\n#include "cuda_on_cpu.h"\n{source}\n{exports}\n'
+    clusters = {name: size for size, name in CLUSTERS.findall(source)}
+    exports = "\n".join(
+        f"CUDA_ON_CPU_EXPORT_CLUSTERS({name}, {clusters[name]})" if name in clusters else f"CUDA_ON_CPU_EXPORT({name})"
+        for name in kernels
+    )
+    header = "clusters.h" if clusters else "cuda_on_cpu.h"
+    text = f'#define WORST_CASE {worst_case}f\n#include "{header}"\n{source}\n{exports}\n'
     key = hashlib.sha256(f"{sanitize}{text}".encode()).hexdigest()[:16]
     library = Path(_folder().name, f"{key}.so")
     if not library.exists():
@@ -66,10 +75,11 @@ class Kernel:
     Args:
         library: What `build` returned.
         name: The kernel's name.
-        backwards: Run the threads of a block from the last to the first, and the blocks too.
+        backwards: Run the threads of a block from the last to the first, and the blocks too; of a kernel of clusters
+            the number of an order, see clusters.h.
     """
 
-    def __init__(self, library: Path, name: str, *, backwards: bool = False) -> None:
+    def __init__(self, library: Path, name: str, *, backwards: int = False) -> None:
         self.name, self.backwards = name, backwards
         code = ctypes.CDLL(str(library))
         self._launch = getattr(code, f"{name}_launch")

@@ -14,8 +14,9 @@ KERNEL_FOLDER = Path(__file__).parent / "kernels"
 FORMS = {
     "portable": ("portable/train_images.cu", "update.cu", "portable/infer.cu"),
     "throughput": ("throughput/train_images.cu", "throughput/update.cu", "throughput/infer.cu"),
+    "cluster": ("cluster/train_alone.cu", "cluster/train_images.cu", "update.cu"),
 }
-"""Files of the kernels, by the form that they have; one kernel each."""
+"""Files of the kernels, by the form that they have. One kernel each; cluster/train_images.cu has `PACK`, too."""
 
 OUTPUTS = {"modern": "softmax", "paper": "rbf"}
 """The output layer and its loss, by the network's variant."""
@@ -26,13 +27,20 @@ WORD = 32
 TRAIN_IMAGES = "lenet5_train_images"
 UPDATE = "lenet5_update"
 INFER = "lenet5_infer"
-"""The kernels' names."""
+TRAIN_ALONE = "lenet5_train_alone"
+PACK = "lenet5_pack"
+"""The kernels' names; the last two are those of the cluster form."""
 
 OPTIONS = ("-std=c++17",)
 """Options for NVRTC."""
 
 THREADS = 512
 """Threads of a block of the two kernels that work on images, in the portable form."""
+
+CLUSTER = 4
+CLUSTER_THREADS = 256
+ALONE_THREADS = 384
+"""Blocks of a cluster of the cluster form; threads of a block of its `TRAIN_IMAGES` and `PACK`, and of `TRAIN_ALONE`."""
 
 GROUP = 1716
 """Trainable parameters of C1, S2, C3 and S4."""
@@ -102,6 +110,35 @@ def sizes(variant: str = "modern", classes: int = CLASSES, form: str = "portable
     return Sizes(parameters, GROUP, record, shared, shared)
 
 
+class ClusterSizes(NamedTuple):
+    """Sizes that the host and the kernels of the cluster form must agree on, apart from those of `Sizes`.
+
+    Attributes:
+        dense: Floats of a block's part of C5, F6 and output; the packed copy has `CLUSTER` times as many.
+        shared_bytes: Shared memory of a block of `TRAIN_IMAGES`.
+        alone_shared_bytes: Shared memory of a block of `TRAIN_ALONE`.
+    """
+
+    dense: int
+    shared_bytes: int
+    alone_shared_bytes: int
+
+
+def cluster_sizes(variant: str = "modern", classes: int = CLASSES) -> ClusterSizes:
+    """Return the sizes of a network's kernels in the cluster form.
+
+    Args:
+        variant: The network, one of `OUTPUTS`.
+        classes: Number of classes, 2 to 64.
+    """
+    padded = _multiple_of_4(classes)
+    output = classes * 84 + padded if variant == "modern" else 4
+    dense = 120 * 100 + 84 * 30 + 32 + 84 + output
+    shared = dense + 2 * padded + 12648
+    alone = shared + dense + 388 + 168
+    return ClusterSizes(dense, 4 * shared, 4 * alone)
+
+
 def _multiple_of_4(floats: int) -> int:
     """Round up to whole float4."""
     return -(-floats // 4) * 4
@@ -152,7 +189,7 @@ def kernel_source(variant: str = "modern", classes: int = CLASSES, form: str = "
 
     for name in FORMS[form]:
         add(name)
-    lines += ['#line 1 "sizes of the host"', *_assertions(sizes(variant, classes, form), form)]
+    lines += ['#line 1 "sizes of the host"', *_assertions(variant, classes, form)]
     return "\n".join(lines) + "\n"
 
 
@@ -161,17 +198,28 @@ def kernel_names(source: str) -> list[str]:
     return _KERNEL.findall(source)
 
 
-def _assertions(host: Sizes, form: str) -> list[str]:
+def _assertions(variant: str, classes: int, form: str) -> list[str]:
     """Return CUDA C++ that does not compile if the kernels' sizes are not the host's."""
+    host = sizes(variant, classes, form)
     expected = {
         "PARAMETERS": host.parameters,
         "GROUP": host.group,
         "RECORD": host.record,
-        "sizeof(Memory)": host.shared_bytes,
-        "THREADS": host.threads,
-        "IMAGES_A_GROUP": host.group_images,
         "UPDATE_THREADS": UPDATE_THREADS,
+        "IMAGES_A_GROUP": host.group_images,
     }
+    if form == "cluster":
+        own = cluster_sizes(variant, classes)
+        expected |= {
+            "CLUSTER": CLUSTER,
+            "THREADS": CLUSTER_THREADS,
+            "ALONE_THREADS": ALONE_THREADS,
+            "DENSE": own.dense,
+            "sizeof(Memory)": own.shared_bytes,
+            "sizeof(AloneMemory)": own.alone_shared_bytes,
+        }
+    else:
+        expected |= {"THREADS": host.threads, "sizeof(Memory)": host.shared_bytes}
     if form == "throughput":
         dense, vectors = host.update_tiles
         expected |= {

@@ -22,14 +22,17 @@ struct Rule {
     float learning_rate, share;    // of this step
 };
 
-// The new value of parameter `index`, which was `value`; moves the rule's own arrays, too.
-__device__ inline float moved(const Rule& rule, int index, float value, float gradient) {
+// The new value of parameter `index`, which was `value`; moves the rule's own arrays, too. Of several threads that move
+// copies of a parameter in the same way only one keeps its average (`averaged`).
+__device__ inline float moved(const Rule& rule, int index, float value, float gradient, bool averaged = true) {
     if (rule.number == NESTEROV) {
         const float step = -rule.learning_rate * gradient, v = rule.momentum * rule.velocity[index] + step;
         const float w = value - rule.learning_rate * rule.weight_decay * value + (step + rule.momentum * v);
         rule.velocity[index] = v;
-        const float average = rule.average[index];
-        rule.average[index] = average + rule.share * (w - average);
+        if (averaged) {
+            const float average = rule.average[index];
+            rule.average[index] = average + rule.share * (w - average);
+        }
         return w;
     }
     if (rule.number == RATES) gradient *= rule.rates[index];

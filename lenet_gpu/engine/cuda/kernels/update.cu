@@ -86,6 +86,7 @@ __device__ inline void sum_losses(const float* __restrict__ records, int count, 
 //   shares          [steps]         NESTEROV: the weights' share of their average, after each step of the epoch
 //   counter         [4]             step of the epoch, see lenet5.cuh; this kernel ends the step
 //   losses, correct [steps]         out: mean loss and number of right answers, before the update
+//   packed                          the cluster form's copy of C5, F6 and output, see cluster/form.cuh: out
 //
 // A block takes 16 tiles. Its half warp s adds up rows s, s + 16, s + 32, ...; then the sixteen sums are added in order. So
 // a sum is always formed in the same way: the result doesn't depend on the number of blocks, and two runs are equal bit by
@@ -94,7 +95,11 @@ extern "C" __global__ void __launch_bounds__(UPDATE_THREADS)
 lenet5_update(float* __restrict__ parameters, int rule, float* __restrict__ velocity, float* __restrict__ average,
               float momentum, float weight_decay, const float* __restrict__ rates, const float* __restrict__ groups,
               const float* __restrict__ records, const float* __restrict__ learning_rates,
-              const float* __restrict__ shares, int* counter, float* __restrict__ losses, int* __restrict__ correct) {
+              const float* __restrict__ shares, int* counter, float* __restrict__ losses, int* __restrict__ correct
+#ifdef PACKED_COPY
+              , float* __restrict__ packed
+#endif
+) {
     __shared__ float4 slice_sums[SLICES][TILE][TILES];
     const int step = counter[UPDATE_STEP], count = images_of_step(counter, step);
     if (count == 0) return;
@@ -136,7 +141,11 @@ lenet5_update(float* __restrict__ parameters, int rule, float* __restrict__ velo
             float gradient = sums[0];
 #pragma unroll
             for (int s = 1; s < SLICES; ++s) gradient += sums[s * UPDATE_THREADS];
-            parameters[parameter] = moved(moving, parameter, value, gradient);
+            const float after = moved(moving, parameter, value, gradient);
+            parameters[parameter] = after;
+#ifdef PACKED_COPY
+            store_packed(packed, parameter, after);
+#endif
         }
         __syncthreads();
     }
