@@ -113,6 +113,14 @@ inline void arrive(Mbarrier* barrier, int bytes, int line) {
     end_phase(barrier);
 }
 
+struct Phase {
+    const Mbarrier* barrier;
+    unsigned parity;
+};
+inline bool phase_ended(const void* phase) {
+    return static_cast<const Phase*>(phase)->barrier->phase % 2u != static_cast<const Phase*>(phase)->parity;
+}
+
 inline void deliver(size_t which) {
     const Message message = cluster->messages[which];
     cluster->messages[which] = cluster->messages.back();
@@ -153,7 +161,10 @@ inline bool run_cluster() {
             moved = moved || runs;
             if (cluster->error[0]) return false;
             if (cluster->eagerness == 1)
-                while (!messages.empty() && cluster->random() % 4) deliver(cluster->random() % messages.size());
+                while (!messages.empty() && cluster->random() % 4) {
+                    deliver(cluster->random() % messages.size());
+                    moved = true;
+                }
         }
         if (moved) continue;
         if (left == cluster->members.size() * cluster->members[0].block.threads.size()) break;
@@ -162,13 +173,21 @@ inline bool run_cluster() {
             continue;
         }
         for (const Member& one : cluster->members)
-            for (size_t t = 0; t < one.block.threads.size(); ++t)
-                if (one.block.threads[t].state != State::left) {
-                    std::snprintf(cluster->error, sizeof cluster->error,
-                                  "deadlock: block %u, thread %zu waits at line %d for ever", one.index.x, t,
-                                  one.block.threads[t].line);
-                    return false;
-                }
+            for (size_t t = 0; t < one.block.threads.size(); ++t) {
+                const Thread& thread = one.block.threads[t];
+                if (thread.state == State::left) continue;
+                int used = std::snprintf(cluster->error, sizeof cluster->error,
+                                         "deadlock: block %u, thread %zu waits at line %d for ever", one.index.x, t,
+                                         thread.line);
+                if (thread.state != State::waits_until || thread.ready != phase_ended) return false;
+                const Mbarrier* it = static_cast<const Phase*>(thread.what)->barrier;
+                std::snprintf(cluster->error + used, sizeof cluster->error - used,
+                              ", mbarrier at byte %zu, phase %d: %d arrivals and %d bytes are missing",
+                              size_t(reinterpret_cast<const char*>(it) -
+                                     reinterpret_cast<const char*>(one.shared.data())),
+                              it->phase, it->missing, it->bytes);
+                return false;
+            }
     }
     if (!messages.empty()) std::snprintf(cluster->error, sizeof cluster->error, "messages that nobody waited for");
     return messages.empty();
@@ -261,13 +280,8 @@ inline void mbarrier_arrive(unsigned barrier, HERE) {
     cuda_on_cpu::arrive(cuda_on_cpu::mbarrier(barrier, line), 0, line);
 }
 inline void mbarrier_wait(unsigned barrier, unsigned parity, HERE) {
-    struct Phase {
-        const cuda_on_cpu::Mbarrier* barrier;
-        unsigned parity;
-    } phase{cuda_on_cpu::mbarrier(barrier, line), parity};
-    cuda_on_cpu::wait_until([](const void* p) {
-        return static_cast<const Phase*>(p)->barrier->phase % 2u != static_cast<const Phase*>(p)->parity;
-    }, &phase, line);
+    const cuda_on_cpu::Phase phase{cuda_on_cpu::mbarrier(barrier, line), parity};
+    cuda_on_cpu::wait_until(cuda_on_cpu::phase_ended, &phase, line);
 }
 inline void store_async(unsigned to, float value, unsigned barrier, HERE) {
     cuda_on_cpu::send({cuda_on_cpu::at(to, 4, line), nullptr, {value}, 4, cuda_on_cpu::mbarrier(barrier, line)});
