@@ -50,7 +50,7 @@ def build(source: str, kernels: Sequence[str], *, sanitize: bool = False, worst_
     """
     clusters = {name: size for size, name in CLUSTERS.findall(source)}
     exports = "\n".join(
-        f"CUDA_ON_CPU_EXPORT_CLUSTERS({name}, {clusters[name]})" if name in clusters else f"CUDA_ON_CPU_EXPORT({name})"
+        f"CUDA_ON_CPU_EXPORT{f'_CLUSTERS({name}, {clusters[name]})' if name in clusters else f'({name})'}"
         for name in kernels
     )
     header = "clusters.h" if clusters else "cuda_on_cpu.h"

@@ -40,7 +40,7 @@ THREADS = 512
 CLUSTER = 4
 CLUSTER_THREADS = 256
 ALONE_THREADS = 384
-"""Blocks of a cluster of the cluster form; threads of a block of its `TRAIN_IMAGES` and `PACK`, and of `TRAIN_ALONE`."""
+"""Blocks of a cluster; threads of a block of the cluster form's `TRAIN_IMAGES` and `PACK`, and of `TRAIN_ALONE`."""
 
 GROUP = 1716
 """Trainable parameters of C1, S2, C3 and S4."""
