@@ -10,7 +10,7 @@ import statistics
 import numpy as np
 
 from lenet_gpu.engine.cuda.buffers import EpochBuffers, Schedule, plain_rule
-from lenet_gpu.engine.cuda.forms import FORMS, StepArguments
+from lenet_gpu.engine.cuda.forms import FORMS, Forms, StepArguments
 
 REPEATS = 9
 
@@ -85,11 +85,13 @@ def _costs(xp, stream):
 def kernel_times(xp, stream, batches=(1, 32, 128, 1024, 4096)):
     """Each kernel of a training step alone, again and again on the same step, in every form that runs here."""
     found, times = {}, 50
-    for kind in FORMS:
-        form = kind(xp, "modern", 10)
+    forms = Forms(xp, "modern", 10)
+    for form in map(forms.get, FORMS):
+        if not form.at_once:
+            continue
         parameters = xp.full(form.sizes.parameters, 0.01, dtype="float32")
         for batch_size in batches:
-            buffers = EpochBuffers(xp, Schedule(batch_size, batch_size), form.sizes, form.images_a_group)
+            buffers = EpochBuffers(xp, Schedule(batch_size, batch_size), form.sizes, form.scratch())
             buffers.start(np.arange(batch_size), np.zeros(1))
             images, labels = xp.zeros((batch_size, 28, 28), dtype="uint8"), xp.zeros(batch_size, dtype="uint8")
             pixel = np.float32(-0.1), np.float32(0.005)

@@ -280,7 +280,7 @@ def _properties(device):
         "name": b"stand-in",
         "sharedMemPerBlockOptin": world.shared_limit,
         "multiProcessorCount": 3,
-        "major": 9,
+        "major": 8,
         "minor": 0,
     }
 

@@ -80,7 +80,7 @@ class EpochBuffers:
         xp: The array module.
         schedule: The epoch to make room for.
         sizes: What the kernels and the host agree on.
-        images_a_group: Images whose gradients are added before they are written.
+        scratch: What else the form of the kernels needs.
 
     Attributes:
         schedule: That epoch; another one of the same shape can use the buffers too.
@@ -94,11 +94,12 @@ class EpochBuffers:
         counter: (4,) int32, see StepCounter in lenet5.cuh.
         groups: (groups, 1716) float32, what each group of images contributes to the gradient of C1 to S4.
         records: (batch, record) float32, what each image contributes to the gradient of the other layers.
+        scratch: What else the form of the kernels needs.
         dummy: (1,) float32, the argument for an array that the kernel does not read.
     """
 
-    def __init__(self, xp: Any, schedule: Schedule, sizes: Sizes, images_a_group: int = 1) -> None:
-        self.schedule = schedule
+    def __init__(self, xp: Any, schedule: Schedule, sizes: Sizes, scratch: tuple[Array, ...] = ()) -> None:
+        self.schedule, self.scratch = schedule, scratch
         self.order: Array = xp.zeros(schedule.images, dtype="int32")
         distorted = schedule.images if schedule.distorted else 0
         self.distortions: Array = xp.zeros((distorted, distort.PARAMETERS), dtype="float32")
@@ -109,7 +110,7 @@ class EpochBuffers:
         self.correct: Array = xp.zeros(schedule.steps, dtype="int32")
         self.counter: Array = xp.zeros(4, dtype="int32")
         batch = min(schedule.batch_size, schedule.images)
-        self.groups: Array = xp.zeros((math.ceil(batch / images_a_group), sizes.group), dtype="float32")
+        self.groups: Array = xp.zeros((math.ceil(batch / sizes.group_images), sizes.group), dtype="float32")
         self.records: Array = xp.zeros((batch, sizes.record), dtype="float32")
 
     def start(

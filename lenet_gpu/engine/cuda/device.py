@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from lenet_gpu.backend.remedies import remedy_for
-from lenet_gpu.engine.cuda.source import OPTIONS, kernel_names, kernel_source, sizes
+from lenet_gpu.engine.cuda.source import OPTIONS, cluster_sizes, kernel_names, kernel_source, sizes
 from lenet_gpu.errors import BackendError, TrainingError
 from lenet_gpu.paper import CLASSES
 
@@ -62,14 +62,13 @@ class Kernels:
     """
 
     def __init__(self, xp: Any, variant: str = "modern", classes: int = CLASSES, form: str = "portable") -> None:
-        self.sizes = sizes(variant, classes)
+        self.sizes = sizes(variant, classes, form)
+        self.cluster_sizes = cluster_sizes(variant, classes)
+        self._xp = xp
         source = kernel_source(variant, classes, form)
         try:
-            module = xp.RawModule(code=source, options=OPTIONS)
+            self._module = module = xp.RawModule(code=source, options=OPTIONS)
             self._functions = {name: module.get_function(name) for name in kernel_names(source)}
-            for function in self._functions.values():
-                # More than 48 KiB must be asked for.
-                function.max_dynamic_shared_size_bytes = self.sizes.shared_bytes
         # CuPy raises a RuntimeError of its own where NVRTC is missing, an OSError for a cache it can't write.
         except (xp.cuda.compiler.CompileException, RuntimeError, OSError) as error:
             raise BackendError(
@@ -80,6 +79,20 @@ class Kernels:
 
     def __getitem__(self, name: str) -> Any:
         return self._functions[name]
+
+    def allow(self, shared_bytes: dict[str, int]) -> bool:
+        """Ask for the dynamic shared memory of kernels, by their names; more than 48 KiB must be asked for.
+
+        Returns:
+            False if the device has not that much.
+        """
+        limit = device_properties(self._xp)["sharedMemPerBlockOptin"]
+        if limit < max(shared_bytes.values()):
+            return False
+        for name, size in shared_bytes.items():
+            self._functions[name].max_dynamic_shared_size_bytes = size
+            self._functions[name].preferred_shared_memory_carveout = 100  # per cent; what is left caches
+        return True
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._functions)

@@ -52,6 +52,7 @@ class CudaEngine(Engine):
 
     Attributes:
         chunk_steps: Steps in one CUDA graph, or in one launch; the form's own number if None.
+        form: The form of the kernels that train; chosen by device and batch size if None.
 
     Raises:
         InputError: The kernels do not know the network (see `engine.cover`), or not on this device (`covers`).
@@ -60,6 +61,7 @@ class CudaEngine(Engine):
 
     name = "cuda"
     chunk_steps: int | None = None
+    form: type[Form] | None = None
 
     def __init__(self, network: Network, optimizer: Optimizer | None = None) -> None:
         super().__init__(network, optimizer)
@@ -85,7 +87,10 @@ class CudaEngine(Engine):
 
     def described(self, batch_size: int) -> str:
         """Name the form of the kernels that a batch size gets; see `Engine.described`."""
-        return f"cuda ({self._forms.of_training(batch_size).description})"
+        return f"cuda ({self._form(batch_size).description})"
+
+    def _form(self, batch_size: int) -> Form:
+        return self._forms.of_training(batch_size) if self.form is None else self._forms.get(self.form)
 
     def load(self, images: np.ndarray, labels: np.ndarray) -> None:
         """Copy a training set to the device, where it stays as uint8.
@@ -126,7 +131,7 @@ class CudaEngine(Engine):
             TrainingError: Out of device memory, or the device failed.
         """
         order = np.asarray(order)
-        form = self._forms.of_training(batch_size)
+        form = self._form(batch_size)
         schedule = Schedule(len(order), batch_size, distortions is not None, self.chunk_steps or form.chunk_steps)
         self._check(order, schedule, learning_rates, distortions)
         if schedule.steps == 0:
@@ -139,6 +144,7 @@ class CudaEngine(Engine):
                 with self._stream:
                     buffers = self._prepared(schedule, form)
                     buffers.start(order, learning_rates, distortions, shares)
+                    form.begin(self.arguments(buffers))
                     try:
                         return self._run(buffers, form, progress)
                     finally:  # an interrupt, too, leaves whole steps
@@ -222,9 +228,10 @@ class CudaEngine(Engine):
         self._forget_epoch()
         if schedule.distorted and self._fields is None:
             self._fields = self._xp.asarray(np.ascontiguousarray(distort.elastic_fields()))
-        buffers = EpochBuffers(self._xp, schedule, form.sizes, form.images_a_group)
+        buffers = EpochBuffers(self._xp, schedule, form.sizes, form.scratch())
         # The new counter says zero images: one empty step makes the driver load the kernels, which it can't do
         # while a graph is captured.
+        form.begin(self.arguments(buffers))
         form.enqueue(self.arguments(buffers), 1)
         self._stream.synchronize()
         if schedule.chunks_whole and form.captured:

@@ -8,6 +8,7 @@ has a folder for each.
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -16,9 +17,27 @@ import numpy as np
 
 from lenet_gpu.engine.cuda.buffers import GRAPH_STEPS, EpochBuffers, update_blocks
 from lenet_gpu.engine.cuda.device import Kernels, device_properties
-from lenet_gpu.engine.cuda.source import INFER, THREADS, TRAIN_IMAGES, UPDATE, UPDATE_THREADS
+from lenet_gpu.engine.cuda.occupancy import blocks_that_fit, clusters_that_fit, has_clusters, has_room
+from lenet_gpu.engine.cuda.source import (
+    ALONE_THREADS,
+    CLUSTER,
+    CLUSTER_THREADS,
+    INFER,
+    PACK,
+    TRAIN_ALONE,
+    TRAIN_IMAGES,
+    UPDATE,
+    UPDATE_THREADS,
+    update_jobs,
+)
 
 Array = Any
+
+IMAGES_SCORED = 4
+"""Images that a block of the throughput form's inference works on at a time."""
+
+MOST_CLUSTERS = 64
+"""Largest batch of the cluster form."""
 
 
 @dataclass(frozen=True)
@@ -90,41 +109,53 @@ class Launch(NamedTuple):
 
 
 class Form(ABC):
-    """A form of the kernels, compiled for one network.
+    """A form of the kernels, for one network on one device.
 
     Args:
         xp: The module cupy.
-        variant: The network, one of `source.OUTPUTS`.
-        classes: Number of its classes.
+        kernels: The network's kernels of this form.
 
     Attributes:
-        name: Name of the form, and of its folder of kernels.
+        name: Name of the form.
+        folder: Its kernels, one of `source.FORMS`.
         meaning: The form in a few words.
-        images_a_group: Images whose gradients are added before they are written.
         captured: Whether steps are captured in a CUDA graph; if not, one launch takes many steps by itself.
         chunk_steps: Steps in one graph, or in one launch.
-
-    Raises:
-        BackendError: The kernels can't be compiled or loaded on this machine.
+        at_once: Blocks (or clusters) of the training kernel that the device runs at once; 0 if it can't run any.
     """
 
-    name = ""
+    name = folder = ""
     meaning = ""
-    images_a_group = 1
     captured = True
     chunk_steps = GRAPH_STEPS
+    at_once = 0
 
-    def __init__(self, xp: Any, variant: str, classes: int) -> None:
-        self._xp = xp
-        self.kernels = Kernels(xp, variant, classes, self.name)
-        self.sizes = self.kernels.sizes
+    def __init__(self, xp: Any, kernels: Kernels) -> None:
+        self._xp, self.kernels, self.sizes = xp, kernels, kernels.sizes
         self.multiprocessors: int = device_properties(xp)["multiProcessorCount"]
+        if kernels.allow(self.shared_bytes()):
+            self.at_once = self.fitting()
 
     @property
     def description(self) -> str:
         """The form in words, for the header of a training run."""
         repeated = f"{self.chunk_steps} steps a {'CUDA graph' if self.captured else 'launch'}"
         return f"{self.name} form: {self.meaning}, {repeated}"
+
+    @abstractmethod
+    def shared_bytes(self) -> dict[str, int]:
+        """Return the dynamic shared memory of a block, by the kernels' names."""
+
+    @abstractmethod
+    def fitting(self) -> int:
+        """Ask the device for `at_once`."""
+
+    def scratch(self) -> tuple[Array, ...]:
+        """Allocate what the form needs besides the epoch's buffers."""
+        return ()
+
+    def begin(self, step: StepArguments) -> None:  # noqa: B027 (most forms have nothing to begin with)
+        """Launch what must come before the first step of an epoch, on the current stream."""
 
     @abstractmethod
     def launches(self, step: StepArguments) -> list[Launch]:
@@ -158,27 +189,167 @@ class Form(ABC):
 class Portable(Form):
     """One image a thread block, for every GPU since Turing."""
 
-    name = "portable"
+    name = folder = "portable"
     meaning = "a block an image"
+
+    def shared_bytes(self) -> dict[str, int]:
+        """Return the same for both kernels that work on images."""
+        return {TRAIN_IMAGES: self.sizes.shared_bytes, INFER: self.sizes.inference_bytes}
+
+    def fitting(self) -> int:
+        """Return the multiprocessors: the registers of 512 threads leave room for no second block."""
+        return self.multiprocessors
 
     def launches(self, step: StepArguments) -> list[Launch]:
         """Return two launches; see `Form.launches`."""
         images, blocks = len(step.buffers.records), update_blocks(step.parameters.size)
         return [
-            Launch(TRAIN_IMAGES, images, THREADS, step.of_images(), self.sizes.shared_bytes),
+            Launch(TRAIN_IMAGES, images, self.sizes.threads, step.of_images(), self.sizes.shared_bytes),
             Launch(UPDATE, blocks, UPDATE_THREADS, step.of_update()),
         ]
 
     def infer(self, parameters: Array, images: Array, pixel: tuple[np.float32, np.float32], scores: Array) -> None:
-        """Launch inference; see `Form.infer`."""
-        # The registers of 512 threads leave room for no second block; each goes through many images with the weights
-        # that it has loaded once.
-        blocks = min(len(images), self.multiprocessors)
+        """Launch inference, each block going through many images with the weights it has loaded once."""
         arguments = (parameters, images, *pixel, np.int32(len(images)), scores)
-        self.launch(Launch(INFER, blocks, THREADS, arguments, self.sizes.shared_bytes))
+        blocks = min(len(images), self.at_once)
+        self.launch(Launch(INFER, blocks, self.sizes.threads, arguments, self.sizes.inference_bytes))
 
 
-FORMS: tuple[type[Form], ...] = (Portable,)
+class Throughput(Form):
+    """Two images a thread block and two blocks a multiprocessor, each weight read for both: for large batches."""
+
+    name = folder = "throughput"
+    meaning = "a block for two images"
+
+    def shared_bytes(self) -> dict[str, int]:
+        """Return those of training, of two images, and of inference, of four."""
+        return {TRAIN_IMAGES: self.sizes.shared_bytes, INFER: self.sizes.inference_bytes}
+
+    def fitting(self) -> int:
+        """Ask the driver: two blocks a multiprocessor on Hopper, one or none on smaller GPUs."""
+        return self._blocks_at_once(TRAIN_IMAGES)
+
+    def _blocks_at_once(self, kernel: str) -> int:
+        shared = self.shared_bytes()[kernel]
+        each = blocks_that_fit(self._xp, self.kernels[kernel], self.sizes.threads, shared)
+        return each * self.multiprocessors
+
+    def scratch(self) -> tuple[Array, ...]:
+        """Allocate the sums of the update's splits, and a counter of finished splits for each tile."""
+        return (
+            self._xp.zeros(self.sizes.split_sums, dtype="float32"),
+            self._xp.zeros(sum(self.sizes.update_tiles), dtype="int32"),
+        )
+
+    def launches(self, step: StepArguments) -> list[Launch]:
+        """Return two launches; see `Form.launches`."""
+        groups, jobs = len(step.buffers.groups), update_jobs(self.sizes, len(step.buffers.records))
+        update = (*step.of_update(), *step.buffers.scratch)
+        return [
+            Launch(
+                TRAIN_IMAGES,
+                min(groups, self.at_once),
+                self.sizes.threads,
+                step.of_images(),
+                self.sizes.shared_bytes,
+            ),
+            Launch(UPDATE, jobs, UPDATE_THREADS, update),
+        ]
+
+    def infer(self, parameters: Array, images: Array, pixel: tuple[np.float32, np.float32], scores: Array) -> None:
+        """Launch inference, four images a block at a time."""
+        arguments = (parameters, images, *pixel, np.int32(len(images)), scores)
+        blocks = min(math.ceil(len(images) / IMAGES_SCORED), self._blocks_at_once(INFER))
+        self.launch(Launch(INFER, blocks, self.sizes.threads, arguments, self.sizes.inference_bytes))
+
+
+class Cluster(Form):
+    """One image a cluster of four thread blocks, which exchange what they compute: small batches, since Hopper."""
+
+    name = folder = "cluster"
+    meaning = "four blocks an image"
+
+    def __init__(self, xp: Any, kernels: Kernels) -> None:
+        self.own_sizes = kernels.cluster_sizes
+        super().__init__(xp, kernels)
+
+    def shared_bytes(self) -> dict[str, int]:
+        """Return that of the kernel of batches."""
+        return {TRAIN_IMAGES: self.own_sizes.shared_bytes}
+
+    def fitting(self) -> int:
+        """Ask the driver for clusters."""
+        shared = self.own_sizes.shared_bytes
+        return clusters_that_fit(self.kernels[TRAIN_IMAGES], CLUSTER, CLUSTER_THREADS, shared)
+
+    def scratch(self) -> tuple[Array, ...]:
+        """Allocate the copy of C5, F6 and output in which each block's part is contiguous."""
+        return (self._xp.zeros(CLUSTER * self.own_sizes.dense, dtype="float32"),)
+
+    def begin(self, step: StepArguments) -> None:
+        """Write the copy."""
+        arguments = (step.parameters, *step.buffers.scratch)
+        self.launch(Launch(PACK, self.multiprocessors, CLUSTER_THREADS, arguments))
+
+    def launches(self, step: StepArguments) -> list[Launch]:
+        """Return two launches; see `Form.launches`."""
+        blocks = CLUSTER * len(step.buffers.records)
+        images = (step.parameters, *step.buffers.scratch, *step.of_images()[1:])
+        update = (*step.of_update(), *step.buffers.scratch)
+        return [
+            Launch(TRAIN_IMAGES, blocks, CLUSTER_THREADS, images, self.own_sizes.shared_bytes),
+            Launch(UPDATE, update_blocks(step.parameters.size), UPDATE_THREADS, update),
+        ]
+
+
+class Alone(Cluster):
+    """One image a step, by a single cluster that keeps the parameters from step to step: for batch 1."""
+
+    name = "alone"
+    meaning = "four blocks that keep the parameters"
+    captured = False
+    chunk_steps = 500
+
+    def shared_bytes(self) -> dict[str, int]:
+        """Return that of the kernel of single images."""
+        return {TRAIN_ALONE: self.own_sizes.alone_shared_bytes}
+
+    def fitting(self) -> int:
+        """Ask the driver for clusters."""
+        shared = self.own_sizes.alone_shared_bytes
+        return clusters_that_fit(self.kernels[TRAIN_ALONE], CLUSTER, ALONE_THREADS, shared)
+
+    def scratch(self) -> tuple[Array, ...]:
+        """Allocate nothing."""
+        return ()
+
+    def begin(self, step: StepArguments) -> None:
+        """Launch nothing."""
+
+    def launches(self, step: StepArguments) -> list[Launch]:
+        """Return the launch for one step."""
+        return [self._launch(step, 1)]
+
+    def enqueue(self, step: StepArguments, steps: int) -> None:
+        """Launch once for all steps."""
+        self.launch(self._launch(step, steps))
+
+    def _launch(self, step: StepArguments, steps: int) -> Launch:
+        buffers = step.buffers
+        arguments = (
+            *step.of_images()[:-3],
+            *step.rule,
+            buffers.learning_rates,
+            buffers.shares,
+            buffers.counter,
+            buffers.losses,
+            buffers.correct,
+            np.int32(steps),
+        )
+        return Launch(TRAIN_ALONE, CLUSTER, ALONE_THREADS, arguments, self.own_sizes.alone_shared_bytes)
+
+
+FORMS: tuple[type[Form], ...] = (Portable, Throughput, Cluster, Alone)
 """All forms."""
 
 
@@ -189,22 +360,40 @@ class Forms:
         xp: The module cupy.
         variant: The network, one of `source.OUTPUTS`.
         classes: Number of its classes.
+
+    Raises:
+        BackendError: The kernels can't be compiled or loaded on this machine.
     """
 
     def __init__(self, xp: Any, variant: str, classes: int) -> None:
-        self._network = xp, variant, classes
+        self._xp, self._network = xp, (variant, classes)
+        self._kernels: dict[str, Kernels] = {}
         self._made: dict[type[Form], Form] = {}
         self.of_inference()  # what can't be compiled says so at once
 
     def of_training(self, batch_size: int) -> Form:
         """Return the form for training with batches of a size."""
-        return self._form(Portable)
+        if has_clusters(self._xp):
+            form = self.get(Alone if batch_size == 1 else Cluster)
+            if form.at_once and batch_size <= min(form.at_once, MOST_CLUSTERS):
+                return form
+        return self._of_many(batch_size > device_properties(self._xp)["multiProcessorCount"])
 
     def of_inference(self) -> Form:
         """Return the form for inference."""
-        return self._form(Portable)
+        return self._of_many(True)
 
-    def _form(self, kind: type[Form]) -> Form:
+    def _of_many(self, many: bool) -> Form:
+        if many and has_room(self._xp):
+            form = self.get(Throughput)
+            if form.at_once:
+                return form
+        return self.get(Portable)
+
+    def get(self, kind: type[Form]) -> Form:
+        """Return a form, whether the device can run it or not."""
         if kind not in self._made:
-            self._made[kind] = kind(*self._network)
+            if kind.folder not in self._kernels:
+                self._kernels[kind.folder] = Kernels(self._xp, *self._network, kind.folder)
+            self._made[kind] = kind(self._xp, self._kernels[kind.folder])
         return self._made[kind]

@@ -16,6 +16,9 @@ _CLUSTER_DIMENSION = 4
 FIRST_WITH_CLUSTERS = (9, 0)
 """Compute capability of Hopper."""
 
+ROOM_FOR_TWO = 112 * 1024
+"""Bytes of shared memory without which the throughput form need not be compiled."""
+
 
 class _Attribute(ctypes.Structure):
     """CUlaunchAttribute: a number, and a union of 64 bytes that holds the cluster's size."""
@@ -80,3 +83,15 @@ def blocks_that_fit(xp: Any, function: Any, threads: int, shared_bytes: int) -> 
     """Return how many blocks of a kernel one multiprocessor of the current device runs at once; 0 where none fits."""
     ask = xp.cuda.driver.occupancyMaxActiveBlocksPerMultiprocessor
     return int(ask(function.kernel.ptr, threads, shared_bytes))
+
+
+def has_clusters(xp: Any) -> bool:
+    """Tell whether the current device is one with thread-block clusters, whose kernels can be compiled for it."""
+    properties = xp.cuda.runtime.getDeviceProperties(xp.cuda.runtime.getDevice())
+    return (properties["major"], properties["minor"]) >= FIRST_WITH_CLUSTERS
+
+
+def has_room(xp: Any) -> bool:
+    """Tell whether the current device gives a block the shared memory that two images take."""
+    properties = xp.cuda.runtime.getDeviceProperties(xp.cuda.runtime.getDevice())
+    return int(properties["sharedMemPerBlockOptin"]) >= ROOM_FOR_TWO

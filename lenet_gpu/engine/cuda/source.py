@@ -53,7 +53,7 @@ SPLIT_IMAGES, DENSE_SPLITS, VECTOR_SPLITS = 64, 7, 5
 
 _INCLUDE = re.compile(r'^#include "([\w./]+)"$')
 
-_KERNEL = re.compile(r'extern "C" __global__ [^(]*(?:\([^)]*\)\s*)?(lenet5_\w+)\(')
+_KERNEL = re.compile(r'extern "C" __global__[^;{]*?\b(lenet5_\w+)\(')
 
 
 class Sizes(NamedTuple):

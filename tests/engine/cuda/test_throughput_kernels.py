@@ -24,7 +24,6 @@ from lenet_gpu.augment.augmentation import STANDARD
 from lenet_gpu.engine.cuda.buffers import coming_shares
 from lenet_gpu.engine.cuda.source import SPLIT_IMAGES, kernel_source, sizes, update_jobs
 from lenet_gpu.engine.layered import LayeredEngine
-from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.optim import SGD, Nesterov
 from lenet_gpu.nn.sdlm import SDLM
 from lenet_gpu.paper import CLASSES, NOT_A_DIGIT
@@ -128,7 +127,8 @@ def test_both_losses_of_the_paper(loss: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("loss", "rule"), [("cross_entropy", "plain"), ("cross_entropy", "nesterov"), ("map", "rates"), ("rbf", "nesterov")]
+    ("loss", "rule"),
+    [("cross_entropy", "plain"), ("cross_entropy", "nesterov"), ("map", "rates"), ("rbf", "nesterov")],
 )
 def test_steps_agree_with_the_layered_engine(loss: str, rule: str) -> None:
     """Distorted images, and labels that are no digit; the last batch is smaller, and odd; batches are split."""
@@ -165,9 +165,7 @@ def test_steps_agree_with_the_layered_engine(loss: str, rule: str) -> None:
     assert not steps.tickets.any()
 
 
-@pytest.mark.parametrize(
-    ("loss", "classes"), [("cross_entropy", CLASSES), ("cross_entropy", 64), ("map", CLASSES)]
-)
+@pytest.mark.parametrize(("loss", "classes"), [("cross_entropy", CLASSES), ("cross_entropy", 64), ("map", CLASSES)])
 def test_order_of_threads_and_number_of_blocks_change_no_bit(loss: str, classes: int) -> None:
     order, outcomes = permutation(2 * SPLIT_IMAGES + 9), set()
     for variation in ({}, {"backwards": True}, {"grids": (1, 1)}, {"grids": (7, 1000), "backwards": True}):
