@@ -62,7 +62,7 @@ def arrays(xp, batch):
 
 
 def launches(a, p, images, labels, order, rate):
-    """The launches of one step as (kernel, numbers to compute, arguments): `a` arrays, `p` parameters by name."""
+    """The launches of one step as (kernel, threads, arguments): `a` arrays, `p` parameters by name."""
     n, i, rate = len(order), np.int32, np.float32(rate)
     batch = i(n)
     forward = [
@@ -104,10 +104,14 @@ def launches(a, p, images, labels, order, rate):
         ),
         ("dense_update", 10164, (a["d_f6"], a["c5"], batch, i(120), i(84), rate, p["f6.weight"], p["f6.bias"])),
         ("dense_update", 48120, (a["d_c5"], a["s4"], batch, i(400), i(120), rate, p["c5.weight"], p["c5.bias"])),
-        ("subsample_update", 16, (a["d_s4"], a["c3"], batch, i(16), i(5), rate, p["s4.coefficient"], p["s4.bias"])),
+        (
+            "subsample_update",
+            32 * THREADS,
+            (a["d_s4"], a["c3"], batch, i(16), i(5), rate, p["s4.coefficient"], p["s4.bias"]),
+        ),
         (
             "convolve_update",
-            1516,
+            1516 * THREADS,
             (
                 a["d_c3"],
                 a["s2"],
@@ -123,10 +127,14 @@ def launches(a, p, images, labels, order, rate):
                 p["c3.bias"],
             ),
         ),
-        ("subsample_update", 6, (a["d_s2"], a["c1"], batch, i(6), i(14), rate, p["s2.coefficient"], p["s2.bias"])),
+        (
+            "subsample_update",
+            12 * THREADS,
+            (a["d_s2"], a["c1"], batch, i(6), i(14), rate, p["s2.coefficient"], p["s2.bias"]),
+        ),
         (
             "convolve_update",
-            156,
+            156 * THREADS,
             (
                 a["d_c1"],
                 a["x"],
