@@ -129,9 +129,9 @@ struct C5Rows {
 // Back through C5: sum over j of weight[j, i] * d[j], for every input i.
 //
 // A thread takes four neighbouring inputs and one of five slices of the units, which lie one after the other in
-// `partial`. Ten of its 24 rows of weights it asks for well before d is known.
+// `partial`. Eight of its 24 rows of weights it asks for well before d is known.
 struct C5Columns {
-    static constexpr int QUADS = S4_UNITS / 4, SLICES = 5, UNITS = C5_UNITS / SLICES, EARLY = 10;
+    static constexpr int QUADS = S4_UNITS / 4, SLICES = 5, UNITS = C5_UNITS / SLICES, EARLY = 8;
     static_assert(QUADS * SLICES <= THREADS && S4_UNITS * SLICES <= SCRATCH, "one turn of the block, one scratch");
 
     float4 early[EARLY];

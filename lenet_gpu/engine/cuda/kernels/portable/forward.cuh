@@ -137,9 +137,9 @@ __device__ inline void forward(const float* __restrict__ parameters, F6Rows& f6,
     forward_c1_s2(m);
     __syncthreads();
     MARK(2);
-    forward_c3_s4(m);
     C5Rows c5;
     c5.load(parameters + C5_WEIGHT, parameters + C5_BIAS);
+    forward_c3_s4(m);
     __syncthreads();
     MARK(3);
     float a[C5_UNITS_A_WARP], last;
