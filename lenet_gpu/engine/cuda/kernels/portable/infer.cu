@@ -16,7 +16,9 @@ lenet5_infer(const float* __restrict__ parameters, const unsigned char* __restri
     if (static_cast<int>(blockIdx.x) >= count) return;
     store_weights(weights_of_thread(parameters), m);
     store_margin(background, m);
-    const auto pixels = [&](int image) { return pixels_of_thread(images + static_cast<size_t>(image) * (IMAGE_SIZE * IMAGE_SIZE)); };
+    const auto pixels = [&](int image) {
+        return pixels_of_thread(images + static_cast<size_t>(image) * (IMAGE_SIZE * IMAGE_SIZE));
+    };
     unsigned four = pixels(blockIdx.x);
     for (int image = blockIdx.x; image < count; image += gridDim.x) {
         store_image(four, background, scale, m);
