@@ -189,16 +189,15 @@ __device__ inline void backward_c3(float* __restrict__ group, Memory& m) {
     for (int task = first; task < first + tasks; ++task) backward_c3_weights(task, group, m);
 }
 
-// ---- S2 and C1: four tasks a map; their partial sums are added afterwards
+// ---- S2 and C1: 24 tasks, three turns of the warps; their partial sums are added afterwards
 
-constexpr int TASKS_A_MAP = 4, MAP_TASKS = C1_MAPS * TASKS_A_MAP;
-static_assert(MAP_TASKS == 24 && MAP_TASKS % WARPS == 0, "three turns of the warps");
+constexpr int TASKS_A_MAP = S2_TASKS / S2_MAPS;
 
 // S2, and C1's squashing: as S4. C1's d overwrites C1's y. A task is an image and every other pair of rows of S2.
 __device__ inline void backward_s2(Memory& m) {
     const int thread = thread_of_block(), lane = thread % WARP;
 #pragma unroll 1
-    for (int task = thread / WARP; task < MAP_TASKS; task += WARPS) {
+    for (int task = thread / WARP; task < S2_TASKS; task += WARPS) {
         const int map = task / TASKS_A_MAP, number = task / 2 % 2, half = task % 2;
         const float coefficient = m.s2_coefficient[map];
         float g_coefficient = 0.0f, g_bias = 0.0f, g_c1_bias = 0.0f;
@@ -237,39 +236,42 @@ __device__ inline void backward_s2(Memory& m) {
 
 // C1's weights: dE/dweight[o, u, v] = sum over r, s of d[o, r, s] * x[r + u, s + v]
 //
-// A task is a half of the columns, and two or three rows of the kernel, of both images; a lane takes a row of the map: 14
-// values of d and two or three rows of 18 inputs in registers serve 140 or 210 products. The rows are added by the
-// lanes. Which warp takes two and which three rows of the kernel changes from turn to turn.
-constexpr int UPPER_ROWS = 2, MOST_ROWS = KERNEL - UPPER_ROWS, TASK_SUMS = 16;  // 10 or 15 sums, padded
+// A warp takes an image, a half of the columns, and two or three rows of the kernel, of two maps at a time; a lane takes a
+// row of the maps: 14 values of d of each map, and two or three rows of 18 inputs, which serve both maps, in registers are
+// good for 280 or 420 products. The rows are added by the lanes. Which warp takes two and which three rows of the kernel
+// changes from turn to turn.
+constexpr int UPPER_ROWS = 2, LOWER_ROWS = KERNEL - UPPER_ROWS, MAPS_A_TURN = 2;
+constexpr int MAP_SUMS = WARP / MAPS_A_TURN;  // 10 or 15 of a map, padded
 __device__ inline void backward_c1_weights(Memory& m) {
     constexpr int COLUMNS = C1_SIZE / 2;
+    static_assert(WARPS == 2 * 2 * IMAGES_A_GROUP && C1_TASKS == C1_MAPS / MAPS_A_TURN * WARPS, "all warps, every turn");
     const int thread = thread_of_block(), warp = thread / WARP, r = thread % WARP;
+    const int number = warp / 4, half = warp / 2 % 2;
 #pragma unroll 1
-    for (int turn = 0; turn < MAP_TASKS / WARPS; ++turn) {
-        const int task = warp + WARPS * turn, map = task / TASKS_A_MAP, half = task / 2 % 2;
+    for (int turn = 0; turn < C1_MAPS / MAPS_A_TURN; ++turn) {
         const int lower = (warp + turn) % 2;  // the lower three rows of the kernel, or the upper two
-        float g[TASK_SUMS] = {};
+        float g[WARP] = {};
         if (r < C1_SIZE) {
-#pragma unroll 1
-            for (int image = 0; image < IMAGES_A_GROUP; ++image) {
-                const float* d_row = m.image[image].c1 + map * C1_MAP + r * C1_STRIDE + half * COLUMNS;
-                const float* x_row = m.image[image].x + (r + UPPER_ROWS * lower) * X_STRIDE + half * COLUMNS;
-                float d[COLUMNS];
-                load_row(d_row, d);
+            const TrainedImage& image = m.image[number];
+            const float* d_row = image.c1 + turn * MAPS_A_TURN * C1_MAP + r * C1_STRIDE + half * COLUMNS;
+            const float* x_row = image.x + (r + UPPER_ROWS * lower) * X_STRIDE + half * COLUMNS;
+            float d[MAPS_A_TURN][COLUMNS];
 #pragma unroll
-                for (int u = 0; u < MOST_ROWS; ++u) {
-                    if (u == UPPER_ROWS && lower == 0) break;
-                    float x[COLUMNS + KERNEL - 1];
-                    load_row(x_row + u * X_STRIDE, x);
+            for (int map = 0; map < MAPS_A_TURN; ++map) load_row(d_row + map * C1_MAP, d[map]);
+#pragma unroll
+            for (int u = 0; u < LOWER_ROWS; ++u) {
+                if (u == UPPER_ROWS && lower == 0) break;
+                float x[COLUMNS + KERNEL - 1];
+                load_row(x_row + u * X_STRIDE, x);
+#pragma unroll
+                for (int map = 0; map < MAPS_A_TURN; ++map)
 #pragma unroll
                     for (int v = 0; v < KERNEL; ++v)
 #pragma unroll
-                        for (int s = 0; s < COLUMNS; ++s) g[u * KERNEL + v] += d[s] * x[s + v];
-                }
+                        for (int s = 0; s < COLUMNS; ++s) g[map * MAP_SUMS + u * KERNEL + v] += d[map][s] * x[s + v];
             }
         }
-        const float sum = lane_sums(g);
-        if (r < TASK_SUMS) m.scratch[C1_SUMS + ((map * 2 + half) * 2 + lower) * TASK_SUMS + r] = sum;
+        m.scratch[C1_SUMS + (((turn * IMAGES_A_GROUP + number) * 2 + half) * 2 + lower) * WARP + r] = warp_sums(g);
     }
 }
 
@@ -278,9 +280,9 @@ __device__ inline void add_tasks(float* __restrict__ group, const Memory& m) {
     const int k = thread_of_block();
     if (k < C1_MAPS * TAPS) {
         const int map = k / TAPS, tap = k % TAPS, lower = tap >= UPPER_ROWS * KERNEL;
-        const float* half =
-            m.scratch + C1_SUMS + (map * 4 + lower) * TASK_SUMS + tap - UPPER_ROWS * KERNEL * lower;
-        group[C1_WEIGHT + k] = half[0] + half[2 * TASK_SUMS];
+        const float* task = m.scratch + C1_SUMS + (map / MAPS_A_TURN * WARPS + lower) * WARP + map % MAPS_A_TURN * MAP_SUMS +
+                            tap - UPPER_ROWS * KERNEL * lower;
+        group[C1_WEIGHT + k] = (task[0] + task[2 * WARP]) + (task[4 * WARP] + task[6 * WARP]);
     } else if (k < C1_MAPS * TAPS + 3 * S2_MAPS) {
         const int map = (k - C1_MAPS * TAPS) % S2_MAPS, which = (k - C1_MAPS * TAPS) / S2_MAPS;
         const float* task = m.scratch + S2_SUMS + map * TASKS_A_MAP * 4 + which;

@@ -35,7 +35,7 @@ __device__ inline void forward_dense(const float* __restrict__ weight, const flo
                     a[k * IMAGES + image] += w[k].x * in.x + w[k].y * in.y + w[k].z * in.z + w[k].w * in.w;
             }
         }
-        const float sum = lane_sums(a);
+        const float sum = warp_sums(a);
         if (own < UNITS && lane / IMAGES < AT_A_TIME) y[lane % IMAGES][own] = squash(own_bias + sum);
     }
 }

@@ -40,9 +40,11 @@ static_assert(sizeof(TrainedImage) / sizeof(float) % 4 == 2, "C3's rows of two i
 
 // Partial sums, phase by phase; dE/da of S2.
 constexpr int F6_SLICES = 7, C5_SLICES = 2;
-constexpr int S2_SUMS = IMAGES_A_GROUP * S2_MAPS * S2_AREA;      // after d of S2: [24 tasks][4]
-constexpr int C1_SUMS = S2_SUMS + 24 * 4;                        // [24 tasks][16]
-constexpr int SCRATCH = C1_SUMS + 24 * 16;
+constexpr int S2_TASKS = 24, C1_TASKS = 24;
+constexpr int S2_SUMS = IMAGES_A_GROUP * S2_MAPS * S2_AREA;  // after d of S2: [24 tasks][4]
+constexpr int SCRATCH = S2_SUMS + S2_TASKS * 4;
+constexpr int C1_SUMS = 0;  // where d of S2 has been: [24 tasks][32]
+static_assert(C1_SUMS + C1_TASKS * WARP <= S2_SUMS, "room for C1's sums");
 static_assert(F6_SLICES * IMAGES_A_GROUP * C5_UNITS <= SCRATCH && C5_SLICES * IMAGES_A_GROUP * S4_UNITS <= SCRATCH,
               "room for the slices of the dense layers");
 
@@ -82,25 +84,4 @@ __device__ inline int thread_of_block() {
     int thread = threadIdx.x;
     asm volatile("" : "+r"(thread));
     return thread;
-}
-
-// COUNT sums over the lanes of a warp, COUNT a power of two: lane k gets the sum of values[k % COUNT].
-template <int COUNT, int HALF = COUNT / 2>
-__device__ inline float lane_sums(float (&values)[COUNT]) {
-    if constexpr (HALF >= 1) {
-        const bool upper = (threadIdx.x & HALF) != 0;
-#pragma unroll
-        for (int k = 0; k < HALF; ++k) {
-            const float keep = upper ? values[k + HALF] : values[k];
-            const float give = upper ? values[k] : values[k + HALF];
-            values[k] = keep + __shfl_xor_sync(0xffffffffu, give, HALF);
-        }
-        return lane_sums<COUNT, HALF / 2>(values);
-    } else {
-        float sum = values[0];
-#pragma unroll
-        for (int distance = COUNT; distance < WARP; distance *= 2)
-            sum += __shfl_xor_sync(0xffffffffu, sum, distance);
-        return sum;
-    }
 }

@@ -77,6 +77,20 @@ union WarpSums {
     float losses[2][UPDATE_WARPS];
 };
 
+// The update rule, which is asked for this step's rate and share when it is needed: until then they would take registers.
+struct LateRule {
+    int number;
+    float* velocity;
+    float* average;
+    float momentum, weight_decay;
+    const float* rates;
+    const float* learning_rate;
+    const float* share;
+    __device__ inline Rule now() const {
+        return {number, velocity, average, momentum, weight_decay, rates, *learning_rate, *share};
+    }
+};
+
 // The part of `rows` rows that is the split's: [first, end).
 struct Part {
     int first, end;
@@ -165,7 +179,7 @@ __device__ inline float sum_of_splits(const float* sums, int stride, int splits)
 // Mean loss and number of right answers of the step: lane by lane, across the lanes, then warp by warp.
 __device__ inline void sum_losses(
     const float* __restrict__ records, int count, float* loss, int* correct, WarpSums& sums) {
-    const int warp = threadIdx.x / WARP, lane = threadIdx.x % WARP;
+    const int warp = thread_of_block() / WARP, lane = thread_of_block() % WARP;
     float loss_sum = 0.0f, correct_sum = 0.0f;
 #pragma unroll 4
     for (int image = lane * UPDATE_WARPS + warp; image < count; image += UPDATE_THREADS) {
@@ -190,9 +204,8 @@ __device__ inline void sum_losses(
 
 // A tile and a split of dense layers.
 __device__ inline void update_dense(
-    int tile, int split, int splits, float* parameters, const Rule& rule, const float* __restrict__ records, int count,
+    int tile, int split, int splits, float* parameters, const LateRule& late, const float* __restrict__ records, int count,
     float* __restrict__ split_sums, int* ticket, WarpSums& sums) {
-    const int thread = threadIdx.x, warp = thread / WARP, lane = thread % WARP;
     const auto square_of = [&](int lane) {
         if (tile < C5::TILES) return C5::square(tile, lane);
         if (!OUTPUT_IS_TRAINED || tile < C5::TILES + F6::TILES) return F6::square(tile - C5::TILES, lane);
@@ -200,6 +213,7 @@ __device__ inline void update_dense(
     };
     float a[SIDE][SIDE] = {};
     {
+        const int warp = thread_of_block() / WARP, lane = thread_of_block() % WARP;
         const Square own = square_of(lane);
         const Part part = part_of(count, split, splits);
 #pragma unroll 2
@@ -207,8 +221,10 @@ __device__ inline void update_dense(
             add_products(a, own, records + static_cast<size_t>(image) * RECORD);
     }
     // From here on a thread takes column thread % 8 of the square of lane thread / 8.
+    const int thread = thread_of_block(), warp = thread / WARP, lane = thread % WARP;
     const int column = thread % SIDE, other = thread / SIDE;
     const Square finished = square_of(other);
+    const Rule rule = late.now();
 #pragma unroll
     for (int round = 0; round < ROUNDS; ++round) {
 #pragma unroll
@@ -243,9 +259,9 @@ __device__ inline void update_dense(
 
 // A tile and a split of vectors.
 __device__ inline void update_vectors(
-    int tile, int split, int splits, float* parameters, const Rule& rule, const float* __restrict__ groups,
+    int tile, int split, int splits, float* parameters, const LateRule& late, const float* __restrict__ groups,
     const float* __restrict__ records, int count, float* __restrict__ split_sums, int* ticket, WarpSums& sums) {
-    const int thread = threadIdx.x, warp = thread / WARP, lane = thread % WARP;
+    const int thread = thread_of_block(), warp = thread / WARP, lane = thread % WARP;
     const Part of_groups = part_of((count + IMAGES_A_GROUP - 1) / IMAGES_A_GROUP, split, splits);
     const Part of_records = part_of(count, split, splits);
 #pragma unroll
@@ -270,6 +286,7 @@ __device__ inline void update_vectors(
         if (!is_last(splits, ticket)) return;
         sum = sum_of_splits<VECTOR_SPLITS>(split_sums + thread, VECTOR_SUMS, splits);
     }
+    const Rule rule = late.now();
     const int quad = tile * TILE_QUADS + thread / 4, parameter = parameter_of_quad(quad) + thread % 4;
     if (quad < VECTOR_QUADS && parameter < PARAMETERS)
         parameters[parameter] = moved(rule, parameter, parameters[parameter], sum);
@@ -297,7 +314,7 @@ lenet5_update(float* __restrict__ parameters, int rule, float* __restrict__ velo
     __shared__ WarpSums sums;
     const int step = counter[UPDATE_STEP], count = images_of_step(counter, step);
     if (count == 0) return;
-    const Rule moving{rule, velocity, average, momentum, weight_decay, rates, learning_rates[step], shares[step]};
+    const LateRule moving{rule, velocity, average, momentum, weight_decay, rates, learning_rates + step, shares + step};
     const int dense_splits = splits_of(counter[BATCH_SIZE], DENSE_SPLITS);
     const int vector_splits = splits_of(counter[BATCH_SIZE], VECTOR_SPLITS);
     const int dense_jobs = DENSE_TILES * dense_splits, jobs = dense_jobs + VECTOR_TILES * vector_splits;
