@@ -3,8 +3,8 @@
 //
 // The warps of all blocks run in an order drawn anew in every round. Named barriers, the cluster's barrier and mbarriers are
 // kept as the PTX manual describes them. Asynchronous stores and copies arrive when they like: by the order's number at
-// once, at any time and in any order, or not before nothing else can happen. A kernel whose waits are all in place can't
-// tell the difference. Reported as errors: waits that nothing will end, barriers of no whole warps or of differing counts,
+// once, at any time and in any order, or not before nothing else can happen. Some blocks begin only when the others can't
+// go on. A kernel whose waits are all in place can't tell the difference. Reported as errors: waits that nothing will end, barriers of no whole warps or of differing counts,
 // more arrivals at an mbarrier than it was made for, accesses beyond the shared memory of another block, and messages that
 // nobody has waited for when the cluster ends.
 #pragma once
@@ -43,6 +43,7 @@ struct Member {  // a block of a cluster
     Dim index;
     std::vector<float4> shared;
     std::map<int, Barrier> barriers;
+    bool begun = false;
 };
 
 struct Cluster {
@@ -61,6 +62,13 @@ inline Member& member() { return cluster->members[cluster->current]; }
 inline void fail(int line, const char* what) {
     if (!cluster->error[0]) std::snprintf(cluster->error, sizeof cluster->error, "line %d: %s", line, what);
     wait_until([](const void*) { return false; }, nullptr, line);  // for ever
+}
+
+// Let others get ahead.
+inline void pause(int line) {
+    Thread& self = block->threads[block->current];
+    self.ready = [](const void*) { return true; };
+    wait(State::waits_until, 0, line);
 }
 
 // ---- Addresses: rank * 2^24 + offset
@@ -146,6 +154,7 @@ inline bool run_cluster() {
         bool moved = false;
         size_t left = 0;
         for (const auto& [b, first] : warps) {
+            if (!cluster->members[b].begun) continue;
             cluster->current = b;
             block = &member().block;
             blockIdx = member().index;
@@ -167,9 +176,17 @@ inline bool run_cluster() {
                 }
         }
         if (moved) continue;
+        const auto late = std::find_if(
+            cluster->members.begin(), cluster->members.end(), [](const Member& one) { return !one.begun; });
+        if (late != cluster->members.end()) {
+            late->begun = true;
+            continue;
+        }
         if (left == cluster->members.size() * cluster->members[0].block.threads.size()) break;
-        if (!messages.empty()) {
-            deliver(cluster->random() % messages.size());
+        if (!messages.empty()) {  // all of one mbarrier
+            const Mbarrier* barrier = messages[cluster->random() % messages.size()].barrier;
+            for (size_t k = messages.size(); k-- > 0;)
+                if (messages[k].barrier == barrier) deliver(k);
             continue;
         }
         for (const Member& one : cluster->members)
@@ -214,6 +231,7 @@ inline int run_clusters(unsigned size, unsigned grid, unsigned threads, size_t s
             Member& one = storage.members[rank];
             one.index = {first + rank, 0, 0};
             one.barriers.clear();
+            one.begun = storage.random() % 2;
             one.shared.assign((shared_bytes + sizeof(float4) - 1) / sizeof(float4), {});
             std::memset(static_cast<void*>(one.shared.data()), 0xff, one.shared.size() * sizeof(float4));  // NaN
             Block& its = one.block;
@@ -254,6 +272,7 @@ inline void cluster_arrive(HERE) {
     cuda_on_cpu::Cluster& c = *cuda_on_cpu::cluster;
     cluster_rounds() = c.barrier.rounds;
     cuda_on_cpu::arrive(c.barrier, int(c.members.size() * blockDim.x), line);
+    cuda_on_cpu::pause(line);
 }
 inline void cluster_wait(HERE) { cuda_on_cpu::await(cuda_on_cpu::cluster->barrier, cluster_rounds(), line); }
 
@@ -267,6 +286,7 @@ void barrier_wait(HERE) {
 template <int ID, int COUNT>
 void barrier_arrive(HERE) {
     cuda_on_cpu::arrive(cuda_on_cpu::member().barriers[ID], COUNT, line);
+    cuda_on_cpu::pause(line);
 }
 
 inline void mbarrier_init(unsigned barrier, int arrivals, HERE) {
@@ -275,9 +295,6 @@ inline void mbarrier_init(unsigned barrier, int arrivals, HERE) {
 inline void mbarriers_ready() {}
 inline void mbarrier_expect(unsigned barrier, int bytes, HERE) {
     cuda_on_cpu::arrive(cuda_on_cpu::mbarrier(barrier, line), bytes, line);
-}
-inline void mbarrier_arrive(unsigned barrier, HERE) {
-    cuda_on_cpu::arrive(cuda_on_cpu::mbarrier(barrier, line), 0, line);
 }
 inline void mbarrier_wait(unsigned barrier, unsigned parity, HERE) {
     const cuda_on_cpu::Phase phase{cuda_on_cpu::mbarrier(barrier, line), parity};

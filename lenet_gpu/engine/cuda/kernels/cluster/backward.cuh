@@ -248,7 +248,6 @@ __device__ inline void backward_c1_weights(Memory& m, const float* x, const Turn
 #pragma unroll
         for (int v = 0; v < KERNEL; ++v) m.scratch[t * KERNEL + v] = sum[v];
     }
-    __syncwarp();
     const float sum = sums_of_lanes<4>(s2_sums);
     if (t % WARP < 3) m.scratch[C1_SUMS + t / WARP * 4 + t % WARP] = sum;
 }
@@ -281,8 +280,8 @@ __device__ inline void expect_mail(Memory& m, int c1_bytes) {
 
 // One image by the workers, all but the last exchange: the gradients of C1 and S2 are left to `c1_sum` of 168 threads.
 // `x`: the input, there before the last barrier. The sink also says what happens before S2's outputs are sent, before
-// C5's weights are read (`need_dense`), when the weights of C5, F6 and output have been read for the last time and the
-// record is complete (`dense_done`), and when S2's outputs have been read for the last time.
+// C5's weights are read (`need_dense`), and when the weights of C5, F6 and output have been read for the last time and
+// the record is complete (`dense_done`).
 template <class Sink>
 __device__ inline void work_on_image(Memory& m, const float* x, const Turn& turn, int loss, int label, float one_over_batch,
                                      int c1_bytes, Sink& sink) {
@@ -318,7 +317,6 @@ __device__ inline void work_on_image(Memory& m, const float* x, const Turn& turn
     backward_s2(m, turn, s2_sums);
     workers_wait();
     MARK(19);
-    sink.s2_done(m, turn);
     backward_c1_weights(m, x, turn, s2_sums);
     workers_wait();
     MARK(20);

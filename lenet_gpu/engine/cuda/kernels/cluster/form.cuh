@@ -98,8 +98,7 @@ enum Mail {
     MAIL_F6,       // what they contribute to F6
     MAIL_D_C5,     // dE/da of C5
     MAIL_BACK,     // what the blocks' maps of C3 send back to the own places of S2
-    MAIL_C1,       // gradients of C1 and S2 from the blocks' quarters
-    MAIL_FREE,     // no block reads this block's S2 of the last image any more (four arrivals, no bytes)
+    MAIL_C1,       // gradients of C1 and S2 from the blocks' quarters; then no block reads anything of this image any more
     MAIL_WEIGHTS,  // train_images.cu: C5, F6 and output
     MAILS
 };
@@ -148,14 +147,14 @@ __device__ inline float& c3_parameter(Memory& m, int place) {
 
 // ---- Barriers of a block
 
-constexpr int WORKERS_BARRIER = 1, FREE_BARRIER = 2, STEP_BARRIER = 3, BLOCK_BARRIER = 4;
+constexpr int WORKERS_BARRIER = 1, FREE_BARRIER = 2, STEP_BARRIER = 3;
 __device__ inline void workers_wait() { barrier_wait<WORKERS_BARRIER, THREADS>(); }
 
 // One image's turn: the block's rank, and the parity of the mail's phase.
 struct Turn {
     int rank;
     unsigned parity;
-    bool first, last;  // of the cluster
+    bool first;  // of the cluster
 };
 
 __device__ inline unsigned mail_of(Memory& m, int which) { return address_of(&m.mail[which]); }
@@ -163,7 +162,7 @@ __device__ inline void wait_for(Memory& m, int which, unsigned parity) { mbarrie
 
 // By one thread, before the cluster's first barrier.
 __device__ inline void prepare_mail(Memory& m) {
-    for (int which = 0; which < MAILS; ++which) mbarrier_init(mail_of(m, which), which == MAIL_FREE ? CLUSTER : 1);
+    for (int which = 0; which < MAILS; ++which) mbarrier_init(mail_of(m, which), 1);
     mbarriers_ready();
 }
 

@@ -53,7 +53,7 @@ __device__ inline void forward_c1_s2(Memory& m, const float* x, const Turn& turn
         const float both = row == 0 ? sum[k] + other : other + sum[k];
         y[k] = squash(m.c1_rest[COEFFICIENT_S2 + first_map + k] * both + m.c1_rest[BIAS_S2 + first_map + k]);
     }
-    sink.before_s2(m, turn);
+    sink.before_s2(turn);
     if (!active) return;
     const unsigned at = address_of(m.s2 + first_map * S2_MAP + r * S2_STRIDE + c);
 #pragma unroll

@@ -57,9 +57,6 @@ __device__ __forceinline__ void mbarriers_ready() { asm volatile("fence.mbarrier
 __device__ __forceinline__ void mbarrier_expect(unsigned barrier, int bytes) {
     asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes) : "memory");
 }
-__device__ __forceinline__ void mbarrier_arrive(unsigned remote_barrier) {
-    asm volatile("mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%0];" ::"r"(remote_barrier) : "memory");
-}
 // Wait for the end of the phase of this parity.
 __device__ __forceinline__ void mbarrier_wait(unsigned barrier, unsigned parity) {
     for (int tries = 0; tries < TRIES; ++tries) {

@@ -14,18 +14,13 @@ struct Moving {
         one.average = rule.average + flat;
         return moved(one, 0, value, gradient, kept);
     }
-    __device__ void before_s2(Memory& m, const Turn& turn) const {
-        if (!turn.first) wait_for(m, MAIL_FREE, turn.parity ^ 1);
-    }
+    __device__ void before_s2(const Turn&) const {}
     __device__ void need_dense(Memory&, const Turn&) {}
     __device__ void dense_done(Memory&, const Turn&) { barrier_arrive<FREE_BARRIER, ALONE_THREADS>(); }
     __device__ void c3(Memory& m, int rank, int place, float gradient) {
         float& parameter = c3_parameter(m, place);
         float* state = static_cast<AloneMemory&>(m).c3_state + place;
         parameter = move(state, flat_of_c3(rank, place), true, parameter, gradient);
-    }
-    __device__ void s2_done(Memory& m, const Turn& turn) {
-        if (threadIdx.x < CLUSTER) mbarrier_arrive(remote(mail_of(m, MAIL_FREE), threadIdx.x));
     }
 };
 
@@ -145,7 +140,6 @@ lenet5_train_alone(float* __restrict__ parameters, const unsigned char* __restri
     if (count <= 0) return;
     const Images source{images, labels, order, background, scale, distorted != 0, distortions, fields};
     if (t == 0) prepare_mail(m);
-    cluster_arrive();
     clear_margins(m, t, ALONE_THREADS);
     load_shared_weights(parameters, m, rank, t, ALONE_THREADS);
     load_part(parameters, m.dense, nullptr, rank, t);
@@ -155,8 +149,8 @@ lenet5_train_alone(float* __restrict__ parameters, const unsigned char* __restri
         for (int k = t; k < C1_PACK; k += ALONE_THREADS) m.c1_state[k] = state[k];
     }
     if (t >= THREADS) load_input<HELPERS>(source, first_step, rank, t - THREADS, m.x[0], m.label);
+    cluster_arrive();
     cluster_wait();
-    barrier_wait<BLOCK_BARRIER, ALONE_THREADS>();
 
     if (t >= THREADS) {
         for (int k = 0; k < count; ++k) {
@@ -174,7 +168,7 @@ lenet5_train_alone(float* __restrict__ parameters, const unsigned char* __restri
         for (int k = 0; k < count; ++k) {
             MARK(0);
             const int step = first_step + k;
-            const Turn turn{rank, static_cast<unsigned>(k % 2), k == 0, k + 1 == count};
+            const Turn turn{rank, static_cast<unsigned>(k % 2), k == 0};
             Moving moving{{rule, nullptr, average, momentum, weight_decay, nullptr, learning_rates[step], shares[step]}};
             work_on_image(m, m.x[k % 2], turn, loss, m.label[k % 2], 1.0f, CLUSTER * C1_PACK * sizeof(float), moving);
             // C1 and S2: each block gets the sums of all four, and moves its own copy.
@@ -215,8 +209,6 @@ lenet5_train_alone(float* __restrict__ parameters, const unsigned char* __restri
         if (rank == 0)
             for (int k = t; k < C1_PACK; k += ALONE_THREADS) velocity[k] = m.c1_state[k];
     }
-    // No block writes the counter before all have read it, and none leaves while another one may write into its memory.
-    cluster_arrive();
-    cluster_wait();
+    // All blocks have read the counter, and have sent all they had to send, for the mail of the last step has come.
     if (rank == 0 && t == 0) counter[IMAGES_STEP] = first_step + count;
 }

@@ -6,9 +6,8 @@ struct Writing {
     float* group;
     float* record;
 
-    __device__ void before_s2(Memory& m, const Turn& turn) const {
+    __device__ void before_s2(const Turn& turn) const {
         if (turn.first) cluster_wait();  // for blocks that may not have begun yet
-        else wait_for(m, MAIL_FREE, turn.parity ^ 1);
     }
     __device__ void need_dense(Memory& m, const Turn& turn) {
         if (turn.first) wait_for(m, MAIL_WEIGHTS, 0);
@@ -28,10 +27,6 @@ struct Writing {
         if (rank == 3 && k < C5_UNITS) record[RECORD_D_C5 + k] = m.d_c5[k];
     }
     __device__ void c3(Memory&, int rank, int place, float gradient) { group[flat_of_c3(rank, place)] = gradient; }
-    // Nobody may write into the memory of a block that has left.
-    __device__ void s2_done(Memory& m, const Turn& turn) {
-        if (threadIdx.x < CLUSTER && !turn.last) mbarrier_arrive(remote(mail_of(m, MAIL_FREE), threadIdx.x));
-    }
 };
 static_assert(C5_UNITS <= THREADS / 2 && CLASSES + 2 <= THREADS / 2 && OWN_S4 + OWN_C5 <= THREADS, "one turn");
 
@@ -68,7 +63,7 @@ lenet5_train_images(const float* __restrict__ parameters, const float* __restric
     unsigned turns = 0;
 #pragma unroll 1
     for (int image = cluster; image < count; image += clusters, ++turns) {
-        const Turn turn{rank, turns % 2, turns == 0, image + clusters >= count};
+        const Turn turn{rank, turns % 2, turns == 0};
         if (!turn.first) {
             load_input<THREADS>(source, step * batch + image, rank, anew(threadIdx.x), m.x[0], m.label);
             workers_wait();
