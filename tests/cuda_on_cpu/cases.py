@@ -95,17 +95,31 @@ def make_steps(
     **options: object,
 ) -> Steps:
     """Steps on digits from `trained_parameters`; with another number of classes than ten labelled by `labels_of`."""
+    built = library(variant_of(loss), classes, form)
+    return Steps(built, form=form, **make_options(order, batch_size, loss, classes, options))
+
+
+def make_options(
+    order: np.ndarray, batch_size: int, loss: str, classes: int, options: dict[str, object]
+) -> dict[str, object]:
+    """Everything that `make_steps` makes steps of but the library."""
     images, labels = digits()
     if classes != CLASSES:
         labels = labels_of(classes)
-    variant = variant_of(loss)
     count = -(-len(order) // batch_size)
-    rates = np.linspace(0.08, 0.04, count).astype(np.float32)
     if "nesterov" in options:
         options.setdefault("shares", np.linspace(1.0, 0.2, count, dtype=np.float32))
-    start = trained_parameters(variant, classes).copy()
-    built, options = library(variant, classes, form), {"loss": loss, "classes": classes, "form": form, **options}
-    return Steps(built, images, labels, order.astype(np.int32), batch_size, start, rates, **options)
+    return {
+        "images": images,
+        "labels": labels,
+        "order": order.astype(np.int32),
+        "batch_size": batch_size,
+        "parameters": trained_parameters(variant_of(loss), classes).copy(),
+        "learning_rates": np.linspace(0.08, 0.04, count).astype(np.float32),
+        "loss": loss,
+        "classes": classes,
+        **options,
+    }
 
 
 def everything(order: np.ndarray) -> dict[str, object]:

@@ -17,7 +17,7 @@ import numpy as np
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
 
-from cuda_on_cpu import harness, steps
+from cuda_on_cpu import cases, harness, steps
 from cuda_on_cpu.steps import BACKGROUND, DUMMY, SCALE, Steps
 
 from lenet_gpu.augment.distort import elastic_fields
@@ -35,6 +35,7 @@ from lenet_gpu.engine.cuda.source import (
     cluster_sizes,
     kernel_source,
 )
+from lenet_gpu.nn.lenet5 import VARIANTS
 from lenet_gpu.paper import CLASSES
 
 KERNELS = (TRAIN_ALONE, TRAIN_IMAGES, UPDATE, PACK)
@@ -153,9 +154,30 @@ class ClusterSteps(Steps):
         return ((before - moved) / 2.0**20).astype(np.float32)
 
 
+def make_steps(
+    order: np.ndarray, batch_size: int, loss: str = "cross_entropy", classes: int = CLASSES, **options: object
+) -> ClusterSteps:
+    """As `cases.make_steps`, of the cluster form."""
+    common = cases.make_options(order, batch_size, loss, classes, options)
+    return ClusterSteps(library(cases.variant_of(loss), classes), **common)
+
+
 def main(built: str, variant: str, classes: str, too_little_shared: str = "0") -> None:
-    """Steps by each rule, with everything there is, alone and in batches."""
-    steps.main.__globals__["Steps"] = ClusterSteps
+    """Steps alone and in batches, plain and with everything there is."""
+    few = range(2) if too_little_shared == "0" else range(1)
+    for which in few:
+        order = np.array([4, 0, 2], np.int32)
+        made = steps.random_steps(
+            ClusterSteps, built, variant, int(classes), int(too_little_shared), order, 1 + which
+        )
+        made.alone() if which == 0 else made.run()
+        made.loss, made.rates = VARIANTS[variant].losses[-1], np.ones_like(made.parameters)
+        made.counter[:2] = 0
+        made.alone() if which == 0 else made.run()
+        made.distort(np.random.default_rng(2))
+        made.counter[:2] = 0
+        made.alone() if which == 0 else made.run()
+    print("finished", made.losses)
 
 
 if __name__ == "__main__":

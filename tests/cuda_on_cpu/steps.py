@@ -170,29 +170,46 @@ class Steps:
         self.kernel(INFER)((grid,), (self.sizes.threads,), arguments, shared_mem=shared)
         return scores
 
+    def distort(self, rng: np.random.Generator) -> None:
+        """Everything there is: distortions far beyond the image, Nesterov's rule."""
+        self.distortions = rng.normal(0, 3, (len(self.order), 8)).astype(np.float32)
+        self.distortions[:, 6] = np.linspace(0, 1023, len(self.order), dtype=np.int32)
+        self.nesterov = (0.9, 1e-4)
+        self.shares = np.linspace(1.0, 0.5, len(self.learning_rates), dtype=np.float32)
+
+
+def random_steps(
+    kind: type[Steps],
+    library: str,
+    variant: str,
+    classes: int,
+    too_little_shared: int,
+    order: np.ndarray,
+    batch: int,
+    **more: object,
+) -> Steps:
+    """Steps of noise, no more images than needed."""
+    rng = np.random.default_rng(1)
+    images = rng.integers(0, 256, (5, 28, 28), dtype=np.uint8)
+    labels = rng.integers(0, classes + 1, 5, dtype=np.uint8)
+    parameters = rng.uniform(-0.1, 0.1, sizes(variant, classes).parameters).astype(np.float32)
+    rates = np.full(-(-len(order) // batch), 0.05, np.float32)
+    options = {"loss": VARIANTS[variant].losses[0], "classes": classes, "too_little_shared": too_little_shared, **more}
+    return kind(Path(library), images, labels, order, batch, parameters, rates, **options)
+
 
 def main(library: str, variant: str, classes: str, too_little_shared: str = "0", form: str = "portable") -> None:
     """Two steps (the last one incomplete) by each rule, two with everything there is, and an inference."""
-    rng = np.random.default_rng(1)
-    images = rng.integers(0, 256, (5, 28, 28), dtype=np.uint8)
-    labels = rng.integers(0, int(classes) + 1, 5, dtype=np.uint8)
-    count = sizes(variant, int(classes)).parameters
-    parameters = rng.uniform(-0.1, 0.1, count).astype(np.float32)
-    order, rates = np.array([4, 0, 2], np.int32), np.full(2, 0.05, np.float32)
-    first, last = VARIANTS[variant].losses[0], VARIANTS[variant].losses[-1]
-    options = {"loss": first, "classes": int(classes), "too_little_shared": int(too_little_shared), "form": form}
-    steps = Steps(Path(library), images, labels, order, 2, parameters, rates, **options)
+    order = np.array([4, 0, 2], np.int32)
+    steps = random_steps(Steps, library, variant, int(classes), int(too_little_shared), order, 2, form=form)
     steps.run()
-    steps.loss, steps.rates = last, np.ones_like(parameters)
+    steps.loss, steps.rates = VARIANTS[variant].losses[-1], np.ones_like(steps.parameters)
     steps.counter[:2] = 0
     steps.run()
-    distortions = rng.normal(0, 3, (3, 8)).astype(np.float32)  # far beyond the image, too
-    distortions[:, 6] = 0, 511, 1023
-    steps.distortions, steps.nesterov = distortions, (0.9, 1e-4)
-    steps.shares = np.array([1.0, 0.5], np.float32)
+    steps.distort(np.random.default_rng(2))
     steps.counter[:2] = 0
     steps.run()
-    steps.infer(images, 2)
+    steps.infer(steps.images, 2)
     print("finished", steps.losses)
 
 
