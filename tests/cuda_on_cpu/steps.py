@@ -194,7 +194,12 @@ def random_steps(
     labels = rng.integers(0, classes + 1, 5, dtype=np.uint8)
     parameters = rng.uniform(-0.1, 0.1, sizes(variant, classes).parameters).astype(np.float32)
     rates = np.full(-(-len(order) // batch), 0.05, np.float32)
-    options = {"loss": VARIANTS[variant].losses[0], "classes": classes, "too_little_shared": too_little_shared, **more}
+    options = {
+        "loss": VARIANTS[variant].losses[0],
+        "classes": classes,
+        "too_little_shared": too_little_shared,
+        **more,
+    }
     return kind(Path(library), images, labels, order, batch, parameters, rates, **options)
 
 
