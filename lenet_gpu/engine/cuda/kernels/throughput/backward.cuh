@@ -25,12 +25,14 @@ __device__ inline void write_records(int present, float* __restrict__ records, c
     copy(m.s4[0], S4_UNITS / 4, RECORD_S4);
     copy(m.c5[0], C5_UNITS / 4, RECORD_C5);
     copy(m.f6[0], F6_UNITS / 4, RECORD_F6);
-    if (thread < C5_UNITS * present)
-        records[thread / C5_UNITS * RECORD + RECORD_D_C5 + thread % C5_UNITS] = m.d_c5[thread % C5_UNITS][thread / C5_UNITS];
-    if (thread < F6_UNITS * present)
-        records[thread / F6_UNITS * RECORD + RECORD_D_F6 + thread % F6_UNITS] = m.d_f6[thread % F6_UNITS][thread / F6_UNITS];
-    if (thread < CLASSES * present)
-        records[thread / CLASSES * RECORD + RECORD_D_OUTPUT + thread % CLASSES] = m.d_output[thread / CLASSES][thread % CLASSES];
+    const auto turn_over = [&](const auto& d, int units, int field) {
+        const int image = thread / units, unit = thread % units;
+        if (image < present) records[image * RECORD + field + unit] = d[unit][image];
+    };
+    turn_over(m.d_c5, C5_UNITS, RECORD_D_C5);
+    turn_over(m.d_f6, F6_UNITS, RECORD_D_F6);
+    if (const int image = thread / CLASSES, j = thread % CLASSES; image < present)
+        records[image * RECORD + RECORD_D_OUTPUT + j] = m.d_output[image][j];
     if (thread < present) {
         records[thread * RECORD + RECORD_LOSS] = m.loss[thread];
         records[thread * RECORD + RECORD_CORRECT] = m.correct[thread];
@@ -58,7 +60,8 @@ __device__ inline void backward_s4(float* __restrict__ group, Memory& m) {
                     m.image[image].c3 + map * C3_MAP + 2 * (lane / S4_SIZE) * C3_SIZE + 2 * (lane % S4_SIZE));
                 float2* bottom = top + C3_SIZE / 2;
                 const float2 y0 = *top, y1 = *bottom;
-                const float d = sum_of_slices<S4_UNITS, C5_SLICES>(m.scratch, image, unit) * squash_slope(m.s4[image][unit]);
+                const float back_from_c5 = sum_of_slices<S4_UNITS, C5_SLICES>(m.scratch, image, unit);
+                const float d = back_from_c5 * squash_slope(m.s4[image][unit]);
                 g_coefficient += d * (y0.x + y0.y + y1.x + y1.y);
                 g_bias += d;
                 const float back = d * coefficient;
@@ -137,8 +140,8 @@ __device__ inline void backward_c3_inputs(int map, Memory& m) {
 
 // C3's weights: dE/dweight[pair(o, i), u, v] = sum over r, s of d[o, r, s] * S2[i, r + u, s + v]
 //
-// A warp takes five of the ten pairs of an S2 map, a lane two rows of d of one pair, of both images: lane = 5 pair + pair of
-// rows. Two rows of d (10 each) and six rows of S2 (14 each), which are the same for all pairs, serve 500 products.
+// A warp takes five of the ten pairs of an S2 map, a lane two rows of d of one pair, of both images: lane = 5 pair +
+// pair of rows. Two rows of d (10 each) and six rows of S2 (14 each), which are the same for all pairs, serve 500 products.
 __device__ inline void backward_c3_weights(int task, float* __restrict__ group, const Memory& m) {
     constexpr int PAIRS_A_TASK = 5, ROW_PAIRS = C3_SIZE / 2, LANES = PAIRS_A_TASK * ROW_PAIRS;
     const int lane = thread_of_block() % WARP, map = task / 2, row = lane % ROW_PAIRS * 2;
@@ -236,10 +239,10 @@ __device__ inline void backward_s2(Memory& m) {
 
 // C1's weights: dE/dweight[o, u, v] = sum over r, s of d[o, r, s] * x[r + u, s + v]
 //
-// A warp takes an image, a half of the columns, and two or three rows of the kernel, of two maps at a time; a lane takes a
-// row of the maps: 14 values of d of each map, and two or three rows of 18 inputs, which serve both maps, in registers are
-// good for 280 or 420 products. The rows are added by the lanes. Which warp takes two and which three rows of the kernel
-// changes from turn to turn.
+// A warp takes an image, a half of the columns, and two or three rows of the kernel, of two maps at a time; a lane takes
+// a row of the maps: 14 values of d of each map, and two or three rows of 18 inputs, which serve both maps, in registers
+// are good for 280 or 420 products. The rows are added by the lanes. Which warp takes two and which three rows of the
+// kernel changes from turn to turn.
 constexpr int UPPER_ROWS = 2, LOWER_ROWS = KERNEL - UPPER_ROWS, MAPS_A_TURN = 2;
 constexpr int MAP_SUMS = WARP / MAPS_A_TURN;  // 10 or 15 of a map, padded
 __device__ inline void backward_c1_weights(Memory& m) {
@@ -268,7 +271,8 @@ __device__ inline void backward_c1_weights(Memory& m) {
 #pragma unroll
                     for (int v = 0; v < KERNEL; ++v)
 #pragma unroll
-                        for (int s = 0; s < COLUMNS; ++s) g[map * MAP_SUMS + u * KERNEL + v] += d[map][s] * x[s + v];
+                        for (int s = 0; s < COLUMNS; ++s)
+                            g[map * MAP_SUMS + u * KERNEL + v] += d[map][s] * x[s + v];
             }
         }
         m.scratch[C1_SUMS + (((turn * IMAGES_A_GROUP + number) * 2 + half) * 2 + lower) * WARP + r] = warp_sums(g);
@@ -280,8 +284,8 @@ __device__ inline void add_tasks(float* __restrict__ group, const Memory& m) {
     const int k = thread_of_block();
     if (k < C1_MAPS * TAPS) {
         const int map = k / TAPS, tap = k % TAPS, lower = tap >= UPPER_ROWS * KERNEL;
-        const float* task = m.scratch + C1_SUMS + (map / MAPS_A_TURN * WARPS + lower) * WARP + map % MAPS_A_TURN * MAP_SUMS +
-                            tap - UPPER_ROWS * KERNEL * lower;
+        const float* task = m.scratch + C1_SUMS + (map / MAPS_A_TURN * WARPS + lower) * WARP +
+                            map % MAPS_A_TURN * MAP_SUMS + tap - UPPER_ROWS * KERNEL * lower;
         group[C1_WEIGHT + k] = (task[0] + task[2 * WARP]) + (task[4 * WARP] + task[6 * WARP]);
     } else if (k < C1_MAPS * TAPS + 3 * S2_MAPS) {
         const int map = (k - C1_MAPS * TAPS) % S2_MAPS, which = (k - C1_MAPS * TAPS) / S2_MAPS;

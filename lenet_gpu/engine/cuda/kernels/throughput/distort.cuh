@@ -1,4 +1,5 @@
-// Distorted images, sampled by a thread block while it loads them (lenet_gpu/augment/distort.py says what a distortion is).
+// Distorted images, sampled by a thread block while it loads them (lenet_gpu/augment/distort.py says what a distortion
+// is).
 #include "throughput/forward.cuh"
 
 constexpr int DISTORTION = 8;  // numbers that describe the distortion of an image
@@ -68,6 +69,7 @@ __device__ inline void sample_frames(
         if (image < present)
             sample_frame(m.image[image].c1, distortions + image * DISTORTION, fields, background, scale, x);
         else
-            for (int k = thread_of_block(); k < GRID; k += THREADS) x[k / INPUT_SIZE * X_STRIDE + k % INPUT_SIZE] = background;
+            for (int k = thread_of_block(); k < GRID; k += THREADS)
+                x[k / INPUT_SIZE * X_STRIDE + k % INPUT_SIZE] = background;
     }
 }

@@ -38,7 +38,8 @@ lenet5_infer(const float* __restrict__ parameters, const unsigned char* __restri
 #pragma unroll
         for (int turn = 0; turn < TURNS; ++turn) {
             const int word = thread + turn * THREADS;
-            if (word < IMAGES * WORDS) store_pixels(four[turn], word % WORDS, background, scale, m.image[word / WORDS].x);
+            if (word < IMAGES * WORDS)
+                store_pixels(four[turn], word % WORDS, background, scale, m.image[word / WORDS].x);
         }
         fetch(first + gridDim.x * IMAGES);
         __syncthreads();

@@ -4,7 +4,7 @@
 constexpr int CLASSES_A_LANE = (CLASSES + WARP - 1) / WARP;
 constexpr float LEAST_SCORE = -3.4e38f;
 
-// A warp takes an image and every so-manieth class, a lane four units of F6: Output::term is what a unit adds to a score.
+// A warp takes an image and classes a few apart, a lane four units of F6: Output::term is what a unit adds to a score.
 template <class Output, class M>
 __device__ inline void forward_scores(const float* weight, M& m) {
     constexpr int QUADS = F6_UNITS / 4;
