@@ -20,36 +20,37 @@ ROOM_FOR_TWO = 112 * 1024
 """Bytes of shared memory without which the throughput form need not be compiled."""
 
 
-class _Attribute(ctypes.Structure):
-    """CUlaunchAttribute: a number, and a union of 64 bytes that holds the cluster's size."""
+class Attribute(ctypes.Structure):
+    """CUlaunchAttribute of cuda.h: a number, and a union of 64 bytes, of which the first words are used."""
 
     _fields_ = (
         ("id", ctypes.c_uint),
         ("pad", ctypes.c_char * 4),
-        ("dimensions", ctypes.c_uint * 3),
+        ("words", ctypes.c_uint * 3),
         ("rest", ctypes.c_char * 52),
     )
 
 
-class _Config(ctypes.Structure):
-    """CUlaunchConfig."""
+class Config(ctypes.Structure):
+    """CUlaunchConfig of cuda.h."""
 
     _fields_ = (
         ("grid", ctypes.c_uint * 3),
         ("block", ctypes.c_uint * 3),
         ("shared_bytes", ctypes.c_uint),
         ("stream", ctypes.c_void_p),
-        ("attributes", ctypes.POINTER(_Attribute)),
+        ("attributes", ctypes.POINTER(Attribute)),
         ("count", ctypes.c_uint),
     )
 
 
 @cache
-def _driver() -> Any:
-    name = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
+def driver_function(name: str) -> Any:
+    """Find a function of the driver's library; None where there is no driver, or one from before that function."""
+    library = "nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1"
     try:
-        return ctypes.CDLL(name).cuOccupancyMaxActiveClusters
-    except (OSError, AttributeError):  # no driver, or one from before clusters
+        return getattr(ctypes.CDLL(library), name)
+    except (OSError, AttributeError):
         return None
 
 
@@ -62,11 +63,11 @@ def clusters_that_fit(function: Any, cluster: int, threads: int, shared_bytes: i
         threads: Threads of a block.
         shared_bytes: Dynamic shared memory of a block.
     """
-    ask = _driver()
+    ask = driver_function("cuOccupancyMaxActiveClusters")
     if ask is None:
         return 0
-    attribute = _Attribute(_CLUSTER_DIMENSION, b"", (ctypes.c_uint * 3)(cluster, 1, 1))
-    config = _Config(
+    attribute = Attribute(_CLUSTER_DIMENSION, b"", (ctypes.c_uint * 3)(cluster, 1, 1))
+    config = Config(
         (ctypes.c_uint * 3)(cluster, 1, 1),
         (ctypes.c_uint * 3)(threads, 1, 1),
         shared_bytes,

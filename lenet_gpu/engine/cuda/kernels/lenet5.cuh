@@ -147,6 +147,24 @@ constexpr int KERNEL_STRIDE = 28;  // 25 weights of a kernel in shared memory, i
 
 extern __shared__ float4 dynamic_shared[];  // its size is given at launch
 
+// ---- Two kernels that overlap
+//
+// Since compute capability 9.0 a kernel may begin while the last blocks of the kernel before it are still at work. It
+// must wait before it reads anything that one wrote, or writes anything that one reads; and it says when the next kernel
+// may begin. Where kernels are launched one after the other, both do nothing.
+
+__device__ inline void wait_for_kernel_before() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
+__device__ inline void let_next_kernel_begin() {
+#if defined(__CUDA_ARCH__) && __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
 // ---- Profile: when a block reached each mark, in cycles of its multiprocessor (tests/benchmarks/gpu_profile.py)
 //
 // Compiled in with PROFILE alone. A mark k is behind a barrier: the time between two marks is that of a phase.
