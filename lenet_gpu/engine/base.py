@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from lenet_gpu.errors import InputError
+from lenet_gpu.nn.metrics import Evaluation, evaluate_outputs
 
 if TYPE_CHECKING:
     from lenet_gpu.nn.network import Network
@@ -103,6 +104,29 @@ class Engine(ABC):
 
         Returns:
             (n, classes) float on the host.
+        """
+
+    def evaluate(self, images: np.ndarray, labels: np.ndarray, progress: Progress | None = None) -> Evaluation:
+        """Compare the network's answers with labels.
+
+        Args:
+            images: (n, 28, 28) uint8 on the host.
+            labels: (n,) integers from 0 to below the number of classes on the host, or that number: none of them.
+            progress: As for `outputs`.
+
+        Returns:
+            The evaluation: answers, and their mean cross-entropy in double precision.
+        """
+        return evaluate_outputs(self.outputs(images, progress), labels)
+
+    def keep(self, images: np.ndarray, labels: np.ndarray) -> None:  # noqa: B027 (on the host it stays anyway)
+        """Announce that a set will be evaluated again, so that an engine may let it stay where it computes.
+
+        It is known again by the two arrays themselves.
+
+        Args:
+            images: (n, 28, 28) uint8 on the host; must not be changed as long as the engine is used.
+            labels: (n,) as for `evaluate`; must not be changed either.
         """
 
     def activations(self, images: np.ndarray, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:

@@ -22,7 +22,6 @@ from lenet_gpu.engine.select import make_engine
 from lenet_gpu.errors import DataError, InputError, ModelFileError, TrainingError
 from lenet_gpu.nn.extras import TEMPERATURE
 from lenet_gpu.nn.losses import LOSSES
-from lenet_gpu.nn.metrics import evaluate_outputs
 from lenet_gpu.nn.network import Network
 from lenet_gpu.nn.optim import Optimizer
 from lenet_gpu.recognition.rejection import FEATURES, UNITS, Rejection
@@ -306,6 +305,9 @@ class Trainer:
             if self.epochs_done < self.recipe.epochs:
                 patterns = Patterns(data.train, self.recipe, self.seed, sources)
                 engine.load(patterns.images, patterns.labels)
+                for split in (data.train, data.validation, data.test):
+                    if split is not None:
+                        engine.keep(split.images, split.labels)
             while self.epochs_done < self.recipe.epochs and not self._stopping:
                 log = self._epoch(engine, data, patterns)
                 self.history.append(log)
@@ -455,7 +457,7 @@ class Trainer:
         def progress(done: int, _: np.ndarray) -> None:
             self._tell("on_evaluation", f"{what} set", done, len(split.labels))
 
-        evaluation = evaluate_outputs(engine.outputs(split.images, progress), split.labels)
+        evaluation = engine.evaluate(split.images, split.labels, progress)
         return {
             "loss": evaluation.loss,
             "accuracy": evaluation.accuracy,

@@ -29,9 +29,6 @@ GRAPH_STEPS = 64
 """Steps in one CUDA graph. Launching it costs about as much as launching a kernel, so a step's share is small; and
 it is short enough for progress and Ctrl-C."""
 
-INFERENCE_IMAGES = 8192
-"""Images that are uploaded and computed at a time, which bounds the memory of evaluations."""
-
 
 LOSSES = {"cross_entropy": 0, "rbf": 8, "map": 9}
 """Numbers of the losses in the kernels, by the names of `losses.LOSSES`; the paper's have their equation's number."""

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from lenet_gpu.backend.remedies import remedy_for
 from lenet_gpu.engine.cuda.buffers import BLOCKS_A_MULTIPROCESSOR
-from lenet_gpu.engine.cuda.source import INFER, OPTIONS, TRAIN_IMAGES, UPDATE, kernel_source, sizes
+from lenet_gpu.engine.cuda.source import (
+    EVALUATE,
+    INFER,
+    OPTIONS,
+    TRAIN_IMAGES,
+    UPDATE,
+    evaluation_source,
+    kernel_source,
+    sizes,
+)
 from lenet_gpu.errors import BackendError, TrainingError
 from lenet_gpu.paper import CLASSES
 
@@ -58,6 +67,7 @@ class Kernels:
         train_images: First kernel of a step: forward and backward, an image a block.
         update: Second kernel of a step.
         infer: Kernel for the outputs of many images.
+        evaluate: Kernel for the loss and the answers of many outputs.
         sizes: What the kernels and the host agree on.
         inference_blocks: Blocks that fill the device.
 
@@ -72,6 +82,7 @@ class Kernels:
             self.train_images = module.get_function(TRAIN_IMAGES)
             self.update = module.get_function(UPDATE)
             self.infer = module.get_function(INFER)
+            self.evaluate = xp.RawModule(code=evaluation_source(classes), options=OPTIONS).get_function(EVALUATE)
             for kernel in (self.train_images, self.infer):
                 # More than 48 KiB must be asked for.
                 kernel.max_dynamic_shared_size_bytes = self.sizes.shared_bytes

@@ -19,7 +19,6 @@ from lenet_gpu.engine.base import Engine, Progress
 from lenet_gpu.engine.cover import first_difference, unknown_optimizer, variant_of
 from lenet_gpu.engine.cuda.buffers import (
     GRAPH_STEPS,
-    INFERENCE_IMAGES,
     LOSSES,
     EpochBuffers,
     Schedule,
@@ -29,11 +28,13 @@ from lenet_gpu.engine.cuda.buffers import (
     update_blocks,
 )
 from lenet_gpu.engine.cuda.device import Kernels, covers, device_errors
+from lenet_gpu.engine.cuda.inference import Inference
 from lenet_gpu.engine.cuda.source import THREADS, UPDATE_THREADS
 from lenet_gpu.errors import InputError
 from lenet_gpu.nn.inputs import check_images, check_labels
 
 if TYPE_CHECKING:
+    from lenet_gpu.nn.metrics import Evaluation
     from lenet_gpu.nn.network import Network
     from lenet_gpu.nn.optim import Optimizer
 
@@ -76,14 +77,12 @@ class CudaEngine(Engine):
         self._labels: Any = None
         self._fields: Any = None
         self._state: tuple[Any, ...] = ()  # the optimiser's arrays that the graph was captured with
-        self._host_images: np.ndarray | None = None
-        # x = background + scale * pixel
-        self._pixel = (np.float32(network.background), np.float32((network.ink - network.background) / 255.0))
         self._loss = np.int32(LOSSES.get(network.loss, 0))  # asked for in training alone
         self._kernels = Kernels(xp, variant_of(network), network.classes)
         with device_errors(xp, "making a stream"):
             # Non-blocking: it doesn't wait for the default stream, as capturing a graph requires.
             self._stream = xp.cuda.Stream(non_blocking=True)
+            self._inference = Inference(network, self._kernels, self._stream)
 
     @property
     def description(self) -> str:
@@ -104,14 +103,12 @@ class CudaEngine(Engine):
         if np.asarray(images).dtype != np.uint8:
             raise InputError("training images", found=f"dtype {np.asarray(images).dtype}", expected="uint8")
         checked = check_images(images)
-        labels = np.asarray(labels)
+        given, labels = labels, np.asarray(labels)
         check_labels(labels, len(checked), self.network.classes + 1)
-        with device_errors(self._xp, "loading the training set"), self._stream:
-            self._forget_epoch()  # a graph holds the addresses of the old set
-            self._images = self._xp.asarray(np.ascontiguousarray(checked))
-            self._labels = self._xp.asarray(labels.astype(np.uint8))
-            self._stream.synchronize()
-        self._host_images = images
+        self._forget_epoch()  # a graph holds the addresses of the old set
+        self._images = self._labels = None
+        with device_errors(self._xp, "loading the training set"):
+            self._images, self._labels = self._inference.load(checked, labels, (images, given))
 
     def train(
         self,
@@ -216,7 +213,7 @@ class CudaEngine(Engine):
             self._labels,
             buffers.order,
             self._loss,
-            *self._pixel,
+            *self._inference.pixel,
             np.int32(buffers.schedule.distorted),
             buffers.distortions if buffers.schedule.distorted else buffers.dummy,
             self._fields if buffers.schedule.distorted else buffers.dummy,
@@ -277,8 +274,6 @@ class CudaEngine(Engine):
     def outputs(self, images: np.ndarray, progress: Progress | None = None) -> np.ndarray:
         """Compute the scores of the classes before softmax (`LeNet5.outputs`); see `Engine.outputs`.
 
-        The very array that was loaded is not uploaded again.
-
         Args:
             images: (n, 28, 28) on the host, uint8, or float in 0..1 (computed by the readable layers).
             progress: Called with the number of finished images.
@@ -290,26 +285,32 @@ class CudaEngine(Engine):
             InputError: Images of another shape or dtype.
             TrainingError: Out of device memory, or the device failed.
         """
-        resident = images is self._host_images
         checked = check_images(images)
         if checked.dtype != np.uint8:
             return self.network.readable_outputs(checked)
-        out = np.empty((len(checked), self.network.classes), dtype=np.float32)
-        xp, shared = self._xp, self._kernels.sizes.shared_bytes
-        with device_errors(xp, "computing outputs"):
+        with device_errors(self._xp, "computing outputs"):
             self.network.backend.synchronize()
-            with self._stream:
-                for start in range(0, len(checked), INFERENCE_IMAGES):
-                    part = slice(start, start + INFERENCE_IMAGES)
-                    batch = self._images[part] if resident else xp.asarray(np.ascontiguousarray(checked[part]))
-                    scores = xp.empty((len(batch), out.shape[1]), dtype="float32")
-                    blocks = min(len(batch), self._kernels.inference_blocks)
-                    arguments = (self.network.parameters, batch, *self._pixel, np.int32(len(batch)), scores)
-                    self._kernels.infer((blocks,), (THREADS,), arguments, shared_mem=shared)
-                    out[part] = self._host(scores)
-                    if progress is not None:
-                        progress(start + len(batch), out[:0])
-        return out
+            return self._inference.outputs(checked, images, progress)
+
+    def evaluate(self, images: np.ndarray, labels: np.ndarray, progress: Progress | None = None) -> Evaluation:
+        """Compare the answers with labels, and sum their losses on the device; see `Engine.evaluate`.
+
+        Raises:
+            InputError: Images or labels of another shape, dtype or range.
+            TrainingError: Out of device memory, or the device failed.
+        """
+        checked = check_images(images)
+        if checked.dtype != np.uint8 or not len(checked):
+            return super().evaluate(images, labels, progress)
+        numbers = check_labels(labels, len(checked), self.network.classes + 1)
+        with device_errors(self._xp, "evaluating"):
+            self.network.backend.synchronize()
+            return self._inference.evaluate(checked, numbers, (images, labels), progress)
+
+    def keep(self, images: np.ndarray, labels: np.ndarray) -> None:
+        """Let a set that will be evaluated again stay on the device, where there is room; see `Engine.keep`."""
+        if isinstance(images, np.ndarray) and images.dtype == np.uint8:
+            self._inference.keep(images, labels)
 
     def _forget_epoch(self) -> None:
         self._graph = None  # first: it holds the addresses of the buffers
@@ -318,4 +319,5 @@ class CudaEngine(Engine):
     def close(self) -> None:
         """Give back the device memory."""
         self._forget_epoch()
-        self._images = self._labels = self._fields = self._host_images = None
+        self._inference.close()
+        self._images = self._labels = self._fields = None

@@ -14,6 +14,9 @@ KERNEL_FOLDER = Path(__file__).parent / "kernels"
 FORMS = {"portable": ("portable/train_images.cu", "update.cu", "portable/infer.cu")}
 """Files of the kernels, by the form that they have; one kernel each."""
 
+EVALUATION_FILE = "evaluate.cu"
+"""File of the kernel that evaluates scores, whatever the form of the others."""
+
 OUTPUTS = {"modern": "softmax", "paper": "rbf"}
 """The output layer and its loss, by the network's variant."""
 
@@ -23,6 +26,7 @@ WORD = 32
 TRAIN_IMAGES = "lenet5_train_images"
 UPDATE = "lenet5_update"
 INFER = "lenet5_infer"
+EVALUATE = "lenet5_evaluate"
 """The kernels' names."""
 
 OPTIONS = ("-std=c++17",)
@@ -36,6 +40,12 @@ GROUP = 1716
 
 UPDATE_THREADS = 256
 """Threads of a block of the update kernel."""
+
+EVALUATED = 256
+"""Images of a group, whose losses the evaluation kernel adds up; as many threads has a block of it."""
+
+EVALUATED_BYTES = 8 + EVALUATED
+"""Bytes that the evaluation kernel writes for a group: a double, the sum of the losses, and an answer an image."""
 
 _INCLUDE = re.compile(r'^#include "([\w./]+)"$')
 
@@ -121,13 +131,35 @@ def kernel_source(variant: str = "modern", classes: int = CLASSES, form: str = "
 
     for name in FORMS[form]:
         add(name)
-    lines += ['#line 1 "sizes of the host"', *_assertions(sizes(variant, classes))]
+    lines += ['#line 1 "sizes of the host"', *_assertions(_expected(sizes(variant, classes)))]
     return "\n".join(lines) + "\n"
 
 
-def _assertions(host: Sizes) -> list[str]:
+@cache
+def evaluation_source(classes: int = CLASSES) -> str:
+    """Return the kernel that scores are evaluated with; it knows neither the network nor the form of its kernels.
+
+    Args:
+        classes: Number of classes, 2 to 64.
+
+    Returns:
+        The text, a translation unit of its own.
+    """
+    lines = (KERNEL_FOLDER / EVALUATION_FILE).read_text(encoding="utf-8").splitlines()
+    place = lines.index('#include "classes.cuh"')
+    lines[place] = f"constexpr int CLASSES = {classes};"
+    host = {"EVALUATED": EVALUATED, "sizeof(Evaluated)": EVALUATED_BYTES}
+    return "\n".join([f'#line 1 "{EVALUATION_FILE}"', *lines, *_assertions(host)]) + "\n"
+
+
+def _assertions(expected: dict[str, int]) -> list[str]:
     """Return CUDA C++ that does not compile if the kernels' sizes are not the host's."""
-    expected = {
+    return [f'static_assert({name} == {value}, "the host says otherwise");' for name, value in expected.items()]
+
+
+def _expected(host: Sizes) -> dict[str, int]:
+    """Name the kernels' sizes that must be the host's."""
+    return {
         "PARAMETERS": host.parameters,
         "GROUP": host.group,
         "RECORD": host.record,
@@ -135,7 +167,6 @@ def _assertions(host: Sizes) -> list[str]:
         "THREADS": THREADS,
         "UPDATE_THREADS": UPDATE_THREADS,
     }
-    return [f'static_assert({name} == {value}, "the host says otherwise");' for name, value in expected.items()]
 
 
 def _codes() -> str:
