@@ -1,4 +1,4 @@
-"""The kernel that evaluates scores, executed on the CPU: losses and answers are the host's in any order of threads."""
+"""The kernel that evaluates scores, executed on the CPU: its losses and answers are the host's."""
 
 from __future__ import annotations
 
