@@ -33,10 +33,12 @@ class Engine(ABC):
     Attributes:
         name: Name for the command line.
         workers: Number of processes or threads that compute.
+        stages: Whether it gains by being told of an epoch while the one before is running.
     """
 
     name = ""
     workers = 1
+    stages = False
 
     def __init__(self, network: Network, optimizer: Optimizer | None = None) -> None:
         self.network, self._optimizer = network, optimizer
@@ -90,6 +92,16 @@ class Engine(ABC):
         Returns:
             Mean loss of each batch before its update, (steps,) float32 on the host. When this method returns,
             or is left by KeyboardInterrupt, `network.parameters` holds the outcome of whole steps.
+        """
+
+    def stage(self, order: np.ndarray, distortions: np.ndarray | None = None) -> None:  # noqa: B027 (see `stages`)
+        """Bring a coming epoch to where the engine computes, while it trains or evaluates; from any thread.
+
+        `train` knows it by the very arrays. What is not trained is replaced by the next one.
+
+        Args:
+            order: As for `train`; must not be changed afterwards.
+            distortions: As for `train`; must not be changed afterwards.
         """
 
     @abstractmethod

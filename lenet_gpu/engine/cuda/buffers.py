@@ -114,7 +114,7 @@ class EpochBuffers:
 
     def start(
         self,
-        order: np.ndarray,
+        order: np.ndarray | None,
         learning_rates: np.ndarray,
         distortions: np.ndarray | None = None,
         shares: np.ndarray | None = None,
@@ -122,13 +122,14 @@ class EpochBuffers:
         """Upload an epoch and set the step counter to its first step, on the current stream.
 
         Args:
-            order: (images,) integers.
+            order: (images,) integers; None: it is there already, and the distortions with it.
             learning_rates: (steps,) float.
             distortions: (images, 8) float32 if the schedule says that images are distorted.
             shares: (steps,) float if the optimiser keeps a running average.
         """
-        self.order.set(np.ascontiguousarray(order, dtype=np.int32))
-        if distortions is not None:
+        if order is not None:
+            self.order.set(np.ascontiguousarray(order, dtype=np.int32))
+        if order is not None and distortions is not None:
             self.distortions.set(np.ascontiguousarray(distortions, dtype=np.float32))
         if shares is not None:
             self.shares.set(np.ascontiguousarray(shares, dtype=np.float32))

@@ -17,6 +17,7 @@ import numpy as np
 from lenet_gpu.augment import distort
 from lenet_gpu.engine.base import Engine, Progress
 from lenet_gpu.engine.cover import first_difference, unknown_optimizer, variant_of
+from lenet_gpu.engine.cuda.ahead import StagedEpoch
 from lenet_gpu.engine.cuda.buffers import (
     GRAPH_STEPS,
     LOSSES,
@@ -62,6 +63,7 @@ class CudaEngine(Engine):
     """
 
     name = "cuda"
+    stages = True
     graph_steps = GRAPH_STEPS
 
     def __init__(self, network: Network, optimizer: Optimizer | None = None) -> None:
@@ -83,6 +85,7 @@ class CudaEngine(Engine):
             # Non-blocking: it doesn't wait for the default stream, as capturing a graph requires.
             self._stream = xp.cuda.Stream(non_blocking=True)
             self._inference = Inference(network, self._kernels, self._stream)
+            self._staged = StagedEpoch(xp)
 
     @property
     def description(self) -> str:
@@ -106,6 +109,7 @@ class CudaEngine(Engine):
         given, labels = labels, np.asarray(labels)
         check_labels(labels, len(checked), self.network.classes + 1)
         self._forget_epoch()  # a graph holds the addresses of the old set
+        self._staged.close()  # its order may lead beyond the new one
         self._images = self._labels = None
         with device_errors(self._xp, "loading the training set"):
             self._images, self._labels = self._inference.load(checked, labels, (images, given))
@@ -127,7 +131,11 @@ class CudaEngine(Engine):
         """
         order = np.asarray(order)
         schedule = Schedule(len(order), batch_size, distortions is not None, self.graph_steps)
-        self._check(order, schedule, learning_rates, distortions)
+        staged = self._staged.holds(order, distortions)
+        if not staged:
+            self._check(order, distortions)
+        if len(learning_rates) != schedule.steps:
+            raise InputError("learning rates", found=str(len(learning_rates)), expected=f"{schedule.steps} steps")
         if schedule.steps == 0:
             return np.zeros(0, dtype=np.float32)
         with device_errors(self._xp, "training"):
@@ -137,7 +145,9 @@ class CudaEngine(Engine):
             try:
                 with self._stream:
                     buffers = self._prepared(schedule)
-                    buffers.start(order, learning_rates, distortions, shares)
+                    if staged:
+                        self._staged.take(self._stream, buffers.order, buffers.distortions)
+                    buffers.start(None if staged else order, learning_rates, distortions, shares)
                     try:
                         return self._run(buffers, progress)
                     finally:  # an interrupt, too, leaves whole steps
@@ -145,13 +155,20 @@ class CudaEngine(Engine):
             finally:
                 self._stream.synchronize()
 
-    def _check(
-        self, order: np.ndarray, schedule: Schedule, learning_rates: np.ndarray, distortions: np.ndarray | None
-    ) -> None:
+    def stage(self, order: np.ndarray, distortions: np.ndarray | None = None) -> None:
+        """Upload a coming epoch on a stream of its own, beside the running one; see `Engine.stage`.
+
+        Raises:
+            InputError: What `train` would refuse.
+            TrainingError: Out of device memory, or the device failed.
+        """
+        self._check(order, distortions)
+        with device_errors(self._xp, "uploading an epoch"):
+            self._staged.fill(order, distortions)
+
+    def _check(self, order: np.ndarray, distortions: np.ndarray | None) -> None:
         if self._images is None:
             raise InputError("engine 'cuda'", found="no training set", remedy="call load first")
-        if len(learning_rates) != schedule.steps:
-            raise InputError("learning rates", found=str(len(learning_rates)), expected=f"{schedule.steps} steps")
         # The kernels follow the indices without looking.
         n = len(self._images)
         if len(order) and not (order.min() >= 0 and order.max() < n):
@@ -257,7 +274,8 @@ class CudaEngine(Engine):
         self._enqueue_steps(buffers, 1)
         self._stream.synchronize()
         if schedule.graphs:
-            self._graph = self._captured(buffers)
+            with self._staged.lock:
+                self._graph = self._captured(buffers)
         self._buffers, self._state = buffers, state
         return buffers
 
@@ -320,4 +338,5 @@ class CudaEngine(Engine):
         """Give back the device memory."""
         self._forget_epoch()
         self._inference.close()
+        self._staged.close()
         self._images = self._labels = self._fields = None
