@@ -1,8 +1,9 @@
-"""The next epoch's order and distortions, put on the device while the engine trains or evaluates."""
+"""The next epochs' orders and distortions, put on the device while the engine trains or evaluates."""
 
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,25 @@ Array = Any
 Event = Any
 
 
-class StagedEpoch:
-    """Device memory for the order and the distortions of one epoch, beside that of the running one.
+@dataclass
+class Slot:
+    """Memory for the order and the distortions of an epoch.
+
+    Attributes:
+        known: The very arrays that are staged here; None: none are.
+        pairs: A pinned host array and one on the device for each of them.
+        uploaded: Comes to pass when the device's arrays are filled.
+        taken: Comes to pass when they have been copied to where they are trained from.
+    """
+
+    known: tuple[np.ndarray, np.ndarray | None] | None = None
+    pairs: list[tuple[np.ndarray, Array]] = field(default_factory=list)
+    uploaded: Event = None
+    taken: Event = None
+
+
+class StagedEpochs:
+    """Device memory for two epochs beside that of the running one: the next one, and the one behind it.
 
     A second stream fills it from pinned memory; training copies it to the addresses that its graph holds. It may be
     filled from another thread than the one that trains.
@@ -23,20 +41,17 @@ class StagedEpoch:
         xp: The module cupy.
 
     Attributes:
-        lock: Held while the memory is filled. A graph must be captured under it, for nothing may be allocated then.
+        lock: Held while memory is filled. A graph must be captured under it, for nothing may be allocated then.
     """
 
     def __init__(self, xp: Any) -> None:
         self.lock = threading.Lock()
         self._xp = xp
         self._stream = xp.cuda.Stream(non_blocking=True)
-        self._known: tuple[np.ndarray, np.ndarray | None] | None = None  # the very arrays that are staged
-        self._pairs: list[tuple[np.ndarray, Array]] = []  # pinned, and on the device: the order, the distortions
-        self._uploaded: Event = None
-        self._taken: Event = None
+        self._slots = [Slot(), Slot()]  # the one that was filled last is the last one
 
     def fill(self, order: np.ndarray, distortions: np.ndarray | None) -> None:
-        """Upload an epoch, which takes the place of one that was not taken.
+        """Upload an epoch, in place of the one before the last one.
 
         Args:
             order: (m,) integers.
@@ -47,46 +62,52 @@ class StagedEpoch:
             *([] if distortions is None else [(distortions, np.dtype(np.float32))]),
         ]
         with self.lock, self._stream:
-            self._known = None
-            if self._uploaded is not None:
-                self._uploaded.synchronize()  # it reads the pinned memory
-            if [(a.shape, dtype) for a, dtype in arrays] != [(a.shape, a.dtype) for a, _ in self._pairs]:
-                if self._taken is not None:
-                    self._taken.synchronize()  # it reads the memory that is given back
-                self._pairs = []
-                self._pairs = [
-                    (pinned(self._xp, a.shape, dtype), self._xp.empty(a.shape, dtype=dtype)) for a, dtype in arrays
+            self._slots.reverse()
+            slot = self._slots[-1]
+            slot.known = None
+            if slot.uploaded is not None:
+                slot.uploaded.synchronize()  # it reads the pinned memory
+            if [(given.shape, dtype) for given, dtype in arrays] != [(a.shape, a.dtype) for a, _ in slot.pairs]:
+                if slot.taken is not None:
+                    slot.taken.synchronize()  # it reads the memory that is given back
+                slot.pairs = []
+                slot.pairs = [
+                    (pinned(self._xp, given.shape, dtype), self._xp.empty(given.shape, dtype=dtype))
+                    for given, dtype in arrays
                 ]
-            elif self._taken is not None:
-                self._stream.wait_event(self._taken)
-            for (given, _), (host, device) in zip(arrays, self._pairs, strict=True):
-                np.copyto(host, given, casting="same_kind" if given.dtype.kind == "f" else "unsafe")
+            elif slot.taken is not None:
+                self._stream.wait_event(slot.taken)
+            for (given, _), (host, device) in zip(arrays, slot.pairs, strict=True):
+                np.copyto(host, given, casting="unsafe")  # int64 to int32: what `train` does, too
                 device.set(host, stream=self._stream)
-            self._uploaded = record(self._xp, self._stream)
-            self._known = order, distortions
+            slot.uploaded = record(self._xp, self._stream)
+            slot.known = order, distortions
 
-    def holds(self, order: np.ndarray, distortions: np.ndarray | None) -> bool:
-        """Tell if these very arrays are staged."""
-        known = self._known
-        return known is not None and known[0] is order and known[1] is distortions
+    def find(self, order: np.ndarray, distortions: np.ndarray | None) -> Slot | None:
+        """Find where these very arrays are staged; None: nowhere."""
+        for slot in self._slots:
+            known = slot.known
+            if known is not None and known[0] is order and known[1] is distortions:
+                return slot
+        return None
 
-    def take(self, stream: Any, order: Array, distortions: Array) -> None:
-        """Copy the staged epoch to where it is trained from, on a stream; it is staged no longer.
+    def take(self, slot: Slot, stream: Any, order: Array, distortions: Array) -> None:
+        """Copy a staged epoch to where it is trained from, on a stream; it is staged no longer.
 
         Args:
+            slot: Where it is.
             stream: The current stream, on which the copies are enqueued.
             order: (m,) int32 on the device.
             distortions: (m, 8) float32 on the device; not touched where the epoch has none.
         """
         with self.lock:
-            stream.wait_event(self._uploaded)
-            for (_, device), target in zip(self._pairs, (order, distortions), strict=False):
+            stream.wait_event(slot.uploaded)
+            for (_, device), target in zip(slot.pairs, (order, distortions), strict=False):
                 target[...] = device
-            self._taken = record(self._xp, stream)
-            self._known = None
+            slot.taken, slot.known = record(self._xp, stream), None
 
     def close(self) -> None:
         """Give back the memory."""
         with self.lock:
             self._stream.synchronize()
-            self._known, self._pairs = None, []
+            self._slots = [Slot(), Slot()]

@@ -17,7 +17,7 @@ import numpy as np
 from lenet_gpu.augment import distort
 from lenet_gpu.engine.base import Engine, Progress
 from lenet_gpu.engine.cover import first_difference, unknown_optimizer, variant_of
-from lenet_gpu.engine.cuda.ahead import StagedEpoch
+from lenet_gpu.engine.cuda.ahead import StagedEpochs
 from lenet_gpu.engine.cuda.buffers import (
     GRAPH_STEPS,
     LOSSES,
@@ -85,7 +85,7 @@ class CudaEngine(Engine):
             # Non-blocking: it doesn't wait for the default stream, as capturing a graph requires.
             self._stream = xp.cuda.Stream(non_blocking=True)
             self._inference = Inference(network, self._kernels, self._stream)
-            self._staged = StagedEpoch(xp)
+            self._staged = StagedEpochs(xp)
 
     @property
     def description(self) -> str:
@@ -131,8 +131,8 @@ class CudaEngine(Engine):
         """
         order = np.asarray(order)
         schedule = Schedule(len(order), batch_size, distortions is not None, self.graph_steps)
-        staged = self._staged.holds(order, distortions)
-        if not staged:
+        staged = self._staged.find(order, distortions)
+        if staged is None:
             self._check(order, distortions)
         if len(learning_rates) != schedule.steps:
             raise InputError("learning rates", found=str(len(learning_rates)), expected=f"{schedule.steps} steps")
@@ -145,9 +145,9 @@ class CudaEngine(Engine):
             try:
                 with self._stream:
                     buffers = self._prepared(schedule)
-                    if staged:
-                        self._staged.take(self._stream, buffers.order, buffers.distortions)
-                    buffers.start(None if staged else order, learning_rates, distortions, shares)
+                    if staged is not None:
+                        self._staged.take(staged, self._stream, buffers.order, buffers.distortions)
+                    buffers.start(order if staged is None else None, learning_rates, distortions, shares)
                     try:
                         return self._run(buffers, progress)
                     finally:  # an interrupt, too, leaves whole steps
