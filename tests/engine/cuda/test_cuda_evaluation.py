@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from cuda_on_cpu import harness
+from cuda_on_cpu import harness, nvrtc
 
-from lenet_gpu.engine.cuda.source import EVALUATE, EVALUATED, EVALUATED_BYTES, evaluation_source
+from lenet_gpu.engine.cuda.source import EVALUATE, EVALUATED, EVALUATED_BYTES, OPTIONS, evaluation_source
 from lenet_gpu.nn.metrics import evaluate_outputs
 
 
@@ -72,6 +72,14 @@ def test_what_is_no_number_is_told_as_on_the_host() -> None:
     loss, answers, _ = evaluate(scores, labels)
     assert math.isnan(loss)
     assert np.array_equal(answers, scores.argmax(axis=1))
+
+
+@pytest.mark.parametrize(("classes", "architecture"), [(10, "75"), (64, "75"), (2, "90"), (10, "90"), (10, "120")])
+def test_the_compiler_takes_it_without_a_word(classes: int, architecture: str) -> None:
+    options = (*OPTIONS, *nvrtc.CUPY_OPTIONS)
+    _, log = nvrtc.compile_source(evaluation_source(classes), f"sm_{architecture}", options)
+    assert "warning" not in log.lower()
+    assert nvrtc.resources(log)[EVALUATE]["registers"] <= 64
 
 
 def test_every_missing_barrier_is_found() -> None:
