@@ -112,6 +112,7 @@ class CudaEngine(Engine):
         self._staged.close()  # its order may lead beyond the new one
         self._images = self._labels = None
         with device_errors(self._xp, "loading the training set"):
+            self.network.backend.synchronize()
             self._images, self._labels = self._inference.load(checked, labels, (images, given))
 
     def train(
@@ -163,6 +164,7 @@ class CudaEngine(Engine):
             TrainingError: Out of device memory, or the device failed.
         """
         self._check(order, distortions)
+        self.network.backend.use()  # the device of another thread
         with device_errors(self._xp, "uploading an epoch"):
             self._staged.fill(order, distortions)
 
