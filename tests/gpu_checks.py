@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+
 import numpy as np
 from cuda_on_cpu.cases import assert_close, oracle_of, trained_parameters
 
@@ -12,6 +14,7 @@ from lenet_gpu.backend.backend import NumpyBackend
 from lenet_gpu.engine.cuda.engine import CudaEngine
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.nn.lenet5 import LeNet5
+from lenet_gpu.nn.metrics import evaluate_outputs
 from lenet_gpu.nn.optim import SGD, Nesterov
 from lenet_gpu.nn.sdlm import SDLM
 from lenet_gpu.paper import NOT_A_DIGIT, SDLM_RATES
@@ -221,3 +224,53 @@ def check_outputs(backend, images, labels):
     expected = oracle.readable_outputs(images)
     np.testing.assert_allclose(engine.outputs(images), expected, rtol=0, atol=1e-5)
     np.testing.assert_array_equal(engine.outputs(images), engine.outputs(images.copy()))
+
+
+def check_evaluations(backend, images, labels):
+    """Loss and answers summed on the device are the host's, of a set that stays there and of one that is uploaded."""
+    engine = make(backend, images, labels)
+    engine.network.set_parameters(trained_parameters())
+    copies = images.copy(), with_no_digits(labels)
+    for each in ((images, labels), copies):
+        expected = evaluate_outputs(engine.outputs(each[0]), each[1])
+        found = [engine.evaluate(*each) for _ in range(2)]
+        assert abs(found[0].loss - expected.loss) <= 1e-7 * expected.loss
+        assert np.array_equal(found[0].predictions, expected.predictions)
+        assert found[0].errors == expected.errors
+        assert found[0].loss == found[1].loss
+        assert np.array_equal(found[0].predictions, found[1].predictions)
+    assert np.array_equal(engine.outputs(images), engine.outputs(copies[0]))
+
+
+def check_kept_sets(backend, images, labels):
+    """A set that is evaluated again is uploaded once, and given back in the end."""
+    engine = CudaEngine(LeNet5(backend=backend))
+    expected, used = engine.evaluate(images, labels), []
+    engine.keep(images, labels)
+    before = backend.memory_used()
+    for _ in range(3):
+        assert engine.evaluate(images, labels).loss == expected.loss
+        used.append(backend.memory_used() - before)
+    assert used[0] == used[1] == used[2] >= images.nbytes + len(labels)
+    engine.close()
+    assert backend.memory_used() < before + images.nbytes
+
+
+def check_staged_epochs(backend, images, labels, batch_size):
+    """Epochs that are uploaded beside the one before end in the same bytes."""
+    n, runs = len(images), []
+    rates = np.full(-(-n // batch_size), 0.02)
+    for staged in (True, False):
+        engine, losses = make(backend, images, labels), []
+        drawn = [(seeds.epoch_order(0, epoch, n), STANDARD.draw(0, epoch, n)) for epoch in range(1, 4)]
+        for k, (order, distortions) in enumerate(drawn):
+            if staged and k + 1 < len(drawn):
+                thread = threading.Thread(target=engine.stage, args=drawn[k + 1])
+                thread.start()
+            losses.append(engine.train(order, batch_size, rates, distortions=distortions))
+            if staged and k + 1 < len(drawn):
+                thread.join()
+                assert engine._staged.find(*drawn[k + 1]) is not None
+        runs.append((np.concatenate(losses), engine.network.host_parameters()))
+    for one, other in zip(*runs, strict=True):
+        assert np.array_equal(one, other)

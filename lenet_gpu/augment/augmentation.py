@@ -17,6 +17,9 @@ from lenet_gpu.augment.stroke_width import stroke_width_variants
 from lenet_gpu.errors import InputError
 from lenet_gpu.paper import INPUT_SIZE
 
+DRAWN_AT_ONCE = 8192
+"""Images whose distortions are worked out together: all that they take fits into a processor's cache."""
+
 
 @dataclass(frozen=True)
 class Augmentation:
@@ -66,16 +69,24 @@ class Augmentation:
             (n, 8) float32, laid out as distort.py describes. Draws do not depend on the amounts: half the strength
             turns an image half as far, in the same direction.
         """
-        rng = seeds.generator(seed, epoch, seeds.DISTORTIONS)
-        turn, wide, high, zoom, squeeze, shear, right, down = rng.uniform(-self.strength, self.strength, (8, n))
-        number, amplitude = rng.random((2, n))
+        numbers = seeds.uniform(seed, epoch, seeds.DISTORTIONS, 10 * n).reshape(10, n)
+        parameters = np.empty((n, PARAMETERS), dtype=np.float32)
+        for start in range(0, n, DRAWN_AT_ONCE):
+            part = slice(start, start + DRAWN_AT_ONCE)
+            self._place(numbers[:, part], parameters[part])
+        return parameters
+
+    def _place(self, numbers: np.ndarray, parameters: np.ndarray) -> None:
+        """Write the parameters of some images, (m, 8) float32, for (10, m) numbers from 0 to below 1."""
+        numbers[:8] *= 2 * self.strength
+        numbers[:8] -= self.strength
+        turn, wide, high, zoom, squeeze, shear, right, down, number, amplitude = numbers
         angle = np.deg2rad(self.rotation * turn)
         common, ratio = 1 + self.zoom * zoom, 1 + self.squeeze * squeeze
         scale_x, scale_y = (1 + self.scale * wide) * common * ratio, (1 + self.scale * high) * common / ratio
         lean = -self.shear * shear  # y points down: leaning right is to the right for smaller y
         # The inverse of R H S, for the map leads from the output to the input: S^-1 H^-1 R^-1.
         cosine, sine = np.cos(angle), np.sin(angle)
-        parameters = np.empty((n, PARAMETERS), dtype=np.float32)
         a, b = (cosine + lean * sine) / scale_x, (sine - lean * cosine) / scale_x
         c, d = -sine / scale_y, cosine / scale_y
         right, down = self.shift * right, self.shift * down
@@ -83,7 +94,6 @@ class Augmentation:
         parameters[:, 3], parameters[:, 4], parameters[:, 5] = c, d, -(c * right + d * down)
         parameters[:, 6] = np.floor(number * FIELDS)
         parameters[:, 7] = self.strength * self.elastic * amplitude
-        return parameters
 
     def draw_variants(self, seed: int, epoch: int, n: int) -> np.ndarray:
         """Draw the variant of the training set that each image of an epoch is taken from.

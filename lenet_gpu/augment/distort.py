@@ -15,11 +15,13 @@ image read background. `distort_reference` says this in plain array code; the CP
 
 from __future__ import annotations
 
+import threading
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from lenet_gpu import seeds
 from lenet_gpu.paper import IMAGE_SIZE, INPUT_SIZE
 
 Array = Any
@@ -40,10 +42,12 @@ IMAGE_CENTER = (IMAGE_SIZE - 1) / 2
 GRID_CENTER = (INPUT_SIZE - 1) / 2
 
 _FIELDS_AT_ONCE = 32
-"""Fields whose noise is smoothed together: all the noise would take 50 MB."""
+"""Fields whose noise is made and smoothed together: all the noise would take 50 MB."""
+
+_MAKING = threading.Lock()
+"""Held while the table is made: whoever asks meanwhile waits for it."""
 
 
-@cache
 def elastic_fields() -> np.ndarray:
     """Make the table of elastic displacement fields, the same in every run.
 
@@ -55,9 +59,14 @@ def elastic_fields() -> np.ndarray:
         (1024, 2, 32, 32) float32, read-only: displacements to the right and down in pixels, for amplitude 1. In
         memory all displacements to the right come first.
     """
+    with _MAKING:
+        return _elastic_fields()
+
+
+@cache
+def _elastic_fields() -> np.ndarray:
     reach = int(3 * FIELD_SIGMA)
     size = INPUT_SIZE + 2 * reach
-    rng = np.random.Generator(np.random.Philox(key=1998))
     taps = np.exp(-0.5 * (np.arange(-reach, reach + 1) / FIELD_SIGMA) ** 2)
     # The noise's variance is 1/12, and a filter multiplies it by the sum of its squared taps, once an axis.
     taps *= np.sqrt(np.sqrt(12.0) / (taps**2).sum())
@@ -67,10 +76,17 @@ def elastic_fields() -> np.ndarray:
     # Components apart, as the CPU engine reads them.
     components = np.empty((2, FIELDS, INPUT_SIZE, INPUT_SIZE), dtype=np.float32)
     fields = components.transpose(1, 0, 2, 3)
-    for start in range(0, FIELDS, _FIELDS_AT_ONCE):
-        part = fields[start : start + _FIELDS_AT_ONCE]
-        noise = rng.random((*part.shape[:2], size, size), dtype=np.float32) - np.float32(0.5)
+
+    def make(k: int) -> None:
+        part = fields[k * _FIELDS_AT_ONCE : (k + 1) * _FIELDS_AT_ONCE]
+        bits = np.random.Philox(key=1998)
+        # Two float32 are made of a number of the generator, and it can skip whole blocks.
+        bits.advance(k * _FIELDS_AT_ONCE * size**2 // seeds.BLOCK)
+        noise = np.random.Generator(bits).random((*part.shape[:2], size, size), dtype=np.float32)
+        noise -= np.float32(0.5)
         part[...] = smooth @ noise @ smooth.T
+
+    seeds.side_by_side(make, FIELDS // _FIELDS_AT_ONCE)
     fields.flags.writeable = False
     return fields
 

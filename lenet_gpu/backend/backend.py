@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import logging
 import platform
+import re
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -92,6 +93,9 @@ class Backend(ABC):
             A NumPy array of the same shape and dtype. On the CPU it is the array itself, not a copy.
         """
 
+    def use(self) -> None:  # noqa: B027 (the CPU needs no choice)
+        """Make the device the calling thread's; any use of `xp` does so, too."""
+
     @abstractmethod
     def synchronize(self) -> None:
         """Wait until everything that was started on the device is done."""
@@ -148,17 +152,28 @@ class CupyBackend(Backend):
     """An NVIDIA GPU, with CuPy.
 
     Made by `select_backend`, which has seen that CuPy works; made by hand, nothing is checked.
+
+    Attributes:
+        device: Number of the GPU among those that CUDA shows; None: the one that CuPy has chosen, or was told.
     """
 
     name: ClassVar[str] = "gpu"
     device_name: str = "GPU"
+    device: int | None = None
 
     @property
     def xp(self) -> Any:
-        """The module cupy, imported here and not before."""
+        """The module cupy, imported here and not before; the device is the calling thread's from here on."""
         import cupy
 
+        # CuPy's current device is a matter of the thread, and two backends may take turns in one.
+        if self.device is not None and cupy.cuda.runtime.getDevice() != self.device:
+            cupy.cuda.Device(self.device).use()
         return cupy
+
+    def use(self) -> None:
+        """Make the device the calling thread's."""
+        _ = self.xp
 
     def asarray(self, host: Any, dtype: Any = None) -> Array:
         """Copy to the device what is not there yet."""
@@ -177,12 +192,17 @@ class CupyBackend(Backend):
         return int(self.xp.get_default_memory_pool().used_bytes())
 
 
-def select_backend(name: str = "auto", *, announce: Callable[[str], object] | None = None) -> Backend:
+def select_backend(
+    name: str = "auto", *, device: int | None = None, announce: Callable[[str], object] | None = None
+) -> Backend:
     """Choose the backend to compute on.
 
     Args:
         name: "auto" takes the GPU if every stage of the probe succeeds there, else the CPU, and says why in
-            one line. "gpu" takes the GPU or fails. "cpu" takes the CPU and never imports CuPy.
+            one line. "gpu" takes the GPU or fails. "cpu" takes the CPU and never imports CuPy. "gpu:1" is "gpu" with
+            the device 1.
+        device: Number of the GPU, among those that CUDA_VISIBLE_DEVICES shows; "auto" takes it or fails. None: the
+            first one, or the one that the program has chosen in CuPy.
         announce: Called with that one line; by default it is a warning of the logger "lenet_gpu", which
             Python shows on standard error unless a program says otherwise.
 
@@ -190,17 +210,28 @@ def select_backend(name: str = "auto", *, announce: Callable[[str], object] | No
         The backend.
 
     Raises:
-        InputError: Another name.
-        BackendError: "gpu" was asked for and can't be used; names the stage that failed and the remedy.
+        InputError: Another name, or the number of a device for the CPU.
+        BackendError: "gpu" was asked for and can't be used; names the stage that failed and the remedy. Or there is
+            no GPU of that number; names those that there are.
     """
+    numbered = re.fullmatch("gpu:([0-9]{1,4})", name) if isinstance(name, str) and device is None else None
+    if numbered is not None:
+        name, device = "gpu", int(numbered[1])
     if name not in BACKENDS:
-        raise InputError("backend", found=repr(name), expected="'auto', 'cpu' or 'gpu'")
+        raise InputError("backend", found=repr(name), expected="'auto', 'cpu', 'gpu' or 'gpu:N'")
+    if device is not None:
+        if name == "cpu" or isinstance(device, bool) or not isinstance(device, int) or device < 0:
+            given = f"{device!r} for the backend 'cpu'" if name == "cpu" else repr(device)
+            raise InputError("device", found=given, expected="a number from 0, for the backend 'gpu'")
+        name = "gpu"
     if name == "cpu":
         return NumpyBackend()
     # Not at the top: the touch app runs on this module and has no use for the probe.
     from lenet_gpu.backend.probe import cached_probe
 
     found = cached_probe()
+    if found.usable and device is not None:
+        return CupyBackend(_name_of_device(found, device), device)
     if found.usable:
         return CupyBackend(device_name=str(found.facts.get("device_name", "GPU")))
     if name == "gpu":
@@ -212,6 +243,20 @@ def select_backend(name: str = "auto", *, announce: Callable[[str], object] | No
         )
     (LOGGER.warning if announce is None else announce)(_fallback_line(found))
     return NumpyBackend()
+
+
+def _name_of_device(found: ProbeResult, device: int) -> str:
+    """Return the name of the GPU of a number; BackendError if there is none."""
+    names = [str(name) for name in found.facts.get("devices", ())]
+    if device < len(names):
+        return names[device]
+    visible = found.facts.get("cuda_visible_devices")
+    raise BackendError(
+        "device",
+        found=str(device),
+        expected=", ".join(f"{number} ({name})" for number, name in enumerate(names)),
+        remedy=None if visible is None else f"CUDA_VISIBLE_DEVICES={visible} decides which GPUs there are",
+    )
 
 
 def _fallback_line(found: ProbeResult) -> str:

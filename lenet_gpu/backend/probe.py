@@ -73,8 +73,8 @@ class ProbeResult:
     Attributes:
         stages: One result for each stage, in order.
         facts: What became known on the way, as far as it got: distributions, cupy_path, cupy_version,
-            cuda_runtime, cuda_driver ("13.2"), device_count, device_name, compute_capability ("9.0"),
-            memory_total (bytes), nvidia_driver ("580.65"), cuda_visible_devices.
+            cuda_runtime, cuda_driver ("13.2"), device_count, devices (their names), device_name,
+            compute_capability ("9.0"), memory_total (bytes), nvidia_driver ("580.65"), cuda_visible_devices.
     """
 
     stages: tuple[StageResult, ...]
@@ -214,11 +214,16 @@ def _device(work: Work) -> str:
     if count < 1:
         raise StageFailure("no CUDA device")
     properties = runtime.getDeviceProperties(runtime.getDevice())
-    name = properties["name"]
-    work.facts["device_name"] = name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+    work.facts["devices"] = [_name_of(runtime.getDeviceProperties(number)) for number in range(count)]
+    work.facts["device_name"] = _name_of(properties)
     work.facts["compute_capability"] = f"{properties['major']}.{properties['minor']}"
     work.facts["memory_total"] = int(properties["totalGlobalMem"])
     return f"{count} device{'s' if count > 1 else ''}, using {work.facts['device_name']}"
+
+
+def _name_of(properties: Mapping[str, Any]) -> str:
+    name = properties["name"]
+    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
 
 
 def _allocation(work: Work) -> str:

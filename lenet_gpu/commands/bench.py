@@ -55,7 +55,12 @@ def run(options: argparse.Namespace) -> int:
             bar.update(done - bar.n)
 
         report = benchmark.measure(
-            data, backend=options.backend, threads=options.threads, seconds=options.seconds, progress=progress
+            data,
+            backend=options.backend,
+            device=options.device,
+            threads=options.threads,
+            seconds=options.seconds,
+            progress=progress,
         )
     report = {"version": __version__, **report}
     print(json.dumps(report) if options.json else benchmark.table(report))

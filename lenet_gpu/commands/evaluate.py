@@ -74,7 +74,7 @@ def run(options: argparse.Namespace) -> int:
         raise InputError("--out", found="--no-picture beside it", expected="one of them", remedy="leave one out")
     source = "mnist" if options.dataset is None else options.dataset
     data = load_dataset(source, data_dir=options.data_dir, download=not options.no_download)
-    backend = select_backend(options.backend)
+    backend = select_backend(options.backend, device=options.device)
     split = getattr(data, options.split)
     each = []
     for path in paths:

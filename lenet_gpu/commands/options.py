@@ -60,6 +60,12 @@ def add_backend_option(parser: argparse.ArgumentParser) -> None:
         choices=("auto", "cpu", "gpu"),
         help="auto: the GPU if it can be used, else the CPU (default)",
     )
+    parser.add_argument(
+        "--device",
+        type=whole_number(0, 9999),
+        metavar="N",
+        help="number of the GPU, among those that CUDA_VISIBLE_DEVICES shows (default: the first one)",
+    )
 
 
 def add_picture_options(parser: argparse.ArgumentParser, default: str) -> None:

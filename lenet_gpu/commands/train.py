@@ -95,7 +95,7 @@ def _start(options: argparse.Namespace) -> int:
         recipe = with_loss(recipe, options.loss)
     source = "mnist" if options.dataset is None else options.dataset
     data = load_dataset(source, data_dir=options.data_dir, download=not options.no_download)
-    backend = select_backend(options.backend)
+    backend = select_backend(options.backend, device=options.device)
     model = LeNet5(recipe.variant, backend, 0 if options.seed is None else options.seed)
     engine = "auto" if options.engine is None else options.engine
     trainer = Trainer(model, recipe, engine=engine, threads=options.threads, download=not options.no_download)
@@ -118,7 +118,7 @@ def _resume(options: argparse.Namespace) -> int:
         source = _source(options.resume, checkpoint) if options.dataset is None else options.dataset
         trainer = Trainer.resume(
             folder,
-            select_backend(options.backend),
+            select_backend(options.backend, device=options.device),
             epochs=options.epochs,
             engine=options.engine,
             threads=options.threads,
@@ -185,7 +185,7 @@ def _refuse_settled(options: argparse.Namespace) -> None:
             raise InputError(
                 f"--{name.replace('_', '-')} with --resume",
                 found="a setting that the run has already settled",
-                expected="only --epochs, --engine, --threads, --backend or the place of the data",
+                expected="only --epochs, --engine, --threads, --backend, --device or the place of the data",
                 remedy="leave it out, or start a new run",
             )
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 import numpy as np
 
 from lenet_gpu.errors import InputError
+from lenet_gpu.nn.metrics import Evaluation, evaluate_outputs
 
 if TYPE_CHECKING:
     from lenet_gpu.nn.network import Network
@@ -32,10 +33,12 @@ class Engine(ABC):
     Attributes:
         name: Name for the command line.
         workers: Number of processes or threads that compute.
+        stages: Whether it gains by being told of an epoch while the one before is running.
     """
 
     name = ""
     workers = 1
+    stages = False
 
     def __init__(self, network: Network, optimizer: Optimizer | None = None) -> None:
         self.network, self._optimizer = network, optimizer
@@ -95,6 +98,16 @@ class Engine(ABC):
             or is left by KeyboardInterrupt, `network.parameters` holds the outcome of whole steps.
         """
 
+    def stage(self, order: np.ndarray, distortions: np.ndarray | None = None) -> None:  # noqa: B027 (see `stages`)
+        """Bring a coming epoch to where the engine computes, while it trains or evaluates; from any thread.
+
+        `train` knows it by the very arrays. What is not trained is replaced by the next one.
+
+        Args:
+            order: As for `train`; must not be changed afterwards.
+            distortions: As for `train`; must not be changed afterwards.
+        """
+
     @abstractmethod
     def outputs(self, images: np.ndarray, progress: Progress | None = None) -> np.ndarray:
         """Compute the scores of the classes before softmax; see `Network.outputs`.
@@ -107,6 +120,29 @@ class Engine(ABC):
 
         Returns:
             (n, classes) float on the host.
+        """
+
+    def evaluate(self, images: np.ndarray, labels: np.ndarray, progress: Progress | None = None) -> Evaluation:
+        """Compare the network's answers with labels.
+
+        Args:
+            images: (n, 28, 28) uint8 on the host.
+            labels: (n,) integers from 0 to below the number of classes on the host, or that number: none of them.
+            progress: As for `outputs`.
+
+        Returns:
+            The evaluation: answers, and their mean cross-entropy in double precision.
+        """
+        return evaluate_outputs(self.outputs(images, progress), labels)
+
+    def keep(self, images: np.ndarray, labels: np.ndarray) -> None:  # noqa: B027 (on the host it stays anyway)
+        """Announce that a set will be evaluated again, so that an engine may let it stay where it computes.
+
+        It is known again by the two arrays themselves.
+
+        Args:
+            images: (n, 28, 28) uint8 on the host; must not be changed as long as the engine is used.
+            labels: (n,) as for `evaluate`; must not be changed either.
         """
 
     def activations(self, images: np.ndarray, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:

@@ -17,7 +17,7 @@ class Evaluation:
     """A network's answers to a set of labelled images.
 
     Attributes:
-        labels: True classes, (n,).
+        labels: True classes, (n,); an image of none of the classes has their number.
         predictions: Classes read, (n,).
         loss: Mean cross-entropy.
         classes: Number of classes.
@@ -42,7 +42,8 @@ class Evaluation:
     def confusion(self) -> np.ndarray:
         """Number of images by true class (row) and class read (column), (classes, classes) int64."""
         k = self.classes
-        cells = self.labels.astype(np.int64) * k + self.predictions
+        known = self.labels < k
+        cells = self.labels[known].astype(np.int64) * k + self.predictions[known]
         return np.bincount(cells, minlength=k * k).reshape(k, k)
 
 
@@ -51,14 +52,19 @@ def evaluate_outputs(outputs: np.ndarray, labels: np.ndarray) -> Evaluation:
 
     Args:
         outputs: Logits, (n, classes).
-        labels: (n,) integers from 0 to below the number of classes.
+        labels: (n,) integers from 0 to below the number of classes, or that number: none of them, for which every
+            class has the same target (`losses.cross_entropy`).
 
     Returns:
         The evaluation; the loss is computed in float64.
     """
-    log_p = np.empty(len(labels))  # of the true class
+    labels, classes = np.asarray(labels), outputs.shape[1]
+    log_p = np.empty(len(labels))  # of the true class, or the mean over all
     for start in range(0, len(labels), ROWS):
         part = slice(start, start + ROWS)
         rows = log_softmax(np, outputs[part].astype(np.float64))
-        log_p[part] = rows[np.arange(len(rows)), labels[part]]
-    return Evaluation(np.asarray(labels), outputs.argmax(axis=1), -float(log_p.mean()), outputs.shape[1])
+        log_p[part] = rows[np.arange(len(rows)), np.minimum(labels[part], classes - 1)]
+        none = labels[part] == classes
+        if none.any():
+            log_p[part][none] = rows[none].mean(axis=1)
+    return Evaluation(labels, outputs.argmax(axis=1), -float(log_p.mean()), classes)

@@ -401,7 +401,8 @@ class Network(LayerStack):
         if not len(images):
             raise InputError("images", found="none", expected="at least one to evaluate")
         numbers = check_labels(self.class_numbers(labels), len(images), self.classes)
-        return evaluate_outputs(self.outputs(images), numbers)
+        reader = self.reader()
+        return evaluate_outputs(self.outputs(images), numbers) if reader is None else reader.evaluate(images, numbers)
 
     def activations(self, images: Any, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
         """Compute the outputs of the layers by name, squashed where a squashing function follows.

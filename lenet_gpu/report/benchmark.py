@@ -109,6 +109,7 @@ def measure(
     data: Dataset,
     *,
     backend: str = "auto",
+    device: int | None = None,
     threads: int | None = None,
     seconds: float = 20.0,
     progress: Callable[[str, int, int], None] | None = None,
@@ -118,6 +119,7 @@ def measure(
     Args:
         data: Real images; random ones would do as well for the clock, but not for the reader.
         backend: "cpu", "gpu" (and the CPU is left out), or "auto": the CPU, and the GPU if there is one.
+        device: Number of the GPU; the first one if None.
         threads: Most workers of the CPU engine; one a core if None.
         seconds: About how long all bursts together shall take; starting and warming up come on top.
         progress: Called with what is measured, bursts done, bursts in all.
@@ -128,7 +130,7 @@ def measure(
     Raises:
         BackendError: "gpu" was asked for and can't be used.
     """
-    chosen = select_backend(backend)
+    chosen = select_backend(backend, device=device)
     backends = [chosen] if backend != "auto" or chosen.name == "cpu" else [select_backend("cpu"), chosen]
     with contextlib.ExitStack() as stack:
         measurements: list[Measurement] = []

@@ -235,6 +235,11 @@ def _gpu_rows(gpu: Mapping[str, Any]) -> Rows:
     if "device_name" in facts:
         memory = f"{facts['memory_total'] / 2**30:.1f} GiB"
         rows.append(("device", f"{facts['device_name']}, {memory}, compute capability {facts['compute_capability']}"))
+    if len(facts.get("devices", ())) > 1:
+        rows.append(("devices", ", ".join(f"{number}: {name}" for number, name in enumerate(facts["devices"]))))
+    if "cuda_visible_devices" in facts:
+        hides = "" if facts["cuda_visible_devices"] else " (empty: it hides every GPU)"
+        rows.append(("visible", f"CUDA_VISIBLE_DEVICES={facts['cuda_visible_devices']}{hides}"))
     if len(facts.get("distributions", ())) > 1:
         rows.append(("duplicates", ", ".join(facts["distributions"])))
     return rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
 import os
@@ -22,10 +23,10 @@ from lenet_gpu.engine.select import make_engine
 from lenet_gpu.errors import DataError, InputError, ModelFileError, TrainingError
 from lenet_gpu.nn.extras import TEMPERATURE
 from lenet_gpu.nn.losses import LOSSES
-from lenet_gpu.nn.metrics import evaluate_outputs
 from lenet_gpu.nn.network import Network
 from lenet_gpu.nn.optim import Optimizer
 from lenet_gpu.recognition.rejection import FEATURES, UNITS, Rejection
+from lenet_gpu.training.ahead import EpochsAhead, begin_elastic_fields
 from lenet_gpu.training.checkpoint import Checkpoint, plain_name
 from lenet_gpu.training.compatibility import check_data, check_loss, check_recipe
 from lenet_gpu.training.epochs import Patterns
@@ -300,17 +301,24 @@ class Trainer:
             self._data_paths = [path, data.name]
         self._stopping = False
         sources = self._load_sources() if self.epochs_done < self.recipe.epochs else {}
+        if self.model.backend.name == "gpu" and self.epochs_done < self.recipe.epochs:
+            begin_elastic_fields(self.recipe.augmentation)
         with make_engine(self.model, self.optimizer, self.engine_name, self.threads) as engine:
             self.engine = engine
             self._tell("on_start", self, data)
             if self.epochs_done < self.recipe.epochs:
                 patterns = Patterns(data.train, self.recipe, self.seed, sources)
                 engine.load(patterns.images, patterns.labels)
-            while self.epochs_done < self.recipe.epochs and not self._stopping:
-                log = self._epoch(engine, data, patterns)
-                self.history.append(log)
-                self._record()
-                self._tell("on_epoch", self, log)
+                for split in (data.train, data.validation, data.test):
+                    if split is not None:
+                        engine.keep(split.images, split.labels)
+                ahead = EpochsAhead(patterns.epoch, self.recipe.epochs, engine.stage if engine.stages else None)
+                with contextlib.closing(ahead):
+                    while self.epochs_done < self.recipe.epochs and not self._stopping:
+                        log = self._epoch(engine, data, patterns, ahead)
+                        self.history.append(log)
+                        self._record()
+                        self._tell("on_epoch", self, log)
         # The workers are gone by now: what follows needs memory of its own.
         self._tell("on_trained", self)
         self._add_extras(data)
@@ -375,13 +383,13 @@ class Trainer:
             model.class_labels = data.class_labels
         return data
 
-    def _epoch(self, engine: Engine, data: Dataset, patterns: Patterns) -> dict[str, Any]:
+    def _epoch(self, engine: Engine, data: Dataset, patterns: Patterns, ahead: EpochsAhead) -> dict[str, Any]:
         epoch = self.epochs_done + 1
         n, batch_size = patterns.count, self.recipe.batch_size
         steps = math.ceil(n / batch_size)
         rates = self._rates(epoch, steps)
         start = time.perf_counter()
-        order, distortions = patterns.epoch(epoch)
+        order, distortions = ahead.epoch(epoch)
 
         def progress(step: int, losses: np.ndarray) -> None:
             self._check_finite(losses, epoch)
@@ -455,7 +463,7 @@ class Trainer:
         def progress(done: int, _: np.ndarray) -> None:
             self._tell("on_evaluation", f"{what} set", done, len(split.labels))
 
-        evaluation = evaluate_outputs(engine.outputs(split.images, progress), split.labels)
+        evaluation = engine.evaluate(split.images, split.labels, progress)
         return {
             "loss": evaluation.loss,
             "accuracy": evaluation.accuracy,

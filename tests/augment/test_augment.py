@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import threading
 import tracemalloc
 from dataclasses import replace
 
@@ -52,6 +53,54 @@ def test_draws_depend_on_seed_and_epoch_alone():
     np.testing.assert_array_equal(STANDARD.draw(3, 1, 50), first)
     for seed, epoch in ((3, 2), (4, 1)):
         assert not np.isclose(STANDARD.draw(seed, epoch, 50)[:, :6], first[:, :6]).any(axis=1).all()
+
+
+def test_draws_are_those_of_the_first_release():
+    """They were drawn in one piece by one thread then."""
+    n = 20_001
+    for augmentation in (STANDARD, PAPER, replace(STANDARD, strength=0.3)):
+        rng, most = seeds.generator(7, 2, seeds.DISTORTIONS), augmentation.strength
+        turn, wide, high, zoom, squeeze, shear, right, down = rng.uniform(-most, most, (8, n))
+        number, amplitude = rng.random((2, n))
+        angle, lean = np.deg2rad(augmentation.rotation * turn), -augmentation.shear * shear
+        common, ratio = 1 + augmentation.zoom * zoom, 1 + augmentation.squeeze * squeeze
+        across = (1 + augmentation.scale * wide) * common * ratio
+        a = (np.cos(angle) + lean * np.sin(angle)) / across
+        b = (np.sin(angle) - lean * np.cos(angle)) / across
+        x = -(a * (augmentation.shift * right) + b * (augmentation.shift * down))
+        d = np.cos(angle) / ((1 + augmentation.scale * high) * common / ratio)
+        found = augmentation.draw(7, 2, n)
+        for column, expected in ((0, a), (1, b), (2, x), (4, d)):
+            np.testing.assert_array_equal(found[:, column], expected.astype(np.float32))
+        assert np.array_equal(found[:, 6], np.floor(number * FIELDS).astype(np.float32))
+        assert np.array_equal(found[:, 7], (most * augmentation.elastic * amplitude).astype(np.float32))
+
+
+@pytest.mark.parametrize("cores", [1, 2, 3, 16])
+@pytest.mark.parametrize("count", [1, 5, 299_999, 600_000])
+def test_numbers_are_the_same_whatever_the_number_of_threads(monkeypatch, cores, count):
+    monkeypatch.setattr(seeds, "_cores", lambda: cores)
+    assert np.array_equal(seeds.uniform(4, 7, 1, count), seeds.generator(4, 7, 1).random(count))
+
+
+def test_without_threads_the_caller_draws(monkeypatch):
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(seeds, "_cores", lambda: 4)
+    monkeypatch.setattr(threading.Thread, "start", start)
+    assert np.array_equal(seeds.uniform(4, 7, 1, 400_000), seeds.generator(4, 7, 1).random(400_000))
+
+
+def test_what_a_thread_raises_is_raised(monkeypatch):
+    monkeypatch.setattr(seeds, "_cores", lambda: 4)
+
+    def work(k):
+        if k == 2:
+            raise MemoryError(f"share {k}")
+
+    with pytest.raises(MemoryError, match="share 2"):
+        seeds.side_by_side(work, 4)
 
 
 def test_no_purpose_draws_what_another_draws():
@@ -154,6 +203,13 @@ def test_values_that_make_no_sense_are_refused(name, value, message):
 
 def test_fields_move_a_pixel_by_one_pixel_smoothly_and_have_no_seam():
     fields = elastic_fields()
+    noise = np.random.Generator(np.random.Philox(key=1998)).random((33, 2, 56, 56), dtype=np.float32) - np.float32(
+        0.5
+    )
+    taps = np.exp(-0.5 * (np.arange(-12, 13) / 4.0) ** 2)
+    taps *= np.sqrt(np.sqrt(12.0) / (taps**2).sum())
+    middle = np.einsum("r,c,nkrc->nk", taps, taps, noise[:, :, 15:40, 15:40])  # the stream is used in one piece
+    np.testing.assert_allclose(fields[:33, :, 15, 15], middle, rtol=0, atol=1e-5)
     assert fields.shape == (FIELDS, 2, 32, 32)
     assert fields.dtype == np.float32
     assert np.sqrt((fields**2).mean()) == pytest.approx(1, abs=0.02)

@@ -3,6 +3,8 @@
 import pickle
 import subprocess
 import sys
+import threading
+import types
 
 import numpy as np
 import pytest
@@ -55,11 +57,11 @@ def test_cpu_never_imports_cupy(scenario, tmp_path):
     assert answer["cupy_imported"] is False
 
 
-@pytest.mark.parametrize("name", ["tpu", "CPU", "", None, 0])
+@pytest.mark.parametrize("name", ["tpu", "CPU", "", None, 0, "gpu:", "gpu:x", "cpu:0", "gpu:-1"])
 def test_an_unknown_name_is_refused(name):
     with pytest.raises(InputError) as caught:
         select_backend(name)
-    assert str(caught.value) == f"backend: found {name!r}, expected 'auto', 'cpu' or 'gpu'"
+    assert str(caught.value) == f"backend: found {name!r}, expected 'auto', 'cpu', 'gpu' or 'gpu:N'"
     assert caught.value.exit_status == 2
 
 
@@ -91,6 +93,69 @@ def test_the_refusal_is_an_error_of_ours_with_all_its_parts(monkeypatch):
     assert isinstance(caught.value, LenetError)
     assert (caught.value.exit_status, caught.value.remedy) == (2, "plug it in")
     assert caught.value.found == 'stage "device": CUDARuntimeError: gone'
+
+
+TWO = {"device_name": "NVIDIA H200", "devices": ["NVIDIA H200", "NVIDIA L4"]}
+
+
+@pytest.mark.parametrize(("name", "device"), [("gpu:1", None), ("gpu", 1), ("auto", 1)])
+def test_a_device_is_chosen_by_its_number(monkeypatch, name, device):
+    pretend(monkeypatch, StageResult("installed", "", "ok"), **TWO)
+    assert select_backend(name, device=device) == CupyBackend("NVIDIA L4", 1)
+
+
+@pytest.mark.parametrize("visible", [None, "3,5"])
+def test_a_device_that_does_not_exist_is_one_line_with_those_that_do(monkeypatch, visible):
+    shown = {} if visible is None else {"cuda_visible_devices": visible}
+    pretend(monkeypatch, StageResult("installed", "", "ok"), **TWO, **shown)
+    with pytest.raises(BackendError) as caught:
+        select_backend("gpu:2")
+    assert caught.value.exit_status == 2
+    assert str(caught.value) == "device: found 2, expected 0 (NVIDIA H200), 1 (NVIDIA L4)" + (
+        "" if visible is None else "; CUDA_VISIBLE_DEVICES=3,5 decides which GPUs there are"
+    )
+
+
+def test_a_device_without_a_gpu_does_not_fall_back(monkeypatch):
+    pretend(monkeypatch, StageResult("device", "", "failed", "no CUDA device", "plug it in"))
+    with pytest.raises(BackendError, match="no CUDA device"):
+        select_backend("auto", device=0)
+
+
+@pytest.mark.parametrize(("name", "device"), [("cpu", 0), ("gpu", -1), ("gpu", True), ("gpu", "1")])
+def test_what_is_no_device_is_refused(name, device):
+    with pytest.raises(InputError, match=r"^device: found"):
+        select_backend(name, device=device)
+
+
+def test_each_backend_computes_on_its_own_device(monkeypatch):
+    """The current device of CuPy is a matter of the thread: it is set by whoever computes."""
+    current = threading.local()
+
+    class Device:
+        def __init__(self, number):
+            self.number = number
+
+        def use(self):
+            current.number = self.number
+
+    runtime = types.SimpleNamespace(getDevice=lambda: getattr(current, "number", 0))
+    cupy = types.SimpleNamespace(cuda=types.SimpleNamespace(Device=Device, runtime=runtime))
+    monkeypatch.setitem(sys.modules, "cupy", cupy)
+    first, second, default = CupyBackend("a", 0), CupyBackend("b", 1), CupyBackend("c")
+    found = []
+
+    def compute():
+        for backend in (second, default, first, default, second):
+            backend.use()
+            assert backend.xp is cupy
+            found.append(runtime.getDevice())
+
+    thread = threading.Thread(target=compute)
+    thread.start()
+    thread.join()
+    assert found == [1, 1, 0, 0, 1]
+    assert runtime.getDevice() == 0
 
 
 def test_a_program_without_standard_error_falls_back_in_silence(monkeypatch, capsys):

@@ -244,6 +244,7 @@ def test_not_an_image(lenet_gpu_command, run_folder, tmp_path):
         (["train", "--backend", "gpu"], "gpu"),
         (["train", "--backend", "cpu", "--out", "/proc/lenet"], "/proc/lenet"),
         (["train", "--epochs", "0"], "0"),
+        (["train", "--device", "x"], "--device"),
         (["train", "--learning-rate", "nan"], "nan"),
         (["train", "--recipe", "magic"], "magic"),
         (["train", "--dataset", "nowhere"], "nowhere"),

@@ -112,6 +112,18 @@ def test_outputs_agree_with_the_layers(gpu, digits):
     gpu_checks.check_outputs(gpu, *digits)
 
 
+def test_evaluations_on_the_device_are_those_of_the_host(gpu, digits):
+    gpu_checks.check_evaluations(gpu, *digits)
+
+
+def test_a_set_that_is_kept_is_uploaded_once(gpu, digits):
+    gpu_checks.check_kept_sets(gpu, *digits)
+
+
+def test_staged_epochs_end_in_the_same_bytes(gpu, digits):
+    gpu_checks.check_staged_epochs(gpu, *digits, 64)
+
+
 def test_no_memory_is_one_line_with_a_remedy(gpu, digits):
     engine = gpu_checks.make(gpu, *digits)
     pool = gpu.xp.get_default_memory_pool()

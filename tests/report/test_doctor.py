@@ -52,6 +52,7 @@ def test_with_a_working_gpu(tmp_path):
         "cuda_runtime": "13.2",
         "cuda_driver": "13.0",
         "device_count": 1,
+        "devices": ["Stand-in GPU"],
         "device_name": "Stand-in GPU",
         "compute_capability": "9.0",
         "memory_total": 2**33,
@@ -60,6 +61,18 @@ def test_with_a_working_gpu(tmp_path):
     text = doctor.render(report)
     assert "Stand-in GPU, 8.0 GiB, compute capability 9.0" in text
     assert "CUDA 13.2, driver's CUDA 13.0" in text
+
+
+def test_the_devices_and_the_variable_that_hides_some_are_said(tmp_path):
+    report = fake_cupy.answer(fake_cupy.run(fake_cupy.WORKING, tmp_path, "doctor"))
+    facts = report["gpu"]["facts"]
+    assert "CUDA_VISIBLE_DEVICES" not in doctor.render(report)
+    facts |= {"devices": ["Stand-in GPU", "Another"], "cuda_visible_devices": "2,3"}
+    text = doctor.render(report)
+    assert "0: Stand-in GPU, 1: Another" in text
+    assert "CUDA_VISIBLE_DEVICES=2,3\n" in text
+    facts["cuda_visible_devices"] = ""
+    assert "it hides every GPU" in doctor.render(report)
 
 
 def test_what_is_missing_beside_numpy_is_said(tmp_path):

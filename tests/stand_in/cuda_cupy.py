@@ -1,13 +1,15 @@
 """The strict stand-in for CuPy with streams, CUDA graphs and kernels, to run the CUDA engine without a GPU.
 
 Kernels are compiled for the CPU (tests/cuda_on_cpu) and really run, but only when somebody waits for their
-stream: host code that reads without waiting sees old values. Array code runs at once, after what is queued on
-the current stream. While a graph is captured, everything but a launch is refused: allocations, transfers,
-waiting, array functions, and kernels that the driver has not loaded yet. A graph holds addresses, not arrays.
+stream: host code that reads without waiting sees old values. So do copies from and to pinned memory; those of other
+host memory wait for their stream, as CUDA's do. Array code runs at once, after what is queued on the current stream.
+While a graph is captured, everything but a launch is refused: allocations, transfers, waiting, array functions, and
+kernels that the driver has not loaded yet. A graph holds addresses, not arrays.
 """
 
 from __future__ import annotations
 
+import threading
 import types
 import weakref
 from collections import Counter
@@ -48,19 +50,28 @@ class World:
 
     Attributes:
         shared_limit: Shared memory that a block may ask for.
-        fail: Exceptions by what provokes them: "compile", "allocate", "launch", "synchronize".
+        fail: Exceptions by what provokes them: "compile", "allocate", "pinned", "launch", "synchronize".
+        free: Bytes of free memory that the device tells of.
         backwards: Order in which the kernels' threads run.
         counts: Kernels run by name, "graph" launches, "capture"s and "synchronize"s so far; "queued", the most
             launches that waited at a time.
     """
 
     def reset(self):
-        self.shared_limit, self.fail, self.backwards = 64 * 1024, {}, False
+        self.shared_limit, self.fail, self.backwards, self.free = 64 * 1024, {}, False, 1 << 30
         self.counts = Counter()
         self.streams = weakref.WeakSet()
-        self.current = [Stream.null]
+        self.pinned = weakref.WeakSet()
+        self.threads = threading.local()
         self.streams.add(Stream.null)
         Stream.null.queue.clear()
+
+    @property
+    def current(self):
+        """The current streams of this thread, the last one the innermost."""
+        if not hasattr(self.threads, "current"):
+            self.threads.current = [Stream.null]
+        return self.threads.current
 
     def check(self, what):
         error = self.fail.get(what)
@@ -69,6 +80,9 @@ class World:
 
 
 world = World()
+
+device_lock = threading.RLock()
+"""Held while anything runs on the device: the kernels on the CPU have one block's memory."""
 
 
 class Stream:
@@ -88,8 +102,9 @@ class Stream:
 
     def flush(self):
         """Run what is queued."""
-        while self.queue:
-            self.queue.pop(0)()
+        with device_lock:
+            while self.queue:
+                self.queue.pop(0)()
 
     def synchronize(self):
         refuse_capture("Stream.synchronize")
@@ -103,6 +118,11 @@ class Stream:
         event.stream, event.happened = self, False
         self.queue.append(event.happen)
         return event
+
+    def wait_event(self, event):
+        refuse_capture("Stream.wait_event")
+        if event.stream is not None:
+            self.queue.append(event.reach)
 
     def begin_capture(self, mode=None):
         if self is Stream.null or self.graph is not None:
@@ -136,8 +156,13 @@ class Event:
         refuse_capture("Event.synchronize")
         world.check("synchronize")
         world.counts["synchronize"] += 1
-        while not self.happened:
-            self.stream.queue.pop(0)()
+        self.reach()
+
+    def reach(self):
+        """Run the stream that it is recorded in up to it."""
+        with device_lock:
+            while not self.happened:
+                self.stream.queue.pop(0)()
 
 
 class Graph:
@@ -210,6 +235,79 @@ class RawKernel:
 
         (stream.queue if stream.graph is None else stream.graph.nodes).append(run)
         world.counts["queued"] = max(world.counts["queued"], len(stream.queue))
+
+
+class PinnedMemory(bytearray):
+    """Host memory that copies read and write later, when their stream comes to them; a little more than asked for."""
+
+    def __init__(self, size):
+        super().__init__(b"\xa5" * (-(-size // 512) * 512))
+        self.address = np.frombuffer(self, np.uint8).ctypes.data
+        world.pinned.add(self)
+
+    __hash__ = object.__hash__
+
+
+def alloc_pinned_memory(size):
+    refuse_capture("alloc_pinned_memory")
+    world.check("pinned")
+    return PinnedMemory(size)
+
+
+class _Pinned:
+    """Where a host array lies in pinned memory, which must not be given back before the copy; None elsewhere."""
+
+    def __init__(self, memory, host):
+        self.memory, self.offset = weakref.ref(memory), host.ctypes.data - memory.address
+        self.shape, self.dtype, self.strides = host.shape, host.dtype, host.strides
+
+    @classmethod
+    def of(cls, host):
+        start = host.ctypes.data
+        for memory in list(world.pinned):
+            if memory.address <= start < memory.address + len(memory):
+                return cls(memory, host)
+        return None
+
+    def array(self):
+        memory = self.memory()
+        if memory is None:
+            raise CUDARuntimeError("cudaErrorIllegalAddress: a copy runs on pinned memory that was given back")
+        return np.ndarray(self.shape, self.dtype, memory, self.offset, self.strides)
+
+
+def _upload(array, host, stream):
+    stream, pinned = stream or world.current[-1], _Pinned.of(host)
+    if pinned is None:
+        stream.flush()
+        strict_cupy._upload(array, host, stream)
+        return
+    refuse_capture("set")
+    for counters in strict_cupy._listening:
+        if isinstance(counters, strict_cupy.Counters):
+            counters.transfers += 1
+            counters.names["transfers:set"] += 1
+    address = _Address(array)
+
+    def run():
+        address.array()[...] = pinned.array()
+
+    stream.queue.append(run)
+
+
+def _download(array, out, stream, blocking):
+    stream, pinned = stream or world.current[-1], _Pinned.of(out)
+    if blocking or pinned is None:
+        stream.flush()
+        strict_cupy._download(array, out, stream, blocking)
+        return
+    refuse_capture("get")
+    address = _Address(array)
+
+    def run():
+        pinned.array()[...] = address.array()
+
+    stream.queue.append(run)
 
 
 class _Address:
@@ -297,9 +395,13 @@ def _module():
         Stream=Stream,
         Event=Event,
         Device=_Device,
+        alloc_pinned_memory=alloc_pinned_memory,
         get_current_stream=lambda: world.current[-1],
         runtime=types.SimpleNamespace(
-            CUDARuntimeError=CUDARuntimeError, getDevice=lambda: 0, getDeviceProperties=_properties
+            CUDARuntimeError=CUDARuntimeError,
+            getDevice=lambda: 0,
+            getDeviceProperties=_properties,
+            memGetInfo=lambda: (world.free, 2 * world.free),
         ),
         driver=types.SimpleNamespace(CUDADriverError=CUDADriverError),
         memory=types.SimpleNamespace(OutOfMemoryError=OutOfMemoryError),
@@ -333,8 +435,10 @@ def activate():
     world.reset()
     listener = _Listener()
     strict_cupy._listening.append(listener)
+    strict_cupy._transfer.update(upload=_upload, download=_download)
 
     def deactivate():
+        strict_cupy._transfer.update(upload=strict_cupy._upload, download=strict_cupy._download)
         strict_cupy._listening[:] = [other for other in strict_cupy._listening if other is not listener]
         world.reset()
 

@@ -213,9 +213,15 @@ class ndarray:
         return (self[i] for i in range(len(self)))
 
     # What reads the device, and so waits for it.
-    def get(self):
-        _count("syncs", "get")
-        return self._host.copy()
+    def get(self, stream=None, order="C", out=None, blocking=True):
+        if out is None:
+            out = np.empty(self.shape, self.dtype)
+        elif not isinstance(out, np.ndarray) or not out.flags.c_contiguous:
+            raise TypeError("Only a C-contiguous numpy.ndarray can be obtained from cupy.ndarray")
+        if out.dtype != self.dtype or out.shape != self.shape:
+            raise ValueError("get() needs a host array of the same shape and dtype")
+        _transfer["download"](self, out, stream, blocking)
+        return out
 
     def item(self):
         _count("syncs", "item")
@@ -260,13 +266,12 @@ class ndarray:
         _count("syncs", "format")
         return format(self._host if self.ndim else self._host[()], spec)
 
-    def set(self, host):
+    def set(self, host, stream=None):
         if not isinstance(host, np.ndarray):
             raise TypeError("Only numpy.ndarray can be set to cupy.ndarray")
         if host.dtype != self.dtype or host.shape != self.shape:
             raise ValueError("set() needs a host array of the same shape and dtype")
-        _count("transfers", "set")
-        self._host[...] = host
+        _transfer["upload"](self, host, stream)
 
     # What keeps arrays of the two kinds apart.
     def __array__(self, dtype=None, copy=None):
@@ -316,6 +321,20 @@ class ndarray:
         places = np.arange(self.size).reshape(self.shape)[index]
         if np.unique(places).size != places.size:
             raise ValueError("an index names a place twice: which value stays is undefined on a GPU")
+
+
+def _upload(array, host, stream):
+    _count("transfers", "set")
+    array._host[...] = host
+
+
+def _download(array, out, stream, blocking):
+    _count("syncs", "get")
+    out[...] = array._host
+
+
+_transfer = {"upload": _upload, "download": _download}
+"""How set() and get() copy: at once, unless there are streams (cuda_cupy.py)."""
 
 
 def _same_place(one, other):

@@ -25,9 +25,6 @@ GRAPH_STEPS = 64
 """Steps in one CUDA graph. Launching it costs about as much as launching a kernel, so a step's share is small; and
 it is short enough for progress and Ctrl-C."""
 
-INFERENCE_IMAGES = 8192
-"""Images that are uploaded and computed at a time, which bounds the memory of evaluations."""
-
 
 LOSSES = {"cross_entropy": 0, "rbf": 8, "map": 9}
 """Numbers of the losses in the kernels, by the names of `losses.LOSSES`; the paper's have their equation's number."""
@@ -115,7 +112,7 @@ class EpochBuffers:
 
     def start(
         self,
-        order: np.ndarray,
+        order: np.ndarray | None,
         learning_rates: np.ndarray,
         distortions: np.ndarray | None = None,
         shares: np.ndarray | None = None,
@@ -123,13 +120,14 @@ class EpochBuffers:
         """Upload an epoch and set the step counter to its first step, on the current stream.
 
         Args:
-            order: (images,) integers.
+            order: (images,) integers; None: it is there already, and the distortions with it.
             learning_rates: (steps,) float.
             distortions: (images, 8) float32 if the schedule says that images are distorted.
             shares: (steps,) float if the optimiser keeps a running average.
         """
-        self.order.set(np.ascontiguousarray(order, dtype=np.int32))
-        if distortions is not None:
+        if order is not None:
+            self.order.set(np.ascontiguousarray(order, dtype=np.int32))
+        if order is not None and distortions is not None:
             self.distortions.set(np.ascontiguousarray(distortions, dtype=np.float32))
         if shares is not None:
             self.shares.set(np.ascontiguousarray(shares, dtype=np.float32))

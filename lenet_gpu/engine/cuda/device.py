@@ -7,7 +7,15 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from lenet_gpu.backend.remedies import remedy_for
-from lenet_gpu.engine.cuda.source import OPTIONS, cluster_sizes, kernel_names, kernel_source, sizes
+from lenet_gpu.engine.cuda.source import (
+    EVALUATE,
+    OPTIONS,
+    cluster_sizes,
+    evaluation_source,
+    kernel_names,
+    kernel_source,
+    sizes,
+)
 from lenet_gpu.errors import BackendError, TrainingError
 from lenet_gpu.paper import CLASSES
 
@@ -66,16 +74,9 @@ class Kernels:
         self.cluster_sizes = cluster_sizes(variant, classes)
         self._xp = xp
         source = kernel_source(variant, classes, form)
-        try:
+        with compile_errors(xp):
             self._module = module = xp.RawModule(code=source, options=OPTIONS)
             self._functions = {name: module.get_function(name) for name in kernel_names(source)}
-        # CuPy raises a RuntimeError of its own where NVRTC is missing, an OSError for a cache it can't write.
-        except (xp.cuda.compiler.CompileException, RuntimeError, OSError) as error:
-            raise BackendError(
-                "CUDA kernels",
-                found=_line(error),
-                remedy=f"{remedy_for('kernel', repr(error), {})}; until then take the engine 'layered'",
-            ) from error
 
     def __getitem__(self, name: str) -> Any:
         return self._functions[name]
@@ -96,6 +97,34 @@ class Kernels:
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._functions)
+
+
+def evaluation_kernel(xp: Any, classes: int) -> Any:
+    """Compile the kernel that evaluates scores.
+
+    Raises:
+        BackendError: It can't be compiled or loaded on this machine.
+    """
+    with compile_errors(xp):
+        return xp.RawModule(code=evaluation_source(classes), options=OPTIONS).get_function(EVALUATE)
+
+
+@contextlib.contextmanager
+def compile_errors(xp: Any) -> Iterator[None]:
+    """Turn what a missing or broken compiler raises into an error with a remedy.
+
+    Raises:
+        BackendError: Kernels can't be compiled or loaded on this machine.
+    """
+    try:
+        yield
+    # CuPy raises a RuntimeError of its own where NVRTC is missing, an OSError for a cache it can't write.
+    except (xp.cuda.compiler.CompileException, RuntimeError, OSError) as error:
+        raise BackendError(
+            "CUDA kernels",
+            found=_line(error),
+            remedy=f"{remedy_for('kernel', repr(error), {})}; until then take the engine 'layered'",
+        ) from error
 
 
 @contextlib.contextmanager

@@ -17,8 +17,8 @@ import numpy as np
 from lenet_gpu.augment import distort
 from lenet_gpu.engine.base import Engine, Progress
 from lenet_gpu.engine.cover import first_difference, unknown_optimizer, variant_of
+from lenet_gpu.engine.cuda.ahead import StagedEpochs
 from lenet_gpu.engine.cuda.buffers import (
-    INFERENCE_IMAGES,
     LOSSES,
     EpochBuffers,
     Schedule,
@@ -28,10 +28,12 @@ from lenet_gpu.engine.cuda.buffers import (
 )
 from lenet_gpu.engine.cuda.device import covers, device_errors
 from lenet_gpu.engine.cuda.forms import Form, Forms, StepArguments
+from lenet_gpu.engine.cuda.inference import Inference
 from lenet_gpu.errors import InputError
 from lenet_gpu.nn.inputs import check_images, check_labels
 
 if TYPE_CHECKING:
+    from lenet_gpu.nn.metrics import Evaluation
     from lenet_gpu.nn.network import Network
     from lenet_gpu.nn.optim import Optimizer
 
@@ -60,6 +62,7 @@ class CudaEngine(Engine):
     """
 
     name = "cuda"
+    stages = True
     chunk_steps: int | None = None
     form: type[Form] | None = None
 
@@ -76,14 +79,13 @@ class CudaEngine(Engine):
         self._labels: Any = None
         self._fields: Any = None
         self._state: tuple[Any, ...] = ()  # the optimiser's arrays that the graph was captured with
-        self._host_images: np.ndarray | None = None
-        # x = background + scale * pixel
-        self._pixel = (np.float32(network.background), np.float32((network.ink - network.background) / 255.0))
         self._loss = np.int32(LOSSES.get(network.loss, 0))  # asked for in training alone
         self._forms = Forms(xp, variant_of(network), network.classes)
         with device_errors(xp, "making a stream"):
             # Non-blocking: it doesn't wait for the default stream, as capturing a graph requires.
             self._stream = xp.cuda.Stream(non_blocking=True)
+            self._inference = Inference(network, self._forms.of_inference(), self._stream)
+            self._staged = StagedEpochs(xp)
 
     def described(self, batch_size: int) -> str:
         """Name the form of the kernels that a batch size gets; see `Engine.described`."""
@@ -106,14 +108,14 @@ class CudaEngine(Engine):
         if np.asarray(images).dtype != np.uint8:
             raise InputError("training images", found=f"dtype {np.asarray(images).dtype}", expected="uint8")
         checked = check_images(images)
-        labels = np.asarray(labels)
+        given, labels = labels, np.asarray(labels)
         check_labels(labels, len(checked), self.network.classes + 1)
-        with device_errors(self._xp, "loading the training set"), self._stream:
-            self._forget_epoch()  # a graph holds the addresses of the old set
-            self._images = self._xp.asarray(np.ascontiguousarray(checked))
-            self._labels = self._xp.asarray(labels.astype(np.uint8))
-            self._stream.synchronize()
-        self._host_images = images
+        self._forget_epoch()  # a graph holds the addresses of the old set
+        self._staged.close()  # its order may lead beyond the new one
+        self._images = self._labels = None
+        with device_errors(self._xp, "loading the training set"):
+            self.network.backend.synchronize()
+            self._images, self._labels = self._inference.load(checked, labels, (images, given))
 
     def train(
         self,
@@ -133,7 +135,11 @@ class CudaEngine(Engine):
         order = np.asarray(order)
         form = self._form(batch_size)
         schedule = Schedule(len(order), batch_size, distortions is not None, self.chunk_steps or form.chunk_steps)
-        self._check(order, schedule, learning_rates, distortions)
+        staged = self._staged.find(order, distortions)
+        if staged is None:
+            self._check(order, distortions)
+        if len(learning_rates) != schedule.steps:
+            raise InputError("learning rates", found=str(len(learning_rates)), expected=f"{schedule.steps} steps")
         if schedule.steps == 0:
             return np.zeros(0, dtype=np.float32)
         with device_errors(self._xp, "training"):
@@ -143,7 +149,9 @@ class CudaEngine(Engine):
             try:
                 with self._stream:
                     buffers = self._prepared(schedule, form)
-                    buffers.start(order, learning_rates, distortions, shares)
+                    if staged is not None:
+                        self._staged.take(staged, self._stream, buffers.order, buffers.distortions)
+                    buffers.start(order if staged is None else None, learning_rates, distortions, shares)
                     form.begin(self.arguments(buffers))
                     try:
                         return self._run(buffers, form, progress)
@@ -152,13 +160,21 @@ class CudaEngine(Engine):
             finally:
                 self._stream.synchronize()
 
-    def _check(
-        self, order: np.ndarray, schedule: Schedule, learning_rates: np.ndarray, distortions: np.ndarray | None
-    ) -> None:
+    def stage(self, order: np.ndarray, distortions: np.ndarray | None = None) -> None:
+        """Upload a coming epoch on a stream of its own, beside the running one; see `Engine.stage`.
+
+        Raises:
+            InputError: What `train` would refuse.
+            TrainingError: Out of device memory, or the device failed.
+        """
+        self._check(order, distortions)
+        self.network.backend.use()  # the device of another thread
+        with device_errors(self._xp, "uploading an epoch"):
+            self._staged.fill(order, distortions)
+
+    def _check(self, order: np.ndarray, distortions: np.ndarray | None) -> None:
         if self._images is None:
             raise InputError("engine 'cuda'", found="no training set", remedy="call load first")
-        if len(learning_rates) != schedule.steps:
-            raise InputError("learning rates", found=str(len(learning_rates)), expected=f"{schedule.steps} steps")
         # The kernels follow the indices without looking.
         n = len(self._images)
         if len(order) and not (order.min() >= 0 and order.max() < n):
@@ -213,7 +229,7 @@ class CudaEngine(Engine):
             self._images,
             self._labels,
             self._loss,
-            self._pixel,
+            self._inference.pixel,
             fields,
             rule_of(self.optimizer, buffers),
             buffers,
@@ -235,7 +251,8 @@ class CudaEngine(Engine):
         form.enqueue(self.arguments(buffers), 1)
         self._stream.synchronize()
         if schedule.chunks_whole and form.captured:
-            self._graph = self._captured(buffers, form)
+            with self._staged.lock:
+                self._graph = self._captured(buffers, form)
         self._buffers, self._state = buffers, state
         return buffers
 
@@ -252,8 +269,6 @@ class CudaEngine(Engine):
     def outputs(self, images: np.ndarray, progress: Progress | None = None) -> np.ndarray:
         """Compute the scores of the classes before softmax (`LeNet5.outputs`); see `Engine.outputs`.
 
-        The very array that was loaded is not uploaded again.
-
         Args:
             images: (n, 28, 28) on the host, uint8, or float in 0..1 (computed by the readable layers).
             progress: Called with the number of finished images.
@@ -265,24 +280,32 @@ class CudaEngine(Engine):
             InputError: Images of another shape or dtype.
             TrainingError: Out of device memory, or the device failed.
         """
-        resident = images is self._host_images
         checked = check_images(images)
         if checked.dtype != np.uint8:
             return self.network.readable_outputs(checked)
-        out = np.empty((len(checked), self.network.classes), dtype=np.float32)
-        xp, form = self._xp, self._forms.of_inference()
-        with device_errors(xp, "computing outputs"):
+        with device_errors(self._xp, "computing outputs"):
             self.network.backend.synchronize()
-            with self._stream:
-                for start in range(0, len(checked), INFERENCE_IMAGES):
-                    part = slice(start, start + INFERENCE_IMAGES)
-                    batch = self._images[part] if resident else xp.asarray(np.ascontiguousarray(checked[part]))
-                    scores = xp.empty((len(batch), out.shape[1]), dtype="float32")
-                    form.infer(self.network.parameters, batch, self._pixel, scores)
-                    out[part] = self._host(scores)
-                    if progress is not None:
-                        progress(start + len(batch), out[:0])
-        return out
+            return self._inference.outputs(checked, images, progress)
+
+    def evaluate(self, images: np.ndarray, labels: np.ndarray, progress: Progress | None = None) -> Evaluation:
+        """Compare the answers with labels, and sum their losses on the device; see `Engine.evaluate`.
+
+        Raises:
+            InputError: Images or labels of another shape, dtype or range.
+            TrainingError: Out of device memory, or the device failed.
+        """
+        checked = check_images(images)
+        if checked.dtype != np.uint8 or not len(checked):
+            return super().evaluate(images, labels, progress)
+        numbers = check_labels(labels, len(checked), self.network.classes + 1)
+        with device_errors(self._xp, "evaluating"):
+            self.network.backend.synchronize()
+            return self._inference.evaluate(checked, numbers, (images, labels), progress)
+
+    def keep(self, images: np.ndarray, labels: np.ndarray) -> None:
+        """Let a set that will be evaluated again stay on the device, where there is room; see `Engine.keep`."""
+        if isinstance(images, np.ndarray) and images.dtype == np.uint8:
+            self._inference.keep(images, labels)
 
     def _forget_epoch(self) -> None:
         self._graph = None  # first: it holds the addresses of the buffers
@@ -291,4 +314,6 @@ class CudaEngine(Engine):
     def close(self) -> None:
         """Give back the device memory."""
         self._forget_epoch()
-        self._images = self._labels = self._fields = self._host_images = None
+        self._inference.close()
+        self._staged.close()
+        self._images = self._labels = self._fields = None

@@ -18,6 +18,9 @@ FORMS = {
 }
 """Files of the kernels, by the form that they have. One kernel each; cluster/train_images.cu has `PACK`, too."""
 
+EVALUATION_FILE = "evaluate.cu"
+"""File of the kernel that evaluates scores, whatever the form of the others."""
+
 OUTPUTS = {"modern": "softmax", "paper": "rbf"}
 """The output layer and its loss, by the network's variant."""
 
@@ -29,7 +32,8 @@ UPDATE = "lenet5_update"
 INFER = "lenet5_infer"
 TRAIN_ALONE = "lenet5_train_alone"
 PACK = "lenet5_pack"
-"""The kernels' names; the last two are those of the cluster form."""
+EVALUATE = "lenet5_evaluate"
+"""The kernels' names; `TRAIN_ALONE` and `PACK` are those of the cluster form."""
 
 OPTIONS = ("-std=c++17",)
 """Options for NVRTC."""
@@ -50,6 +54,12 @@ UPDATE_THREADS = 256
 
 SPLIT_IMAGES, DENSE_SPLITS, VECTOR_SPLITS = 64, 7, 5
 """Images of a split of the batch at least, and splits at most, in the update kernel of the throughput form."""
+
+EVALUATED = 256
+"""Images of a group, whose losses the evaluation kernel adds up; as many threads has a block of it."""
+
+EVALUATED_BYTES = 8 + EVALUATED
+"""Bytes that the evaluation kernel writes for a group: a double, the sum of the losses, and an answer an image."""
 
 _INCLUDE = re.compile(r'^#include "([\w./]+)"$')
 
@@ -189,8 +199,25 @@ def kernel_source(variant: str = "modern", classes: int = CLASSES, form: str = "
 
     for name in FORMS[form]:
         add(name)
-    lines += ['#line 1 "sizes of the host"', *_assertions(variant, classes, form)]
+    lines += ['#line 1 "sizes of the host"', *_assertions(_expected(variant, classes, form))]
     return "\n".join(lines) + "\n"
+
+
+@cache
+def evaluation_source(classes: int = CLASSES) -> str:
+    """Return the kernel that scores are evaluated with; it knows neither the network nor the form of its kernels.
+
+    Args:
+        classes: Number of classes, 2 to 64.
+
+    Returns:
+        The text, a translation unit of its own.
+    """
+    lines = (KERNEL_FOLDER / EVALUATION_FILE).read_text(encoding="utf-8").splitlines()
+    place = lines.index('#include "classes.cuh"')
+    lines[place] = f"constexpr int CLASSES = {classes};"
+    host = {"EVALUATED": EVALUATED, "sizeof(Evaluated)": EVALUATED_BYTES}
+    return "\n".join([f'#line 1 "{EVALUATION_FILE}"', *lines, *_assertions(host)]) + "\n"
 
 
 def kernel_names(source: str) -> list[str]:
@@ -198,8 +225,13 @@ def kernel_names(source: str) -> list[str]:
     return _KERNEL.findall(source)
 
 
-def _assertions(variant: str, classes: int, form: str) -> list[str]:
+def _assertions(expected: dict[str, int]) -> list[str]:
     """Return CUDA C++ that does not compile if the kernels' sizes are not the host's."""
+    return [f'static_assert({name} == {value}, "the host says otherwise");' for name, value in expected.items()]
+
+
+def _expected(variant: str, classes: int, form: str) -> dict[str, int]:
+    """Name the kernels' sizes that must be the host's."""
     host = sizes(variant, classes, form)
     expected = {
         "PARAMETERS": host.parameters,
@@ -231,7 +263,7 @@ def _assertions(variant: str, classes: int, form: str) -> list[str]:
             "VECTOR_SPLITS": VECTOR_SPLITS,
             "SPLIT_SUMS": host.split_sums,
         }
-    return [f'static_assert({name} == {value}, "the host says otherwise");' for name, value in expected.items()]
+    return expected
 
 
 def update_jobs(host: Sizes, batch_size: int) -> int:

@@ -13,6 +13,7 @@ from lenet_gpu.augment import distort
 from lenet_gpu.augment.augmentation import STANDARD
 from lenet_gpu.backend.backend import NumpyBackend
 from lenet_gpu.engine.cuda import engine as cuda
+from lenet_gpu.engine.cuda import inference
 from lenet_gpu.engine.cuda.engine import CudaEngine
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.nn.lenet5 import LeNet5
@@ -269,7 +270,7 @@ def test_an_epoch_uploads_little_and_waits_seldom(digits):
 
 
 def test_outputs_agree_with_the_layers(digits, monkeypatch):
-    monkeypatch.setattr(cuda, "INFERENCE_IMAGES", 30)
+    monkeypatch.setattr(inference, "PART", 30)
     engine = make()
     told = []
     outputs = engine.outputs(digits[0], lambda done, _: told.append(done))

@@ -72,5 +72,17 @@ def test_outputs(arguments):
     gpu_checks.check_outputs(*arguments)
 
 
+def test_evaluations(arguments):
+    gpu_checks.check_evaluations(*arguments)
+
+
+def test_kept_sets(arguments):
+    gpu_checks.check_kept_sets(*arguments)
+
+
+def test_staged_epochs(arguments):
+    gpu_checks.check_staged_epochs(*arguments, 8)
+
+
 def test_trained_parameters_are_no_initial_ones():
     assert np.abs(gpu_checks.trained_parameters()).max() > 0.1
