@@ -13,6 +13,7 @@ from lenet_gpu.augment.augmentation import STANDARD
 from lenet_gpu.backend.backend import NumpyBackend
 from lenet_gpu.engine.cuda.device import covers
 from lenet_gpu.engine.cuda.engine import CudaEngine
+from lenet_gpu.engine.cuda.source import sizes
 from lenet_gpu.errors import BackendError, InputError, TrainingError
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.optim import SGD
@@ -30,10 +31,13 @@ def test_covers_tells_what_the_device_can_not_do():
     assert "'cpu'" in covers(LeNet5(), NumpyBackend())
     for variant in ("modern", "paper"):
         assert "float64" in covers(LeNet5(variant, backend, dtype="float64"), backend)
-    world.shared_limit = 54720
+    world.shared_limit = sizes().shared_bytes
     assert covers(network, backend) is covers(paper, backend) is None
     more = LeNet5(backend=backend, classes=11)
-    assert covers(more, backend) == "the GPU gives a block 54720 bytes of shared memory, the kernels need 54736"
+    assert covers(more, backend) == (
+        f"the GPU gives a block {sizes().shared_bytes} bytes of shared memory, "
+        f"the kernels need {sizes(classes=more.classes).shared_bytes}"
+    )
 
 
 def test_a_network_or_an_optimiser_that_the_kernels_do_not_know_is_refused():
