@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lenet_gpu.engine.cuda.buffers import GRAPH_STEPS, EpochBuffers, update_blocks
+from lenet_gpu.engine.cuda.dependent import launch_dependent
 from lenet_gpu.engine.cuda.device import Kernels, device_properties
 from lenet_gpu.engine.cuda.occupancy import blocks_that_fit, clusters_that_fit, has_clusters, has_room
 from lenet_gpu.engine.cuda.source import (
@@ -99,13 +100,23 @@ class StepArguments:
 
 
 class Launch(NamedTuple):
-    """A launch of a kernel: its name, blocks, threads of a block, arguments, and dynamic shared memory of a block."""
+    """A launch of a kernel.
+
+    Attributes:
+        kernel: Its name.
+        blocks: Of the grid.
+        threads: Of a block.
+        arguments: What it is handed.
+        shared_bytes: Dynamic shared memory of a block.
+        overlaps: Whether it may begin before the kernel in front of it has ended; it waits for that one itself.
+    """
 
     kernel: str
     blocks: int
     threads: int
     arguments: tuple[Any, ...]
     shared_bytes: int = 0
+    overlaps: bool = False
 
 
 class Form(ABC):
@@ -133,6 +144,7 @@ class Form(ABC):
     def __init__(self, xp: Any, kernels: Kernels) -> None:
         self._xp, self.kernels, self.sizes = xp, kernels, kernels.sizes
         self.multiprocessors: int = device_properties(xp)["multiProcessorCount"]
+        self._can_overlap = has_clusters(xp)  # both came with Hopper
         if kernels.allow(self.shared_bytes()):
             self.at_once = self.fitting()
 
@@ -170,9 +182,15 @@ class Form(ABC):
 
     def launch(self, launch: Launch) -> None:
         """Launch a kernel on the current stream."""
-        self.kernels[launch.kernel](
-            (launch.blocks,), (launch.threads,), launch.arguments, shared_mem=launch.shared_bytes
-        )
+        kernel = self.kernels[launch.kernel]
+        if launch.overlaps and self._can_overlap:
+            stream = self._xp.cuda.get_current_stream()
+            self._can_overlap = launch_dependent(
+                kernel, launch.blocks, launch.threads, launch.arguments, launch.shared_bytes, stream
+            )
+            if self._can_overlap:
+                return
+        kernel((launch.blocks,), (launch.threads,), launch.arguments, shared_mem=launch.shared_bytes)
 
     def infer(self, parameters: Array, images: Array, pixel: tuple[np.float32, np.float32], scores: Array) -> None:
         """Launch the inference of images on the current stream.
