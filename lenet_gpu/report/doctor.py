@@ -111,7 +111,21 @@ def _blas() -> dict[str, Any]:
 def _gpu() -> dict[str, Any]:
     from lenet_gpu.backend.isolated_probe import probe_isolated
 
-    return probe_isolated().to_dict()
+    found = probe_isolated().to_dict()
+    if found["usable"]:
+        found["forms"] = _attempt(_forms)
+    return found
+
+
+def _forms() -> dict[str, Any]:
+    """Compile the kernels, or find them compiled, and ask the device which of their forms it runs."""
+    from lenet_gpu.backend import select_backend
+    from lenet_gpu.engine.cuda.forms import Forms
+    from lenet_gpu.paper import CLASSES
+
+    forms = Forms(select_backend("gpu").xp, "modern", CLASSES)
+    training = [{"from_batch": size, "form": form.description} for size, form in forms.choices()]
+    return {"training": training, "inference": forms.of_inference().name}
 
 
 def _version(distribution: str) -> str | None:
@@ -240,6 +254,12 @@ def _gpu_rows(gpu: Mapping[str, Any]) -> Rows:
     if "cuda_visible_devices" in facts:
         hides = "" if facts["cuda_visible_devices"] else " (empty: it hides every GPU)"
         rows.append(("visible", f"CUDA_VISIBLE_DEVICES={facts['cuda_visible_devices']}{hides}"))
+    forms = gpu.get("forms", {})
+    if "error" in forms:
+        rows.append(("kernels", f"FAILED    {forms['error']}"))
+    rows += [(f"batch {each['from_batch']}...", each["form"]) for each in forms.get("training", ())]
+    if "inference" in forms:
+        rows.append(("inference", f"{forms['inference']} form"))
     if len(facts.get("distributions", ())) > 1:
         rows.append(("duplicates", ", ".join(facts["distributions"])))
     return rows

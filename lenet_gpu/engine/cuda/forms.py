@@ -37,9 +37,6 @@ Array = Any
 IMAGES_SCORED = 4
 """Images that a block of the throughput form's inference works on at a time."""
 
-MOST_CLUSTERS = 64
-"""Largest batch of the cluster form."""
-
 
 @dataclass(frozen=True)
 class StepArguments:
@@ -393,9 +390,18 @@ class Forms:
         """Return the form for training with batches of a size."""
         if has_clusters(self._xp):
             form = self.get(Alone if batch_size == 1 else Cluster)
-            if form.at_once and batch_size <= min(form.at_once, MOST_CLUSTERS):
+            if batch_size <= form.at_once:
                 return form
         return self._of_many(batch_size > device_properties(self._xp)["multiProcessorCount"])
+
+    def choices(self) -> list[tuple[int, Form]]:
+        """Return each form that training takes on this device, behind the smallest batch size that gets it."""
+        found: list[tuple[int, Form]] = []
+        for batch_size in range(1, device_properties(self._xp)["multiProcessorCount"] + 2):
+            form = self.of_training(batch_size)
+            if not found or found[-1][1] is not form:
+                found.append((batch_size, form))
+        return found
 
     def of_inference(self) -> Form:
         """Return the form for inference."""
