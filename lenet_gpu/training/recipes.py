@@ -164,7 +164,7 @@ MODERN: dict[str, Any] = {
     "background": STANDARD_BACKGROUND,
     "ink": STANDARD_INK,
 }
-"""The common settings of the recipes `fast`, `best` and `touch`."""
+"""The common settings of the recipes `fast`, `record`, `best` and `touch`."""
 
 RECIPES = {
     recipe.name: recipe
@@ -184,6 +184,14 @@ RECIPES = {
             epochs=5,
             average_decay=0.995,
             augmentation=Augmentation(strength=0.6),
+            **{**MODERN, "batch_size": 32, "learning_rate": 0.02},
+        ),
+        Recipe(
+            name="record",
+            summary="99 % of MNIST in the least time on a GPU, in 2 epochs",
+            epochs=2,
+            average_decay=0.995,
+            augmentation=Augmentation(strength=0.4),
             **{**MODERN, "batch_size": 32, "learning_rate": 0.02},
         ),
         Recipe(
@@ -257,7 +265,7 @@ def with_distortions(recipe: Recipe) -> Recipe:
             "--distortions",
             found=f"recipe {recipe.name}",
             expected="recipe paper",
-            remedy="fast, best and touch distort their images anyway",
+            remedy="fast, record, best and touch distort their images anyway",
         )
     return recipe.with_changes(augmentation=augment.PAPER, copies=PAPER_COPIES)
 

@@ -1,16 +1,31 @@
 """What the parts of a step cost on a GPU: a launch, a node of a graph, a grid barrier, copies, each kernel alone.
 
-All times are medians by CUDA events, in microseconds.
+    python tests/benchmarks/gpu_micro.py --out benchmark/micro.json
+
+All times are medians by CUDA events, in microseconds; a text stands for what failed.
 """
+
+# ruff: noqa: E402  the repository must be importable before anything of it is imported
 
 from __future__ import annotations
 
+import argparse
+import contextlib
+import json
 import statistics
+import sys
+from pathlib import Path
 
 import numpy as np
 
+sys.path[:0] = [str(Path(__file__).parent), str(Path(__file__).parents[2])]
+
+from gpu_timing import reason
+
+from lenet_gpu import select_backend
 from lenet_gpu.engine.cuda.buffers import EpochBuffers, Schedule, plain_rule
-from lenet_gpu.engine.cuda.forms import FORMS, Forms, StepArguments
+from lenet_gpu.engine.cuda.forms import FORMS, Alone, Cluster, Forms, StepArguments
+from lenet_gpu.errors import LenetError
 
 REPEATS = 9
 
@@ -83,28 +98,110 @@ def _costs(xp, stream):
 
 
 def kernel_times(xp, stream, batches=(1, 32, 128, 1024, 4096)):
-    """Each kernel of a training step alone, again and again on the same step, in every form that runs here."""
-    found, times = {}, 50
-    forms = Forms(xp, "modern", 10)
-    for form in map(forms.get, FORMS):
-        if not form.at_once:
+    """Each kernel of a training step alone, and whole steps, in every form that runs here."""
+    found, forms = {}, Forms(xp, "modern", 10)
+    for kind in FORMS:
+        try:
+            form = forms.get(kind)
+        except Exception as error:  # the other forms still have something to say
+            found[f"{kind.name} form"] = reason(error)
             continue
-        parameters = xp.full(form.sizes.parameters, 0.01, dtype="float32")
-        for batch_size in batches:
-            buffers = EpochBuffers(xp, Schedule(batch_size, batch_size), form.sizes, form.scratch())
-            buffers.start(np.arange(batch_size), np.zeros(1))
-            images, labels = xp.zeros((batch_size, 28, 28), dtype="uint8"), xp.zeros(batch_size, dtype="uint8")
-            pixel = np.float32(-0.1), np.float32(0.005)
-            step = StepArguments(
-                parameters, images, labels, np.int32(0), pixel, buffers.dummy, plain_rule(buffers), buffers
-            )
-            for launch in form.launches(step):
-                form.launch(launch)  # loads the kernel, which can't be done in a capture
-                stream.synchronize()
-                stream.begin_capture()
-                for _ in range(times):
-                    form.launch(launch)
-                graph = stream.end_capture()
-                key = f"{form.name} {launch.kernel}, batch {batch_size}"
-                found[key] = event_time(xp, stream, graph.launch) / times
+        for batch_size in batches_of(form, batches):
+            for measure in (launch_times, step_time):
+                try:
+                    found |= measure(xp, stream, form, batch_size)
+                except Exception as error:
+                    found[f"{form.name} {measure.__name__}, batch {batch_size}"] = reason(error)
     return found
+
+
+def batches_of(form, batches):
+    """Those of some batch sizes that a form is for and this device can run; none where it can't run the form."""
+    if not form.at_once:
+        return []
+    most = 1 if isinstance(form, Alone) else 128 if isinstance(form, Cluster) else max(batches)
+    return [batch_size for batch_size in batches if batch_size <= most]
+
+
+def step_arguments(xp, form, batch_size, steps):
+    """What steps on blank images take."""
+    buffers = EpochBuffers(xp, Schedule(batch_size * steps, batch_size), form.sizes, form.scratch())
+    buffers.start(np.tile(np.arange(batch_size), steps), np.zeros(steps))
+    parameters = xp.full(form.sizes.parameters, 0.01, dtype="float32")
+    images, labels = xp.zeros((batch_size, 28, 28), dtype="uint8"), xp.zeros(batch_size, dtype="uint8")
+    pixel = np.float32(-0.1), np.float32(0.005)
+    rule = plain_rule(buffers)
+    return StepArguments(parameters, images, labels, np.int32(0), pixel, buffers.dummy, rule, buffers)
+
+
+def captured(stream, work):
+    """Work as a CUDA graph."""
+    stream.synchronize()
+    stream.begin_capture()
+    try:
+        work()
+    except BaseException:
+        with contextlib.suppress(Exception):
+            stream.end_capture()  # else the stream could never be used again
+        raise
+    return stream.end_capture()
+
+
+def launch_times(xp, stream, form, batch_size, times=50):
+    """Each kernel alone, again and again on the same step."""
+    found, step = {}, step_arguments(xp, form, batch_size, 1)
+    form.begin(step)
+    for launch in form.launches(step):
+        form.launch(launch)  # loads the kernel, which can't be done in a capture
+
+        def again(launch=launch):
+            for _ in range(times):
+                form.launch(launch)
+
+        graph = captured(stream, again)
+        found[f"{form.name} {launch.kernel}, batch {batch_size}"] = event_time(xp, stream, graph.launch) / times
+    return found
+
+
+def step_time(xp, stream, form, batch_size):
+    """A whole step, one of as many as the engine hands over at a time."""
+    steps = form.chunk_steps
+    step = step_arguments(xp, form, batch_size, steps)
+    counter = step.buffers.counter
+    first = counter.copy()
+
+    form.begin(step)
+    form.enqueue(step, steps)  # loads the kernels
+    graph = captured(stream, lambda: form.enqueue(step, steps)) if form.captured else None
+
+    def work():
+        counter[...] = first  # else the epoch would be over
+        if graph is None:
+            form.enqueue(step, steps)
+        else:
+            graph.launch()
+
+    return {f"{form.name} step, batch {batch_size}": event_time(xp, stream, work) / steps}
+
+
+def main(argv=None):
+    """Run; the exit status: 0, 2 if there is no GPU."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=Path, default=Path("benchmark/micro.json"))
+    options = parser.parse_args(argv)
+    try:
+        backend = select_backend("gpu")
+    except LenetError as error:
+        print(error, file=sys.stderr)
+        return error.exit_status
+    found = costs(backend.xp)
+    for name, value in found.items():
+        print(f"{name:46} {value if isinstance(value, str) else f'{value:10.2f} us'}")
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    options.out.write_text(json.dumps({"device": backend.device_name, "us": found}, indent=1) + "\n")
+    print(f"wrote {options.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
