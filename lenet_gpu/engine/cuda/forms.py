@@ -40,7 +40,7 @@ IMAGES_SCORED = 4
 
 @dataclass(frozen=True)
 class StepArguments:
-    """What a step of an epoch reads and writes, as the kernels take it.
+    """Holds what a step of an epoch reads and writes, as the kernels take it.
 
     Attributes:
         parameters: The network's, float32.

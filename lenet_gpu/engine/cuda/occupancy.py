@@ -1,4 +1,4 @@
-"""How much of a kernel fits on the device at once, asked of the driver.
+"""Asks the driver how much of a kernel fits on the device at once.
 
 CuPy knows the question for ordinary blocks; for thread-block clusters the driver's own library is asked.
 """
