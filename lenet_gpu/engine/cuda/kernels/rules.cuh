@@ -22,19 +22,35 @@ struct Rule {
     float learning_rate, share;    // of this step
 };
 
+// What a rule knows of a parameter; it can be read before the gradient is known.
+struct RuleState {
+    float velocity, average, rate;
+};
+
+__device__ inline RuleState state_of(const Rule& rule, int index) {
+    RuleState state{};
+    if (rule.number == NESTEROV) {
+        state.velocity = rule.velocity[index];
+        state.average = rule.average[index];
+    } else if (rule.number == RATES) state.rate = rule.rates[index];
+    return state;
+}
+
 // The new value of parameter `index`, which was `value`; moves the rule's own arrays, too. Of several threads that move
 // copies of a parameter in the same way only one keeps its average (`averaged`).
-__device__ inline float moved(const Rule& rule, int index, float value, float gradient, bool averaged = true) {
+__device__ inline float moved(
+    const Rule& rule, int index, float value, float gradient, const RuleState& state, bool averaged = true) {
     if (rule.number == NESTEROV) {
-        const float step = -rule.learning_rate * gradient, v = rule.momentum * rule.velocity[index] + step;
+        const float step = -rule.learning_rate * gradient, v = rule.momentum * state.velocity + step;
         const float w = value - rule.learning_rate * rule.weight_decay * value + (step + rule.momentum * v);
         rule.velocity[index] = v;
-        if (averaged) {
-            const float average = rule.average[index];
-            rule.average[index] = average + rule.share * (w - average);
-        }
+        if (averaged) rule.average[index] = state.average + rule.share * (w - state.average);
         return w;
     }
-    if (rule.number == RATES) gradient *= rule.rates[index];
+    if (rule.number == RATES) gradient *= state.rate;
     return value - rule.learning_rate * gradient;
+}
+
+__device__ inline float moved(const Rule& rule, int index, float value, float gradient, bool averaged = true) {
+    return moved(rule, index, value, gradient, state_of(rule, index), averaged);
 }

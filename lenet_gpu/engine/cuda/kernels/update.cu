@@ -5,61 +5,124 @@
 #include "output.cuh"
 #include "rules.cuh"
 
-constexpr int UPDATE_THREADS = 256, TILES = 16, SLICES = UPDATE_THREADS / TILES;
-constexpr int TILE = 4;  // four units by four inputs of a dense layer's weights
+constexpr int UPDATE_THREADS = 256;
+constexpr int TILE = 4;                                              // four units by four inputs of a dense layer's weights
+constexpr int SIDE = 4, TILES = SIDE * SIDE, BLOCK = SIDE * TILE;    // tiles, and weights, of a square
+constexpr int SLICES = UPDATE_THREADS / TILES;                       // of the images
 
 // What a block does at a time: the gradients of 16 tiles.
 //
-// A tile of a dense layer is 4 x 4 weights: weight [j, i] is delta[j] * activation[i], so two float4 of an image's record
-// serve 16 products. A tile of anything else is four neighbouring parameters, whose gradients are written in a group (C1 to
-// S4) or a record (biases) as they are.
+// Of a dense layer they are a square of 16 x 16 weights. Weight [j, i] is delta[j] * activation[i], so 32 numbers of an
+// image's record serve 256 products: a thread block copies them to shared memory, those of 128 images at once, and each
+// thread reads two float4 for a tile's 16 products. A tile of anything else is four neighbouring parameters, whose gradients
+// are written in a group (C1 to S4) or a record (biases) as they are.
 struct Task {
-    int first_tile, tiles;    // of the field
+    int unit, input;          // the square's first tile, or the first of all tiles (`input`)
     int parameter;            // the field's first parameter
-    int inputs;               // of the dense layer; 0: not one
-    int units;
+    int units, inputs;        // of the dense layer; inputs 0: not one
     int vector, delta;        // places of activation (or gradient) and delta in a row
 };
 
-constexpr int tasks_of(int tiles) { return (tiles + TILES - 1) / TILES; }
+__device__ constexpr int groups_of(int count, int size) { return (count + size - 1) / size; }
+constexpr int squares_of(int units, int inputs) { return groups_of(units, BLOCK) * groups_of(inputs, BLOCK); }
+constexpr int runs_of(int parameters) { return groups_of(parameters, TILES * TILE); }
 
-constexpr int CLASS_TILES = (CLASSES + TILE - 1) / TILE;
-constexpr int C5_TILES = C5_UNITS / TILE * (S4_UNITS / TILE), F6_TILES = F6_UNITS / TILE * (C5_UNITS / TILE);
-constexpr int OUTPUT_TILES = PARAMETERS == OUTPUT_WEIGHT ? 0 : CLASS_TILES * (F6_UNITS / TILE);
-constexpr int GROUP_TILES = GROUP / TILE, C5_BIAS_TILES = C5_UNITS / TILE, F6_BIAS_TILES = F6_UNITS / TILE;
-constexpr int OUTPUT_BIAS_TILES = PARAMETERS == OUTPUT_WEIGHT ? 0 : CLASS_TILES;
+constexpr int TRAINED_CLASSES = PARAMETERS == OUTPUT_WEIGHT ? 0 : CLASSES;
 // The first task of each field; the longest fields first.
-constexpr int F6_TASKS = tasks_of(C5_TILES), OUTPUT_TASKS = F6_TASKS + tasks_of(F6_TILES);
-constexpr int GROUP_TASKS = OUTPUT_TASKS + tasks_of(OUTPUT_TILES), C5_BIAS_TASKS = GROUP_TASKS + tasks_of(GROUP_TILES);
-constexpr int F6_BIAS_TASKS = C5_BIAS_TASKS + tasks_of(C5_BIAS_TILES);
-constexpr int OUTPUT_BIAS_TASKS = F6_BIAS_TASKS + tasks_of(F6_BIAS_TILES);
-constexpr int TASKS = OUTPUT_BIAS_TASKS + tasks_of(OUTPUT_BIAS_TILES);
+constexpr int F6_TASKS = squares_of(C5_UNITS, S4_UNITS), OUTPUT_TASKS = F6_TASKS + squares_of(F6_UNITS, C5_UNITS);
+constexpr int GROUP_TASKS = OUTPUT_TASKS + squares_of(TRAINED_CLASSES, F6_UNITS);
+constexpr int C5_BIAS_TASKS = GROUP_TASKS + runs_of(GROUP), F6_BIAS_TASKS = C5_BIAS_TASKS + runs_of(C5_UNITS);
+constexpr int OUTPUT_BIAS_TASKS = F6_BIAS_TASKS + runs_of(F6_UNITS), TASKS = OUTPUT_BIAS_TASKS + runs_of(TRAINED_CLASSES);
 
-__device__ inline Task task_of(int number) {
-    if (number < F6_TASKS) return {number * TILES, C5_TILES, C5_WEIGHT, S4_UNITS, C5_UNITS, RECORD_S4, RECORD_D_C5};
-    if (number < OUTPUT_TASKS)
-        return {(number - F6_TASKS) * TILES, F6_TILES, F6_WEIGHT, C5_UNITS, F6_UNITS, RECORD_C5, RECORD_D_F6};
-    if (number < GROUP_TASKS)
-        return {(number - OUTPUT_TASKS) * TILES, OUTPUT_TILES, OUTPUT_WEIGHT, F6_UNITS, CLASSES, RECORD_F6, RECORD_D_OUTPUT};
-    if (number < C5_BIAS_TASKS) return {(number - GROUP_TASKS) * TILES, GROUP_TILES, 0, 0, GROUP, 0, 0};
-    if (number < F6_BIAS_TASKS)
-        return {(number - C5_BIAS_TASKS) * TILES, C5_BIAS_TILES, C5_BIAS, 0, C5_UNITS, RECORD_D_C5, 0};
-    if (number < OUTPUT_BIAS_TASKS)
-        return {(number - F6_BIAS_TASKS) * TILES, F6_BIAS_TILES, F6_BIAS, 0, F6_UNITS, RECORD_D_F6, 0};
-    return {(number - OUTPUT_BIAS_TASKS) * TILES, OUTPUT_BIAS_TILES, OUTPUT_BIAS, 0, CLASSES, RECORD_D_OUTPUT, 0};
+template <int UNITS, int INPUTS>
+__device__ inline Task square(int number, int parameter, int vector, int delta) {
+    constexpr int ACROSS = groups_of(INPUTS, BLOCK);
+    return {number / ACROSS * SIDE, number % ACROSS * SIDE, parameter, UNITS, INPUTS, vector, delta};
+}
+__device__ inline Task run(int number, int parameter, int units, int vector) {
+    return {0, number * TILES, parameter, units, 0, vector, 0};
 }
 
-// The parameter that is row `row` (0 for a tile that is none of a dense layer), column `column` of a tile; NONE beyond the
-// field.
-__device__ inline int parameter_of(const Task& task, int tile, int row, int column) {
-    tile += task.first_tile;
-    if (tile >= task.tiles) return NONE;
+__device__ inline Task task_of(int number) {
+    if (number < F6_TASKS) return square<C5_UNITS, S4_UNITS>(number, C5_WEIGHT, RECORD_S4, RECORD_D_C5);
+    if (number < OUTPUT_TASKS) return square<F6_UNITS, C5_UNITS>(number - F6_TASKS, F6_WEIGHT, RECORD_C5, RECORD_D_F6);
+    if (number < GROUP_TASKS)
+        return square<CLASSES, F6_UNITS>(number - OUTPUT_TASKS, OUTPUT_WEIGHT, RECORD_F6, RECORD_D_OUTPUT);
+    if (number < C5_BIAS_TASKS) return run(number - GROUP_TASKS, 0, GROUP, 0);
+    if (number < F6_BIAS_TASKS) return run(number - C5_BIAS_TASKS, C5_BIAS, C5_UNITS, RECORD_D_C5);
+    if (number < OUTPUT_BIAS_TASKS) return run(number - F6_BIAS_TASKS, F6_BIAS, F6_UNITS, RECORD_D_F6);
+    return run(number - OUTPUT_BIAS_TASKS, OUTPUT_BIAS, CLASSES, RECORD_D_OUTPUT);
+}
+
+// The parameter that is number k of the task's; NONE beyond the field. Those of a square go row by row.
+__device__ inline int parameter_of(const Task& task, int k) {
     if (task.inputs == 0) {
-        const int k = tile * TILE + column;
-        return row == 0 && k < task.units ? task.parameter + k : NONE;
+        const int own = task.input * TILE + k;
+        return k < TILES * TILE && own < task.units ? task.parameter + own : NONE;
     }
-    const int tiles_a_row = task.inputs / TILE, unit = tile / tiles_a_row * TILE + row;
-    return unit < task.units ? task.parameter + unit * task.inputs + tile % tiles_a_row * TILE + column : NONE;
+    const int unit = task.unit * TILE + k / BLOCK, input = task.input * TILE + k % BLOCK;
+    return unit < task.units && input < task.inputs ? task.parameter + unit * task.inputs + input : NONE;
+}
+
+// The part of a square's records that is in shared memory: an image's activations and deltas. The lanes of half a warp read
+// one image, those of the other half the next one: with the places of both kinds exchanged in every other image they meet in
+// different banks.
+constexpr int CHUNK = 128, QUADS = 2 * SIDE, LOADS = CHUNK * QUADS / UPDATE_THREADS;
+static_assert(CHUNK % SLICES == 0 && CHUNK * QUADS == SLICES * TILES * TILE, "the sums of the slices take its place");
+
+__device__ inline int place_in_chunk(int image, int quad) { return image * QUADS + (quad ^ image % 2 * SIDE); }
+
+// A thread's tile of the square: its sum over every 16th image.
+__device__ inline void sum_square(const Task& task, const float* __restrict__ records, int count, float4* chunk, float4 (&sum)[TILE]) {
+    const int quad = threadIdx.x % QUADS, slice = threadIdx.x / TILES;
+    const int tile = threadIdx.x % TILES, own_y = tile % SIDE, own_d = SIDE + tile / SIDE;
+    // What a thread copies is the same quad of every 32nd image; beyond the layer it is the last one.
+    const int place = quad < SIDE ? task.vector + at_most(task.input + quad, task.inputs / TILE - 1) * TILE
+                                  : task.delta + at_most(task.unit + quad - SIDE, (task.units - 1) / TILE) * TILE;
+#pragma unroll 1
+    for (int first = 0; first < count; first += CHUNK) {
+        const int images = at_most(count - first, CHUNK), image = threadIdx.x / QUADS;
+        const float* row = records + static_cast<size_t>(first + image) * RECORD + place;
+        float4 loaded[LOADS];  // all under way at once
+#pragma unroll
+        for (int k = 0; k < LOADS; ++k)
+            if (image + k * (CHUNK / LOADS) < images)
+                loaded[k] = *reinterpret_cast<const float4*>(row + k * (CHUNK / LOADS) * RECORD);
+#pragma unroll
+        for (int k = 0; k < LOADS; ++k)
+            if (image + k * (CHUNK / LOADS) < images) chunk[place_in_chunk(image + k * (CHUNK / LOADS), quad)] = loaded[k];
+        __syncthreads();
+#pragma unroll 2
+        for (int own = slice; own < images; own += SLICES) {
+            const float4 y = chunk[place_in_chunk(own, own_y)], d = chunk[place_in_chunk(own, own_d)];
+            add_product(sum[0], y, d.x);
+            add_product(sum[1], y, d.y);
+            add_product(sum[2], y, d.z);
+            add_product(sum[3], y, d.w);
+        }
+        __syncthreads();
+    }
+}
+
+// Four of the other parameters: the sum of every 16th row, each STRIDE floats long.
+template <int STRIDE>
+__device__ inline float4 sum_run(const Task& task, const float* __restrict__ rows, int count) {
+    constexpr int AT_ONCE = 8;
+    const int tile = at_most(task.input + static_cast<int>(threadIdx.x) % TILES, (task.units - 1) / TILE);
+    float4 sum = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+#pragma unroll 1
+    for (int first = threadIdx.x / TILES; first < count; first += AT_ONCE * SLICES) {
+        const float* row = rows + static_cast<size_t>(first) * STRIDE + task.vector + tile * TILE;
+        float4 loaded[AT_ONCE];
+#pragma unroll
+        for (int k = 0; k < AT_ONCE; ++k) {
+            loaded[k] = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+            if (first + k * SLICES < count) loaded[k] = *reinterpret_cast<const float4*>(row + k * SLICES * STRIDE);
+        }
+#pragma unroll
+        for (int k = 0; k < AT_ONCE; ++k) add_product(sum, loaded[k], 1.0f);
+    }
+    return sum;
 }
 
 // Mean loss and number of right answers of the step, by one warp: lane by lane, then across the lanes.
@@ -91,7 +154,7 @@ __device__ inline void sum_losses(const float* __restrict__ records, int count, 
 // A block takes 16 tiles. Its half warp s adds up rows s, s + 16, s + 32, ...; then the sixteen sums are added in order. So
 // a sum is always formed in the same way: the result doesn't depend on the number of blocks, and two runs are equal bit by
 // bit. (Adding with atomics would be simpler, in an order that differs from run to run.)
-extern "C" __global__ void __launch_bounds__(UPDATE_THREADS)
+extern "C" __global__ void __launch_bounds__(UPDATE_THREADS, 4)
 lenet5_update(float* __restrict__ parameters, int rule, float* __restrict__ velocity, float* __restrict__ average,
               float momentum, float weight_decay, const float* __restrict__ rates, const float* __restrict__ groups,
               const float* __restrict__ records, const float* __restrict__ learning_rates,
@@ -100,48 +163,35 @@ lenet5_update(float* __restrict__ parameters, int rule, float* __restrict__ velo
               , float* __restrict__ packed
 #endif
 ) {
-    __shared__ float4 slice_sums[SLICES][TILE][TILES];
+    __shared__ float4 shared[SLICES * TILES * TILE];  // a chunk of the records, then the slices' sums
     const int step = counter[UPDATE_STEP], count = images_of_step(counter, step);
     if (count == 0) return;
     const Rule moving{rule, velocity, average, momentum, weight_decay, rates, learning_rates[step], shares[step]};
-    const int own_tile = threadIdx.x % TILES, slice = threadIdx.x / TILES;
     for (int number = blockIdx.x; number < TASKS; number += gridDim.x) {
         const Task task = task_of(number);
-        // The 256 parameters of the block: each thread will finish one, neighbours in a row of the weights.
-        const int k = threadIdx.x, parameter = parameter_of(task, k / TILE % TILES, k / (TILE * TILES), k % TILE);
-        const float value = parameters[parameter == NONE ? 0 : parameter];  // under way while the rows are read
-        const int tile = at_most(task.first_tile + own_tile, task.tiles - 1);
-        float4 sum[TILE] = {};
+        // The 256 parameters of the block: each thread will finish one. What is known of it is under way beside the rows.
+        const int k = threadIdx.x, parameter = parameter_of(task, k), known = parameter == NONE ? 0 : parameter;
+        const float value = parameters[known];
+        const RuleState state = state_of(moving, known);
+        float4* sums = shared + k / TILES * (TILES * TILE);
         if (task.inputs != 0) {
-            const int tiles_a_row = task.inputs / TILE;
-            const float* row = records + task.vector + tile % tiles_a_row * TILE;
-            const int delta = task.delta - task.vector + (tile / tiles_a_row - tile % tiles_a_row) * TILE;
-#pragma unroll 4
-            for (int image = slice; image < count; image += SLICES) {
-                const float* own = row + static_cast<size_t>(image) * RECORD;
-                const float4 y = *reinterpret_cast<const float4*>(own), d = *reinterpret_cast<const float4*>(own + delta);
-                add_product(sum[0], y, d.x);
-                add_product(sum[1], y, d.y);
-                add_product(sum[2], y, d.z);
-                add_product(sum[3], y, d.w);
-            }
-        } else {
-            const bool shared = task.parameter == 0;
-            const int rows = shared ? (count + IMAGES_A_GROUP - 1) / IMAGES_A_GROUP : count, stride = shared ? GROUP : RECORD;
-            const float* row = (shared ? groups : records) + task.vector + tile * TILE;
-#pragma unroll 4
-            for (int k = slice; k < rows; k += SLICES)
-                add_product(sum[0], *reinterpret_cast<const float4*>(row + static_cast<size_t>(k) * stride), 1.0f);
-        }
+            const int tile = k % TILES, corner = tile / SIDE * TILE * SIDE + tile % SIDE;
+            float4 sum[TILE] = {};
+            sum_square(task, records, count, shared, sum);
 #pragma unroll
-        for (int unit = 0; unit < TILE; ++unit) slice_sums[slice][unit][own_tile] = sum[unit];
+            for (int unit = 0; unit < TILE; ++unit) sums[corner + unit * SIDE] = sum[unit];
+        } else if (task.parameter == 0) {
+            sums[k % TILES] = sum_run<GROUP>(task, groups, groups_of(count, IMAGES_A_GROUP));
+        } else {
+            sums[k % TILES] = sum_run<RECORD>(task, records, count);
+        }
         __syncthreads();
         if (parameter != NONE) {
-            const float* sums = reinterpret_cast<const float*>(slice_sums) + k;
-            float gradient = sums[0];
+            const float* own = reinterpret_cast<const float*>(shared) + k;
+            float gradient = own[0];
 #pragma unroll
-            for (int s = 1; s < SLICES; ++s) gradient += sums[s * UPDATE_THREADS];
-            const float after = moved(moving, parameter, value, gradient);
+            for (int s = 1; s < SLICES; ++s) gradient += own[s * UPDATE_THREADS];
+            const float after = moved(moving, parameter, value, gradient, state);
             parameters[parameter] = after;
 #ifdef PACKED_COPY
             store_packed(packed, parameter, after);
