@@ -53,30 +53,56 @@ __device__ inline void store_pixels(unsigned four, int word, float background, f
     to[1] = make_float2(background + scale * (four >> 16 & 255), background + scale * (four >> 24));
 }
 
+// As correlate(), for the same kernel and the patches of two images.
+__device__ inline void correlate_two(
+    const float (&patch)[2][KERNEL + 1][KERNEL + 1], const float (&weight)[KERNEL_STRIDE], float (&a)[2][4]) {
+#pragma unroll
+    for (int u = 0; u < KERNEL; ++u)
+#pragma unroll
+        for (int v = 0; v < KERNEL; ++v) {
+            const float w = weight[u * KERNEL + v];
+#pragma unroll
+            for (int k = 0; k < 2; ++k) {
+                a[k][0] += w * patch[k][u][v];
+                a[k][1] += w * patch[k][u][v + 1];
+                a[k][2] += w * patch[k][u + 1][v];
+                a[k][3] += w * patch[k][u + 1][v + 1];
+            }
+        }
+}
+
 // ---- C1 and S2
 //
 // C1: y[o, r, s] = f(bias[o] + sum over u, v of weight[o, u, v] * x[r + u, s + v])            6 maps of 28x28
 // S2: y[o, r, s] = f(coefficient[o] * (sum of the 2x2 units of C1 below) + bias[o])           6 maps of 14x14
 
-// One unit of S2 and the four of C1 below it.
+// The same unit of a map of S2, and the four of C1 below it, of two images: a weight that is read serves both.
 template <bool KEEP, class Image>
-__device__ inline void forward_s2_unit(
-    const float (&patch)[KERNEL + 1][KERNEL + 1], int map, int r, int c, const Weights& m, Image& image) {
+__device__ inline void forward_s2_units(
+    const float (&patch)[2][KERNEL + 1][KERNEL + 1], int map, int r, int c, const Weights& m, Image* images) {
     float weight[KERNEL_STRIDE];
     load_kernel(m.c1_weight + map * KERNEL_STRIDE, weight);
     const float bias = m.c1_bias[map];
-    float a[4] = {bias, bias, bias, bias}, sum = 0.0f;
-    correlate(patch, weight, a);
-    if constexpr (KEEP) sum = squash_four(a, image.c1 + map * C1_MAP + 2 * r * C1_STRIDE + 2 * c, C1_STRIDE);
-    else sum = squash(a[0]) + squash(a[1]) + squash(a[2]) + squash(a[3]);
-    image.s2[map * S2_MAP + r * S2_STRIDE + c] = squash(m.s2_coefficient[map] * sum + m.s2_bias[map]);
+    float a[2][4] = {{bias, bias, bias, bias}, {bias, bias, bias, bias}};
+    correlate_two(patch, weight, a);
+    const float coefficient = m.s2_coefficient[map], s2_bias = m.s2_bias[map];
+#pragma unroll
+    for (int k = 0; k < 2; ++k) {
+        Image& image = images[k];
+        float sum = 0.0f;
+        if constexpr (KEEP) sum = squash_four(a[k], image.c1 + map * C1_MAP + 2 * r * C1_STRIDE + 2 * c, C1_STRIDE);
+        else sum = squash(a[k][0]) + squash(a[k][1]) + squash(a[k][2]) + squash(a[k][3]);
+        image.s2[map * S2_MAP + r * S2_STRIDE + c] = squash(coefficient * sum + s2_bias);
+    }
 }
 
-// A thread takes the same unit of three of the six S2 maps: the patch is loaded once for 300 products. The few units
-// that are left after whole turns of the block are taken one map a thread.
+// A thread takes the same unit of two images, and of two or three of the six S2 maps: two patches are loaded for 400 or
+// 600 products. The few units that are left after whole turns of the block are taken one map a thread.
 template <class M>
 __device__ inline void forward_c1_s2(M& m) {
-    constexpr int MAPS_A_THREAD = 3, ITEMS = C1_MAPS / MAPS_A_THREAD * M::IMAGES * S2_AREA;
+    constexpr int UNITS = M::IMAGES / 2 * S2_AREA;  // of a map, of every other image
+    constexpr int MAPS_A_THREAD = C1_MAPS / 2 * UNITS % THREADS * 2 <= THREADS ? 2 : 3;
+    constexpr int ITEMS = C1_MAPS / MAPS_A_THREAD * UNITS;
     constexpr int WHOLE = ITEMS / THREADS * THREADS, REST = (ITEMS - WHOLE) * MAPS_A_THREAD;
     static_assert(REST <= THREADS, "one turn for the rest");
     const int thread = thread_of_block();
@@ -86,14 +112,15 @@ __device__ inline void forward_c1_s2(M& m) {
         if (!whole && thread >= REST) return;
         const int item = whole ? turn * THREADS + thread : WHOLE + thread / MAPS_A_THREAD;
         const int unit = item % S2_AREA, r = unit / S2_SIZE, c = unit % S2_SIZE;
-        const int first_map = item / (M::IMAGES * S2_AREA) * MAPS_A_THREAD;
-        auto& image = m.image[item / S2_AREA % M::IMAGES];
-        float patch[KERNEL + 1][KERNEL + 1];
-        load_patch(image.x + 2 * r * X_STRIDE + 2 * c, X_STRIDE, patch);
+        const int first_map = item / UNITS * MAPS_A_THREAD;
+        auto* images = m.image + item % UNITS / S2_AREA * 2;
+        float patch[2][KERNEL + 1][KERNEL + 1];
+#pragma unroll
+        for (int k = 0; k < 2; ++k) load_patch(images[k].x + 2 * r * X_STRIDE + 2 * c, X_STRIDE, patch[k]);
         const int from = whole ? 0 : thread % MAPS_A_THREAD, to = whole ? MAPS_A_THREAD : from + 1;
 #pragma unroll 1
         for (int k = from; k < to; ++k)
-            forward_s2_unit<M::KEEPS_CONVOLUTIONS>(patch, first_map + k, r, c, m, image);
+            forward_s2_units<M::KEEPS_CONVOLUTIONS>(patch, first_map + k, r, c, m, images);
     }
 }
 

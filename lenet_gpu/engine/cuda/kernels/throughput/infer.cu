@@ -48,12 +48,16 @@ lenet5_infer(const float* __restrict__ parameters, const unsigned char* __restri
         __syncthreads();
         MARK(2);
         forward_c3_s4(m);
+        ForwardDense<IMAGES, S4_UNITS, C5_UNITS> c5;
+        c5.begin(parameters + C5_WEIGHT, parameters + C5_BIAS);
         __syncthreads();
         MARK(3);
-        forward_dense(parameters + C5_WEIGHT, parameters + C5_BIAS, m.s4, m.c5);
+        c5.finish(m.s4, m.c5);
+        ForwardDense<IMAGES, C5_UNITS, F6_UNITS> f6;
+        f6.begin(parameters + F6_WEIGHT, parameters + F6_BIAS);
         __syncthreads();
         MARK(4);
-        forward_dense(parameters + F6_WEIGHT, parameters + F6_BIAS, m.c5, m.f6);
+        f6.finish(m.c5, m.f6);
         __syncthreads();
         MARK(5);
         forward_head(parameters, m);
