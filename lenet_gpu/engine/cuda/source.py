@@ -108,8 +108,8 @@ def sizes(variant: str = "modern", classes: int = CLASSES, form: str = "portable
     if form == "throughput":
         # C1 to S4 and the output, whose weights are kept if they are not too many; two images (dE/da, too), or four.
         kept = 1920 + (classes * 84 if classes <= 26 else 4) + scores
-        trained = kept + 2 * 9994 + 2448 + 2 * (400 + 2 * (120 + 84) + 2 * scores) + 20
-        scored = kept + 4 * (3320 + 400 + 120 + 84 + scores)
+        trained = kept + 2 * 10006 + 2448 + 2 * (400 + 2 * (120 + 84) + 2 * scores) + 20
+        scored = kept + 4 * (3332 + 400 + 120 + 84 + scores)
         trained_output = variant == "modern"
         dense = 25 + 6 + (-(-classes // 16) if trained_output else 0)
         vectors = -(-(GROUP + 120 + 84 + (scores if trained_output else 0)) // 256)

@@ -13,7 +13,8 @@ constexpr int IMAGES_A_SCORING = 4;    // that a block infers at a time: without
 
 constexpr int X_STRIDE = 46;           // two rows are 28 banks apart, as are 14 patches side by side
 constexpr int C1_STRIDE = 30, C1_MAP = C1_SIZE * C1_STRIDE;  // likewise
-constexpr int S2_STRIDE = 22, S2_MAP = S2_SIZE * S2_STRIDE;  // five pairs of rows lie in banks 0, 12, 24, 4, 16
+constexpr int S2_STRIDE = 22;          // five pairs of rows lie in banks 0, 12, 24, 4, 16
+constexpr int S2_MAP = S2_SIZE * S2_STRIDE + 2;  // maps start 22 banks apart: those of an even and an odd one are others
 constexpr int C3_MAP = C3_AREA + 2;    // maps start 6 banks apart
 
 constexpr int SCORES = (CLASSES + 3) / 4 * 4;

@@ -130,78 +130,129 @@ __device__ inline void forward_c1_s2(M& m) {
 //                    of weight[pair(o, i), u, v] * S2[i, r + u, s + v])                       16 maps of 10x10
 // S4: as S2                                                                                   16 maps of 5x5
 
-// C3's maps in four parts with 15 pairs each.
-constexpr int C3_PARTS = 4, MAPS_A_PART = C3_MAPS / C3_PARTS;
-constexpr int PART_MAPS[C3_PARTS][MAPS_A_PART] = {{0, 1, 3, 15}, {2, 6, 8, 11}, {4, 7, 12, 13}, {5, 9, 10, 14}};
-struct Parts {
-    signed char map[C3_PARTS][MAPS_A_PART];
-    signed char pair[C3_PARTS][S2_MAPS][MAPS_A_PART];  // that joins an S2 map to a map of the part; NONE
+// A lane takes a row of an S4 map and the two rows of a C3 map below it: six rows of S2 (14 each) and the kernel (25)
+// serve 500 products. A warp takes a task, three C3 maps of two images: lane = 16 image + 5 place + row, where a place is
+// that of a map in the task. The orders in which the maps take their S2 maps are such that in each turn the three places
+// read at most an even and an odd one, whose rows lie in different banks. The map that all six S2 maps feed is a task of
+// its own, of which each place takes two; the places' sums are added in the end.
+constexpr int C3_TASKS = 6, PLACES = 3, MOST_TURNS = 4, SHARED_TASK = 5;
+constexpr int TASK_MAPS[C3_TASKS][PLACES] = {{0, 1, 5}, {2, 3, 4}, {6, 7, 8}, {9, 10, 11}, {12, 13, 14}, {15, 15, 15}};
+constexpr int TASK_INPUTS[C3_TASKS][PLACES][MOST_TURNS] = {
+    {{0, 1, 2, NONE}, {3, 1, 2, NONE}, {0, 1, 5, NONE}},
+    {{2, 3, 4, NONE}, {5, 3, 4, NONE}, {5, 0, 4, NONE}},
+    {{0, 1, 2, 3}, {3, 1, 2, 4}, {3, 2, 5, 4}},
+    {{0, 3, 4, 5}, {1, 0, 4, 5}, {1, 0, 5, 2}},
+    {{0, 1, 3, 4}, {1, 2, 4, 5}, {0, 2, 3, 5}},
+    {{0, 1, NONE, NONE}, {3, 2, NONE, NONE}, {4, 5, NONE, NONE}},
 };
 
-__device__ constexpr Parts parts_of_table() {
-    Parts parts{};
+// Two warps of four have a scheduler of the multiprocessor in common, if there are eight: what each warp does, such that
+// the schedulers have about the same to do. An item is a task of a pair of images: task + C3_TASKS * pair of images.
+constexpr int MOST_ITEMS = 2;
+constexpr int ITEMS_OF_TWO[WARPS][MOST_ITEMS] = {
+    {2, NONE}, {3, NONE}, {4, NONE}, {0, NONE}, {NONE, NONE}, {NONE, NONE}, {5, NONE}, {1, NONE}};
+constexpr int ITEMS_OF_FOUR[WARPS][MOST_ITEMS] = {{2, 5}, {3, 11}, {4, NONE}, {8, NONE}, {9, NONE}, {10, NONE}, {0, 6}, {1, 7}};
+
+struct Tasks {
+    signed char map[C3_TASKS][PLACES], turns[C3_TASKS];
+    signed char input[C3_TASKS][MOST_TURNS][PLACES], pair[C3_TASKS][MOST_TURNS][PLACES];
+    signed char items[2][WARPS][MOST_ITEMS];  // of two images, of four
+};
+
+__device__ constexpr Tasks tasks_of_table() {
+    Tasks tasks{};
     const Pairs pairs = pairs_of_table();
-    for (int part = 0; part < C3_PARTS; ++part)
-        for (int k = 0; k < MAPS_A_PART; ++k) {
-            const int map = PART_MAPS[part][k];
-            parts.map[part][k] = static_cast<signed char>(map);
-            for (int i = 0; i < S2_MAPS; ++i) parts.pair[part][i][k] = NONE;
-            for (int pair = pairs.first[map]; pair < pairs.first[map + 1]; ++pair)
-                parts.pair[part][pairs.input[pair]][k] = static_cast<signed char>(pair);
-        }
-    return parts;
-}
-
-__device__ constexpr bool parts_are_equal() {
-    const Parts parts = parts_of_table();
-    for (int part = 0; part < C3_PARTS; ++part) {
-        int pairs = 0;
-        for (int i = 0; i < S2_MAPS; ++i)
-            for (int k = 0; k < MAPS_A_PART; ++k) pairs += parts.pair[part][i][k] != NONE;
-        if (pairs != C3_PAIRS / C3_PARTS) return false;
-    }
-    return true;
-}
-static_assert(parts_are_equal(), "the same work for every part");
-
-__constant__ const Parts PARTS = parts_of_table();
-
-// A warp takes an image and a part, a lane one of the 25 units of S4's maps: each patch of S2 serves all maps of the part
-// that it feeds, 250 products on average.
-template <class M>
-__device__ inline void forward_c3_s4(M& m) {
-    const int thread = thread_of_block(), lane = thread % WARP;
-    if (lane >= S4_AREA) return;
-    const int r = lane / S4_SIZE, c = lane % S4_SIZE;
-#pragma unroll 1
-    for (int task = thread / WARP; task < C3_PARTS * M::IMAGES; task += WARPS) {
-        const int number = task / C3_PARTS, part = task % C3_PARTS;
-        auto& image = m.image[number];
-        float a[MAPS_A_PART][4];
-#pragma unroll
-        for (int k = 0; k < MAPS_A_PART; ++k)
-            a[k][0] = a[k][1] = a[k][2] = a[k][3] = m.c3_bias[PARTS.map[part][k]];
-#pragma unroll 1
-        for (int i = 0; i < S2_MAPS; ++i) {
-            float patch[KERNEL + 1][KERNEL + 1];
-            load_patch(image.s2 + i * S2_MAP + 2 * r * S2_STRIDE + 2 * c, S2_STRIDE, patch);
-#pragma unroll
-            for (int k = 0; k < MAPS_A_PART; ++k) {
-                const int pair = PARTS.pair[part][i][k];
-                if (pair == NONE) continue;  // the same for the whole warp
-                float weight[KERNEL_STRIDE];
-                load_kernel(m.c3_weight + pair * KERNEL_STRIDE, weight);
-                correlate(patch, weight, a[k]);
+    for (int task = 0; task < C3_TASKS; ++task)
+        for (int place = 0; place < PLACES; ++place) {
+            const int map = TASK_MAPS[task][place];
+            tasks.map[task][place] = static_cast<signed char>(map);
+            for (int turn = 0; turn < MOST_TURNS && TASK_INPUTS[task][place][turn] != NONE; ++turn) {
+                tasks.turns[task] = static_cast<signed char>(turn + 1);
+                tasks.input[task][turn][place] = static_cast<signed char>(TASK_INPUTS[task][place][turn]);
+                for (int pair = pairs.first[map]; pair < pairs.first[map + 1]; ++pair)
+                    if (pairs.input[pair] == TASK_INPUTS[task][place][turn])
+                        tasks.pair[task][turn][place] = static_cast<signed char>(pair);
             }
         }
+    for (int warp = 0; warp < WARPS; ++warp)
+        for (int k = 0; k < MOST_ITEMS; ++k) {
+            tasks.items[0][warp][k] = static_cast<signed char>(ITEMS_OF_TWO[warp][k]);
+            tasks.items[1][warp][k] = static_cast<signed char>(ITEMS_OF_FOUR[warp][k]);
+        }
+    return tasks;
+}
+
+__device__ constexpr bool tasks_are_whole() {
+    const Tasks tasks = tasks_of_table();
+    int met[C3_PAIRS] = {};
+    for (int task = 0; task < C3_TASKS; ++task)
+        for (int turn = 0; turn < tasks.turns[task]; ++turn)
+            for (int place = 0; place < PLACES; ++place) ++met[static_cast<int>(tasks.pair[task][turn][place])];
+    for (int pair = 0; pair < C3_PAIRS; ++pair)
+        if (met[pair] != 1) return false;
+    return true;
+}
+static_assert(tasks_are_whole(), "every pair once");
+
+__constant__ const Tasks TASKS = tasks_of_table();
+
+// The grid's second half of blocks, which meets the first half on the multiprocessors, burdens their other schedulers.
+template <class M>
+__device__ inline void forward_c3_s4(M& m) {
+    constexpr int HALF = WARP / 2, LANES = PLACES * S4_SIZE;
+    static_assert(M::IMAGES == 2 || M::IMAGES == 4, "as the items have it");
+    const int thread = thread_of_block(), lane = thread % WARP, half = lane / HALF;
+    const int warp = thread / WARP ^ (2 * blockIdx.x < gridDim.x ? 0 : 2);
+    const bool active = lane % HALF < LANES;  // the others take part in the exchanges
+    const int place = at_most(lane % HALF, LANES - 1) / S4_SIZE, row = at_most(lane % HALF, LANES - 1) % S4_SIZE;
+#pragma unroll 1
+    for (int k = 0; k < M::IMAGES / 2; ++k) {
+        const int item = TASKS.items[M::IMAGES / 2 - 1][warp][k];
+        if (item == NONE) break;
+        const int task = item % C3_TASKS, number = item / C3_TASKS * 2 + half;
+        auto& image = m.image[number];
+        const int map = TASKS.map[task][place];
+        const float bias = task == SHARED_TASK && place > 0 ? 0.0f : m.c3_bias[map];
+        float a[2][C3_SIZE];
 #pragma unroll
-        for (int k = 0; k < MAPS_A_PART; ++k) {
-            const int map = PARTS.map[part][k];
-            float sum = 0.0f;
+        for (int s = 0; s < C3_SIZE; ++s) a[0][s] = a[1][s] = bias;
+#pragma unroll 1
+        for (int turn = 0; turn < TASKS.turns[task]; ++turn) {
+            const float* s2 = image.s2 + TASKS.input[task][turn][place] * S2_MAP + 2 * row * S2_STRIDE;
+            float weight[KERNEL_STRIDE];
+            load_kernel(m.c3_weight + TASKS.pair[task][turn][place] * KERNEL_STRIDE, weight);
+#pragma unroll
+            for (int u = 0; u <= KERNEL; ++u) {
+                float y[S2_SIZE];
+                load_row(s2 + u * S2_STRIDE, y);
+#pragma unroll
+                for (int v = 0; v < KERNEL; ++v)
+#pragma unroll
+                    for (int s = 0; s < C3_SIZE; ++s) {
+                        if (u < KERNEL) a[0][s] += weight[u * KERNEL + v] * y[s + v];
+                        if (u > 0) a[1][s] += weight[(u - 1) * KERNEL + v] * y[s + v];
+                    }
+            }
+        }
+        if (task == SHARED_TASK) {
+#pragma unroll
+            for (int s = 0; s < C3_SIZE; ++s)
+#pragma unroll
+                for (int r = 0; r < 2; ++r) {
+                    const float second = __shfl_down_sync(0xffffffffu, a[r][s], S4_SIZE);
+                    const float third = __shfl_down_sync(0xffffffffu, a[r][s], 2 * S4_SIZE);
+                    a[r][s] += second + third;
+                }
+        }
+        if (!active || (task == SHARED_TASK && place > 0)) continue;
+        const float coefficient = m.s4_coefficient[map], s4_bias = m.s4_bias[map];
+#pragma unroll
+        for (int c = 0; c < S4_SIZE; ++c) {
+            float four[4] = {a[0][2 * c], a[0][2 * c + 1], a[1][2 * c], a[1][2 * c + 1]}, sum = 0.0f;
             if constexpr (M::KEEPS_CONVOLUTIONS)
-                sum = squash_four(a[k], image.c3 + map * C3_MAP + 2 * r * C3_SIZE + 2 * c, C3_SIZE);
-            else sum = squash(a[k][0]) + squash(a[k][1]) + squash(a[k][2]) + squash(a[k][3]);
-            m.s4[number][map * S4_AREA + lane] = squash(m.s4_coefficient[map] * sum + m.s4_bias[map]);
+                sum = squash_four(four, image.c3 + map * C3_MAP + 2 * row * C3_SIZE + 2 * c, C3_SIZE);
+            else sum = squash(four[0]) + squash(four[1]) + squash(four[2]) + squash(four[3]);
+            m.s4[number][map * S4_AREA + row * S4_SIZE + c] = squash(coefficient * sum + s4_bias);
         }
     }
 }
