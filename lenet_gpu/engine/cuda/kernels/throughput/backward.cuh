@@ -140,14 +140,17 @@ __device__ inline void backward_c3_inputs(int map, Memory& m) {
 
 // C3's weights: dE/dweight[pair(o, i), u, v] = sum over r, s of d[o, r, s] * S2[i, r + u, s + v]
 //
-// A warp takes five of the ten pairs of an S2 map, a lane two rows of d of one pair, of both images: lane = 5 pair +
-// pair of rows. Two rows of d (10 each) and six rows of S2 (14 each), which are the same for all pairs, serve 500 products.
+// A warp takes six of the 60 pairs, in the order of the S2 maps, a lane two rows of d of one pair, of both images: lane =
+// 16 half + 5 pair + pair of rows. Two rows of d (10 each) and six rows of S2 (14 each) serve 500 products. The three
+// pairs of a half read one S2 map, or two neighbouring ones, whose rows lie in different banks.
+constexpr int C3_WEIGHT_TASKS = 10;
 __device__ inline void backward_c3_weights(int task, float* __restrict__ group, const Memory& m) {
-    constexpr int PAIRS_A_TASK = 5, ROW_PAIRS = C3_SIZE / 2, LANES = PAIRS_A_TASK * ROW_PAIRS;
-    const int lane = thread_of_block() % WARP, map = task / 2, row = lane % ROW_PAIRS * 2;
-    const bool active = lane < LANES;  // the others take part in the exchanges
-    const int pair = PAIRS.feeds[map][task % 2 * PAIRS_A_TASK + (active ? lane / ROW_PAIRS : 0)];
-    const int output = PAIRS.output[pair];
+    constexpr int PAIRS_A_HALF = 3, ROW_PAIRS = C3_SIZE / 2, LANES = PAIRS_A_HALF * ROW_PAIRS, HALF = WARP / 2;
+    static_assert(C3_WEIGHT_TASKS * 2 * PAIRS_A_HALF == C3_PAIRS && LANES <= HALF, "every pair once");
+    const int lane = thread_of_block() % WARP, place = lane % HALF, row = place % ROW_PAIRS * 2;
+    const bool active = place < LANES;  // the others take part in the exchanges
+    const int number = (task * 2 + lane / HALF) * PAIRS_A_HALF + (active ? place / ROW_PAIRS : 0);
+    const int map = number / FEEDS, pair = PAIRS.feeds[map][number % FEEDS], output = PAIRS.output[pair];
     float g[TAPS] = {};
     if (active) {
 #pragma unroll 1
@@ -181,13 +184,15 @@ __device__ inline void backward_c3_weights(int task, float* __restrict__ group, 
     }
 }
 
-// 2,500 products a lane for the inputs of a map, 1,000 for a half of its weights: six warps take an S2 map and a half,
-// two warps three halves each.
+// 2,500 products a lane for the inputs of a map, 1,000 for six pairs' weights. The schedulers of a multiprocessor, of
+// which each has every fourth warp, get 6,000 or 6,500.
 __device__ inline void backward_c3(float* __restrict__ group, Memory& m) {
-    const int warp = thread_of_block() / WARP;
-    constexpr int TASKS = 2 * S2_MAPS, MORE = (TASKS - S2_MAPS) / (WARPS - S2_MAPS);
+    constexpr int MORE = 3;
+    static_assert(WARPS == 8 && S2_MAPS == 6 && C3_WEIGHT_TASKS == 4 + (WARPS - S2_MAPS) * MORE, "every task once");
+    const int warp = warp_for_tasks();
     if (warp < S2_MAPS) backward_c3_inputs(warp, m);
-    const int first = warp < S2_MAPS ? warp : S2_MAPS + (warp - S2_MAPS) * MORE, tasks = warp < S2_MAPS ? 1 : MORE;
+    const int first = warp < 4 ? warp : 4 + (warp - S2_MAPS) * MORE;
+    const int tasks = warp < 4 ? 1 : (warp < S2_MAPS ? 0 : MORE);
 #pragma unroll 1
     for (int task = first; task < first + tasks; ++task) backward_c3_weights(task, group, m);
 }

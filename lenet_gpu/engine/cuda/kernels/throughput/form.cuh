@@ -86,3 +86,7 @@ __device__ inline int thread_of_block() {
     asm volatile("" : "+r"(thread));
     return thread;
 }
+
+// The thread's warp, by which tasks are given out that are not the same for all warps. The grid's second half of blocks,
+// which meets the first one on the multiprocessors, gives them to other warps, and so burdens the other schedulers.
+__device__ inline int warp_for_tasks() { return thread_of_block() / WARP ^ (2 * blockIdx.x < gridDim.x ? 0 : 2); }

@@ -196,13 +196,11 @@ static_assert(tasks_are_whole(), "every pair once");
 
 __constant__ const Tasks TASKS = tasks_of_table();
 
-// The grid's second half of blocks, which meets the first half on the multiprocessors, burdens their other schedulers.
 template <class M>
 __device__ inline void forward_c3_s4(M& m) {
     constexpr int HALF = WARP / 2, LANES = PLACES * S4_SIZE;
     static_assert(M::IMAGES == 2 || M::IMAGES == 4, "as the items have it");
-    const int thread = thread_of_block(), lane = thread % WARP, half = lane / HALF;
-    const int warp = thread / WARP ^ (2 * blockIdx.x < gridDim.x ? 0 : 2);
+    const int warp = warp_for_tasks(), lane = thread_of_block() % WARP, half = lane / HALF;
     const bool active = lane % HALF < LANES;  // the others take part in the exchanges
     const int place = at_most(lane % HALF, LANES - 1) / S4_SIZE, row = at_most(lane % HALF, LANES - 1) % S4_SIZE;
 #pragma unroll 1
