@@ -151,7 +151,8 @@ constexpr int TASK_INPUTS[C3_TASKS][PLACES][MOST_TURNS] = {
 constexpr int MOST_ITEMS = 2;
 constexpr int ITEMS_OF_TWO[WARPS][MOST_ITEMS] = {
     {2, NONE}, {3, NONE}, {4, NONE}, {0, NONE}, {NONE, NONE}, {NONE, NONE}, {5, NONE}, {1, NONE}};
-constexpr int ITEMS_OF_FOUR[WARPS][MOST_ITEMS] = {{2, 5}, {3, 11}, {4, NONE}, {8, NONE}, {9, NONE}, {10, NONE}, {0, 6}, {1, 7}};
+constexpr int ITEMS_OF_FOUR[WARPS][MOST_ITEMS] = {
+    {2, 5}, {3, 11}, {4, NONE}, {8, NONE}, {9, NONE}, {10, NONE}, {0, 6}, {1, 7}};
 
 struct Tasks {
     signed char map[C3_TASKS][PLACES], turns[C3_TASKS];

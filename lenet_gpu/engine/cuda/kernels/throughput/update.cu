@@ -7,6 +7,8 @@
 // The gradient of a dense layer is a product of two matrices, d [batch][units] turned over and y [batch][inputs]. A lane
 // takes a square of 8x8 weights: 16 numbers of an image serve 64 products. A warp takes a tile of such squares and every
 // eighth image of a split of the batch; the sums of a block's warps, and then those of all splits, are added in order.
+// What a tile needs of the images goes through shared memory, some images at a time: while a block works on these, the
+// next ones are on their way.
 //
 // So a sum is always formed in the same way, which depends on the batch size only: the result doesn't depend on the number
 // of blocks, and two runs are equal bit by bit.
@@ -23,10 +25,14 @@ __device__ inline int splits_of(int batch, int most) {
     return splits < most ? splits : most;
 }
 
+// What a tile needs of a few images, twice: a row is an image, of a quad (four numbers) each.
+constexpr int STAGE_IMAGES = 32, STAGE_QUADS = 26;
+using Stage = float4[2][STAGE_IMAGES][STAGE_QUADS];
+
 // What a lane adds up: weights [j ... j + 7][i ... i + 7] of a dense layer.
 struct Square {
-    int d[2], y[2];            // fields of a record: two float4 each
-    int j, i;                  // of the first weight
+    int d, y, d_step, y_step;   // places of d and y in a row of the stage, and how far the second quads are from the first
+    int j, i;                   // of the first weight
     int units, inputs, weight;  // of the layer; its first weight's index
 };
 
@@ -34,19 +40,26 @@ template <int UNITS, int INPUTS, int WEIGHT, int D, int Y, int LANES_J, int LANE
 struct DenseLayer {
     static constexpr int TILES_I = (INPUTS + SIDE * LANES_I - 1) / (SIDE * LANES_I);
     static constexpr int TILES = (UNITS + SIDE * LANES_J - 1) / (SIDE * LANES_J) * TILES_I;
-    static_assert(LANES_J * LANES_I <= WARP && INPUTS % 4 == 0, "a lane a square");
+    static constexpr int D_QUADS = 2 * LANES_J;
+    static_assert(LANES_J * LANES_I <= WARP && INPUTS % 4 == 0 && SIDE == 8, "a lane a square");
+    static_assert(D_QUADS + 2 * LANES_I <= STAGE_QUADS, "room in a row");
 
-    // Beyond the layer's edge the last float4 stands for what is not there; its sums are not used.
+    static __device__ inline int first_unit(int tile, int k) { return (tile / TILES_I * LANES_J + k) * SIDE; }
+    static __device__ inline int first_input(int tile, int k) { return (tile % TILES_I * LANES_I + k) * SIDE; }
+
     static __device__ inline Square square(int tile, int lane) {
-        const int j = (tile / TILES_I * LANES_J + lane / LANES_I) * SIDE;
-        const int i = (tile % TILES_I * LANES_I + lane % LANES_I) * SIDE;
-        Square square{{}, {}, lane < LANES_J * LANES_I ? j : UNITS, i, UNITS, INPUTS, WEIGHT};
-        for (int k = 0; k < 2; ++k) {
-            constexpr int LAST_J = (UNITS + 3) / 4 * 4 - 4, LAST_I = INPUTS - 4;
-            square.d[k] = D + (j + 4 * k < LAST_J ? j + 4 * k : LAST_J);
-            square.y[k] = Y + (i + 4 * k < LAST_I ? i + 4 * k : LAST_I);
-        }
-        return square;
+        const int j = lane / LANES_I, i = lane % LANES_I;
+        return {j, D_QUADS + i, LANES_J, LANES_I, j < LANES_J ? first_unit(tile, j) : UNITS, first_input(tile, i),
+                UNITS, INPUTS, WEIGHT};
+    }
+
+    // Where the quad of a row of the stage is in a record: the first quads of all lanes' d, their second ones, then
+    // those of y. Beyond the layer's edge the last one stands for what is not there; its sums are not used.
+    static __device__ inline int field(int tile, int quad) {
+        if (quad < D_QUADS)
+            return D + at_most(first_unit(tile, quad % LANES_J) + quad / LANES_J * 4, (UNITS + 3) / 4 * 4 - 4);
+        const int k = quad - D_QUADS;
+        return Y + at_most(first_input(tile, k % LANES_I) + k / LANES_I * 4, INPUTS - 4);
     }
 };
 using C5 = DenseLayer<C5_UNITS, S4_UNITS, C5_WEIGHT, RECORD_D_C5, RECORD_S4, 3, 10>;                // tiles of 24x80
@@ -100,29 +113,50 @@ __device__ inline Part part_of(int rows, int split, int splits) {
     return {first, end < rows ? end : rows};
 }
 
-__device__ inline void add_products(float (&sum)[SIDE][SIDE], const Square& square, const float* __restrict__ record) {
+__device__ inline void load_eight(const float4* quads, int step, float (&values)[SIDE]) {
+#pragma unroll
+    for (int k = 0; k < 2; ++k) {
+        const float4 four = quads[k * step];
+        values[4 * k] = four.x;
+        values[4 * k + 1] = four.y;
+        values[4 * k + 2] = four.z;
+        values[4 * k + 3] = four.w;
+    }
+}
+
+__device__ inline void add_products(float (&sum)[SIDE][SIDE], const Square& square, const float4* row) {
     float d[SIDE], y[SIDE];
-#pragma unroll
-    for (int k = 0; k < 2; ++k) {
-        const float4 four = *reinterpret_cast<const float4*>(record + square.d[k]);
-        d[4 * k] = four.x;
-        d[4 * k + 1] = four.y;
-        d[4 * k + 2] = four.z;
-        d[4 * k + 3] = four.w;
-    }
-#pragma unroll
-    for (int k = 0; k < 2; ++k) {
-        const float4 four = *reinterpret_cast<const float4*>(record + square.y[k]);
-        y[4 * k] = four.x;
-        y[4 * k + 1] = four.y;
-        y[4 * k + 2] = four.z;
-        y[4 * k + 3] = four.w;
-    }
+    load_eight(row + square.d, square.d_step, d);
+    load_eight(row + square.y, square.y_step, y);
 #pragma unroll
     for (int j = 0; j < SIDE; ++j)
 #pragma unroll
         for (int i = 0; i < SIDE; ++i) sum[j][i] += d[j] * y[i];
 }
+
+// A thread's part of the stage's images: a quad of every eighth one.
+struct Fetched {
+    static constexpr int ROWS = UPDATE_THREADS / STAGE_QUADS < 8 ? UPDATE_THREADS / STAGE_QUADS : 8;
+    static constexpr int TURNS = STAGE_IMAGES / ROWS;
+    static_assert(STAGE_IMAGES % ROWS == 0, "whole turns");
+    float4 quad[TURNS];
+
+    // `field` is that of the thread's quad in the record of the first image.
+    __device__ inline void fetch(const float* __restrict__ field, int images) {
+        const int row = thread_of_block() / STAGE_QUADS;
+#pragma unroll
+        for (int turn = 0; turn < TURNS; ++turn)
+            if (row < ROWS && row + turn * ROWS < images)
+                quad[turn] = *reinterpret_cast<const float4*>(field + (row + turn * ROWS) * RECORD);
+    }
+
+    __device__ inline void store(float4 (&stage)[STAGE_IMAGES][STAGE_QUADS], int images) const {
+        const int thread = thread_of_block(), row = thread / STAGE_QUADS;
+#pragma unroll
+        for (int turn = 0; turn < TURNS; ++turn)
+            if (row < ROWS && row + turn * ROWS < images) stage[row + turn * ROWS][thread % STAGE_QUADS] = quad[turn];
+    }
+};
 
 // The index of sum [row][column] of a lane's square among the parameters; NONE beyond the layer's edge.
 __device__ inline int parameter_of(const Square& square, int row, int column) {
@@ -130,18 +164,34 @@ __device__ inline int parameter_of(const Square& square, int row, int column) {
     return j < square.units && i < square.inputs ? square.weight + j * square.inputs + i : NONE;
 }
 
-// The sum over some rows, by one warp of several.
-__device__ inline float4 sum_of_rows(const float* __restrict__ rows, int stride, Part part) {
-    float4 sum = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
-#pragma unroll 8
-    for (int row = part.first + static_cast<int>(threadIdx.x) / WARP; row < part.end; row += UPDATE_WARPS) {
-        const float4 four = *reinterpret_cast<const float4*>(rows + static_cast<size_t>(row) * stride);
-        sum.x += four.x;
-        sum.y += four.y;
-        sum.z += four.z;
-        sum.w += four.w;
+// Rows of which a lane adds up a quad.
+struct Rows {
+    const float* first;
+    int stride, count;
+};
+
+// The sums over every eighth row, by one warp of eight. Eight rows of both at a time: so many loads are under way.
+__device__ inline void sum_of_rows(const Rows (&rows)[2], float4 (&sum)[2]) {
+    constexpr int AT_A_TIME = 8;
+    const int warp = thread_of_block() / WARP, count = rows[0].count > rows[1].count ? rows[0].count : rows[1].count;
+#pragma unroll 1
+    for (int first = warp; first < count; first += AT_A_TIME * UPDATE_WARPS) {
+        float4 four[2][AT_A_TIME];
+#pragma unroll
+        for (int n = 0; n < AT_A_TIME; ++n)
+#pragma unroll
+            for (int k = 0; k < 2; ++k) {
+                const int row = first + n * UPDATE_WARPS;
+                four[k][n] = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+                if (row < rows[k].count)
+                    four[k][n] =
+                        *reinterpret_cast<const float4*>(rows[k].first + static_cast<size_t>(row) * rows[k].stride);
+            }
+#pragma unroll
+        for (int n = 0; n < AT_A_TIME; ++n)
+#pragma unroll
+            for (int k = 0; k < 2; ++k) add_product(sum[k], four[k][n], 1.0f);
     }
-    return sum;
 }
 
 // The index of a vector's first number among the parameters; GROUP ones are themselves.
@@ -181,7 +231,7 @@ __device__ inline void sum_losses(
     const float* __restrict__ records, int count, float* loss, int* correct, WarpSums& sums) {
     const int warp = thread_of_block() / WARP, lane = thread_of_block() % WARP;
     float loss_sum = 0.0f, correct_sum = 0.0f;
-#pragma unroll 4
+#pragma unroll 8
     for (int image = lane * UPDATE_WARPS + warp; image < count; image += UPDATE_THREADS) {
         loss_sum += records[static_cast<size_t>(image) * RECORD + RECORD_LOSS];
         correct_sum += records[static_cast<size_t>(image) * RECORD + RECORD_CORRECT];
@@ -205,20 +255,38 @@ __device__ inline void sum_losses(
 // A tile and a split of dense layers.
 __device__ inline void update_dense(
     int tile, int split, int splits, float* parameters, const LateRule& late, const float* __restrict__ records, int count,
-    float* __restrict__ split_sums, int* ticket, WarpSums& sums) {
+    float* __restrict__ split_sums, int* ticket, Stage& stage, WarpSums& sums) {
     const auto square_of = [&](int lane) {
         if (tile < C5::TILES) return C5::square(tile, lane);
         if (!OUTPUT_IS_TRAINED || tile < C5::TILES + F6::TILES) return F6::square(tile - C5::TILES, lane);
         return Output::square(tile - C5::TILES - F6::TILES, lane);
+    };
+    const auto field_of = [&](int quad) {
+        if (tile < C5::TILES) return C5::field(tile, quad);
+        if (!OUTPUT_IS_TRAINED || tile < C5::TILES + F6::TILES) return F6::field(tile - C5::TILES, quad);
+        return Output::field(tile - C5::TILES - F6::TILES, quad);
     };
     float a[SIDE][SIDE] = {};
     {
         const int warp = thread_of_block() / WARP, lane = thread_of_block() % WARP;
         const Square own = square_of(lane);
         const Part part = part_of(count, split, splits);
-#pragma unroll 2
-        for (int image = part.first + warp; image < part.end; image += UPDATE_WARPS)
-            add_products(a, own, records + static_cast<size_t>(image) * RECORD);
+        const float* field =
+            records + static_cast<size_t>(part.first) * RECORD + field_of(thread_of_block() % STAGE_QUADS);
+        Fetched coming;
+        coming.fetch(field, part.end - part.first);
+        int which = 0;
+#pragma unroll 1
+        for (int first = part.first; first < part.end; first += STAGE_IMAGES, which ^= 1) {
+            const int images = at_most(part.end - first, STAGE_IMAGES);
+            coming.store(stage[which], images);
+            field += STAGE_IMAGES * RECORD;
+            coming.fetch(field, part.end - first - STAGE_IMAGES);
+            // One barrier is enough: what is overwritten next was read before it.
+            __syncthreads();
+#pragma unroll 1
+            for (int image = warp; image < images; image += UPDATE_WARPS) add_products(a, own, stage[which][image]);
+        }
     }
     // From here on a thread takes column thread % 8 of the square of lane thread / 8.
     const int thread = thread_of_block(), warp = thread / WARP, lane = thread % WARP;
@@ -264,17 +332,23 @@ __device__ inline void update_vectors(
     const int thread = thread_of_block(), warp = thread / WARP, lane = thread % WARP;
     const Part of_groups = part_of((count + IMAGES_A_GROUP - 1) / IMAGES_A_GROUP, split, splits);
     const Part of_records = part_of(count, split, splits);
+    Rows rows[2];
 #pragma unroll
     for (int k = 0; k < 2; ++k) {
         const int quad = tile * TILE_QUADS + k * WARP + lane, bias = quad - GROUP_QUADS;
         const int field = bias < C5_QUADS ? RECORD_D_C5 + bias * 4
                           : bias < C5_QUADS + F6_QUADS ? RECORD_D_F6 + (bias - C5_QUADS) * 4
                                                        : RECORD_D_OUTPUT + (bias - C5_QUADS - F6_QUADS) * 4;
-        float4 sum = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
-        if (quad < GROUP_QUADS) sum = sum_of_rows(groups + quad * 4, GROUP, of_groups);
-        else if (quad < VECTOR_QUADS) sum = sum_of_rows(records + field, RECORD, of_records);
-        sums.vector[warp][k * WARP + lane] = sum;
+        const bool of_group = quad < GROUP_QUADS;
+        const Part part = of_group ? of_groups : of_records;
+        const int stride = of_group ? GROUP : RECORD;
+        const float* first = (of_group ? groups + quad * 4 : records + field) + static_cast<size_t>(part.first) * stride;
+        rows[k] = {first, stride, quad < VECTOR_QUADS ? part.end - part.first : 0};
     }
+    float4 own[2] = {};
+    sum_of_rows(rows, own);
+#pragma unroll
+    for (int k = 0; k < 2; ++k) sums.vector[warp][k * WARP + lane] = own[k];
     __syncthreads();
     const float* column = reinterpret_cast<const float*>(sums.vector[0]) + thread;
     float sum = column[0];
@@ -311,6 +385,7 @@ lenet5_update(float* __restrict__ parameters, int rule, float* __restrict__ velo
               const float* __restrict__ records, const float* __restrict__ learning_rates,
               const float* __restrict__ shares, int* counter, float* __restrict__ losses, int* __restrict__ correct,
               float* __restrict__ split_sums, int* tickets) {
+    __shared__ Stage stage;
     __shared__ WarpSums sums;
     const int step = counter[UPDATE_STEP], count = images_of_step(counter, step);
     if (count == 0) return;
@@ -323,7 +398,7 @@ lenet5_update(float* __restrict__ parameters, int rule, float* __restrict__ velo
         if (job < dense_jobs) {
             const int tile = job / dense_splits;
             update_dense(tile, job % dense_splits, dense_splits, parameters, moving, records, count,
-                         split_sums + tile * (DENSE_SPLITS * DENSE_SUMS), tickets + tile, sums);
+                         split_sums + tile * (DENSE_SPLITS * DENSE_SUMS), tickets + tile, stage, sums);
         } else {
             const int tile = (job - dense_jobs) / vector_splits;
             update_vectors(
