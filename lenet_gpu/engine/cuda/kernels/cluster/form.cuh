@@ -29,7 +29,7 @@ constexpr int C3_PACK = OWN_C3 + 1;
 constexpr int SCRATCH = 3752;
 
 // A block's part of the densely connected layers; in global memory `packed` [4][DENSE] holds a copy for each block.
-struct Hidden {
+struct alignas(16) Hidden {  // read four at a time
     float c5_weight[C5_UNITS * OWN_S4];
     float f6_weight[F6_UNITS * OWN_C5];
     float c5_bias[OWN_C5 + 2];
