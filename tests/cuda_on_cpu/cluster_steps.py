@@ -2,7 +2,7 @@
 
 Run as a program it takes a few steps: what the sanitized library is checked with.
 
-    python tests/cuda_on_cpu/cluster_steps.py LIBRARY VARIANT CLASSES [bytes of shared memory to leave out]
+    python tests/cuda_on_cpu/cluster_steps.py LIBRARY VARIANT CLASSES FORM [bytes of shared memory to leave out]
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from cuda_on_cpu.steps import BACKGROUND, DUMMY, SCALE, Steps
 from lenet_gpu.augment.distort import elastic_fields
 from lenet_gpu.engine.cuda.buffers import LOSSES, NESTEROV, RATES, update_blocks
 from lenet_gpu.engine.cuda.source import (
+    ALONE_CLUSTER,
     ALONE_THREADS,
     CLUSTER,
     CLUSTER_THREADS,
@@ -38,12 +39,13 @@ from lenet_gpu.engine.cuda.source import (
 from lenet_gpu.nn.lenet5 import VARIANTS
 from lenet_gpu.paper import CLASSES
 
-KERNELS = (TRAIN_ALONE, TRAIN_IMAGES, UPDATE, PACK)
+KERNELS = {"alone": (TRAIN_ALONE,), "cluster": (TRAIN_IMAGES, UPDATE, PACK)}
+"""Of the two forms of clusters."""
 
 
 @functools.cache
-def library(variant: str = "modern", classes: int = CLASSES, worst_case: float = 0.0) -> Path:
-    return harness.build(kernel_source(variant, classes, "cluster"), KERNELS, worst_case=worst_case)
+def library(variant: str = "modern", classes: int = CLASSES, form: str = "cluster") -> Path:
+    return harness.build(kernel_source(variant, classes, form), KERNELS[form])
 
 
 def aligned(floats: int) -> np.ndarray:
@@ -55,11 +57,11 @@ def aligned(floats: int) -> np.ndarray:
 
 @dataclass
 class ClusterSteps(Steps):
-    """An epoch's buffers, and its kernels in the cluster form.
+    """An epoch's buffers, and its kernels in the form "cluster", or "alone".
 
     Attributes:
         number: Of the order of warps, blocks and messages.
-        packed: (4 * dense,) float32, the copy of C5, F6 and output.
+        packed: (3 * part,) float32, the copy of the parameters.
     """
 
     number: int = 0
@@ -67,7 +69,7 @@ class ClusterSteps(Steps):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.packed = aligned(CLUSTER * self.own_sizes.dense)
+        self.packed = aligned(CLUSTER * self.own_sizes.part)
 
     @property
     def own_sizes(self) -> ClusterSizes:
@@ -117,7 +119,7 @@ class ClusterSteps(Steps):
             count,
         )
         shared = self.own_sizes.alone_shared_bytes - self.too_little_shared
-        self.kernel(TRAIN_ALONE)((CLUSTER,), (ALONE_THREADS,), arguments, shared_mem=shared)
+        self.kernel(TRAIN_ALONE)((ALONE_CLUSTER,), (ALONE_THREADS,), arguments, shared_mem=shared)
         return self.parameters
 
     def train_images(self) -> None:
@@ -157,26 +159,27 @@ class ClusterSteps(Steps):
 def make_steps(
     order: np.ndarray, batch_size: int, loss: str = "cross_entropy", classes: int = CLASSES, **options: object
 ) -> ClusterSteps:
-    """As `cases.make_steps`, of the cluster form."""
+    """As `cases.make_steps`, of the form "alone" where the batch size is 1, else of the form "cluster"."""
+    form = options.pop("form", "alone" if batch_size == 1 else "cluster")
     common = cases.make_options(order, batch_size, loss, classes, options)
-    return ClusterSteps(library(cases.variant_of(loss), classes), **common)
+    return ClusterSteps(library(cases.variant_of(loss), classes, str(form)), **common)
 
 
-def main(built: str, variant: str, classes: str, too_little_shared: str = "0") -> None:
-    """Steps alone and in batches, plain and with everything there is."""
-    few = range(2) if too_little_shared == "0" else range(1)
-    for which in few:
-        order = np.array([4, 0, 2], np.int32)
-        made = steps.random_steps(
-            ClusterSteps, built, variant, int(classes), int(too_little_shared), order, 1 + which
-        )
-        made.alone() if which == 0 else made.run()
-        made.loss, made.rates = VARIANTS[variant].losses[-1], np.ones_like(made.parameters)
-        made.counter[:2] = 0
-        made.alone() if which == 0 else made.run()
-        made.distort(np.random.default_rng(2))
-        made.counter[:2] = 0
-        made.alone() if which == 0 else made.run()
+def main(built: str, variant: str, classes: str, form: str, too_little_shared: str = "0") -> None:
+    """Steps alone or in batches, plain and with everything there is."""
+    order = np.array([4, 0, 2], np.int32)
+    batch_size = 1 if form == "alone" else 2
+    made = steps.random_steps(
+        ClusterSteps, built, variant, int(classes), int(too_little_shared), order, batch_size
+    )
+    take = made.alone if form == "alone" else made.run
+    take()
+    made.loss, made.rates = VARIANTS[variant].losses[-1], np.ones_like(made.parameters)
+    made.counter[:2] = 0
+    take()
+    made.distort(np.random.default_rng(2))
+    made.counter[:2] = 0
+    take()
     print("finished", made.losses)
 
 

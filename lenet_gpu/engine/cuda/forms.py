@@ -20,6 +20,7 @@ from lenet_gpu.engine.cuda.dependent import launch_dependent
 from lenet_gpu.engine.cuda.device import Kernels, device_properties
 from lenet_gpu.engine.cuda.occupancy import blocks_that_fit, clusters_that_fit, has_clusters, has_room
 from lenet_gpu.engine.cuda.source import (
+    ALONE_CLUSTER,
     ALONE_THREADS,
     CLUSTER,
     CLUSTER_THREADS,
@@ -279,10 +280,10 @@ class Throughput(Form):
 
 
 class Cluster(Form):
-    """One image a cluster of four thread blocks, which exchange what they compute: small batches, since Hopper."""
+    """One image a cluster of three thread blocks, which exchange what they compute: small batches, since Hopper."""
 
     name = folder = "cluster"
-    meaning = "four blocks an image"
+    meaning = "three blocks an image"
 
     def __init__(self, xp: Any, kernels: Kernels) -> None:
         self.own_sizes = kernels.cluster_sizes
@@ -298,8 +299,8 @@ class Cluster(Form):
         return clusters_that_fit(self.kernels[TRAIN_IMAGES], CLUSTER, CLUSTER_THREADS, shared)
 
     def scratch(self) -> tuple[Array, ...]:
-        """Allocate the copy of C5, F6 and output in which each block's part is contiguous."""
-        return (self._xp.zeros(CLUSTER * self.own_sizes.dense, dtype="float32"),)
+        """Allocate the copy of the parameters in which each block's part is contiguous."""
+        return (self._xp.zeros(CLUSTER * self.own_sizes.part, dtype="float32"),)
 
     def begin(self, step: StepArguments) -> None:
         """Write the copy."""
@@ -320,7 +321,7 @@ class Cluster(Form):
 class Alone(Cluster):
     """One image a step, by a single cluster that keeps the parameters from step to step: for batch 1."""
 
-    name = "alone"
+    name = folder = "alone"
     meaning = "four blocks that keep the parameters"
     captured = False
     chunk_steps = 500
@@ -332,7 +333,7 @@ class Alone(Cluster):
     def fitting(self) -> int:
         """Ask the driver for clusters."""
         shared = self.own_sizes.alone_shared_bytes
-        return clusters_that_fit(self.kernels[TRAIN_ALONE], CLUSTER, ALONE_THREADS, shared)
+        return clusters_that_fit(self.kernels[TRAIN_ALONE], ALONE_CLUSTER, ALONE_THREADS, shared)
 
     def scratch(self) -> tuple[Array, ...]:
         """Allocate nothing."""
@@ -361,7 +362,7 @@ class Alone(Cluster):
             buffers.correct,
             np.int32(steps),
         )
-        return Launch(TRAIN_ALONE, CLUSTER, ALONE_THREADS, arguments, self.own_sizes.alone_shared_bytes)
+        return Launch(TRAIN_ALONE, ALONE_CLUSTER, ALONE_THREADS, arguments, self.own_sizes.alone_shared_bytes)
 
 
 FORMS: tuple[type[Form], ...] = (Portable, Throughput, Cluster, Alone)

@@ -14,12 +14,16 @@ KERNEL_FOLDER = Path(__file__).parent / "kernels"
 FORMS = {
     "portable": ("portable/train_images.cu", "update.cu", "portable/infer.cu"),
     "throughput": ("throughput/train_images.cu", "throughput/update.cu", "throughput/infer.cu"),
-    "cluster": ("cluster/train_alone.cu", "cluster/train_images.cu", "update.cu"),
+    "cluster": ("cluster/train_images.cu", "update.cu"),
+    "alone": ("cluster/train_alone.cu",),
 }
 """Files of the kernels, by the form that they have. One kernel each; cluster/train_images.cu has `PACK`, too."""
 
 EVALUATION_FILE = "evaluate.cu"
 """File of the kernel that evaluates scores, whatever the form of the others."""
+
+_DIVISIONS = {"cluster": "three", "alone": "four"}
+"""Blocks of a cluster, by the form."""
 
 OUTPUTS = {"modern": "softmax", "paper": "rbf"}
 """The output layer and its loss, by the network's variant."""
@@ -33,7 +37,7 @@ INFER = "lenet5_infer"
 TRAIN_ALONE = "lenet5_train_alone"
 PACK = "lenet5_pack"
 EVALUATE = "lenet5_evaluate"
-"""The kernels' names; `TRAIN_ALONE` and `PACK` are those of the cluster form."""
+"""The kernels' names; `TRAIN_ALONE` is that of the form "alone", `PACK` that of the form "cluster"."""
 
 OPTIONS = ("-std=c++17",)
 """Options for NVRTC."""
@@ -41,10 +45,9 @@ OPTIONS = ("-std=c++17",)
 THREADS = 512
 """Threads of a block of the two kernels that work on images, in the portable form."""
 
-CLUSTER = 4
-CLUSTER_THREADS = 256
-ALONE_THREADS = 384
-"""Blocks of a cluster; threads of a block of the cluster form's `TRAIN_IMAGES` and `PACK`, and of `TRAIN_ALONE`."""
+CLUSTER, ALONE_CLUSTER = 3, 4
+CLUSTER_THREADS, ALONE_THREADS = 512, 384
+"""Blocks of a cluster and threads of a block, of `TRAIN_IMAGES` and `PACK` in the form "cluster" and of `TRAIN_ALONE`."""
 
 GROUP = 1716
 """Trainable parameters of C1, S2, C3 and S4."""
@@ -121,21 +124,22 @@ def sizes(variant: str = "modern", classes: int = CLASSES, form: str = "portable
 
 
 class ClusterSizes(NamedTuple):
-    """Sizes that the host and the kernels of the cluster form must agree on, apart from those of `Sizes`.
+    """Sizes that the host and the kernels of clusters must agree on, apart from those of `Sizes`.
 
     Attributes:
-        dense: Floats of a block's part of C5, F6 and output; the packed copy has `CLUSTER` times as many.
-        shared_bytes: Shared memory of a block of `TRAIN_IMAGES`.
+        part: Floats of a block's part of the parameters, in the form "cluster"; the packed copy has `CLUSTER` times as
+            many.
+        shared_bytes: Shared memory of a block of `TRAIN_IMAGES` in that form.
         alone_shared_bytes: Shared memory of a block of `TRAIN_ALONE`.
     """
 
-    dense: int
+    part: int
     shared_bytes: int
     alone_shared_bytes: int
 
 
 def cluster_sizes(variant: str = "modern", classes: int = CLASSES) -> ClusterSizes:
-    """Return the sizes of a network's kernels in the cluster form.
+    """Return the sizes of a network's kernels of clusters.
 
     Args:
         variant: The network, one of `OUTPUTS`.
@@ -143,10 +147,10 @@ def cluster_sizes(variant: str = "modern", classes: int = CLASSES) -> ClusterSiz
     """
     padded = _multiple_of_4(classes)
     output = classes * 84 + padded if variant == "modern" else 4
-    dense = 120 * 100 + 84 * 30 + 32 + 84 + output
-    shared = dense + 2 * padded + 12648
-    alone = shared + dense + 388 + 168
-    return ClusterSizes(dense, 4 * shared, 4 * alone)
+    # C1 and S2, C3 and S4, C5, F6, biases; then what else does not depend on the classes.
+    three = 188 + 20 * 28 + 20 + 120 * 152 + 84 * 44 + 40 + 84 + output
+    four = 188 + 15 * 28 + 12 + 120 * 100 + 84 * 30 + 32 + 84 + output
+    return ClusterSizes(three, 4 * (three + 2 * padded + 13248), 4 * (2 * four + 2 * padded + 12028))
 
 
 def _multiple_of_4(floats: int) -> int:
@@ -160,8 +164,8 @@ def kernel_source(variant: str = "modern", classes: int = CLASSES, form: str = "
 
     CuPy keys its cache of compiled kernels by the text it is handed, so headers are put in here and not left
     to the compiler: a change of one of them must change the text. Some headers are not files of that name:
-    "form.cuh", "head.cuh" and "output.cuh" stand for those of the form and the network; "classes.cuh" (the
-    number of classes) and "codes.cuh" (from paper.py) are written here.
+    "form.cuh", "head.cuh", "output.cuh" and "division.cuh" stand for those of the form and the network;
+    "classes.cuh" (the number of classes) and "codes.cuh" (from paper.py) are written here.
 
     Args:
         variant: The network, one of `OUTPUTS`.
@@ -172,11 +176,12 @@ def kernel_source(variant: str = "modern", classes: int = CLASSES, form: str = "
         The text; `#line` directives let compiler messages name the files as they are.
     """
     written = {"classes.cuh": f"constexpr int CLASSES = {classes};", "codes.cuh": _codes()}
-    output = OUTPUTS[variant]
+    output, folder = OUTPUTS[variant], "cluster" if form in _DIVISIONS else form
     chosen = {
-        "form.cuh": f"{form}/form.cuh",
-        "head.cuh": f"{form}/head_{output}.cuh",
+        "form.cuh": f"{folder}/form.cuh",
+        "head.cuh": f"{folder}/head_{output}.cuh",
         "output.cuh": f"output_{output}.cuh",
+        "division.cuh": f"cluster/{_DIVISIONS.get(form)}.cuh",
     }
     lines: list[str] = []
     done: set[str] = set()
@@ -233,25 +238,25 @@ def _assertions(expected: dict[str, int]) -> list[str]:
 def _expected(variant: str, classes: int, form: str) -> dict[str, int]:
     """Name the kernels' sizes that must be the host's."""
     host = sizes(variant, classes, form)
-    expected = {
-        "PARAMETERS": host.parameters,
-        "GROUP": host.group,
-        "RECORD": host.record,
-        "UPDATE_THREADS": UPDATE_THREADS,
-        "IMAGES_A_GROUP": host.group_images,
-    }
-    if form == "cluster":
-        own = cluster_sizes(variant, classes)
+    own = cluster_sizes(variant, classes)
+    expected = {"PARAMETERS": host.parameters, "GROUP": host.group, "RECORD": host.record, "IMAGES_A_GROUP": host.group_images}
+    if form == "alone":
+        expected |= {
+            "CLUSTER": ALONE_CLUSTER,
+            "ALONE_THREADS": ALONE_THREADS,
+            "sizeof(AloneMemory)": own.alone_shared_bytes,
+        }
+    elif form == "cluster":
         expected |= {
             "CLUSTER": CLUSTER,
             "THREADS": CLUSTER_THREADS,
-            "ALONE_THREADS": ALONE_THREADS,
-            "DENSE": own.dense,
+            "PART": own.part,
             "sizeof(Memory)": own.shared_bytes,
-            "sizeof(AloneMemory)": own.alone_shared_bytes,
         }
     else:
         expected |= {"THREADS": host.threads, "sizeof(Memory)": host.shared_bytes}
+    if form != "alone":
+        expected["UPDATE_THREADS"] = UPDATE_THREADS
     if form == "throughput":
         dense, vectors = host.update_tiles
         expected |= {

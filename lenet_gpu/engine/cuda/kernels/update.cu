@@ -149,7 +149,7 @@ __device__ inline void sum_losses(const float* __restrict__ records, int count, 
 //   shares          [steps]         NESTEROV: the weights' share of their average, after each step of the epoch
 //   counter         [4]             step of the epoch, see lenet5.cuh; this kernel ends the step
 //   losses, correct [steps]         out: mean loss and number of right answers, before the update
-//   packed                          the cluster form's copy of C5, F6 and output, see cluster/form.cuh: out
+//   packed                          the cluster form's copy of the parameters, see cluster/form.cuh: out
 //
 // A block takes 16 tiles. Its half warp s adds up rows s, s + 16, s + 32, ...; then the sixteen sums are added in order. So
 // a sum is always formed in the same way: the result doesn't depend on the number of blocks, and two runs are equal bit by
@@ -164,6 +164,8 @@ lenet5_update(float* __restrict__ parameters, int rule, float* __restrict__ velo
 #endif
 ) {
     __shared__ float4 shared[SLICES * TILES * TILE];  // a chunk of the records, then the slices' sums
+    wait_for_kernel_before();
+    let_next_kernel_begin();
     const int step = counter[UPDATE_STEP], count = images_of_step(counter, step);
     if (count == 0) return;
     const Rule moving{rule, velocity, average, momentum, weight_decay, rates, learning_rates[step], shares[step]};

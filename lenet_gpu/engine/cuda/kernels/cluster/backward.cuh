@@ -6,15 +6,16 @@
 // What follows F6: head_softmax.cuh or head_rbf.cuh, as the network has it.
 #include "head.cuh"
 
-constexpr int F6_SLICES = 8, C5_SLICES = 10;               // of a sum over units
-constexpr int C5_SUMS = 256;                               // in scratch: what F6's weights send back lies before it
-constexpr int C1_SUMS = C1_MAPS * HALF_ROWS * TAPS;        // in scratch: S2's sums lie behind it, [8 warps][4]
-static_assert(F6_SLICES * OWN_C5 <= C5_SUMS && C5_SUMS + C5_SLICES * OWN_S4 <= SCRATCH, "room for partial sums");
-static_assert(OWN_PAIRS * C3_SIZE * TAPS <= SCRATCH && C1_SUMS + 4 * WARPS <= SCRATCH, "room for partial sums");
+constexpr int F6_SLICES = THREADS / OWN_C5;                // of a sum over units
+constexpr int C5_SUMS = THREADS;                           // in scratch: what F6's weights send back lies before it
+constexpr int C3_PARTS = 5;                                // of the sum over the rows of a map
+constexpr int C1_SUMS = C1_MAPS * HALF_ROWS * TAPS;        // in scratch: S2's sums lie behind it, [warps][4]
+static_assert(C5_SUMS + C5_SLICES * C5_STRIDE <= SCRATCH, "room for partial sums");
+static_assert(C3_KERNELS * C3_PARTS <= SCRATCH && C1_SUMS + 4 * WARPS <= SCRATCH, "room for partial sums");
 
-// The output, and back to C5: d[C5][i] = f'(a) * sum over j of weight[j, i] * d[F6][j], for the 30 own units; to every block
+// The output, and back to C5: d[C5][i] = f'(a) * sum over j of weight[j, i] * d[F6][j], for the own units; to every block
 //
-// Eight threads take a unit, each every eighth unit of F6.
+// A few threads take a unit, each a slice of the units of F6.
 __device__ inline void output_and_back(Memory& m, const Turn& turn, int loss, int label, float one_over_batch) {
     constexpr int UNITS = (F6_UNITS + F6_SLICES - 1) / F6_SLICES;
     const int t = anew(threadIdx.x), rank = anew(turn.rank), warp = t / WARP;
@@ -24,7 +25,7 @@ __device__ inline void output_and_back(Memory& m, const Turn& turn, int loss, in
 #pragma unroll
     for (int k = 0; k < UNITS; ++k) {
         const int unit = slice + k * F6_SLICES;
-        weight[k] = m.dense.f6_weight[(unit < F6_UNITS ? unit : F6_UNITS - 1) * OWN_C5 + own];
+        weight[k] = m.own.f6_weight[(unit < F6_UNITS ? unit : F6_UNITS - 1) * F6_STRIDE + own];
     }
     if (warp >= HEAD_WARPS) workers_wait();
     if (slice < F6_SLICES) {
@@ -50,12 +51,12 @@ __device__ inline void output_and_back(Memory& m, const Turn& turn, int loss, in
     MARK(12);
 }
 
-// Back through C5, to the 100 own inputs: sum over j of weight[j, i] * d[C5][j], in slices of twelve units
+// Back through C5, to the own inputs: sum over j of weight[j, i] * d[C5][j], in slices of ten or twelve units
 __device__ inline void backward_c5(Memory& m, const Turn& turn) {
-    constexpr int QUADS = OWN_S4 / 4, UNITS = C5_UNITS / C5_SLICES, ITEMS = QUADS * C5_SLICES;
-    static_assert(UNITS % 4 == 0 && ITEMS <= THREADS, "d is read four at a time");
+    constexpr int QUADS = C5_STRIDE / 4, UNITS = C5_UNITS / C5_SLICES, ITEMS = QUADS * C5_SLICES;
+    static_assert(UNITS * C5_SLICES == C5_UNITS && UNITS % 2 == 0 && ITEMS <= THREADS, "d is read two at a time");
     const int t = anew(threadIdx.x), item = t < ITEMS ? t : ITEMS - 1, quad = item % QUADS, slice = item / QUADS;
-    const float4* weights = reinterpret_cast<const float4*>(m.dense.c5_weight) + slice * UNITS * QUADS + quad;
+    const float4* weights = reinterpret_cast<const float4*>(m.own.c5_weight) + slice * UNITS * QUADS + quad;
     float4 weight[UNITS];
 #pragma unroll
     for (int k = 0; k < UNITS; ++k) weight[k] = weights[k * QUADS];
@@ -63,37 +64,37 @@ __device__ inline void backward_c5(Memory& m, const Turn& turn) {
     MARK(13);
     float4 sum = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
 #pragma unroll
-    for (int k = 0; k < UNITS; k += 4) {
-        const float4 four = *reinterpret_cast<const float4*>(m.d_c5 + slice * UNITS + k);
-        const float d[4] = {four.x, four.y, four.z, four.w};
+    for (int k = 0; k < UNITS; k += 2) {
+        const float2 two = *reinterpret_cast<const float2*>(m.d_c5 + slice * UNITS + k);
+        const float d[2] = {two.x, two.y};
 #pragma unroll
-        for (int j = 0; j < 4; ++j) {
+        for (int j = 0; j < 2; ++j) {
             sum.x += weight[k + j].x * d[j];
             sum.y += weight[k + j].y * d[j];
             sum.z += weight[k + j].z * d[j];
             sum.w += weight[k + j].w * d[j];
         }
     }
-    if (t < ITEMS) *reinterpret_cast<float4*>(m.scratch + C5_SUMS + slice * OWN_S4 + 4 * quad) = sum;
+    if (t < ITEMS) *reinterpret_cast<float4*>(m.scratch + C5_SUMS + slice * C5_STRIDE + 4 * quad) = sum;
 }
 
 // S4, and C3's squashing. With z = sum of the 2x2 units of C3, a = coefficient * z + bias:
 //   d = f'(a) * (what C5 sends back)      dE/dcoefficient = sum of d * z      dE/dbias = sum of d
 //   C3: d = f'(a) * coefficient * d[S4]   dE/dbias = sum of d
 //
-// By the last four warps, a map each, a lane a unit. What it contributes to the three sums stays in its registers.
-__device__ inline void backward_s4(Memory& m, float (&sums)[4]) {
-    const int t = anew(threadIdx.x), map = t / WARP - (WARPS - OWN_MAPS), lane = t % WARP;
-    if (map < 0 || lane >= S4_AREA) return;
+// By the last warps, a map each, a lane a unit. What it contributes to the three sums stays in its registers.
+__device__ inline void backward_s4(Memory& m, const Turn& turn, float (&sums)[4]) {
+    const int t = anew(threadIdx.x), map = t / WARP - (WARPS - MOST_MAPS), lane = t % WARP;
+    if (map < 0 || map >= PARTITION.maps[turn.rank] || lane >= S4_AREA) return;
     const float* slices = m.scratch + C5_SUMS + map * S4_AREA + lane;
     float sum = 0.0f;
 #pragma unroll
-    for (int k = 0; k < C5_SLICES; ++k) sum += slices[k * OWN_S4];
+    for (int k = 0; k < C5_SLICES; ++k) sum += slices[k * C5_STRIDE];
     float2* top = reinterpret_cast<float2*>(
         m.c3 + map * C3_MAP + (ZERO_ROWS + 2 * (lane / S4_SIZE)) * C3_STRIDE + 2 * (lane % S4_SIZE));
     float2* bottom = top + C3_STRIDE / 2;
     const float2 y0 = *top, y1 = *bottom;
-    const float d = sum * squash_slope(m.s4[map * S4_AREA + lane]), back = d * m.c3_rest[COEFFICIENT_S4 + map];
+    const float d = sum * squash_slope(m.s4[map * S4_AREA + lane]), back = d * m.own.c3_rest[COEFFICIENT_S4 + map];
     const float2 d0 = make_float2(back * squash_slope(y0.x), back * squash_slope(y0.y));
     const float2 d1 = make_float2(back * squash_slope(y1.x), back * squash_slope(y1.y));
     *top = d0;
@@ -110,6 +111,7 @@ __device__ inline void backward_s4(Memory& m, float (&sums)[4]) {
 // the warp's two pairs read the same map, one sum is sent.
 __device__ inline void backward_c3_inputs(Memory& m, const Turn& turn) {
     const int t = anew(threadIdx.x), rank = anew(turn.rank), warp = t / WARP, lane = t % WARP;
+    if (warp >= PAIR_WARPS) return;
     const bool second = lane >= S2_SIZE;
     const int row = lane % S2_SIZE, q = 2 * warp + (second ? 1 : 0);
     const bool active = lane < 2 * S2_SIZE && q < OWN_PAIRS;
@@ -117,7 +119,7 @@ __device__ inline void backward_c3_inputs(Memory& m, const Turn& turn) {
     if (active) {
         const float* d_row = m.c3 + PARTITION.map[rank][q] * C3_MAP + (row + ZERO_ROWS) * C3_STRIDE;
         float weight[KERNEL_STRIDE];
-        load_kernel(m.c3_weight + q * KERNEL_STRIDE, weight);
+        load_kernel(m.own.c3_weight + q * KERNEL_STRIDE, weight);
 #pragma unroll
         for (int u = 0; u < KERNEL; ++u) {
             float d[C3_SIZE];
@@ -138,9 +140,9 @@ __device__ inline void backward_c3_inputs(Memory& m, const Turn& turn) {
     if (!active || (joined && second)) return;
 #pragma unroll
     for (int h = 0; h < 2; ++h) {
-        const int half_row = 2 * row + h, block = half_row / HALF_ROWS;
+        const int half_row = 2 * row + h, block = owner_of(half_row);
         const unsigned to = remote(
-            address_of(m.s2_back + PARTITION.slot[rank][q] * BACK_SLOT + half_row % HALF_ROWS * BACK), block);
+            address_of(m.s2_back + PARTITION.slot[rank][q] * BACK_SLOT + (half_row - first_half_row(block)) * BACK), block);
         const unsigned mail = remote(mail_of(m, MAIL_BACK), block);
         const float* half = sum + h * HALF;
         store_async(to, make_float4(half[0], half[1], half[2], half[3]), mail);
@@ -150,66 +152,74 @@ __device__ inline void backward_c3_inputs(Memory& m, const Turn& turn) {
 
 // C3's weights: dE/dweight[pair(o, i), u, v] = sum over r, s of d[o, r, s] * S2[i, r + u, s + v]
 //
-// A lane takes a row r of a pair, all 25 sums; a warp two pairs.
+// A thread takes a row u of a pair's kernel over two rows of the map; where there are warps that took no pair before, they
+// do this meanwhile.
 __device__ inline void backward_c3_weights(Memory& m, const Turn& turn) {
-    const int t = anew(threadIdx.x), rank = anew(turn.rank), warp = t / WARP, lane = t % WARP;
-    const int row = lane % C3_SIZE, q = 2 * warp + (lane >= C3_SIZE ? 1 : 0);
-    if (lane >= 2 * C3_SIZE || q >= OWN_PAIRS) return;
-    float g[TAPS] = {}, d[C3_SIZE];
-    load_row(m.c3 + PARTITION.map[rank][q] * C3_MAP + (row + ZERO_ROWS) * C3_STRIDE, d);
-    const float* s2_row = m.s2 + PARTITION.input[rank][q] * S2_MAP + row * S2_STRIDE;
+    constexpr int FIRST = WARPS > PAIR_WARPS ? PAIR_WARPS * WARP : 0, ROWS = C3_SIZE / C3_PARTS;
+    constexpr int ITEMS = C3_PARTS * OWN_PAIRS * KERNEL, COUNT = THREADS - FIRST;
+    const int t = anew(threadIdx.x), rank = anew(turn.rank);
+    if (t < FIRST) return;
+#pragma unroll 1
+    for (int item = t - FIRST; item < ITEMS; item += COUNT) {
+        const int u = item % KERNEL, q = item / KERNEL % OWN_PAIRS, part = item / (KERNEL * OWN_PAIRS);
+        const float* d_row = m.c3 + PARTITION.map[rank][q] * C3_MAP + (part * ROWS + ZERO_ROWS) * C3_STRIDE;
+        const float* s2_row = m.s2 + PARTITION.input[rank][q] * S2_MAP + (part * ROWS + u) * S2_STRIDE;
+        float g[KERNEL] = {};
 #pragma unroll
-    for (int u = 0; u < KERNEL; ++u) {
-        float y[S2_SIZE];
-        load_row(s2_row + u * S2_STRIDE, y);
+        for (int r = 0; r < ROWS; ++r) {
+            float d[C3_SIZE], y[S2_SIZE];
+            load_row(d_row + r * C3_STRIDE, d);
+            load_row(s2_row + r * S2_STRIDE, y);
 #pragma unroll
-        for (int v = 0; v < KERNEL; ++v)
+            for (int v = 0; v < KERNEL; ++v)
 #pragma unroll
-            for (int s = 0; s < C3_SIZE; ++s) g[u * KERNEL + v] += d[s] * y[s + v];
+                for (int s = 0; s < C3_SIZE; ++s) g[v] += d[s] * y[s + v];
+        }
+#pragma unroll
+        for (int v = 0; v < KERNEL; ++v) m.scratch[item * KERNEL + v] = g[v];  // [parts][pairs][25]
     }
-    float* sums = m.scratch + (q * C3_SIZE + row) * TAPS;
-#pragma unroll
-    for (int tap = 0; tap < TAPS; ++tap) sums[tap] = g[tap];
 }
 
-// The ten rows of C3's weights are added, and the lanes' sums of C3's biases and of S4, by the last four warps.
+// The parts of C3's weights are added; and by the last warps the lanes' sums of C3's biases and of S4.
 template <class Sink>
-__device__ inline void add_c3_rows(Memory& m, const Turn& turn, float (&s4_sums)[4], Sink& sink) {
-    constexpr int ADDING = OWN_MAPS * WARP, WEIGHTS = OWN_PAIRS * TAPS, ROUNDS = (WEIGHTS + ADDING - 1) / ADDING;
-    const int t = anew(threadIdx.x), rank = anew(turn.rank), lane = t % WARP, first = t - (THREADS - ADDING);
-    if (first < 0) return;
+__device__ inline void add_c3_parts(Memory& m, const Turn& turn, float (&s4_sums)[4], Sink& sink) {
+    constexpr int ROUNDS = (C3_KERNELS + THREADS - 1) / THREADS;
+    const int t = anew(threadIdx.x), rank = anew(turn.rank), lane = t % WARP, map = t / WARP - (WARPS - MOST_MAPS);
 #pragma unroll
     for (int k = 0; k < ROUNDS; ++k) {
-        const int place = first + k * ADDING;
-        if (place < WEIGHTS) {
-            const float* row = m.scratch + place / TAPS * (C3_SIZE * TAPS) + place % TAPS;
+        const int place = t + k * THREADS;
+        if (place < C3_KERNELS) {
             float sum = 0.0f;
 #pragma unroll
-            for (int r = 0; r < C3_SIZE; ++r) sum += row[r * TAPS];
+            for (int part = 0; part < C3_PARTS; ++part) sum += m.scratch[part * C3_KERNELS + place];
             sink.c3(m, rank, place, sum);
         }
     }
+    if (map < 0 || map >= PARTITION.maps[rank]) return;
     const float sum = sums_of_lanes<4>(s4_sums);
-    if (lane < 3) sink.c3(m, rank, WEIGHTS + lane * OWN_MAPS + first / WARP, sum);
+    if (lane < 3) sink.c3(m, rank, C3_KERNELS + lane * MOST_MAPS + map, sum);
 }
 
-// S2, and C1's squashing: as S4, for the 49 own places of each map. C1's d overwrites C1's y.
+// S2, and C1's squashing: as S4, for the own places of each map. C1's d overwrites C1's y.
 //
-// Maps 0 to 3 by the first four warps, the halves of maps 4 and 5 by the others.
+// Two warps take a map, half of its places each; if there are too few, some take one alone.
+constexpr int SINGLES = 2 * S2_MAPS > WARPS ? 2 * S2_MAPS - WARPS : 0;  // maps that one warp takes
 __device__ inline void backward_s2(Memory& m, const Turn& turn, float (&sums)[4]) {
-    constexpr int PLACES = (OWN_PLACES + 1) / 2;
     const int t = anew(threadIdx.x), rank = anew(turn.rank), warp = t / WARP, lane = t % WARP;
-    const bool alone = warp < 4;
-    const int map = alone ? warp : (warp < 6 ? 4 : 5);
-    const float coefficient = m.c1_rest[COEFFICIENT_S2 + map];
+    const bool alone = warp < SINGLES;
+    const int map = alone ? warp : SINGLES + (warp - SINGLES) / 2;
+    if (map >= S2_MAPS) return;
+    const int places = own_half_rows(rank) * HALF, half = (places + 1) / 2;
+    const int begin = !alone && (warp - SINGLES) % 2 == 1 ? half : 0, end = alone || begin > 0 ? places : half;
+    const float coefficient = m.own.c1_rest[COEFFICIENT_S2 + map];
 #pragma unroll
     for (int round = 0; round < 2; ++round) {
-        const int half = alone ? round : warp % 2;
-        if ((round == 1 && !alone) || lane >= PLACES - half) continue;
-        const int spot = half * PLACES + lane, place = OWN_PLACES * rank + spot;
-        const float* back = m.s2_back + map * MOST_FEEDERS * BACK_SLOT + spot / HALF * BACK + spot % HALF;
-        const float sum = ((back[0] + back[BACK_SLOT]) + (back[2 * BACK_SLOT] + back[3 * BACK_SLOT])) +
-                          (back[4 * BACK_SLOT] + back[5 * BACK_SLOT]);
+        const int spot = begin + lane + round * WARP, place = first_half_row(rank) * HALF + spot;
+        if (spot >= end) continue;
+        const float* back = m.s2_back + map * MOST_SLOTS * BACK_SLOT + spot / HALF * BACK + spot % HALF;
+        float sum = 0.0f;
+#pragma unroll
+        for (int k = 0; k < MOST_SLOTS; ++k) sum += back[k * BACK_SLOT];
         float2* top =
             reinterpret_cast<float2*>(m.c1 + (map * HALF_ROWS + spot / HALF) * C1_STRIDE + 2 * (spot % HALF));
         float2* bottom = top + C1_SECOND / 2;
@@ -232,8 +242,8 @@ __device__ inline void backward_s2(Memory& m, const Turn& turn, float (&sums)[4]
 __device__ inline void backward_c1_weights(Memory& m, const float* x, const Turn& turn, float (&s2_sums)[4]) {
     constexpr int COLUMNS = 2 * HALF, ITEMS = C1_MAPS * HALF_ROWS * KERNEL;
     const int t = anew(threadIdx.x), rank = anew(turn.rank);
-    if (t < ITEMS) {
-        const int u = t % KERNEL, item = t / KERNEL, half_row = HALF_ROWS * rank + item % HALF_ROWS;
+    if (t < ITEMS && t / KERNEL % HALF_ROWS < own_half_rows(rank)) {
+        const int u = t % KERNEL, item = t / KERNEL, half_row = first_half_row(rank) + item % HALF_ROWS;
         float sum[KERNEL] = {};
 #pragma unroll
         for (int row = 0; row < 2; ++row) {
@@ -253,28 +263,30 @@ __device__ inline void backward_c1_weights(Memory& m, const float* x, const Turn
 }
 
 // What this block's places contribute to parameter `place` of the 168 of C1 and S2.
-__device__ inline float c1_sum(const Memory& m, int place) {
+__device__ inline float c1_sum(const Memory& m, int rank, int place) {
     if (place < C1_MAPS * TAPS) {
         const int map = place / TAPS, tap = place % TAPS;
         const float* row = m.scratch + map * HALF_ROWS * TAPS + tap;
+        const int rows = own_half_rows(rank);
         float sum = 0.0f;
 #pragma unroll
-        for (int k = 0; k < HALF_ROWS; ++k) sum += row[k * TAPS];
+        for (int k = 0; k < HALF_ROWS; ++k)
+            if (k < rows) sum += row[k * TAPS];
         return sum;
     }
     const int which = (place - C1_MAPS * TAPS) / C1_MAPS, map = (place - C1_MAPS * TAPS) % C1_MAPS;
-    const float* warp = m.scratch + C1_SUMS + (map < 4 ? map : 2 * map - 4) * 4 + which;
-    return map < 4 ? warp[0] : warp[0] + warp[4];
+    const float* warp = m.scratch + C1_SUMS + (map < SINGLES ? map : 2 * map - SINGLES) * 4 + which;
+    return map < SINGLES ? warp[0] : warp[0] + warp[4];
 }
 
 // What is due in this turn, by one thread. `c1_bytes`: as the kernel shares out the gradients of C1 and S2.
-__device__ inline void expect_mail(Memory& m, int c1_bytes) {
+__device__ inline void expect_mail(Memory& m, int rank, int c1_bytes) {
     constexpr int FLOAT = sizeof(float);
     mbarrier_expect(mail_of(m, MAIL_S2), S2_MAPS * S2_AREA * FLOAT);
     mbarrier_expect(mail_of(m, MAIL_C5), CLUSTER * OWN_C5 * FLOAT);
     mbarrier_expect(mail_of(m, MAIL_F6), CLUSTER * F6_UNITS * FLOAT);
     mbarrier_expect(mail_of(m, MAIL_D_C5), C5_UNITS * FLOAT);
-    mbarrier_expect(mail_of(m, MAIL_BACK), SLOTS * BACK_SLOT * FLOAT);
+    mbarrier_expect(mail_of(m, MAIL_BACK), SLOTS * BACK * FLOAT * own_half_rows(rank));
     mbarrier_expect(mail_of(m, MAIL_C1), c1_bytes);
 }
 
@@ -285,7 +297,7 @@ __device__ inline void expect_mail(Memory& m, int c1_bytes) {
 template <class Sink>
 __device__ inline void work_on_image(Memory& m, const float* x, const Turn& turn, int loss, int label, float one_over_batch,
                                      int c1_bytes, Sink& sink) {
-    if (threadIdx.x == 0) expect_mail(m, c1_bytes);
+    if (threadIdx.x == 0) expect_mail(m, turn.rank, c1_bytes);
     MARK(1);
     forward_c1_s2(m, x, turn, sink);
     MARK(2);
@@ -303,7 +315,7 @@ __device__ inline void work_on_image(Memory& m, const float* x, const Turn& turn
     MARK(14);
     sink.dense_done(m, turn);
     float s4_sums[4] = {}, s2_sums[4] = {};
-    backward_s4(m, s4_sums);
+    backward_s4(m, turn, s4_sums);
     workers_wait();
     MARK(15);
     backward_c3_inputs(m, turn);
@@ -311,7 +323,7 @@ __device__ inline void work_on_image(Memory& m, const float* x, const Turn& turn
     backward_c3_weights(m, turn);
     workers_wait();
     MARK(17);
-    add_c3_rows(m, turn, s4_sums, sink);
+    add_c3_parts(m, turn, s4_sums, sink);
     wait_for(m, MAIL_BACK, turn.parity);
     MARK(18);
     backward_s2(m, turn, s2_sums);

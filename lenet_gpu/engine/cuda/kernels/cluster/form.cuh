@@ -1,8 +1,8 @@
-// The cluster form: one image a cluster of four thread blocks, since Hopper (sm_90). Its memory.
+// The cluster form: one image a cluster of a few thread blocks, since Hopper (sm_90). Its memory.
 //
 // What an image costs in the portable form is mostly waiting: its 25,000 multiply-adds a multiprocessor take a tenth of the
-// time. Four multiprocessors have four times the registers and shared memory: C5's and F6's weights, 240 KB, lie in the
-// shared memory of the four, and exchanges between them are as fast as the second-level cache.
+// time. A few multiprocessors have several times the registers and shared memory: C5's and F6's weights, 240 KB, lie in
+// their shared memory, and exchanges between them are as fast as the second-level cache.
 #include "cluster/partition.cuh"
 #include "cluster/primitives.cuh"
 #include "lenet5.cuh"
@@ -10,85 +10,130 @@
 #pragma once
 #define PACKED_COPY  // update.cu writes one
 
-constexpr int THREADS = 256, WARPS = THREADS / WARP;      // that work on an image
-constexpr int HELPERS = 128;                              // train_alone.cu: that prepare the next one and move C5, F6, output
-constexpr int ALONE_THREADS = THREADS + HELPERS;
 constexpr int IMAGES_A_GROUP = 1;
 
-constexpr int X_ROWS = 12, X_STRIDE = 34;                 // of the input, what a quarter of S2's places looks at
-constexpr int X_SIZE = X_ROWS * X_STRIDE;
+// The input rows that a block's places of S2 look at: of four blocks 12, of three 14.
+__device__ constexpr int first_row(int rank) { return first_half_row(rank) / 2 * 2; }
+__device__ constexpr int rows_of(int rank) { return (first_half_row(rank + 1) - 1) / 2 * 2 + 2 + KERNEL - 1 - first_row(rank); }
+constexpr int X_ROWS = rows_of(0), X_STRIDE = 34, X_SIZE = X_ROWS * X_STRIDE;
+static_assert(rows_of(1) <= X_ROWS && first_row(CLUSTER - 1) + X_ROWS == INPUT_SIZE, "the last rows of the last block");
 constexpr int S2_STRIDE = 22, S2_MAP = S2_SIZE * S2_STRIDE;
-constexpr int HALF = S2_SIZE / 2, HALF_ROWS = OWN_PLACES / HALF;  // a block's places are seven half rows of seven
 constexpr int C1_STRIDE = 34, C1_SECOND = 16;             // a half row of S2 stands on two of 14 in C1
 constexpr int C3_STRIDE = C3_SIZE, ZERO_ROWS = KERNEL - 1, C3_MAP = (C3_SIZE + ZERO_ROWS) * C3_STRIDE;
+constexpr int C3_FLOATS = MOST_MAPS * C3_MAP + ZERO_ROWS * C3_STRIDE;  // each map between rows of zeros
 constexpr int BACK = 8;                                   // floats of a half row that comes back to S2, padded
 constexpr int BACK_SLOT = HALF_ROWS * BACK;
 constexpr int C1_PACK = C3_WEIGHT;                        // 168 parameters of C1 and S2: the first of the flat buffer
-constexpr int OWN_C3 = OWN_PAIRS * TAPS + 3 * OWN_MAPS;   // 387 parameters: kernels; biases of C3; coefficients, biases of S4
-constexpr int C3_PACK = OWN_C3 + 1;
+constexpr int C3_KERNELS = OWN_PAIRS * TAPS;
+constexpr int OWN_C3 = C3_KERNELS + 3 * MOST_MAPS;        // kernels; biases of C3; coefficients, biases of S4
 constexpr int SCRATCH = 3752;
 
-// A block's part of the densely connected layers; in global memory `packed` [4][DENSE] holds a copy for each block.
-struct alignas(16) Hidden {  // read four at a time
-    float c5_weight[C5_UNITS * OWN_S4];
-    float f6_weight[F6_UNITS * OWN_C5];
-    float c5_bias[OWN_C5 + 2];
+__device__ constexpr int multiple_of_4(int floats) { return (floats + 3) / 4 * 4; }
+
+// ---- A block's part of the parameters
+//
+// In global memory `packed` [CLUSTER][PART] holds a copy for each block, just as its shared memory has it, padding and all:
+// one bulk copy brings the kernels of C1 to S4, another one what C5 and the layers behind it need.
+
+struct alignas(16) Kernels {
+    float c1_weight[C1_MAPS * KERNEL_STRIDE];
+    float c1_rest[multiple_of_4(3 * C1_MAPS)];         // biases of C1, coefficients and biases of S2
+    float c3_weight[OWN_PAIRS * KERNEL_STRIDE];
+    float c3_rest[multiple_of_4(3 * MOST_MAPS)];       // biases of C3, coefficients and biases of S4
+};
+struct Hidden : Kernels {  // read four at a time
+    float c5_weight[C5_UNITS * C5_STRIDE];             // those of units of S4 that aren't there are zero
+    float f6_weight[F6_UNITS * F6_STRIDE];
+    float c5_bias[multiple_of_4(OWN_C5)];
     float f6_bias[F6_UNITS];
 };
 constexpr bool TRAINED_OUTPUT = PARAMETERS > OUTPUT_WEIGHT;
-struct Dense : Hidden {
+struct Part : Hidden {
     float output_weight[TRAINED_OUTPUT ? CLASSES * F6_UNITS : 2];
-    float output_bias[TRAINED_OUTPUT ? (CLASSES + 3) / 4 * 4 : 2];
+    float output_bias[TRAINED_OUTPUT ? multiple_of_4(CLASSES) : 2];
 };
-constexpr int DENSE = sizeof(Dense) / sizeof(float);
-static_assert(sizeof(Dense) % 16 == 0, "one bulk copy");
+constexpr int PART = sizeof(Part) / sizeof(float);
+static_assert(sizeof(Kernels) % 16 == 0 && sizeof(Part) % 16 == 0, "bulk copies");
+
+// Where the fields begin.
+constexpr int PART_REST1 = C1_MAPS * KERNEL_STRIDE, PART_C3 = PART_REST1 + multiple_of_4(3 * C1_MAPS);
+constexpr int PART_REST3 = PART_C3 + OWN_PAIRS * KERNEL_STRIDE, PART_C5 = PART_REST3 + multiple_of_4(3 * MOST_MAPS);
+constexpr int PART_F6 = PART_C5 + C5_UNITS * C5_STRIDE, PART_BIAS5 = PART_F6 + F6_UNITS * F6_STRIDE;
+constexpr int PART_BIAS6 = PART_BIAS5 + multiple_of_4(OWN_C5), PART_OUTPUT = PART_BIAS6 + F6_UNITS;
+constexpr int PART_OUTPUT_BIAS = PART_OUTPUT + CLASSES * F6_UNITS;
+static_assert(PART_C5 == sizeof(Kernels) / sizeof(float), "as the structures have it");
+static_assert(PART == (TRAINED_OUTPUT ? PART_OUTPUT_BIAS + multiple_of_4(CLASSES) : PART_OUTPUT + 4), "likewise");
+
+// Where parameter `place` of block `rank`'s OWN_C3 of C3 and S4 lies in the flat buffer.
+__device__ inline int flat_of_c3(int rank, int place) {
+    if (place < C3_KERNELS) return C3_WEIGHT + PARTITION.pair[rank][place / TAPS] * TAPS + place % TAPS;
+    const int field = (place - C3_KERNELS) / MOST_MAPS, map = PARTITION.own[rank][(place - C3_KERNELS) % MOST_MAPS];
+    return (field == 0 ? C3_BIAS : (field == 1 ? S4_COEFFICIENT : S4_BIAS)) + map;
+}
 
 // Where float `place` of block `rank`'s part lies in the flat buffer; NONE: padding.
-__device__ inline int flat_of_dense(int rank, int place) {
-    constexpr int F6 = C5_UNITS * OWN_S4, BIAS5 = F6 + F6_UNITS * OWN_C5, BIAS6 = BIAS5 + OWN_C5 + 2;
-    constexpr int OUTPUT = BIAS6 + F6_UNITS, OUTPUT_BIASES = OUTPUT + CLASSES * F6_UNITS;
-    if (place < F6) {
-        const int input = place % OWN_S4;
-        return C5_WEIGHT + place / OWN_S4 * S4_UNITS + OWN_MAP[rank][input / S4_AREA] * S4_AREA + input % S4_AREA;
+__device__ inline int flat_of(int rank, int place) {
+    if (place < PART_REST1) {
+        const int tap = place % KERNEL_STRIDE;
+        return tap < TAPS ? C1_WEIGHT + place / KERNEL_STRIDE * TAPS + tap : NONE;
     }
-    if (place < BIAS5) return F6_WEIGHT + (place - F6) / OWN_C5 * C5_UNITS + OWN_C5 * rank + (place - F6) % OWN_C5;
-    if (place < BIAS6) return place - BIAS5 < OWN_C5 ? C5_BIAS + OWN_C5 * rank + place - BIAS5 : NONE;
-    if (place < OUTPUT) return F6_BIAS + place - BIAS6;
+    if (place < PART_C3) return place - PART_REST1 < 3 * C1_MAPS ? C1_BIAS + place - PART_REST1 : NONE;
+    if (place < PART_REST3) {
+        const int q = (place - PART_C3) / KERNEL_STRIDE, tap = (place - PART_C3) % KERNEL_STRIDE;
+        return tap < TAPS ? flat_of_c3(rank, q * TAPS + tap) : NONE;
+    }
+    if (place < PART_C5) {
+        const int k = place - PART_REST3;
+        return k < 3 * MOST_MAPS && k % MOST_MAPS < PARTITION.maps[rank] ? flat_of_c3(rank, C3_KERNELS + k) : NONE;
+    }
+    if (place < PART_F6) {
+        const int unit = (place - PART_C5) / C5_STRIDE, input = (place - PART_C5) % C5_STRIDE, map = input / S4_AREA;
+        if (map >= PARTITION.maps[rank]) return NONE;
+        return C5_WEIGHT + unit * S4_UNITS + PARTITION.own[rank][map] * S4_AREA + input % S4_AREA;
+    }
+    if (place < PART_BIAS5) {
+        const int unit = (place - PART_F6) / F6_STRIDE, input = (place - PART_F6) % F6_STRIDE;
+        return input < OWN_C5 ? F6_WEIGHT + unit * C5_UNITS + OWN_C5 * rank + input : NONE;
+    }
+    if (place < PART_BIAS6) return place - PART_BIAS5 < OWN_C5 ? C5_BIAS + OWN_C5 * rank + place - PART_BIAS5 : NONE;
+    if (place < PART_OUTPUT) return F6_BIAS + place - PART_BIAS6;
     if (!TRAINED_OUTPUT) return NONE;
-    if (place < OUTPUT_BIASES) return OUTPUT_WEIGHT + place - OUTPUT;
-    return place - OUTPUT_BIASES < CLASSES ? OUTPUT_BIAS + place - OUTPUT_BIASES : NONE;
+    if (place < PART_OUTPUT_BIAS) return OUTPUT_WEIGHT + place - PART_OUTPUT;
+    return place - PART_OUTPUT_BIAS < CLASSES ? OUTPUT_BIAS + place - PART_OUTPUT_BIAS : NONE;
 }
 
-// A new value of a parameter, for `packed`; F6's biases and the output are in every block's part.
+// A new value of a parameter, for `packed`; C1, S2, F6's biases and the output are in every block's part.
 __device__ inline void store_packed(float* __restrict__ packed, int parameter, float value) {
-    constexpr int F6 = C5_UNITS * OWN_S4, BIAS5 = F6 + F6_UNITS * OWN_C5, BIAS6 = BIAS5 + OWN_C5 + 2;
-    constexpr int OUTPUT = BIAS6 + F6_UNITS, OUTPUT_BIASES = OUTPUT + CLASSES * F6_UNITS;
-    if (parameter < C5_WEIGHT) return;
-    if (parameter < C5_BIAS) {
+    int block = NONE, place;
+    if (parameter < C1_BIAS) place = parameter / TAPS * KERNEL_STRIDE + parameter % TAPS;
+    else if (parameter < C3_WEIGHT) place = PART_REST1 + parameter - C1_BIAS;
+    else if (parameter < C3_BIAS) {
+        const int pair = (parameter - C3_WEIGHT) / TAPS;
+        block = PARTITION.pair_block[pair];
+        place = PART_C3 + PARTITION.pair_place[pair] * KERNEL_STRIDE + (parameter - C3_WEIGHT) % TAPS;
+    } else if (parameter < C5_WEIGHT) {
+        const int field = (parameter - C3_BIAS) / C3_MAPS, map = (parameter - C3_BIAS) % C3_MAPS;
+        block = PARTITION.block[map];
+        place = PART_REST3 + field * MOST_MAPS + PARTITION.place[map];
+    } else if (parameter < C5_BIAS) {
         const int unit = (parameter - C5_WEIGHT) / S4_UNITS, input = (parameter - C5_WEIGHT) % S4_UNITS;
         const int map = input / S4_AREA;
-        packed[PARTITION.block[map] * DENSE + unit * OWN_S4 + PARTITION.place[map] * S4_AREA + input % S4_AREA] = value;
+        block = PARTITION.block[map];
+        place = PART_C5 + unit * C5_STRIDE + PARTITION.place[map] * S4_AREA + input % S4_AREA;
     } else if (parameter < F6_WEIGHT) {
-        const int unit = parameter - C5_BIAS;
-        packed[unit / OWN_C5 * DENSE + BIAS5 + unit % OWN_C5] = value;
+        block = (parameter - C5_BIAS) / OWN_C5;
+        place = PART_BIAS5 + (parameter - C5_BIAS) % OWN_C5;
     } else if (parameter < F6_BIAS) {
         const int unit = (parameter - F6_WEIGHT) / C5_UNITS, input = (parameter - F6_WEIGHT) % C5_UNITS;
-        packed[input / OWN_C5 * DENSE + F6 + unit * OWN_C5 + input % OWN_C5] = value;
-    } else {
-        const int place = parameter < OUTPUT_WEIGHT ? BIAS6 + parameter - F6_BIAS
-                                                    : (parameter < OUTPUT_BIAS ? OUTPUT + parameter - OUTPUT_WEIGHT
-                                                                               : OUTPUT_BIASES + parameter - OUTPUT_BIAS);
+        block = input / OWN_C5;
+        place = PART_F6 + unit * F6_STRIDE + input % OWN_C5;
+    } else if (parameter < OUTPUT_WEIGHT) place = PART_BIAS6 + parameter - F6_BIAS;
+    else if (parameter < OUTPUT_BIAS) place = PART_OUTPUT + parameter - OUTPUT_WEIGHT;
+    else place = PART_OUTPUT_BIAS + parameter - OUTPUT_BIAS;
+    if (block != NONE) packed[block * PART + place] = value;
+    else
 #pragma unroll
-        for (int rank = 0; rank < CLUSTER; ++rank) packed[rank * DENSE + place] = value;
-    }
-}
-
-// Where parameter `place` of block `rank`'s 387 of C3 and S4 lies in the flat buffer.
-__device__ inline int flat_of_c3(int rank, int place) {
-    constexpr int WEIGHTS = OWN_PAIRS * TAPS;
-    if (place < WEIGHTS) return C3_WEIGHT + PARTITION.pair[rank][place / TAPS] * TAPS + place % TAPS;
-    const int field = (place - WEIGHTS) / OWN_MAPS, map = OWN_MAP[rank][(place - WEIGHTS) % OWN_MAPS];
-    return (field == 0 ? C3_BIAS : (field == 1 ? S4_COEFFICIENT : S4_BIAS)) + map;
+        for (int rank = 0; rank < CLUSTER; ++rank) packed[rank * PART + place] = value;
 }
 
 // What comes from the other blocks, and the rest. An mbarrier each.
@@ -98,56 +143,47 @@ enum Mail {
     MAIL_F6,       // what they contribute to F6
     MAIL_D_C5,     // dE/da of C5
     MAIL_BACK,     // what the blocks' maps of C3 send back to the own places of S2
-    MAIL_C1,       // gradients of C1 and S2 from the blocks' quarters; then no block reads anything of this image any more
-    MAIL_WEIGHTS,  // train_images.cu: C5, F6 and output
+    MAIL_C1,       // gradients of C1 and S2 from the blocks; then no block reads anything of this image any more
+    MAIL_KERNELS,  // train_images.cu: parameters of C1 to S4
+    MAIL_WEIGHTS,  // and of C5, F6 and output
     MAILS
 };
 
 struct Memory {
-    Dense dense;
+    Part own;
     // Outputs of the layers. In the backward pass dE/da overwrites y in C1 and C3.
     alignas(16) float x[2][X_SIZE];                        // this image, and the next
     alignas(16) float s2[S2_MAPS * S2_MAP];
     alignas(16) float scratch[SCRATCH];                    // partial sums
-    alignas(16) float c3[OWN_MAPS * C3_MAP + ZERO_ROWS * C3_STRIDE];  // each map between rows of zeros
-    alignas(16) float s2_back[S2_MAPS * MOST_FEEDERS * BACK_SLOT];    // slots that aren't used are zero
+    alignas(16) float c3[C3_FLOATS];
+    alignas(16) float s2_back[S2_MAPS * MOST_SLOTS * BACK_SLOT];  // slots that aren't used are zero
     alignas(16) float c1[C1_MAPS * HALF_ROWS * C1_STRIDE];
-    alignas(16) float c1_weight[C1_MAPS * KERNEL_STRIDE];
-    float c1_rest[C1_PACK - C1_MAPS * TAPS];               // biases of C1, coefficients and biases of S2
-    alignas(16) float c3_weight[OWN_PAIRS * KERNEL_STRIDE];
-    float c3_rest[3 * OWN_MAPS];                           // biases of C3, coefficients and biases of S4
-    alignas(16) float s4[OWN_S4];
-    alignas(16) float c5_parts[CLUSTER * OWN_C5], c5[OWN_C5 + 2], f6_parts[CLUSTER * F6_UNITS];
+    alignas(16) float s4[C5_STRIDE];                       // units that aren't there are zero
+    alignas(16) float c5_parts[CLUSTER * OWN_C5], c5[multiple_of_4(OWN_C5)], f6_parts[CLUSTER * F6_UNITS];
     alignas(16) float f6[F6_UNITS], d_f6[F6_UNITS], d_c5[C5_UNITS];
-    alignas(16) float output[(CLASSES + 3) / 4 * 4], d_output[(CLASSES + 3) / 4 * 4];
+    alignas(16) float output[multiple_of_4(CLASSES)], d_output[multiple_of_4(CLASSES)];
     float c1_parts[CLUSTER * C1_PACK];
     float loss, correct;
     int label[2];
     alignas(8) unsigned long long mail[MAILS];
 };
 
-// With the state of the update rule: of each parameter its rate (RATES) or its velocity (NESTEROV).
-struct AloneMemory : Memory {
-    Dense state;
-    float c3_state[C3_PACK], c1_state[C1_PACK];
-};
+constexpr int BIAS_C1 = 0, COEFFICIENT_S2 = C1_MAPS, BIAS_S2 = 2 * C1_MAPS;      // in c1_rest
+constexpr int BIAS_C3 = 0, COEFFICIENT_S4 = MOST_MAPS, BIAS_S4 = 2 * MOST_MAPS;  // in c3_rest
 
-constexpr int BIAS_C1 = 0, COEFFICIENT_S2 = C1_MAPS, BIAS_S2 = 2 * C1_MAPS;   // in c1_rest
-constexpr int BIAS_C3 = 0, COEFFICIENT_S4 = OWN_MAPS, BIAS_S4 = 2 * OWN_MAPS;  // in c3_rest
-
-// Parameter `place` of the 168 of C1 and S2, and of a block's 387 of C3 and S4, where the phases want it.
-__device__ inline float& c1_parameter(Memory& m, int place) {
-    return place < C1_MAPS * TAPS ? m.c1_weight[place / TAPS * KERNEL_STRIDE + place % TAPS]
-                                  : m.c1_rest[place - C1_MAPS * TAPS];
+// Parameter `place` of the 168 of C1 and S2, and of a block's OWN_C3 of C3 and S4, where the phases want it.
+__device__ inline float& c1_parameter(Part& part, int place) {
+    return place < C1_MAPS * TAPS ? part.c1_weight[place / TAPS * KERNEL_STRIDE + place % TAPS]
+                                  : part.c1_rest[place - C1_MAPS * TAPS];
 }
-__device__ inline float& c3_parameter(Memory& m, int place) {
-    return place < OWN_PAIRS * TAPS ? m.c3_weight[place / TAPS * KERNEL_STRIDE + place % TAPS]
-                                    : m.c3_rest[place - OWN_PAIRS * TAPS];
+__device__ inline float& c3_parameter(Part& part, int place) {
+    return place < C3_KERNELS ? part.c3_weight[place / TAPS * KERNEL_STRIDE + place % TAPS]
+                              : part.c3_rest[place - C3_KERNELS];
 }
 
 // ---- Barriers of a block
 
-constexpr int WORKERS_BARRIER = 1, FREE_BARRIER = 2, STEP_BARRIER = 3;
+constexpr int WORKERS_BARRIER = 1;
 __device__ inline void workers_wait() { barrier_wait<WORKERS_BARRIER, THREADS>(); }
 
 // One image's turn: the block's rank, and the parity of the mail's phase.
@@ -166,20 +202,31 @@ __device__ inline void prepare_mail(Memory& m) {
     mbarriers_ready();
 }
 
-// What is never written again: zeros. By threads `t`, t + threads, ...
-__device__ inline void clear_margins(Memory& m, int t, int threads) {
-    for (int k = t; k < OWN_MAPS * C3_MAP + ZERO_ROWS * C3_STRIDE; k += threads) m.c3[k] = 0.0f;
-    for (int k = t; k < S2_MAPS * MOST_FEEDERS * BACK_SLOT; k += threads) m.s2_back[k] = 0.0f;
+// COUNT floats from a 16-byte boundary, a multiple of four. By threads `t`, t + THREADS_, ...
+template <int COUNT, int THREADS_>
+__device__ inline void fill(float* floats, float value, int t) {
+    static_assert(COUNT % 4 == 0, "four at a time");
+#pragma unroll
+    for (int k = t; k < COUNT / 4; k += THREADS_) reinterpret_cast<float4*>(floats)[k] = make_float4(value, value, value, value);
+}
+// What is never written again: zeros, and the input's margins.
+template <int THREADS_>
+__device__ inline void clear_margins(Memory& m, float background, int t) {
+    fill<C3_FLOATS, THREADS_>(m.c3, 0.0f, t);
+    fill<S2_MAPS * MOST_SLOTS * BACK_SLOT, THREADS_>(m.s2_back, 0.0f, t);
+    fill<C5_STRIDE, THREADS_>(m.s4, 0.0f, t);
+    fill<2 * X_SIZE, THREADS_>(m.x[0], background, t);
 }
 
-// C1 to S4, from the flat buffer.
-__device__ inline void load_shared_weights(const float* __restrict__ parameters, Memory& m, int rank, int t, int threads) {
-    for (int k = t; k < C1_PACK; k += threads) c1_parameter(m, k) = parameters[k];
-    for (int k = t; k < OWN_C3; k += threads) c3_parameter(m, k) = parameters[flat_of_c3(rank, k)];
+// What the blocks sent: a sum over them, each of which has `stride` floats.
+__device__ inline float sum_of_blocks(const float* part, int stride) {
+    const float rest = CLUSTER > 3 ? part[2 * stride] + part[3 * stride] : part[2 * stride];
+    return (part[0] + part[stride]) + rest;
 }
+static_assert(CLUSTER == 3 || CLUSTER == 4, "as sum_of_blocks adds");
 
-// N sums over the lanes of a warp, as warp_sums of lenet5.cuh: lane k gets the sum of values[k % N].
-template <int N, int HALF_N = N / 2>
+// N sums over LANES neighbouring lanes of a warp, as warp_sums of lenet5.cuh: lane k gets the sum of values[k % N].
+template <int N, int LANES_ = WARP, int HALF_N = N / 2>
 __device__ inline float sums_of_lanes(float (&values)[N]) {
     if constexpr (HALF_N >= 1) {
         const bool upper = (threadIdx.x & HALF_N) != 0;
@@ -189,11 +236,11 @@ __device__ inline float sums_of_lanes(float (&values)[N]) {
             const float give = upper ? values[k] : values[k + HALF_N];
             values[k] = keep + __shfl_xor_sync(0xffffffffu, give, HALF_N);
         }
-        return sums_of_lanes<N, HALF_N / 2>(values);
+        return sums_of_lanes<N, LANES_, HALF_N / 2>(values);
     } else {
         float sum = values[0];
 #pragma unroll
-        for (int distance = N; distance < WARP; distance *= 2) sum += __shfl_xor_sync(0xffffffffu, sum, distance);
+        for (int distance = N; distance < LANES_; distance *= 2) sum += __shfl_xor_sync(0xffffffffu, sum, distance);
         return sum;
     }
 }

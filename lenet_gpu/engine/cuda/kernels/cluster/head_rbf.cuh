@@ -26,7 +26,7 @@ __device__ inline void head(
     const int i = lane % LANES;
 #pragma unroll
     for (int k = 0; k < UNITS_A_LANE; ++k) {
-        bias[k] = m.dense.f6_bias[unit_of(lane, k)];
+        bias[k] = m.own.f6_bias[unit_of(lane, k)];
 #pragma unroll
         for (int digit = 0; digit < CLASSES; ++digit) words[k] |= (CODES[digit][k] >> lane & 1u) << digit;
     }

@@ -1,7 +1,7 @@
 // What follows F6 in the network `modern`, see output_softmax.cuh: F6's sums, logits, softmax, the loss, and back to F6.
 //
 // Every block does all of it, which is cheaper than an exchange. Up to 16 classes it is the work of one warp; with more,
-// warp w takes classes w, w + 8, w + 16, ... Both pass the workers' barrier once, when dE/da of F6 is there for everybody.
+// every warp takes some. Both pass the workers' barrier once, when dE/da of F6 is there for everybody.
 #include "cluster/forward.cuh"
 #include "output_softmax.cuh"
 
@@ -29,11 +29,11 @@ __device__ inline void head_of_one_warp(Memory& m, const Turn& turn, int label, 
     const int j = lane % LANES;
 #pragma unroll
     for (int k = 0; k < UNITS_A_LANE; ++k) {
-        f6_bias[k] = m.dense.f6_bias[unit_of(lane, k)];
+        f6_bias[k] = m.own.f6_bias[unit_of(lane, k)];
 #pragma unroll
-        for (int i = 0; i < CLASSES; ++i) weight[k][i] = m.dense.output_weight[i * F6_UNITS + unit_of(lane, k)];
+        for (int i = 0; i < CLASSES; ++i) weight[k][i] = m.own.output_weight[i * F6_UNITS + unit_of(lane, k)];
     }
-    const float bias = j < CLASSES ? m.dense.output_bias[j] : 0.0f;
+    const float bias = j < CLASSES ? m.own.output_bias[j] : 0.0f;
     wait_for(m, MAIL_F6, turn.parity);
     MARK(10);
     forward_f6(m, lane, f6_bias, y);
@@ -70,16 +70,16 @@ __device__ inline void head_of_one_warp(Memory& m, const Turn& turn, int label, 
 }
 
 __device__ inline void head_of_all_warps(Memory& m, const Turn& turn, int label, float one_over_batch, int warp, int lane) {
-    constexpr int ROUNDS = 8, SECOND_HALF = WARP / WARPS;  // classes a warp; from here on they are 32 and more
-    static_assert(CLASSES <= ROUNDS * WARPS && CLASSES <= 2 * WARP, "two classes a lane");
+    constexpr int ROUNDS = 2 * WARP / WARPS, SECOND_HALF = WARP / WARPS;  // classes a warp; from here on they are 32 and more
+    static_assert(CLASSES <= 2 * WARP, "two classes a lane");
     float weight[UNITS_A_LANE][ROUNDS], f6_bias[UNITS_A_LANE], y[UNITS_A_LANE], a[ROUNDS] = {};
 #pragma unroll
     for (int k = 0; k < UNITS_A_LANE; ++k) {
-        f6_bias[k] = m.dense.f6_bias[unit_of(lane, k)];
+        f6_bias[k] = m.own.f6_bias[unit_of(lane, k)];
 #pragma unroll
         for (int i = 0; i < ROUNDS; ++i) {
             const int j = warp + i * WARPS;
-            weight[k][i] = j < CLASSES ? m.dense.output_weight[j * F6_UNITS + unit_of(lane, k)] : 0.0f;
+            weight[k][i] = j < CLASSES ? m.own.output_weight[j * F6_UNITS + unit_of(lane, k)] : 0.0f;
         }
     }
     wait_for(m, MAIL_F6, turn.parity);
@@ -91,7 +91,7 @@ __device__ inline void head_of_all_warps(Memory& m, const Turn& turn, int label,
         for (int k = 0; k < UNITS_A_LANE; ++k) a[i] += weight[k][i] * y[k];
     const float sum = sums_of_lanes<ROUNDS>(a);
     const int own = warp + lane * WARPS;
-    if (lane < ROUNDS && own < CLASSES) m.output[own] = sum + m.dense.output_bias[own];
+    if (lane < ROUNDS && own < CLASSES) m.output[own] = sum + m.own.output_bias[own];
     workers_wait();
     float logit[2], z[2], power[2], goal[2], d[2];
 #pragma unroll

@@ -2,6 +2,15 @@
 #include "cluster/backward.cuh"
 #include "rules.cuh"
 
+constexpr int HELPERS = 128;  // threads that prepare the next image and move C5, F6 and output
+constexpr int ALONE_THREADS = THREADS + HELPERS;
+constexpr int FREE_BARRIER = 2, STEP_BARRIER = 3;
+
+// With the state of the update rule: of each parameter its rate (RATES) or its velocity (NESTEROV).
+struct AloneMemory : Memory {
+    Part state;
+};
+
 // Moves the parameters of C1 to S4 where they lie.
 struct Moving {
     Rule rule;  // `average` is the flat buffer's; the other two arrays are state in shared memory
@@ -18,9 +27,8 @@ struct Moving {
     __device__ void need_dense(Memory&, const Turn&) {}
     __device__ void dense_done(Memory&, const Turn&) { barrier_arrive<FREE_BARRIER, ALONE_THREADS>(); }
     __device__ void c3(Memory& m, int rank, int place, float gradient) {
-        float& parameter = c3_parameter(m, place);
-        float* state = static_cast<AloneMemory&>(m).c3_state + place;
-        parameter = move(state, flat_of_c3(rank, place), true, parameter, gradient);
+        float& parameter = c3_parameter(m.own, place);
+        parameter = move(&c3_parameter(static_cast<AloneMemory&>(m).state, place), flat_of_c3(rank, place), true, parameter, gradient);
     }
 };
 
@@ -30,7 +38,7 @@ struct Moving {
 // first one.
 template <int RULE>
 __device__ inline void move_dense(AloneMemory& m, const Moving& moving, int rank, int t) {
-    constexpr int QUADS = OWN_S4 / 4, C5_ROWS = HELPERS / QUADS, TWOS = OWN_C5 / 2, F6_ROWS = HELPERS / TWOS;
+    constexpr int QUADS = C5_STRIDE / 4, C5_ROWS = HELPERS / QUADS, TWOS = F6_STRIDE / 2, F6_ROWS = HELPERS / TWOS;
     Moving by = moving;
     by.rule.number = RULE;
     if (t < C5_ROWS * QUADS) {
@@ -39,10 +47,10 @@ __device__ inline void move_dense(AloneMemory& m, const Moving& moving, int rank
         int flat[4] = {};
         if (RULE == NESTEROV)
 #pragma unroll
-            for (int k = 0; k < 4; ++k) flat[k] = flat_of_dense(rank, 4 * quad + k);
+            for (int k = 0; k < 4; ++k) flat[k] = flat_of(rank, PART_C5 + 4 * quad + k);
 #pragma unroll 4
         for (int j = t / QUADS; j < C5_UNITS; j += C5_ROWS) {
-            float4* weight = reinterpret_cast<float4*>(m.dense.c5_weight) + j * QUADS + quad;
+            float4* weight = reinterpret_cast<float4*>(m.own.c5_weight) + j * QUADS + quad;
             float4* state = reinterpret_cast<float4*>(m.state.c5_weight) + j * QUADS + quad;
             const float d = m.d_c5[j];
             float4 w = *weight, s = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
@@ -60,7 +68,7 @@ __device__ inline void move_dense(AloneMemory& m, const Moving& moving, int rank
         const float2 y = *reinterpret_cast<const float2*>(m.c5 + 2 * two);
 #pragma unroll 4
         for (int j = t / TWOS; j < F6_UNITS; j += F6_ROWS) {
-            float2* weight = reinterpret_cast<float2*>(m.dense.f6_weight) + j * TWOS + two;
+            float2* weight = reinterpret_cast<float2*>(m.own.f6_weight) + j * TWOS + two;
             float2* state = reinterpret_cast<float2*>(m.state.f6_weight) + j * TWOS + two;
             const float d = m.d_f6[j];
             float2 w = *weight, s = make_float2(0.0f, 0.0f);
@@ -74,41 +82,38 @@ __device__ inline void move_dense(AloneMemory& m, const Moving& moving, int rank
     const bool kept = rank == 0;
     if (t < F6_UNITS) {
         const float y = m.f6[t];
-        m.dense.f6_bias[t] = by.move(m.state.f6_bias + t, F6_BIAS + t, kept, m.dense.f6_bias[t], m.d_f6[t]);
+        m.own.f6_bias[t] = by.move(m.state.f6_bias + t, F6_BIAS + t, kept, m.own.f6_bias[t], m.d_f6[t]);
         if (TRAINED_OUTPUT)
 #pragma unroll 2
             for (int j = 0; j < CLASSES; ++j) {
                 const int k = j * F6_UNITS + t;
-                m.dense.output_weight[k] = by.move(
-                    m.state.output_weight + k, OUTPUT_WEIGHT + k, kept, m.dense.output_weight[k], m.d_output[j] * y);
+                m.own.output_weight[k] = by.move(
+                    m.state.output_weight + k, OUTPUT_WEIGHT + k, kept, m.own.output_weight[k], m.d_output[j] * y);
             }
     } else if (t - F6_UNITS < OWN_C5) {
         const int k = t - F6_UNITS;
-        m.dense.c5_bias[k] = by.move(m.state.c5_bias + k, C5_BIAS + OWN_C5 * rank + k, true, m.dense.c5_bias[k],
+        m.own.c5_bias[k] = by.move(m.state.c5_bias + k, C5_BIAS + OWN_C5 * rank + k, true, m.own.c5_bias[k],
                                      m.d_c5[OWN_C5 * rank + k]);
     }
     if (TRAINED_OUTPUT && t < CLASSES)
-        m.dense.output_bias[t] = by.move(
-            m.state.output_bias + t, OUTPUT_BIAS + t, kept, m.dense.output_bias[t], m.d_output[t]);
+        m.own.output_bias[t] = by.move(
+            m.state.output_bias + t, OUTPUT_BIAS + t, kept, m.own.output_bias[t], m.d_output[t]);
 }
 static_assert(F6_UNITS + OWN_C5 <= HELPERS && CLASSES <= HELPERS, "one turn of the helpers");
+static_assert(C5_STRIDE == OWN_S4 && F6_STRIDE == OWN_C5, "no padding among the weights");
 
-// A copy between the flat buffer and what a block has of it: `rate` or `velocity` and the parameters; and back.
-__device__ inline void load_part(const float* flat, Dense& dense, float* c3, int rank, int t) {
-    float* own = reinterpret_cast<float*>(&dense);
-    for (int k = t; k < DENSE; k += ALONE_THREADS) {
-        const int place = flat_of_dense(rank, k);
-        own[k] = place == NONE ? 0.0f : flat[place];
+// A copy between the flat buffer and what a block has of it; and back, by one of the blocks that have it.
+__device__ inline void load_part(const float* flat, Part& part, int rank, int t) {
+    for (int k = t; k < PART; k += ALONE_THREADS) {
+        const int place = flat_of(rank, k);
+        reinterpret_cast<float*>(&part)[k] = place == NONE ? 0.0f : flat[place];
     }
-    if (c3 != nullptr)
-        for (int k = t; k < OWN_C3; k += ALONE_THREADS) c3[k] = flat[flat_of_c3(rank, k)];
 }
-__device__ inline void store_dense(float* flat, const Dense& dense, int rank, int t) {
-    const float* own = reinterpret_cast<const float*>(&dense);
-    constexpr int OWN = C5_UNITS * OWN_S4 + F6_UNITS * OWN_C5 + OWN_C5 + 2;  // what no other block has
-    for (int k = t; k < DENSE; k += ALONE_THREADS) {
-        const int place = flat_of_dense(rank, k);
-        if (place != NONE && (rank == 0 || k < OWN)) flat[place] = own[k];
+__device__ inline void store_part(float* flat, const Part& part, int rank, int t) {
+    for (int k = t; k < PART; k += ALONE_THREADS) {
+        const int place = flat_of(rank, k);
+        const bool everywhere = k < PART_C3 || k >= PART_BIAS6;
+        if (place != NONE && (rank == 0 || !everywhere)) flat[place] = reinterpret_cast<const float*>(&part)[k];
     }
 }
 
@@ -140,14 +145,10 @@ lenet5_train_alone(float* __restrict__ parameters, const unsigned char* __restri
     if (count <= 0) return;
     const Images source{images, labels, order, background, scale, distorted != 0, distortions, fields};
     if (t == 0) prepare_mail(m);
-    clear_margins(m, t, ALONE_THREADS);
-    load_shared_weights(parameters, m, rank, t, ALONE_THREADS);
-    load_part(parameters, m.dense, nullptr, rank, t);
-    const float* state = rule == NESTEROV ? velocity : rates;
-    if (rule != 0) {
-        load_part(state, m.state, m.c3_state, rank, t);
-        for (int k = t; k < C1_PACK; k += ALONE_THREADS) m.c1_state[k] = state[k];
-    }
+    clear_margins<ALONE_THREADS>(m, background, t);
+    load_part(parameters, m.own, rank, t);
+    if (rule != 0) load_part(rule == NESTEROV ? velocity : rates, m.state, rank, t);
+    barrier_wait<STEP_BARRIER, ALONE_THREADS>();
     if (t >= THREADS) load_input<HELPERS>(source, first_step, rank, t - THREADS, m.x[0], m.label);
     cluster_arrive();
     cluster_wait();
@@ -174,7 +175,7 @@ lenet5_train_alone(float* __restrict__ parameters, const unsigned char* __restri
             // C1 and S2: each block gets the sums of all four, and moves its own copy.
             const int place = anew(threadIdx.x);
             if (place < C1_PACK) {
-                const float sum = c1_sum(m, place);
+                const float sum = c1_sum(m, rank, place);
                 const unsigned at = address_of(m.c1_parts + rank * C1_PACK + place);
 #pragma unroll
                 for (int block = 0; block < CLUSTER; ++block)
@@ -184,10 +185,9 @@ lenet5_train_alone(float* __restrict__ parameters, const unsigned char* __restri
             wait_for(m, MAIL_C1, turn.parity);
             MARK(22);
             if (place < C1_PACK) {
-                const float* part = m.c1_parts + place;
-                const float gradient = (part[0] + part[C1_PACK]) + (part[2 * C1_PACK] + part[3 * C1_PACK]);
-                float& parameter = c1_parameter(m, place);
-                parameter = moving.move(m.c1_state + place, place, rank == 0, parameter, gradient);
+                const float gradient = sum_of_blocks(m.c1_parts + place, C1_PACK);
+                float& parameter = c1_parameter(m.own, place);
+                parameter = moving.move(&c1_parameter(m.state, place), place, rank == 0, parameter, gradient);
             }
             if (rank == 0 && place == THREADS - 1) {
                 losses[step] = m.loss;
@@ -199,16 +199,8 @@ lenet5_train_alone(float* __restrict__ parameters, const unsigned char* __restri
     }
 
     // Back to global memory.
-    store_dense(parameters, m.dense, rank, t);
-    for (int k = t; k < OWN_C3; k += ALONE_THREADS) parameters[flat_of_c3(rank, k)] = c3_parameter(m, k);
-    if (rank == 0)
-        for (int k = t; k < C1_PACK; k += ALONE_THREADS) parameters[k] = c1_parameter(m, k);
-    if (rule == NESTEROV) {
-        store_dense(velocity, m.state, rank, t);
-        for (int k = t; k < OWN_C3; k += ALONE_THREADS) velocity[flat_of_c3(rank, k)] = m.c3_state[k];
-        if (rank == 0)
-            for (int k = t; k < C1_PACK; k += ALONE_THREADS) velocity[k] = m.c1_state[k];
-    }
+    store_part(parameters, m.own, rank, t);
+    if (rule == NESTEROV) store_part(velocity, m.state, rank, t);
     // All blocks have read the counter, and have sent all they had to send, for the mail of the last step has come.
     if (rank == 0 && t == 0) counter[IMAGES_STEP] = first_step + count;
 }
