@@ -28,6 +28,7 @@ from lenet_gpu.augment.augmentation import PAPER
 from lenet_gpu.augment.distort import elastic_fields
 from lenet_gpu.engine.cuda.buffers import LOSSES, NESTEROV, RATES, update_blocks
 from lenet_gpu.engine.cuda.source import (
+    ALONE_CLUSTER,
     ALONE_THREADS,
     CLUSTER,
     CLUSTER_THREADS,
@@ -69,6 +70,12 @@ MARKS = [
     "C1 sums sent",
     "C1 sums there",
     "end of step",
+    "begin",
+    "margins clear",
+    "expected image",
+    "step number",
+    "kernels of C1 to S4",
+    "end",
 ]
 
 
@@ -87,10 +94,10 @@ class LaunchConfig(ctypes.Structure):
     ]
 
 
-def clusters_that_fit(kernel, threads, shared):
+def clusters_that_fit(kernel, cluster, threads, shared):
     """How many clusters run at once, by the driver's cuOccupancyMaxActiveClusters."""
-    attribute = LaunchAttribute(4, b"", (ctypes.c_uint * 16)(CLUSTER, 1, 1))  # 4: the cluster's dimension
-    config = LaunchConfig((CLUSTER, 1, 1), (threads, 1, 1), shared, None, ctypes.pointer(attribute), 1)
+    attribute = LaunchAttribute(4, b"", (ctypes.c_uint * 16)(cluster, 1, 1))  # 4: the cluster's dimension
+    config = LaunchConfig((cluster, 1, 1), (threads, 1, 1), shared, None, ctypes.pointer(attribute), 1)
     found = ctypes.c_int(-1)
     driver = ctypes.CDLL("libcuda.so.1")
     status = driver.cuOccupancyMaxActiveClusters(
@@ -103,9 +110,12 @@ class Kernels:
     def __init__(self, variant, profile=False):
         self.variant, self.sizes, self.own = variant, sizes(variant), cluster_sizes(variant)
         options = (*OPTIONS, "-DPROFILE") if profile else OPTIONS
-        self.module = cp.RawModule(code=kernel_source(variant, form="cluster"), options=options)
-        self.alone, self.images, self.update, self.pack = map(
-            self.module.get_function, (TRAIN_ALONE, TRAIN_IMAGES, UPDATE, PACK)
+        self.modules = {
+            form: cp.RawModule(code=kernel_source(variant, form=form), options=options) for form in ("alone", "cluster")
+        }
+        self.alone = self.modules["alone"].get_function(TRAIN_ALONE)
+        self.images, self.update, self.pack = map(
+            self.modules["cluster"].get_function, (TRAIN_IMAGES, UPDATE, PACK)
         )
         self.alone.max_dynamic_shared_size_bytes = self.own.alone_shared_bytes
         self.images.max_dynamic_shared_size_bytes = self.own.shared_bytes
@@ -120,7 +130,7 @@ class Epoch:
         self.images, self.labels, self.fields = data
         self.start = LeNet5(kernels.variant, seed=3).host_parameters()
         self.parameters = cp.asarray(self.start)
-        self.packed = cp.zeros(CLUSTER * kernels.own.dense, "float32")
+        self.packed = cp.zeros(CLUSTER * kernels.own.part, "float32")
         self.order = cp.asarray(np.asarray(order, np.int32))
         self.rates = cp.asarray(np.asarray(rates, np.float32))
         self.steps = len(rates)
@@ -155,7 +165,7 @@ class Epoch:
             self.parameters, *self.of_images(), *self.of_rule(), self.rates, self.shares, self.counter, self.losses,
             self.correct, np.int32(steps),
         )  # fmt: skip
-        self.k.alone((CLUSTER,), (ALONE_THREADS,), arguments, shared_mem=self.k.own.alone_shared_bytes)
+        self.k.alone((ALONE_CLUSTER,), (ALONE_THREADS,), arguments, shared_mem=self.k.own.alone_shared_bytes)
 
     def step(self):
         arguments = (self.parameters, self.packed, *self.of_images(), self.counter, self.groups, self.records)
@@ -214,14 +224,15 @@ def profile(stream, kernels, data, batch, rng):
         for _ in range(40):
             epoch.step()
     stream.synchronize()
-    marks = cp.ndarray((512, 32), "int64", kernels.module.get_global("marks")).get()[: CLUSTER * batch]
-    count = 24 if batch == 1 else 23
-    between = np.diff(marks[:, :count], axis=1)
-    print(
-        f"batch {batch}, cycles between marks, median (most); all {np.median(marks[:, count - 1] - marks[:, 0]):.0f}"
-    )
-    for k in range(count - 1):
-        print(f"  {MARKS[k + 1]:18} {np.median(between[:, k]):7.0f} ({between[:, k].max():.0f})")
+    alone = batch == 1
+    module, blocks = kernels.modules["alone" if alone else "cluster"], ALONE_CLUSTER if alone else CLUSTER * batch
+    marks = cp.ndarray((512, 32), "int64", module.get_global("marks")).get()[:blocks]
+    order_of_marks = [*range(24)] if alone else [*range(24, 29), *range(23), 29]
+    found = marks[:, order_of_marks]
+    between = np.diff(found, axis=1)
+    print(f"batch {batch}, cycles between marks, median (most); all {np.median(found[:, -1] - found[:, 0]):.0f}")
+    for k, mark in enumerate(order_of_marks[1:]):
+        print(f"  {MARKS[mark]:18} {np.median(between[:, k]):7.0f} ({between[:, k].max():.0f})")
 
 
 def main():
@@ -237,13 +248,13 @@ def main():
         data = cp.asarray(host[0]), cp.asarray(host[1]), cp.asarray(np.ascontiguousarray(elastic_fields()))
         kernels = {name: Kernels(name) for name in ("modern", "paper")}
         for name, k in kernels.items():
-            for which, kernel, threads, shared in (
-                (TRAIN_ALONE, k.alone, ALONE_THREADS, k.own.alone_shared_bytes),
-                (TRAIN_IMAGES, k.images, CLUSTER_THREADS, k.own.shared_bytes),
+            for which, kernel, cluster, threads, shared in (
+                (TRAIN_ALONE, k.alone, ALONE_CLUSTER, ALONE_THREADS, k.own.alone_shared_bytes),
+                (TRAIN_IMAGES, k.images, CLUSTER, CLUSTER_THREADS, k.own.shared_bytes),
             ):
                 print(
                     f"{name} {which}: registers {kernel.num_regs}, local {kernel.local_size_bytes}, shared {shared}, "
-                    f"clusters that fit {clusters_that_fit(kernel, threads, shared)}",
+                    f"clusters that fit {clusters_that_fit(kernel, cluster, threads, shared)}",
                     flush=True,
                 )
         for batch in (1, 2, 32, 64):
@@ -275,7 +286,7 @@ def main():
                     f"{found[0]:.2f} us ({found[1]:.2f} ... {found[2]:.2f})",
                     flush=True,
                 )
-        for batch in (1, 2, 4, 8, 16, 32, 48, 64):
+        for batch in (1, 2, 8, 16, 32, 39, 48, 64):
             order = rng.permutation(60000)[: batch * GRAPH_STEPS * 8]
             epoch = Epoch(kernels["modern"], data, order, batch, np.full(len(order) // batch, 0.01))
             epoch.step()

@@ -24,9 +24,9 @@ LINE = re.compile(r'^#line \d+ "(.*)"$', re.MULTILINE)
 ORDERS = (0, 1, 2, 3, 4, 5)
 
 
-def numbered_waits(variant: str, classes: int) -> tuple[Path, list[tuple[str, str]]]:
+def numbered_waits(variant: str, classes: int, form: str) -> tuple[Path, list[tuple[str, str]]]:
     """The kernels with every wait numbered, so that a test can leave one out; the file of each, and what it is."""
-    source, found = kernel_source(variant, classes, "cluster"), []
+    source, found = kernel_source(variant, classes, form), []
 
     def numbered(match: re.Match[str]) -> str:
         before = source[: match.start()]
@@ -37,7 +37,7 @@ def numbered_waits(variant: str, classes: int) -> tuple[Path, list[tuple[str, st
         return f"if (left_out != {len(found) - 1}) {match.group(0)}"
 
     text = WAITS.sub(numbered, source)
-    return harness.build(f'extern "C" int left_out;\nint left_out = -1;\n{text}', KERNELS), found
+    return harness.build(f'extern "C" int left_out;\nint left_out = -1;\n{text}', KERNELS[form]), found
 
 
 def outcome(library: Path, loss: str, classes: int, number: int, alone: bool) -> bytes:
@@ -58,7 +58,7 @@ def outcome(library: Path, loss: str, classes: int, number: int, alone: bool) ->
     [("modern", "cross_entropy", 10), ("modern", "cross_entropy", 26), ("paper", "map", 10)],
 )
 def test_every_missing_wait_is_found(variant: str, loss: str, classes: int, alone: bool) -> None:
-    library, waits = numbered_waits(variant, classes)
+    library, waits = numbered_waits(variant, classes, "alone" if alone else "cluster")
     left_out = ctypes.c_int.in_dll(ctypes.CDLL(str(library)), "left_out")
     right = outcome(library, loss, classes, 0, alone)
     assert {outcome(library, loss, classes, number, alone) for number in ORDERS} == {right}
@@ -80,32 +80,29 @@ def test_every_missing_wait_is_found(variant: str, loss: str, classes: int, alon
                 missed.append(wait)
     finally:
         left_out.value = -1
-    # Those of the other kernel, and of the softmax that is not compiled for so many classes, are never reached.
-    other = "train_images.cu" if alone else "train_alone.cu"
+    # Those of the softmax that is not compiled for so many classes are never reached.
     counts = {"modern": {10: 4, 26: 2}, "paper": {10: 0}}[variant][classes]
-    unreached = [wait for wait in missed if wait[0].endswith(other)]
-    rest = [wait for wait in missed if wait not in unreached]
-    assert len(unreached) == sum(file.endswith(other) for file, _ in waits)
-    heads = [wait for wait in rest if "head" in wait[0]]
+    heads = [wait for wait in missed if "head" in wait[0]]
+    rest = [wait for wait in missed if "head" not in wait[0]]
     assert len(heads) == counts
-    assert len(rest) - len(heads) == (1 if classes == 26 else 0), rest  # `if (warp >= HEAD_WARPS)`
+    assert len(rest) == (1 if classes == 26 else 0), rest  # `if (warp >= HEAD_WARPS)`
 
 
 def broken(old: str, new: str) -> ClusterSteps:
     """Steps with kernels in which `old` is replaced."""
-    source = kernel_source(form="cluster")
+    source = kernel_source(form="alone")
     assert source.count(old) == 1
     steps = make_steps(permutation(2), 1)
-    steps.library = harness.build(source.replace(old, new), KERNELS)
+    steps.library = harness.build(source.replace(old, new), KERNELS["alone"])
     return steps
 
 
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
-        ("SLOTS * BACK_SLOT * FLOAT", "(SLOTS + 1) * BACK_SLOT * FLOAT", "deadlock: .*0 arrivals and 224 bytes"),
-        ("    backward_s4(m, s4_sums);\n    workers_wait();",
-         "    backward_s4(m, s4_sums);\n    if (threadIdx.x < 128) workers_wait();", "deadlock"),
+        ("SLOTS * BACK * FLOAT *", "(SLOTS + 1) * BACK * FLOAT *", "deadlock: .*0 arrivals and 224 bytes"),
+        ("    backward_s4(m, turn, s4_sums);\n    workers_wait();",
+         "    backward_s4(m, turn, s4_sums);\n    if (threadIdx.x < 128) workers_wait();", "deadlock"),
         ("which = 0; which < MAILS; ++which) mbarrier_init", "which = 1; which < MAILS; ++which) mbarrier_init",
          "more arrivals"),
         ("MARK(14);", "barrier_arrive<WORKERS_BARRIER, THREADS + 32>();", "differing counts"),
@@ -119,24 +116,25 @@ def test_a_broken_kernel_is_found(old: str, new: str, message: str) -> None:
         broken(old, new).alone()
 
 
-def sanitized(source: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    built = harness.build(source, KERNELS, sanitize=True)
+def sanitized(variant: str, classes: int, form: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    built = harness.build(kernel_source(variant, classes, form), KERNELS[form], sanitize=True)
     runtime = subprocess.run(
         [harness.COMPILER, "-print-file-name=libasan.so"], capture_output=True, text=True, check=True
     )
     environment = {**os.environ, "LD_PRELOAD": runtime.stdout.strip(), "ASAN_OPTIONS": "detect_leaks=0"}
-    command = [sys.executable, str(HERE / "cluster_steps.py"), str(built), *arguments]
+    command = [sys.executable, str(HERE / "cluster_steps.py"), str(built), variant, str(classes), form, *arguments]
     return subprocess.run(command, capture_output=True, text=True, env=environment)
 
 
+@pytest.mark.parametrize("form", KERNELS)
 @pytest.mark.parametrize(("variant", "classes"), [("modern", 10), ("modern", 29), ("paper", 10)])
-def test_no_access_lies_beyond_its_array(variant: str, classes: int) -> None:
-    done = sanitized(kernel_source(variant, classes, "cluster"), variant, str(classes))
+def test_no_access_lies_beyond_its_array(variant: str, classes: int, form: str) -> None:
+    done = sanitized(variant, classes, form)
     assert done.returncode == 0, done.stderr[:3000]
     assert done.stdout.startswith("finished")
 
 
 def test_too_little_shared_memory_is_found() -> None:
-    done = sanitized(kernel_source(form="cluster"), "modern", "10", "16")
+    done = sanitized("modern", 10, "cluster", "16")
     assert done.returncode != 0
     assert "heap-buffer-overflow" in done.stderr
