@@ -111,12 +111,11 @@ class Kernels:
         self.variant, self.sizes, self.own = variant, sizes(variant), cluster_sizes(variant)
         options = (*OPTIONS, "-DPROFILE") if profile else OPTIONS
         self.modules = {
-            form: cp.RawModule(code=kernel_source(variant, form=form), options=options) for form in ("alone", "cluster")
+            form: cp.RawModule(code=kernel_source(variant, form=form), options=options)
+            for form in ("alone", "cluster")
         }
         self.alone = self.modules["alone"].get_function(TRAIN_ALONE)
-        self.images, self.update, self.pack = map(
-            self.modules["cluster"].get_function, (TRAIN_IMAGES, UPDATE, PACK)
-        )
+        self.images, self.update, self.pack = map(self.modules["cluster"].get_function, (TRAIN_IMAGES, UPDATE, PACK))
         self.alone.max_dynamic_shared_size_bytes = self.own.alone_shared_bytes
         self.images.max_dynamic_shared_size_bytes = self.own.shared_bytes
         self.images.preferred_shared_memory_carveout = 100

@@ -169,9 +169,7 @@ def main(built: str, variant: str, classes: str, form: str, too_little_shared: s
     """Steps alone or in batches, plain and with everything there is."""
     order = np.array([4, 0, 2], np.int32)
     batch_size = 1 if form == "alone" else 2
-    made = steps.random_steps(
-        ClusterSteps, built, variant, int(classes), int(too_little_shared), order, batch_size
-    )
+    made = steps.random_steps(ClusterSteps, built, variant, int(classes), int(too_little_shared), order, batch_size)
     take = made.alone if form == "alone" else made.run
     take()
     made.loss, made.rates = VARIANTS[variant].losses[-1], np.ones_like(made.parameters)

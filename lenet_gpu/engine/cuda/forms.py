@@ -35,6 +35,9 @@ from lenet_gpu.engine.cuda.source import (
 
 Array = Any
 
+OVERLAPS = True
+"""What the kernels of a step do: each waits by itself for the one in front of it."""
+
 IMAGES_SCORED = 4
 """Images that a block of the throughput form's inference works on at a time."""
 
@@ -220,8 +223,8 @@ class Portable(Form):
         """Return two launches; see `Form.launches`."""
         images, blocks = len(step.buffers.records), update_blocks(step.parameters.size)
         return [
-            Launch(TRAIN_IMAGES, images, self.sizes.threads, step.of_images(), self.sizes.shared_bytes),
-            Launch(UPDATE, blocks, UPDATE_THREADS, step.of_update()),
+            Launch(TRAIN_IMAGES, images, self.sizes.threads, step.of_images(), self.sizes.shared_bytes, OVERLAPS),
+            Launch(UPDATE, blocks, UPDATE_THREADS, step.of_update(), 0, OVERLAPS),
         ]
 
     def infer(self, parameters: Array, images: Array, pixel: tuple[np.float32, np.float32], scores: Array) -> None:
@@ -268,8 +271,9 @@ class Throughput(Form):
                 self.sizes.threads,
                 step.of_images(),
                 self.sizes.shared_bytes,
+                OVERLAPS,
             ),
-            Launch(UPDATE, jobs, UPDATE_THREADS, update),
+            Launch(UPDATE, jobs, UPDATE_THREADS, update, 0, OVERLAPS),
         ]
 
     def infer(self, parameters: Array, images: Array, pixel: tuple[np.float32, np.float32], scores: Array) -> None:
@@ -313,8 +317,8 @@ class Cluster(Form):
         images = (step.parameters, *step.buffers.scratch, *step.of_images()[1:])
         update = (*step.of_update(), *step.buffers.scratch)
         return [
-            Launch(TRAIN_IMAGES, blocks, CLUSTER_THREADS, images, self.own_sizes.shared_bytes),
-            Launch(UPDATE, update_blocks(step.parameters.size), UPDATE_THREADS, update),
+            Launch(TRAIN_IMAGES, blocks, CLUSTER_THREADS, images, self.own_sizes.shared_bytes, OVERLAPS),
+            Launch(UPDATE, update_blocks(step.parameters.size), UPDATE_THREADS, update, 0, OVERLAPS),
         ]
 
 

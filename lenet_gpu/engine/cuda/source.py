@@ -239,7 +239,12 @@ def _expected(variant: str, classes: int, form: str) -> dict[str, int]:
     """Name the kernels' sizes that must be the host's."""
     host = sizes(variant, classes, form)
     own = cluster_sizes(variant, classes)
-    expected = {"PARAMETERS": host.parameters, "GROUP": host.group, "RECORD": host.record, "IMAGES_A_GROUP": host.group_images}
+    expected = {
+        "PARAMETERS": host.parameters,
+        "GROUP": host.group,
+        "RECORD": host.record,
+        "IMAGES_A_GROUP": host.group_images,
+    }
     if form == "alone":
         expected |= {
             "CLUSTER": ALONE_CLUSTER,

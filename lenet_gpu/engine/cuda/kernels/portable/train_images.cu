@@ -28,6 +28,8 @@ lenet5_train_images(const float* __restrict__ parameters, const unsigned char* _
                     float background, float scale, int distorted, const float* __restrict__ distortions,
                     const float* __restrict__ fields, int* counter, float* __restrict__ groups, float* __restrict__ records) {
     Memory& m = *reinterpret_cast<Memory*>(dynamic_shared);
+    wait_for_kernel_before();
+    let_next_kernel_begin();
     MARK(0);
     const float4 weights = weights_of_thread(parameters);
     const int step = counter[IMAGES_STEP], count = images_of_step(counter, step), first = step * counter[BATCH_SIZE];
