@@ -7,7 +7,6 @@
 // a warp exchange that not all of its lanes reach (deadlock). Shared memory starts as NaN in every block. With
 // -fsanitize=address every access beyond an array is found, shared memory beyond the launch's size included.
 #pragma once
-#include <bit>
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
@@ -47,7 +46,6 @@ inline float __expf(float x) {
     sign = -sign;
     return expf(x) * (1.0f + sign * WORST_CASE * 1.2e-7f * (2.0f + floorf(fabsf(1.173f * x))));
 }
-inline int __float_as_int(float value) { return std::bit_cast<int>(value); }
 inline float __fdividef(float x, float y) {
     static int count = 0;
     return x / y * (1.0f + (++count % 3 - 1) * WORST_CASE * 1.2e-7f * 2.0f);

@@ -23,30 +23,6 @@ __device__ inline void correlate(
         }
 }
 
-// The same for one map only: a row of the patch at a time, which needs a third of the registers.
-__device__ inline void correlate_rows(const float* corner, int stride, const float (&weight)[KERNEL_STRIDE], float (&a)[4]) {
-    float row[KERNEL + 1];
-    load_row(corner, row);
-#pragma unroll
-    for (int u = 0; u <= KERNEL; ++u) {
-        float next[KERNEL + 1];
-        if (u < KERNEL) load_row(corner + (u + 1) * stride, next);
-#pragma unroll
-        for (int v = 0; v < KERNEL; ++v) {
-            if (u < KERNEL) {
-                a[0] += weight[u * KERNEL + v] * row[v];
-                a[1] += weight[u * KERNEL + v] * row[v + 1];
-            }
-            if (u > 0) {
-                a[2] += weight[(u - 1) * KERNEL + v] * row[v];
-                a[3] += weight[(u - 1) * KERNEL + v] * row[v + 1];
-            }
-        }
-#pragma unroll
-        for (int v = 0; v <= KERNEL; ++v) row[v] = next[v];
-    }
-}
-
 // Squash the four units of a convolution, store them, and return their sum for the subsampling unit above them.
 __device__ inline float squash_four(float (&a)[4], float* corner, int stride) {
 #pragma unroll

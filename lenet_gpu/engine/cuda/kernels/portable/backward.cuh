@@ -45,7 +45,7 @@ __device__ inline MapGradients backward_s4(Memory& m) {
     MapGradients gradients;
     if (lane < S4_AREA) {
         const int unit = map * S4_AREA + lane;
-        const float d = sum_of_slices<S4_UNITS, C5Rows::SLICES>(m.scratch, unit) * squash_slope(m.s4[unit]);
+        const float d = sum_of_slices<S4_UNITS, C5Columns::SLICES>(m.scratch, unit) * squash_slope(m.s4[unit]);
         float* corner = m.c3 + map * C3_MAP + 2 * (lane / S4_SIZE) * C3_SIZE + 2 * (lane % S4_SIZE);
         gradients.add_unit(d, m.s4_coefficient[map], corner, C3_SIZE);
     }
@@ -217,29 +217,26 @@ __device__ inline void add_halves(float* __restrict__ group, Memory& m) {
 
 // The whole backward pass; the forward pass must have left its activations in shared memory, and F6's weights.
 __device__ inline void backward(
-    const float* __restrict__ parameters, C5Rows& c5, const F6Rows& f6, int loss,
+    const float* __restrict__ parameters, const F6Rows& f6, int loss, int label, float one_over_batch,
     float* __restrict__ group, float* __restrict__ record, Memory& m) {
     const int thread = thread_index(), warp = thread / WARP;
     BackHead head;
     head.load(parameters);
-    head.backward(loss, m.label, m.one_over_batch, m);
-    c5.load<C5_UNITS_A_WARP, C5Rows::TWO_ROUNDS>(parameters);
+    C5Columns c5;
+    c5.load(parameters + C5_WEIGHT);
+    head.backward(loss, label, one_over_batch, m);
     __syncthreads();
     MARK(7);
     f6.backward(m.d_f6, m.scratch);
-    c5.load<0, C5_UNITS_A_WARP>(parameters);
     __syncthreads();
     MARK(8);
     if (thread < C5_UNITS) m.d_c5[thread] = sum_of_slices<C5_UNITS, F6_WARPS>(m.scratch, thread) * squash_slope(m.c5[thread]);
     __syncthreads();
     MARK(9);
-    const C5Rows::Sums sums = c5.backward(m.d_c5);
-    if (warp < C5Rows::SLICES) sums.store(m.scratch, warp, false);
+    c5.backward(parameters + C5_WEIGHT, m.d_c5, m.scratch);
     // The factors of the dense layers' gradients are complete.
     const float4* exchanged = reinterpret_cast<const float4*>(static_cast<const Exchanged*>(&m));
     for (int k = thread; k < RECORD / 4; k += THREADS) reinterpret_cast<float4*>(record)[k] = exchanged[k];
-    __syncthreads();
-    if (warp >= C5Rows::SLICES && warp < C5_WARPS) sums.store(m.scratch, warp - C5Rows::SLICES, true);
     __syncthreads();
     MARK(10);
     const MapGradients s4 = backward_s4(m);

@@ -17,17 +17,6 @@ __device__ constexpr int power_of_two(int count) {
     return power;
 }
 
-// 0, which is not known before all values are: what is read from a place that it was added to is asked for no earlier. The
-// compiler would else ask for weights as early as it can, for which it has not the registers. (The number is denormal: no
-// sum of a GPU is.)
-template <int COUNT>
-__device__ inline int zero_after(const float (&values)[COUNT]) {
-    float sum = values[0];
-#pragma unroll
-    for (int k = 1; k < COUNT; ++k) sum += values[k];
-    return __float_as_int(sum) == static_cast<int>(0x80000001u) ? 4 : 0;
-}
-
 __device__ inline float dot(float4 a, float4 b) { return a.x * b.x + a.y * b.y + a.z * b.z + a.w * b.w; }
 
 // Rows of weights that are no longer than a warp takes at once: F6's and the output's. A warp takes some neighbouring
@@ -78,74 +67,54 @@ using F6Rows = Rows<C5_UNITS, F6_UNITS, F6_UNITS_A_WARP>;
 
 // C5. A warp takes eight units: a row of weights is read in three rounds of 32 float4, and the four that are left over
 // of each of the eight rows by all lanes at once, four lanes a row.
-//
-// The 192 KB of weights take 3,000 cycles to arrive, and what is asked for all at once holds up every access to shared memory
-// behind it. So they are asked for a few at a time, beside other phases. The last round stays in registers for the backward
-// pass, which reads the others again.
 struct C5Rows {
-    static constexpr int QUADS = S4_UNITS / 4, ROUNDS = 3, REST = QUADS % WARP;
-    static_assert(ROUNDS == QUADS / WARP && REST * C5_UNITS_A_WARP == WARP, "the rest is one round");
-    // Sums of the backward pass: warps 8 to 14 add theirs to those of warps 0 to 6.
-    static constexpr int SLICES = (C5_WARPS + 1) / 2;
-    static_assert(SLICES * S4_UNITS <= SCRATCH, "room for the slices");
+    static constexpr int QUADS = S4_UNITS / 4, ROUNDS = QUADS / WARP, REST = QUADS % WARP;
+    static_assert(REST * C5_UNITS_A_WARP == WARP, "the rest is one round");
 
-    float4 round[ROUNDS][C5_UNITS_A_WARP], rest;
+    float4 first_round[C5_UNITS_A_WARP], rest;
     float bias;
 
     // Of the warp's first unit.
-    __device__ static const float4* row(const float* parameters, int warp) {
-        return reinterpret_cast<const float4*>(parameters + C5_WEIGHT) + at_most(warp, C5_WARPS - 1) * C5_UNITS_A_WARP * QUADS;
+    __device__ static const float4* row(const float* weights, int warp) {
+        return reinterpret_cast<const float4*>(weights) + at_most(warp, C5_WARPS - 1) * C5_UNITS_A_WARP * QUADS;
     }
 
-    // Number FIRST ... END - 1 of the rounds' rows of 32 float4, eight rows a round.
-    template <int FIRST, int END>
-    __device__ void load(const float* __restrict__ parameters) {
-        const int thread = thread_index();
-        const float4* own = row(parameters, thread / WARP) + thread % WARP;
-#pragma unroll
-        for (int k = FIRST; k < END; ++k)
-            round[k / C5_UNITS_A_WARP][k % C5_UNITS_A_WARP] = own[k % C5_UNITS_A_WARP * QUADS + k / C5_UNITS_A_WARP * WARP];
-    }
-
-    // What is asked for in each of three turns of C1 and of C3: two rounds.
-    static constexpr int TURNS = 3, TWO_ROUNDS = 2 * C5_UNITS_A_WARP, LAST_ROUND = ROUNDS * C5_UNITS_A_WARP;
-    __device__ void load_beside_c1(const float* __restrict__ parameters, int turn) {
-        if (turn == 0) load<0, 1>(parameters);
-        else if (turn == 1) load<1, 2>(parameters);
-    }
-    __device__ void load_beside_c3(const float* __restrict__ parameters, int turn) {
-        if (turn == 0) load<2, 7>(parameters);
-        else if (turn == 1) load<7, 12>(parameters);
-        else if (turn == 2) load<12, TWO_ROUNDS>(parameters);
-    }
-
-    __device__ void load_rest(const float* __restrict__ parameters) {
+    __device__ void load(const float* __restrict__ weights, const float* __restrict__ biases) {
         const int thread = thread_index(), lane = thread % WARP, warp = thread / WARP, k = lane / REST;
-        rest = row(parameters, warp)[k * QUADS + ROUNDS * WARP + lane % REST];
+        const float4* first = row(weights, warp);
+#pragma unroll
+        for (int u = 0; u < C5_UNITS_A_WARP; ++u) first_round[u] = first[u * QUADS + lane];
+        rest = first[k * QUADS + ROUNDS * WARP + lane % REST];
+        bias = biases[at_most(warp, C5_WARPS - 1) * C5_UNITS_A_WARP + k];
     }
 
-    // Products of the lane: a[k] for unit k of the warp, and what it has of the rest of unit lane / 4. First those of two rounds.
-    // The last one is asked for into the registers of the first.
-    __device__ void multiply(const float* __restrict__ parameters, const float* x, float (&a)[C5_UNITS_A_WARP]) {
+    // Products of the lane: a[k] for unit k of the warp, and what it has of the rest of unit lane / 4.
+    __device__ void multiply(const float* __restrict__ weights, const float* x, float (&a)[C5_UNITS_A_WARP], float& last) const {
         const float4* in = reinterpret_cast<const float4*>(x);
-        const int lane = thread_index() % WARP;
-        const float4 first = in[lane], second = in[WARP + lane];
+        const int thread = thread_index(), lane = thread % WARP;
+        const float4* first = row(weights, thread / WARP);
+        float4 now[C5_UNITS_A_WARP];
 #pragma unroll
-        for (int u = 0; u < C5_UNITS_A_WARP; ++u) a[u] = dot(round[0][u], first);
-        const float* behind = parameters + zero_after(a);
-        load<TWO_ROUNDS, LAST_ROUND>(behind);
-        load_rest(behind);
-        bias = parameters[C5_BIAS + at_most(thread_index() / WARP, C5_WARPS - 1) * C5_UNITS_A_WARP + lane / REST];
+        for (int u = 0; u < C5_UNITS_A_WARP; ++u) {
+            now[u] = first_round[u];
+            a[u] = 0.0f;
+        }
+#pragma unroll 1  // the loads of one round at a time: more would not fit into the registers
+        for (int round = 1; round < ROUNDS; ++round) {
+            float4 next[C5_UNITS_A_WARP];
 #pragma unroll
-        for (int u = 0; u < C5_UNITS_A_WARP; ++u) a[u] += dot(round[1][u], second);
-    }
-    __device__ void multiply_last(const float* x, float (&a)[C5_UNITS_A_WARP], float& last) const {
-        const int lane = thread_index() % WARP;
-        const float4* in = reinterpret_cast<const float4*>(x) + (ROUNDS - 1) * WARP;
-        const float4 quad = in[lane];
-        last = dot(rest, in[WARP + lane % REST]);
+            for (int u = 0; u < C5_UNITS_A_WARP; ++u) next[u] = first[u * QUADS + round * WARP + lane];
+            const float4 quad = in[(round - 1) * WARP + lane];
 #pragma unroll
-        for (int u = 0; u < C5_UNITS_A_WARP; ++u) a[u] += dot(round[ROUNDS - 1][u], quad);
+            for (int u = 0; u < C5_UNITS_A_WARP; ++u) {
+                a[u] += dot(now[u], quad);
+                now[u] = next[u];
+            }
+        }
+        const float4 quad = in[(ROUNDS - 1) * WARP + lane];
+        last = dot(rest, in[ROUNDS * WARP + lane % REST]);
+#pragma unroll
+        for (int u = 0; u < C5_UNITS_A_WARP; ++u) a[u] += dot(now[u], quad);
     }
 
     // y[j] = f(bias[j] + sum over i of weight[j, i] * x[i]): four neighbouring lanes end with the unit of their rest.
@@ -155,45 +124,40 @@ struct C5Rows {
         const float sum = bias + (warp_sums(a) + quad_sum(last));
         if (lane % REST == 0) y[warp * C5_UNITS_A_WARP + lane / REST] = squash(sum);
     }
+};
 
-    // What the warp's units add to sum over j of weight[j, i] * d[j]: four inputs of each round, and four of the rest in the
-    // lanes of its first unit.
-    struct Sums {
-        float4 round[ROUNDS], rest;
+// Back through C5: sum over j of weight[j, i] * d[j], for every input i.
+//
+// A thread takes four neighbouring inputs and one of five slices of the units, which lie one after the other in
+// `partial`. Eight of its 24 rows of weights it asks for well before d is known.
+struct C5Columns {
+    static constexpr int QUADS = S4_UNITS / 4, SLICES = 5, UNITS = C5_UNITS / SLICES, EARLY = 8;
+    static_assert(QUADS * SLICES <= THREADS && S4_UNITS * SLICES <= SCRATCH, "one turn of the block, one scratch");
 
-        // Lanes of the rest: those of the first unit have the sums.
-        __device__ void store(float* partial, int slice, bool add) const {
-            float4* own = reinterpret_cast<float4*>(partial) + slice * QUADS;
-            const int lane = thread_index() % WARP;
-#pragma unroll
-            for (int k = 0; k < ROUNDS; ++k) put(own[k * WARP + lane], round[k], add);
-            if (lane < REST) put(own[ROUNDS * WARP + lane], rest, add);
-        }
-        __device__ static void put(float4& place, float4 value, bool add) {
-            if (add) add_product(value, place, 1.0f);
-            place = value;
-        }
-    };
+    float4 early[EARLY];
 
-    __device__ Sums backward(const float* d) const {
-        const int thread = thread_index(), lane = thread % WARP;
-        const float* own_d = d + at_most(thread / WARP, C5_WARPS - 1) * C5_UNITS_A_WARP;
-        Sums sums{};
-        float4 own_rest = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
-        add_product(own_rest, rest, own_d[lane / REST]);
+    __device__ static const float4* column(const float* weights, int item) {
+        return reinterpret_cast<const float4*>(weights) + item / QUADS * UNITS * QUADS + item % QUADS;
+    }
+
+    __device__ void load(const float* __restrict__ weights) {
+        const float4* own = column(weights, at_most(thread_index(), QUADS * SLICES - 1));
 #pragma unroll
-        for (int k = ROUNDS - 1; k >= 0; --k)
+        for (int k = 0; k < EARLY; ++k) early[k] = own[k * QUADS];
+    }
+
+    __device__ void backward(const float* __restrict__ weights, const float* d, float* partial) const {
+        const int thread = thread_index(), item = at_most(thread, QUADS * SLICES - 1);
+        const float4* own = column(weights, item);
+        const float* own_d = d + item / QUADS * UNITS;
+        float4 late[UNITS - EARLY], sum = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
 #pragma unroll
-            for (int u = 0; u < C5_UNITS_A_WARP; ++u) add_product(sums.round[k], round[k][u], own_d[u]);
+        for (int k = EARLY; k < UNITS; ++k) late[k - EARLY] = own[k * QUADS];
 #pragma unroll
-        for (int distance = REST; distance < WARP; distance *= 2) {
-            own_rest.x += __shfl_xor_sync(0xffffffffu, own_rest.x, distance);
-            own_rest.y += __shfl_xor_sync(0xffffffffu, own_rest.y, distance);
-            own_rest.z += __shfl_xor_sync(0xffffffffu, own_rest.z, distance);
-            own_rest.w += __shfl_xor_sync(0xffffffffu, own_rest.w, distance);
-        }
-        sums.rest = own_rest;
-        return sums;
+        for (int k = 0; k < EARLY; ++k) add_product(sum, early[k], own_d[k]);
+#pragma unroll
+        for (int k = EARLY; k < UNITS; ++k) add_product(sum, late[k - EARLY], own_d[k]);
+        if (thread < QUADS * SLICES) reinterpret_cast<float4*>(partial)[thread] = sum;
     }
 };
 

@@ -21,7 +21,7 @@ __device__ inline void load_distorted_image(
     const unsigned char* __restrict__ pixels, const float* __restrict__ p, const float* __restrict__ fields,
     float background, float scale, Memory& m) {
     float* frame = m.c1;
-    for (int k = thread_index(); k < FRAME * FRAME; k += THREADS) {
+    for (int k = threadIdx.x; k < FRAME * FRAME; k += THREADS) {
         const int r = k / FRAME - 1, c = k % FRAME - 1;
         const bool inside = r >= 0 && r < IMAGE_SIZE && c >= 0 && c < IMAGE_SIZE;
         frame[k] = inside ? static_cast<float>(pixels[r * IMAGE_SIZE + c]) : 0.0f;
@@ -29,7 +29,7 @@ __device__ inline void load_distorted_image(
     __syncthreads();
     const float amplitude = p[7];
     const float* field = fields + static_cast<size_t>(p[6]) * (2 * GRID);
-    for (int k = thread_index(); k < GRID; k += THREADS) {
+    for (int k = threadIdx.x; k < GRID; k += THREADS) {
         const int row = k / INPUT_SIZE, column = k % INPUT_SIZE;
         const float u = column - GRID_CENTER, v = row - GRID_CENTER;
         float x = p[0] * u + p[1] * v + p[2], y = p[3] * u + p[4] * v + p[5];

@@ -30,9 +30,7 @@ struct Scratch {
 struct Weights {
     float c1_weight[C1_MAPS * KERNEL_STRIDE];
     float c1_bias[C1_MAPS], s2_coefficient[S2_MAPS], s2_bias[S2_MAPS];
-    // Of the image, here to fill two floats (kernels start on 16-byte boundaries), and not the registers of every thread.
-    int label;
-    float one_over_batch;
+    float padding[2];  // kernels start on 16-byte boundaries
     float c3_weight[C3_PAIRS * KERNEL_STRIDE];
     float c3_bias[C3_MAPS], s4_coefficient[S4_MAPS], s4_bias[S4_MAPS];
 };

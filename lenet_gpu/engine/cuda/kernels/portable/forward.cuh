@@ -41,7 +41,7 @@ constexpr int FIRST_OF_MARGIN = THREADS / 2, MARGIN_PIXELS = INPUT_SIZE * INPUT_
 static_assert(WORDS <= FIRST_OF_MARGIN && FIRST_OF_MARGIN + MARGIN_PIXELS <= THREADS, "one turn of the block");
 
 __device__ inline unsigned pixels_of_thread(const unsigned char* __restrict__ pixels) {
-    return reinterpret_cast<const unsigned*>(pixels)[at_most(thread_index(), WORDS - 1)];
+    return reinterpret_cast<const unsigned*>(pixels)[at_most(threadIdx.x, WORDS - 1)];
 }
 
 __device__ inline void store_image(unsigned four, float background, float scale, Memory& m) {
@@ -71,24 +71,22 @@ __device__ inline void store_margin(float background, Memory& m) {
 //
 // A thread takes the same unit of three of the six S2 maps: the patch is loaded once for 300 products. That is 12 whole
 // warps, and eight threads' work more, which 24 threads take, a map each.
-__device__ inline void forward_c1_s2(const float* __restrict__ parameters, C5Rows& c5, Memory& m) {
+__device__ inline void forward_c1_s2(Memory& m) {
     constexpr int MAPS_A_THREAD = 3, ITEMS = C1_MAPS / MAPS_A_THREAD * S2_AREA, WHOLE = ITEMS / WARP * WARP;
     static_assert(WHOLE + (ITEMS - WHOLE) * MAPS_A_THREAD <= THREADS, "one turn of the block");
     const int thread = thread_index(), rest = thread - WHOLE;
-    const int item = at_most(rest < 0 ? thread : WHOLE + rest / MAPS_A_THREAD, ITEMS - 1);
+    const int item = rest < 0 ? thread : WHOLE + rest / MAPS_A_THREAD;
+    if (item >= ITEMS) return;
     const int unit = item % S2_AREA, r = unit / S2_SIZE, c = unit % S2_SIZE;
-    int map = item / S2_AREA * MAPS_A_THREAD, maps = MAPS_A_THREAD;
+    int map = item / S2_AREA * MAPS_A_THREAD, end = map + MAPS_A_THREAD;
     if (rest >= 0) {
         map += rest % MAPS_A_THREAD;
-        maps = rest < (ITEMS - WHOLE) * MAPS_A_THREAD ? 1 : 0;
+        end = map + 1;
     }
     float patch[KERNEL + 1][KERNEL + 1];
     load_patch(m.x + 2 * r * X_STRIDE + 2 * c, X_STRIDE, patch);
-    static_assert(MAPS_A_THREAD == C5Rows::TURNS, "C5's weights are asked for in as many turns");
 #pragma unroll 1
-    for (int turn = 0; turn < MAPS_A_THREAD; ++turn, ++map) {
-        c5.load_beside_c1(parameters, turn);
-        if (turn >= maps) continue;
+    for (; map < end; ++map) {
         float weight[KERNEL_STRIDE];
         load_kernel(m.c1_weight + map * KERNEL_STRIDE, weight);
         const float bias = m.c1_bias[map];
@@ -113,45 +111,40 @@ static_assert(C3_MAPS == WARPS, "a map a warp");
 //
 // A warp takes a map, a lane one unit of S4: 300 to 600 products. With rows of S2 22 floats apart, the patches of the first
 // 14 units begin in 14 different pairs of banks, and those of the other 11, which the upper half of the warp takes.
-__device__ inline void forward_c3_s4(const float* __restrict__ parameters, C5Rows& c5, Memory& m) {
+__device__ inline void forward_c3_s4(Memory& m) {
     constexpr int LOWER = 14;
     const int thread = thread_index(), lane = thread % WARP, map = c3_map_of(thread / WARP);
     const bool upper = lane >= WARP / 2;
-    const int own = upper ? lane - WARP / 2 + LOWER : lane, unit = at_most(own, S4_AREA - 1);
-    const bool works = own < S4_AREA && (upper || own < LOWER);
+    const int unit = upper ? lane - WARP / 2 + LOWER : lane;
+    if (unit >= S4_AREA || (!upper && unit >= LOWER)) return;
     const int r = unit / S4_SIZE, c = unit % S4_SIZE;
     const float bias = m.c3_bias[map];
     float a[4] = {bias, bias, bias, bias};
-    const auto add_pair = [&](int pair) {
-        float weight[KERNEL_STRIDE];
-        load_kernel(m.c3_weight + pair * KERNEL_STRIDE, weight);
-        correlate_rows(m.s2 + PAIRS.input[pair] * S2_MAP + 2 * r * S2_STRIDE + 2 * c, S2_STRIDE, weight, a);
-    };
-    // Every map has as many pairs as there are turns, at least.
-    const int first = PAIRS.first[map], pairs = PAIRS.first[map + 1] - first;
 #pragma unroll 1
-    for (int turn = 0; turn < pairs; ++turn) {
-        c5.load_beside_c3(parameters, turn);
-        if (works) add_pair(first + turn);
+    for (int pair = PAIRS.first[map]; pair < PAIRS.first[map + 1]; ++pair) {
+        float patch[KERNEL + 1][KERNEL + 1], weight[KERNEL_STRIDE];
+        load_patch(m.s2 + PAIRS.input[pair] * S2_MAP + 2 * r * S2_STRIDE + 2 * c, S2_STRIDE, patch);
+        load_kernel(m.c3_weight + pair * KERNEL_STRIDE, weight);
+        correlate(patch, weight, a);
     }
-    if (!works) return;
     const float sum = squash_four(a, m.c3 + map * C3_MAP + 2 * r * C3_SIZE + 2 * c, C3_SIZE);
     m.s4[map * S4_AREA + unit] = squash(m.s4_coefficient[map] * sum + m.s4_bias[map]);
 }
 
 // The whole forward pass. The image and the weights must be in shared memory (and a barrier passed since). F6's weights stay
-// in registers, and some of C5's: the backward pass needs them again.
-__device__ inline void forward(const float* __restrict__ parameters, C5Rows& c5, F6Rows& f6, Memory& m) {
-    forward_c1_s2(parameters, c5, m);
+// in registers: the backward pass needs them again.
+__device__ inline void forward(const float* __restrict__ parameters, F6Rows& f6, Memory& m) {
+    forward_c1_s2(m);
     __syncthreads();
     MARK(2);
-    forward_c3_s4(parameters, c5, m);
+    C5Rows c5;
+    c5.load(parameters + C5_WEIGHT, parameters + C5_BIAS);
+    forward_c3_s4(m);
     __syncthreads();
     MARK(3);
     float a[C5_UNITS_A_WARP], last;
-    c5.multiply(parameters, m.s4, a);
-    f6.load(parameters + F6_WEIGHT + zero_after(a), parameters + F6_BIAS);
-    c5.multiply_last(m.s4, a, last);
+    c5.multiply(parameters + C5_WEIGHT, m.s4, a, last);
+    f6.load(parameters + F6_WEIGHT, parameters + F6_BIAS);
     c5.finish(a, last, m.c5);
     __syncthreads();
     MARK(4);

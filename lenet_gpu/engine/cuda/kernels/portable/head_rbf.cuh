@@ -8,7 +8,7 @@ static_assert(CLASSES <= WARPS && SCORES_A_LANE == 1, "a warp for each digit, a 
 struct Head {
     __device__ void load(const float* /* nothing is trained here */) {}
     __device__ void forward(Memory& m) const {
-        const int lane = thread_index() % WARP, digit = thread_index() / WARP;
+        const int lane = threadIdx.x % WARP, digit = threadIdx.x / WARP;
         if (digit >= CLASSES) return;
         float y = 0.0f;
 #pragma unroll
@@ -44,7 +44,7 @@ struct BackHead {
 
     // The loss, and back to F6.
     __device__ void backward(int loss, int label, float one_over_batch, Memory& m) const {
-        const int warp = thread_index() / WARP, i = class_of(0);
+        const int warp = threadIdx.x / WARP, i = class_of(0);
         if (warp > HEAD_WARPS) return;
         const bool exists = i < CLASSES, digit = label != NO_CLASS;
         const float score[1] = {exists ? m.output[i] : LOWEST};
@@ -68,7 +68,7 @@ struct BackHead {
         }
         if (exists) m.d_output[i] = d[0];
         const int answer = class_with(largest, score);
-        if (thread_index() % WARP == 0) {
+        if (threadIdx.x % WARP == 0) {
             m.loss = image_loss;
             m.correct = answer == label ? 1.0f : 0.0f;
         }

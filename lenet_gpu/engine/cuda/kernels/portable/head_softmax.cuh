@@ -26,7 +26,7 @@ struct BackHead {
 
     // The loss, and back to F6.
     __device__ void backward(int /* of one loss */, int label, float one_over_batch, Memory& m) const {
-        const int warp = thread_index() / WARP;
+        const int warp = threadIdx.x / WARP;
         if (warp > HEAD_WARPS) return;
         float a[SCORES_A_LANE], e[SCORES_A_LANE], d[SCORES_A_LANE];
 #pragma unroll
@@ -50,7 +50,7 @@ struct BackHead {
         }
         const float loss = logf(total) - sum_of_scores(target_output);
         const int answer = class_with(largest, a);
-        if (thread_index() % WARP == 0) {
+        if (threadIdx.x % WARP == 0) {
             m.loss = loss;
             m.correct = answer == label ? 1.0f : 0.0f;
         }

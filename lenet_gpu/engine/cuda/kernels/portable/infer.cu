@@ -16,14 +16,18 @@ lenet5_infer(const float* __restrict__ parameters, const unsigned char* __restri
     if (static_cast<int>(blockIdx.x) >= count) return;
     store_weights(weights_of_thread(parameters), m);
     store_margin(background, m);
+    const auto pixels = [&](int image) {
+        return pixels_of_thread(images + static_cast<size_t>(image) * (IMAGE_SIZE * IMAGE_SIZE));
+    };
+    unsigned four = pixels(blockIdx.x);
     for (int image = blockIdx.x; image < count; image += gridDim.x) {
-        store_image(pixels_of_thread(images + static_cast<size_t>(image) * (IMAGE_SIZE * IMAGE_SIZE)), background, scale, m);
+        store_image(four, background, scale, m);
         __syncthreads();
-        C5Rows c5;
+        const int next = image + static_cast<int>(gridDim.x);
+        if (next < count) four = pixels(next);
         F6Rows f6;
-        forward(parameters, c5, f6, m);
-        const int thread = thread_index();
-        if (thread < CLASSES) scores[static_cast<size_t>(image) * CLASSES + thread] = m.output[thread];
+        forward(parameters, f6, m);
+        if (threadIdx.x < CLASSES) scores[static_cast<size_t>(image) * CLASSES + threadIdx.x] = m.output[threadIdx.x];
         // No barrier: the next image is written into x, which no thread has read since the first barrier of `forward`.
     }
 }

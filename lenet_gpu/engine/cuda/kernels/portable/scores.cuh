@@ -11,7 +11,7 @@ static_assert(HEAD_WARPS < WARPS, "one more warp, for the loss");
 constexpr float LOWEST = -3.402823466e+38f;
 
 // The class of a lane's k-th score; beyond the last one there is none.
-__device__ inline int class_of(int k) { return thread_index() % SPAN + k * SPAN; }
+__device__ inline int class_of(int k) { return threadIdx.x % SPAN + k * SPAN; }
 
 __device__ inline float largest_score(const float (&score)[SCORES_A_LANE]) {
     float largest = score[0];
@@ -47,13 +47,13 @@ __device__ inline int class_with(float largest, const float (&score)[SCORES_A_LA
 
 // Four lanes take a unit of F6, each every fourth class.
 __device__ inline int unit_of_head() {
-    return at_most(thread_index() / WARP * F6_UNITS_A_HEAD_WARP + thread_index() % WARP / HEAD_SLICES, F6_UNITS - 1);
+    return at_most(threadIdx.x / WARP * F6_UNITS_A_HEAD_WARP + threadIdx.x % WARP / HEAD_SLICES, F6_UNITS - 1);
 }
-__device__ inline int class_of_head(int k) { return at_most(thread_index() % HEAD_SLICES + k * HEAD_SLICES, CLASSES - 1); }
+__device__ inline int class_of_head(int k) { return at_most(threadIdx.x % HEAD_SLICES + k * HEAD_SLICES, CLASSES - 1); }
 
 // dE/da[i] = f'(a[i]) * sum over j of factor[j, i] * d[j], unit i of F6, class j
 __device__ inline void back_to_f6(const float (&factor)[CLASSES_A_SLICE], const float (&d)[SCORES_A_LANE], Memory& m) {
-    const int lane = thread_index() % WARP, unit = thread_index() / WARP * F6_UNITS_A_HEAD_WARP + lane / HEAD_SLICES;
+    const int lane = threadIdx.x % WARP, unit = threadIdx.x / WARP * F6_UNITS_A_HEAD_WARP + lane / HEAD_SLICES;
     float sum = 0.0f;
 #pragma unroll
     for (int k = 0; k < CLASSES_A_SLICE; ++k)  // beyond the last class d is 0

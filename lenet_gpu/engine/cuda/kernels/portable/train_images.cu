@@ -41,23 +41,19 @@ lenet5_train_images(const float* __restrict__ parameters, const unsigned char* _
     if (!distorted) store_margin(background, m);
     for (int image = blockIdx.x; image < count; image += gridDim.x) {
         const unsigned char* pixels = images + static_cast<size_t>(index) * (IMAGE_SIZE * IMAGE_SIZE);
-        if (thread_index() == THREADS - 1) {
-            m.label = labels[index];
-            m.one_over_batch = 1.0f / count;
-        }
+        const int label = labels[index];
         if (distorted)
             load_distorted_image(
                 pixels, distortions + static_cast<size_t>(first + image) * DISTORTION, fields, background, scale, m);
         else store_image(pixels_of_thread(pixels), background, scale, m);
-        __syncthreads();
-        MARK(1);
-        C5Rows c5;
-        F6Rows f6;
-        forward(parameters, c5, f6, m);
-        backward(parameters, c5, f6, loss, groups + static_cast<size_t>(image) * GROUP,
-                 records + static_cast<size_t>(image) * RECORD, m);
         const int next = image + static_cast<int>(gridDim.x);
         if (next < count) index = order[first + next];
+        __syncthreads();
+        MARK(1);
+        F6Rows f6;
+        forward(parameters, f6, m);
+        backward(parameters, f6, loss, label, 1.0f / count, groups + static_cast<size_t>(image) * GROUP,
+                 records + static_cast<size_t>(image) * RECORD, m);
         // No barrier: the next image is written into x (and C1), which no thread has read since the last barrier of `backward`.
     }
 }
