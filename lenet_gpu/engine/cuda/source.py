@@ -150,7 +150,7 @@ def cluster_sizes(variant: str = "modern", classes: int = CLASSES) -> ClusterSiz
     # C1 and S2, C3 and S4, C5, F6, biases; then what else does not depend on the classes.
     three = 188 + 20 * 28 + 20 + 120 * 152 + 84 * 44 + 40 + 84 + output
     four = 188 + 15 * 28 + 12 + 120 * 100 + 84 * 30 + 32 + 84 + output
-    return ClusterSizes(three, 4 * (three + 2 * padded + 13248), 4 * (2 * four + 2 * padded + 12028))
+    return ClusterSizes(three, 4 * (three + 2 * padded + 13584), 4 * (2 * four + 2 * padded + 12316))
 
 
 def _multiple_of_4(floats: int) -> int:

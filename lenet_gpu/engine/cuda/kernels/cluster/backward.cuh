@@ -13,10 +13,16 @@ constexpr int C1_SUMS = C1_MAPS * HALF_ROWS * TAPS;        // in scratch: S2's s
 static_assert(C5_SUMS + C5_SLICES * C5_STRIDE <= SCRATCH, "room for partial sums");
 static_assert(C3_KERNELS * C3_PARTS <= SCRATCH && C1_SUMS + 4 * WARPS <= SCRATCH, "room for partial sums");
 
+// Threads that take four inputs of C5 and a slice of its units, backward.
+constexpr int C5_QUADS = C5_STRIDE / 4, C5_SLICE = C5_UNITS / C5_SLICES, C5_ITEMS = C5_QUADS * C5_SLICES;
+static_assert(C5_SLICE * C5_SLICES == C5_UNITS && C5_SLICE % 2 == 0 && C5_ITEMS <= THREADS, "d is read two at a time");
+
 // The output, and back to C5: d[C5][i] = f'(a) * sum over j of weight[j, i] * d[F6][j], for the own units; to every block
 //
 // A few threads take a unit, each a slice of the units of F6.
-__device__ inline void output_and_back(Memory& m, const Turn& turn, int loss, int label, float one_over_batch) {
+// Meanwhile the weights of C5 are read, for what comes next.
+__device__ inline void output_and_back(Memory& m, const Turn& turn, int loss, int label, float one_over_batch,
+                                       float4 (&c5_weight)[C5_SLICE]) {
     constexpr int UNITS = (F6_UNITS + F6_SLICES - 1) / F6_SLICES;
     const int t = anew(threadIdx.x), rank = anew(turn.rank), warp = t / WARP;
     if (warp < HEAD_WARPS) head(m, turn, loss, label, one_over_batch, warp, t % WARP);
@@ -27,6 +33,10 @@ __device__ inline void output_and_back(Memory& m, const Turn& turn, int loss, in
         const int unit = slice + k * F6_SLICES;
         weight[k] = m.own.f6_weight[(unit < F6_UNITS ? unit : F6_UNITS - 1) * F6_STRIDE + own];
     }
+    const int item = at_most(t, C5_ITEMS - 1);
+    const float4* c5 = reinterpret_cast<const float4*>(m.own.c5_weight) + item / C5_QUADS * C5_SLICE * C5_QUADS + item % C5_QUADS;
+#pragma unroll
+    for (int k = 0; k < C5_SLICE; ++k) c5_weight[k] = c5[k * C5_QUADS];
     if (warp >= HEAD_WARPS) workers_wait();
     if (slice < F6_SLICES) {
         float sum = 0.0f;
@@ -52,20 +62,14 @@ __device__ inline void output_and_back(Memory& m, const Turn& turn, int loss, in
 }
 
 // Back through C5, to the own inputs: sum over j of weight[j, i] * d[C5][j], in slices of ten or twelve units
-__device__ inline void backward_c5(Memory& m, const Turn& turn) {
-    constexpr int QUADS = C5_STRIDE / 4, UNITS = C5_UNITS / C5_SLICES, ITEMS = QUADS * C5_SLICES;
-    static_assert(UNITS * C5_SLICES == C5_UNITS && UNITS % 2 == 0 && ITEMS <= THREADS, "d is read two at a time");
-    const int t = anew(threadIdx.x), item = t < ITEMS ? t : ITEMS - 1, quad = item % QUADS, slice = item / QUADS;
-    const float4* weights = reinterpret_cast<const float4*>(m.own.c5_weight) + slice * UNITS * QUADS + quad;
-    float4 weight[UNITS];
-#pragma unroll
-    for (int k = 0; k < UNITS; ++k) weight[k] = weights[k * QUADS];
+__device__ inline void backward_c5(Memory& m, const Turn& turn, const float4 (&weight)[C5_SLICE]) {
+    const int t = anew(threadIdx.x), item = at_most(t, C5_ITEMS - 1), quad = item % C5_QUADS, slice = item / C5_QUADS;
     wait_for(m, MAIL_D_C5, turn.parity);
     MARK(13);
     float4 sum = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
 #pragma unroll
-    for (int k = 0; k < UNITS; k += 2) {
-        const float2 two = *reinterpret_cast<const float2*>(m.d_c5 + slice * UNITS + k);
+    for (int k = 0; k < C5_SLICE; k += 2) {
+        const float2 two = *reinterpret_cast<const float2*>(m.d_c5 + slice * C5_SLICE + k);
         const float d[2] = {two.x, two.y};
 #pragma unroll
         for (int j = 0; j < 2; ++j) {
@@ -75,7 +79,7 @@ __device__ inline void backward_c5(Memory& m, const Turn& turn) {
             sum.w += weight[k + j].w * d[j];
         }
     }
-    if (t < ITEMS) *reinterpret_cast<float4*>(m.scratch + C5_SUMS + slice * C5_STRIDE + 4 * quad) = sum;
+    if (t < C5_ITEMS) *reinterpret_cast<float4*>(m.scratch + C5_SUMS + slice * C5_STRIDE + 4 * quad) = sum;
 }
 
 // S4, and C3's squashing. With z = sum of the 2x2 units of C3, a = coefficient * z + bias:
@@ -238,17 +242,23 @@ __device__ inline void backward_s2(Memory& m, const Turn& turn, float (&sums)[4]
 
 // C1's weights: dE/dweight[o, u, v] = sum over r, s of d[o, r, s] * x[r + u, s + v]
 //
-// A thread takes a row u of a kernel over a half row of S2's places, which stands on two rows of 14 in C1.
+// A thread takes a row u of a kernel over a half row of S2's places, which stands on two rows of 14 in C1. Neighbouring
+// threads take every other half row, which look at different rows of the input.
+__device__ inline int half_row_of(int k) {
+    constexpr int EVEN = (HALF_ROWS + 1) / 2;
+    return k < EVEN ? 2 * k : 2 * (k - EVEN) + 1;
+}
 __device__ inline void backward_c1_weights(Memory& m, const float* x, const Turn& turn, float (&s2_sums)[4]) {
     constexpr int COLUMNS = 2 * HALF, ITEMS = C1_MAPS * HALF_ROWS * KERNEL;
     const int t = anew(threadIdx.x), rank = anew(turn.rank);
-    if (t < ITEMS && t / KERNEL % HALF_ROWS < own_half_rows(rank)) {
-        const int u = t % KERNEL, item = t / KERNEL, half_row = first_half_row(rank) + item % HALF_ROWS;
+    const int u = t % KERNEL, local = half_row_of(t / KERNEL % HALF_ROWS), half_row = first_half_row(rank) + local;
+    if (t < ITEMS && local < own_half_rows(rank)) {
+        const float* d_row = m.c1 + (t / (KERNEL * HALF_ROWS) * HALF_ROWS + local) * C1_STRIDE;
         float sum[KERNEL] = {};
 #pragma unroll
         for (int row = 0; row < 2; ++row) {
             float d[COLUMNS], in[COLUMNS + KERNEL - 1];
-            load_row(m.c1 + item * C1_STRIDE + row * C1_SECOND, d);
+            load_row(d_row + row * C1_SECOND, d);
             load_row(x + (half_row / 2 * 2 + row + u - first_row(rank)) * X_STRIDE + half_row % 2 * COLUMNS, in);
 #pragma unroll
             for (int v = 0; v < KERNEL; ++v)
@@ -271,7 +281,7 @@ __device__ inline float c1_sum(const Memory& m, int rank, int place) {
         float sum = 0.0f;
 #pragma unroll
         for (int k = 0; k < HALF_ROWS; ++k)
-            if (k < rows) sum += row[k * TAPS];
+            if (half_row_of(k) < rows) sum += row[k * TAPS];
         return sum;
     }
     const int which = (place - C1_MAPS * TAPS) / C1_MAPS, map = (place - C1_MAPS * TAPS) % C1_MAPS;
@@ -309,8 +319,9 @@ __device__ inline void work_on_image(Memory& m, const float* x, const Turn& turn
     MARK(6);
     forward_c5_f6(m, turn);
     MARK(9);
-    output_and_back(m, turn, loss, label, one_over_batch);
-    backward_c5(m, turn);
+    float4 c5_weight[C5_SLICE];
+    output_and_back(m, turn, loss, label, one_over_batch, c5_weight);
+    backward_c5(m, turn, c5_weight);
     workers_wait();
     MARK(14);
     sink.dense_done(m, turn);

@@ -12,11 +12,12 @@
 
 constexpr int IMAGES_A_GROUP = 1;
 
-// The input rows that a block's places of S2 look at: of four blocks 12, of three 14.
-__device__ constexpr int first_row(int rank) { return first_half_row(rank) / 2 * 2; }
-__device__ constexpr int rows_of(int rank) { return (first_half_row(rank + 1) - 1) / 2 * 2 + 2 + KERNEL - 1 - first_row(rank); }
-constexpr int X_ROWS = rows_of(0), X_STRIDE = 34, X_SIZE = X_ROWS * X_STRIDE;
-static_assert(rows_of(1) <= X_ROWS && first_row(CLUSTER - 1) + X_ROWS == INPUT_SIZE, "the last rows of the last block");
+// The input rows that a block's places of S2 look at. With this stride 16 neighbouring places of S2 look at different banks,
+// even where a row ends; and so do neighbouring rows.
+constexpr int X_ROWS = (HALF_ROWS - 1) / 2 * 2 + 2 + KERNEL - 1, X_STRIDE = 46, X_SIZE = X_ROWS * X_STRIDE;
+__device__ constexpr int first_row(int rank) {
+    return first_half_row(rank) / 2 * 2 + X_ROWS <= INPUT_SIZE ? first_half_row(rank) / 2 * 2 : INPUT_SIZE - X_ROWS;
+}
 constexpr int S2_STRIDE = 22, S2_MAP = S2_SIZE * S2_STRIDE;
 constexpr int C1_STRIDE = 34, C1_SECOND = 16;             // a half row of S2 stands on two of 14 in C1
 constexpr int C3_STRIDE = C3_SIZE, ZERO_ROWS = KERNEL - 1, C3_MAP = (C3_SIZE + ZERO_ROWS) * C3_STRIDE;

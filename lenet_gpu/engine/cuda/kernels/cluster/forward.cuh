@@ -18,16 +18,17 @@ __device__ inline void correlate_two(
 // C1: y[o, r, s] = f(bias[o] + sum over u, v of weight[o, u, v] * x[r + u, s + v])            6 maps of 28x28
 // S2: y[o, r, s] = f(coefficient[o] * (sum of the 2x2 units of C1 below) + bias[o])           6 maps of 14x14
 //
-// Two lanes take a place of S2, each one row of the two of C1 below it, in two or three maps; each sends S2's outputs to
-// every other block.
+// Two lanes take a place of S2, each one row of the two of C1 below it, in three maps; each sends S2's outputs to every
+// other block. A warp takes 16 neighbouring places.
 template <class Sink>
 __device__ inline void forward_c1_s2(Memory& m, const float* x, const Turn& turn, const Sink& sink) {
-    constexpr int MAPS = C1_MAPS / C1_SHARES, SHARE = THREADS / C1_SHARES / WARP * WARP;
-    static_assert(MAPS * C1_SHARES == C1_MAPS && 2 * OWN_PLACES <= SHARE, "as many maps for each share of the threads");
-    const int t = anew(threadIdx.x), rank = anew(turn.rank);
-    const int share = t / SHARE, first_map = at_most(share, C1_SHARES - 1) * MAPS, row = t % 2;
-    const bool active = share < C1_SHARES && t % SHARE / 2 < own_half_rows(rank) * HALF;
-    const int spot = active ? t % SHARE / 2 : 0, place = first_half_row(rank) * HALF + spot;
+    constexpr int SHARES = 2, MAPS = C1_MAPS / SHARES, PLACES = WARP / 2, SHARE = (OWN_PLACES + PLACES - 1) / PLACES;
+    static_assert(SHARES * SHARE <= WARPS, "half of the maps for as many warps");
+    const int t = anew(threadIdx.x), rank = anew(turn.rank), warp = t / WARP, lane = t % WARP;
+    const int first_map = warp < SHARE ? 0 : MAPS, row = lane / PLACES;
+    const int candidate = warp % SHARE * PLACES + lane % PLACES;
+    const bool active = warp < SHARES * SHARE && candidate < own_half_rows(rank) * HALF;
+    const int spot = active ? candidate : 0, place = first_half_row(rank) * HALF + spot;
     const int r = place / S2_SIZE, c = place % S2_SIZE;
     float rows[KERNEL][KERNEL + 1], y[MAPS], sum[MAPS];
 #pragma unroll
@@ -50,7 +51,7 @@ __device__ inline void forward_c1_s2(Memory& m, const float* x, const Turn& turn
     }
 #pragma unroll
     for (int k = 0; k < MAPS; ++k) {
-        const float other = __shfl_xor_sync(0xffffffffu, sum[k], 1);
+        const float other = __shfl_xor_sync(0xffffffffu, sum[k], PLACES);
         const float both = row == 0 ? sum[k] + other : other + sum[k];
         y[k] = squash(m.own.c1_rest[COEFFICIENT_S2 + first_map + k] * both + m.own.c1_rest[BIAS_S2 + first_map + k]);
     }
@@ -69,7 +70,8 @@ __device__ inline void forward_c1_s2(Memory& m, const float* x, const Turn& turn
 
 // C3's sums, a pair of Table I at a time: a = sum over u, v of weight[pair(o, i), u, v] * S2[i, r + u, s + v]
 //
-// A warp takes two pairs, a lane the four places under one of S4's 25.
+// A warp takes two pairs, a lane the four places under one of S4's 25: the first half of the lanes 14, the second half 11,
+// which then look at different banks.
 __device__ inline void forward_c3_pairs(Memory& m, const Turn& turn) {
     const int t = anew(threadIdx.x), rank = anew(turn.rank), warp = t / WARP, lane = t % WARP;
     const int first = 2 * at_most(warp, PAIR_WARPS - 1), second = first + 1;
@@ -77,21 +79,23 @@ __device__ inline void forward_c3_pairs(Memory& m, const Turn& turn) {
     load_kernel(m.own.c3_weight + first * KERNEL_STRIDE, weight);
     wait_for(m, MAIL_S2, turn.parity);
     MARK(3);
-    if (lane >= S4_AREA || warp >= PAIR_WARPS) return;
-    const float* corner = m.s2 + 2 * (lane / S4_SIZE) * S2_STRIDE + 2 * (lane % S4_SIZE);
+    constexpr int FIRST_HALF = 14;
+    const int unit = lane < WARP / 2 ? lane : lane - WARP / 2 + FIRST_HALF;
+    if (unit >= (lane < WARP / 2 ? FIRST_HALF : S4_AREA) || warp >= PAIR_WARPS) return;
+    const float* corner = m.s2 + 2 * (unit / S4_SIZE) * S2_STRIDE + 2 * (unit % S4_SIZE);
     float4* sums = reinterpret_cast<float4*>(m.scratch);  // [pairs][25]
     float patch[KERNEL + 1][KERNEL + 1];
     load_patch(corner + PARTITION.input[rank][first] * S2_MAP, S2_STRIDE, patch);
     float a[4] = {};
     correlate(patch, weight, a);
-    sums[first * S4_AREA + lane] = make_float4(a[0], a[1], a[2], a[3]);
+    sums[first * S4_AREA + unit] = make_float4(a[0], a[1], a[2], a[3]);
     if (second >= OWN_PAIRS) return;
     if (!PARTITION.joined[rank][warp])
         load_patch(corner + PARTITION.input[rank][second] * S2_MAP, S2_STRIDE, patch);
     load_kernel(m.own.c3_weight + second * KERNEL_STRIDE, weight);
     float b[4] = {};
     correlate(patch, weight, b);
-    sums[second * S4_AREA + lane] = make_float4(b[0], b[1], b[2], b[3]);
+    sums[second * S4_AREA + unit] = make_float4(b[0], b[1], b[2], b[3]);
 }
 
 // C3: y[o, r, s] = f(bias[o] + the sums of its pairs)                                          16 maps of 10x10

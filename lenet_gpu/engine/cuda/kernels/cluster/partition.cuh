@@ -1,6 +1,6 @@
 // Who does what: the work on one image, divided among the blocks of a cluster. Figures are those of three, and of four.
 //
-//   C1, S2   the 28 half rows of S2's places, in all six maps: 10, 9, 9; 7 each
+//   C1, S2   the 28 half rows of S2's places, in all six maps: 10, 10 and 8; 7 each
 //   C3, S4   some maps, which take 20 or 15 of Table I's 60 pairs
 //   C5       forward, what those maps' units of S4 contribute to all 120 units; the sums of 40 or 30 units
 //   F6       forward, what those units contribute to all 84 units; the sums, and all behind them, in every block
@@ -14,17 +14,19 @@
 
 constexpr int WARPS = THREADS / WARP;
 constexpr int HALF = S2_SIZE / 2, ALL_HALF_ROWS = 2 * S2_SIZE;              // seven places each
-constexpr int HALF_ROWS = (ALL_HALF_ROWS + CLUSTER - 1) / CLUSTER;          // of a block, most
 constexpr int OWN_PLACES = HALF_ROWS * HALF;                                // of a block, most
 constexpr int OWN_PAIRS = C3_PAIRS / CLUSTER;
 constexpr int OWN_S4 = MOST_MAPS * S4_AREA;                                 // of a block, most
 constexpr int OWN_C5 = C5_UNITS / CLUSTER;
 static_assert(C3_PAIRS % CLUSTER == 0 && C5_UNITS % CLUSTER == 0, "equal shares");
 
-// The first half row of block `rank`, and the block that has a half row.
-__device__ constexpr int first_half_row(int rank) { return (ALL_HALF_ROWS * rank + CLUSTER - 1) / CLUSTER; }
-__device__ constexpr int owner_of(int half_row) { return half_row * CLUSTER / ALL_HALF_ROWS; }
-__device__ inline int own_half_rows(int rank) { return first_half_row(rank + 1) - first_half_row(rank); }
+// The first half row of block `rank`, how many it has, and the block that has a half row.
+__device__ constexpr int first_half_row(int rank) { return HALF_ROWS * rank; }
+__device__ constexpr int own_half_rows(int rank) {
+    return HALF_ROWS * (rank + 1) <= ALL_HALF_ROWS ? HALF_ROWS : ALL_HALF_ROWS - HALF_ROWS * rank;
+}
+__device__ constexpr int owner_of(int half_row) { return half_row / HALF_ROWS; }
+static_assert(own_half_rows(CLUSTER - 1) > 0, "something for each block");
 
 constexpr int PAIR_WARPS = (OWN_PAIRS + 1) / 2;  // a warp takes two pairs, the last one may take one
 constexpr int MOST_FEEDERS = S2_MAPS;            // pairs of a C3 map, most

@@ -57,12 +57,14 @@ __device__ __forceinline__ void mbarriers_ready() { asm volatile("fence.mbarrier
 __device__ __forceinline__ void mbarrier_expect(unsigned barrier, int bytes) {
     asm volatile("mbarrier.arrive.expect_tx.shared::cta.b64 _, [%0], %1;" ::"r"(barrier), "r"(bytes) : "memory");
 }
-// Wait for the end of the phase of this parity.
+// Wait for the end of the phase of this parity. What comes is shared memory's: the block's own scope will do, and other scopes
+// would empty the first-level cache.
 __device__ __forceinline__ void mbarrier_wait(unsigned barrier, unsigned parity) {
+#pragma unroll 1
     for (int tries = 0; tries < TRIES; ++tries) {
         unsigned ended;
         asm volatile(
-            "{ .reg .pred p; mbarrier.try_wait.parity.acquire.cluster.shared::cta.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
+            "{ .reg .pred p; mbarrier.try_wait.parity.shared::cta.b64 p, [%1], %2; selp.u32 %0, 1, 0, p; }"
             : "=r"(ended) : "r"(barrier), "r"(parity) : "memory");
         if (ended) return;
     }

@@ -6,8 +6,8 @@ constexpr int CLUSTER = 3, THREADS = 512, BLOCKS_AT_ONCE = 1;
 // a warp, which reads the map once.
 constexpr int MOST_MAPS = 6;
 constexpr int BLOCK_MAPS[CLUSTER][MOST_MAPS] = {{0, 1, 6, 9, 15, -1}, {7, 8, 10, 11, 13, -1}, {2, 3, 4, 5, 12, 14}};
+constexpr int HALF_ROWS = 10;                     // of S2's 28, a block; the last one has 8
 constexpr int MOST_SLOTS = 5;                    // sums that come back to a map of S2, most
-constexpr int C1_SHARES = 3;                     // of the six maps of C1 and S2, each a number of whole warps' work
 constexpr int C5_STRIDE = 152, F6_STRIDE = 44;   // of weights in shared memory
 constexpr int C5_LANES = 8, F6_LANES = 4;        // that take a unit
 constexpr int C5_SLICES = 12;                    // of a sum over C5's units

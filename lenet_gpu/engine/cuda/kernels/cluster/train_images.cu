@@ -81,8 +81,6 @@ lenet5_train_images(const float* __restrict__ /* parameters: packed */, const fl
     wait_for_kernel_before();
     const int step = now[IMAGES_STEP], count = images_of_step(counter, step);
     MARK(27);
-    if (cluster < count && step != expected)
-        load_input<THREADS>(source, step * batch + cluster, rank, t, m.x[0], m.label);
     wait_for(m, MAIL_KERNELS, 0);
     MARK(28);
     workers_wait();
@@ -93,13 +91,15 @@ lenet5_train_images(const float* __restrict__ /* parameters: packed */, const fl
         return;
     }
     unsigned turns = 0;
+    bool there = step == expected;
 #pragma unroll 1
     for (int image = cluster; image < count; image += clusters, ++turns) {
         const Turn turn{rank, turns % 2, turns == 0};
-        if (!turn.first) {
+        if (!there) {
             load_input<THREADS>(source, step * batch + image, rank, anew(threadIdx.x), m.x[0], m.label);
             workers_wait();
         }
+        there = false;
         MARK(0);
         float* group = groups + static_cast<size_t>(image) * GROUP;
         Writing writing{group, records + static_cast<size_t>(image) * RECORD};
