@@ -261,7 +261,10 @@ class Throughput(Form):
         )
 
     def launches(self, step: StepArguments) -> list[Launch]:
-        """Return two launches; see `Form.launches`."""
+        """Return two launches; see `Form.launches`.
+
+        They do not overlap: blocks that come while others leave would crowd on some multiprocessors.
+        """
         groups, jobs = len(step.buffers.groups), update_jobs(self.sizes, len(step.buffers.records))
         update = (*step.of_update(), *step.buffers.scratch)
         return [
@@ -271,9 +274,8 @@ class Throughput(Form):
                 self.sizes.threads,
                 step.of_images(),
                 self.sizes.shared_bytes,
-                OVERLAPS,
             ),
-            Launch(UPDATE, jobs, UPDATE_THREADS, update, 0, OVERLAPS),
+            Launch(UPDATE, jobs, UPDATE_THREADS, update),
         ]
 
     def infer(self, parameters: Array, images: Array, pixel: tuple[np.float32, np.float32], scores: Array) -> None:

@@ -71,8 +71,6 @@ lenet5_train_images(const float* __restrict__ parameters, const unsigned char* _
                     float background, float scale, int distorted, const float* __restrict__ distortions,
                     const float* __restrict__ fields, int* counter, float* __restrict__ groups, float* __restrict__ records) {
     Memory& m = *reinterpret_cast<Memory*>(dynamic_shared);
-    wait_for_kernel_before();
-    let_next_kernel_begin();
     const int step = counter[IMAGES_STEP], count = images_of_step(counter, step);
     if (blockIdx.x == 0 && threadIdx.x == 0) counter[UPDATE_STEP] = step;
     const int group_count = (count + IMAGES_A_GROUP - 1) / IMAGES_A_GROUP, first_place = step * counter[BATCH_SIZE];

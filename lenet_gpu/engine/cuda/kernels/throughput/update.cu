@@ -387,8 +387,6 @@ lenet5_update(float* __restrict__ parameters, int rule, float* __restrict__ velo
               float* __restrict__ split_sums, int* tickets) {
     __shared__ Stage stage;
     __shared__ WarpSums sums;
-    wait_for_kernel_before();
-    let_next_kernel_begin();
     const int step = counter[UPDATE_STEP], count = images_of_step(counter, step);
     if (count == 0) return;
     const LateRule moving{rule, velocity, average, momentum, weight_decay, rates, learning_rates + step, shares + step};
