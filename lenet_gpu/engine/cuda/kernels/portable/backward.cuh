@@ -226,34 +226,34 @@ __device__ inline void backward(
     c5.load(parameters + C5_WEIGHT);
     head.backward(loss, label, one_over_batch, m);
     __syncthreads();
-    MARK(7);
+    MARK(7);  // loss
     f6.backward(m.d_f6, m.scratch);
     __syncthreads();
-    MARK(8);
+    MARK(8);  // back through F6
     if (thread < C5_UNITS) m.d_c5[thread] = sum_of_slices<C5_UNITS, F6_WARPS>(m.scratch, thread) * squash_slope(m.c5[thread]);
     __syncthreads();
-    MARK(9);
+    MARK(9);  // d of C5
     c5.backward(parameters + C5_WEIGHT, m.d_c5, m.scratch);
     // The factors of the dense layers' gradients are complete.
     const float4* exchanged = reinterpret_cast<const float4*>(static_cast<const Exchanged*>(&m));
     for (int k = thread; k < RECORD / 4; k += THREADS) reinterpret_cast<float4*>(record)[k] = exchanged[k];
     __syncthreads();
-    MARK(10);
+    MARK(10);  // back through C5
     const MapGradients s4 = backward_s4(m);
     __syncthreads();
-    MARK(11);
+    MARK(11);  // S4
     if (warp < C3_WEIGHT_WARPS) backward_c3_weights(warp, group, m);
     else backward_c3_inputs(warp - C3_WEIGHT_WARPS, m);
     write_s4_gradients(s4, group);
     __syncthreads();
-    MARK(12);
+    MARK(12);  // C3 backward
     const MapGradients s2 = backward_s2(m);
     __syncthreads();
-    MARK(13);
+    MARK(13);  // S2
     backward_c1_weights(m);
     keep_s2_gradients(s2, m);
     __syncthreads();
-    MARK(14);
+    MARK(14);  // C1's weights
     add_halves(group, m);
-    MARK(15);
+    MARK(15);  // last sums
 }

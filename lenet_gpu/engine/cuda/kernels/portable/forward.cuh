@@ -136,24 +136,24 @@ __device__ inline void forward_c3_s4(Memory& m) {
 __device__ inline void forward(const float* __restrict__ parameters, F6Rows& f6, Memory& m) {
     forward_c1_s2(m);
     __syncthreads();
-    MARK(2);
+    MARK(2);  // C1, S2
     C5Rows c5;
     c5.load(parameters + C5_WEIGHT, parameters + C5_BIAS);
     forward_c3_s4(m);
     __syncthreads();
-    MARK(3);
+    MARK(3);  // C3, S4
     float a[C5_UNITS_A_WARP], last;
     c5.multiply(parameters + C5_WEIGHT, m.s4, a, last);
     f6.load(parameters + F6_WEIGHT, parameters + F6_BIAS);
     c5.finish(a, last, m.c5);
     __syncthreads();
-    MARK(4);
+    MARK(4);  // C5
     Head head;
     head.load(parameters);
     f6.forward<true>(m.c5, m.f6);
     __syncthreads();
-    MARK(5);
+    MARK(5);  // F6
     head.forward(m);
     __syncthreads();
-    MARK(6);
+    MARK(6);  // output
 }

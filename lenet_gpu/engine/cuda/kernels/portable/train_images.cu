@@ -17,10 +17,6 @@
 //   groups          [batch][GROUP]  out
 //   records         [batch][RECORD]  out
 //
-// Marks of a profile, each behind a barrier (see MARK): 0 start, 1 weights and image, 2 C1 + S2, 3 C3 + S4, 4 C5, 5 F6, 6 output,
-// 7 loss and back to F6, 8 back through F6, 9 d of C5, 10 back through C5, 11 back through S4, 12 C3, 13 back through S2,
-// 14 C1's weights, 15 the last sums.
-//
 // Launch with any number of blocks, best one for each image of a batch, and sizeof(Memory) bytes of shared memory.
 extern "C" __global__ void __launch_bounds__(THREADS, 1)
 lenet5_train_images(const float* __restrict__ parameters, const unsigned char* __restrict__ images,
@@ -30,7 +26,7 @@ lenet5_train_images(const float* __restrict__ parameters, const unsigned char* _
     Memory& m = *reinterpret_cast<Memory*>(dynamic_shared);
     wait_for_kernel_before();
     let_next_kernel_begin();
-    MARK(0);
+    MARK(0);  // start
     const float4 weights = weights_of_thread(parameters);
     const int step = counter[IMAGES_STEP], count = images_of_step(counter, step), first = step * counter[BATCH_SIZE];
     if (blockIdx.x == 0 && threadIdx.x == 0) counter[UPDATE_STEP] = step;
@@ -49,7 +45,7 @@ lenet5_train_images(const float* __restrict__ parameters, const unsigned char* _
         const int next = image + static_cast<int>(gridDim.x);
         if (next < count) index = order[first + next];
         __syncthreads();
-        MARK(1);
+        MARK(1);  // weights, image
         F6Rows f6;
         forward(parameters, f6, m);
         backward(parameters, f6, loss, label, 1.0f / count, groups + static_cast<size_t>(image) * GROUP,

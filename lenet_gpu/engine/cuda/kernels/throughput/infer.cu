@@ -33,7 +33,7 @@ lenet5_infer(const float* __restrict__ parameters, const unsigned char* __restri
     fill_margins(background, m);
 #pragma unroll 1
     for (int first = blockIdx.x * IMAGES; first < count; first += gridDim.x * IMAGES) {
-        MARK(0);
+        MARK(0);  // start
         const int thread = thread_of_block();
 #pragma unroll
         for (int turn = 0; turn < TURNS; ++turn) {
@@ -43,30 +43,30 @@ lenet5_infer(const float* __restrict__ parameters, const unsigned char* __restri
         }
         fetch(first + gridDim.x * IMAGES);
         __syncthreads();
-        MARK(1);
+        MARK(1);  // image
         forward_c1_s2(m);
         __syncthreads();
-        MARK(2);
+        MARK(2);  // C1, S2
         forward_c3_s4(m);
         ForwardDense<IMAGES, S4_UNITS, C5_UNITS> c5;
         c5.begin(parameters + C5_WEIGHT, parameters + C5_BIAS);
         __syncthreads();
-        MARK(3);
+        MARK(3);  // C3, S4
         c5.finish(m.s4, m.c5);
         ForwardDense<IMAGES, C5_UNITS, F6_UNITS> f6;
         f6.begin(parameters + F6_WEIGHT, parameters + F6_BIAS);
         __syncthreads();
-        MARK(4);
+        MARK(4);  // C5
         f6.finish(m.c5, m.f6);
         __syncthreads();
-        MARK(5);
+        MARK(5);  // F6
         forward_head(parameters, m);
         __syncthreads();
-        MARK(6);
+        MARK(6);  // output
         for (int k = thread_of_block(); k < IMAGES * CLASSES; k += THREADS)
             if (first + k / CLASSES < count)
                 scores[static_cast<size_t>(first) * CLASSES + k] = m.output[k / CLASSES][k % CLASSES];
-        MARK(7);
+        MARK(7);  // end
         // No barrier: the next images are written into x, which no thread has read since C1's barrier.
     }
 }

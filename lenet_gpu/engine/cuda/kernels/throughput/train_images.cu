@@ -87,7 +87,7 @@ lenet5_train_images(const float* __restrict__ parameters, const unsigned char* _
         const int first = group * IMAGES_A_GROUP, left = count - first;
         const int present = left < IMAGES_A_GROUP ? left : IMAGES_A_GROUP;
         float* sums = groups + static_cast<size_t>(group) * GROUP;
-        MARK(0);
+        MARK(0);  // start
         coming.store(distorted, background, scale, m);
         if (distorted) {
             fill_frames(m);
@@ -96,64 +96,64 @@ lenet5_train_images(const float* __restrict__ parameters, const unsigned char* _
                           background, scale, m);
         }
         __syncthreads();
-        MARK(1);
+        MARK(1);  // image
         forward_c1_s2(m);
         __syncthreads();
-        MARK(2);
+        MARK(2);  // C1, S2
         forward_c3_s4(m);
         ForwardDense<IMAGES_A_GROUP, S4_UNITS, C5_UNITS> c5;
         c5.begin(parameters + C5_WEIGHT, parameters + C5_BIAS);
         __syncthreads();
-        MARK(3);
+        MARK(3);  // C3, S4
         c5.finish(m.s4, m.c5);
         ForwardDense<IMAGES_A_GROUP, C5_UNITS, F6_UNITS> f6;
         f6.begin(parameters + F6_WEIGHT, parameters + F6_BIAS);
         __syncthreads();
-        MARK(4);
+        MARK(4);  // C5
         f6.finish(m.c5, m.f6);
         __syncthreads();
-        MARK(5);
+        MARK(5);  // F6
         forward_head(parameters, m);
         __syncthreads();
-        MARK(6);
+        MARK(6);  // output
         BackwardDense<C5_UNITS, F6_UNITS, F6_SLICES> back_to_c5;
         back_to_c5.begin(parameters + F6_WEIGHT);
         if (const int image = threadIdx.x / WARP; image < IMAGES_A_GROUP)
             loss_backward(loss, m.label[image], image < present ? one_over_batch : 0.0f, image, m);
         __syncthreads();
-        MARK(7);
+        MARK(7);  // loss
         backward_head(parameters, m);
         __syncthreads();
-        MARK(8);
+        MARK(8);  // back to F6
         const int next = first + gridDim.x * IMAGES_A_GROUP;
         coming.find(order, first_place + next, count - next);
         back_to_c5.finish(m.d_f6, m.scratch);
         BackwardDense<S4_UNITS, C5_UNITS, C5_SLICES> back_to_s4;
         back_to_s4.begin(parameters + C5_WEIGHT);
         __syncthreads();
-        MARK(9);
+        MARK(9);  // back through F6
         backward_c5(m);
         __syncthreads();
-        MARK(10);
+        MARK(10);  // d of C5
         back_to_s4.finish(m.d_c5, m.scratch);
         write_records(present, records + static_cast<size_t>(first) * RECORD, m);
         __syncthreads();
-        MARK(11);
+        MARK(11);  // back through C5
         coming.fetch(images, labels);
         backward_s4(sums, m);
         __syncthreads();
-        MARK(12);
+        MARK(12);  // S4
         backward_c3(sums, m);
         __syncthreads();
-        MARK(13);
+        MARK(13);  // C3 backward
         backward_s2(m);
         __syncthreads();
-        MARK(14);
+        MARK(14);  // S2
         backward_c1_weights(m);
         __syncthreads();
-        MARK(15);
+        MARK(15);  // C1's weights
         add_tasks(sums, m);
-        MARK(16);
+        MARK(16);  // last sums
         // No barrier: the next images are written into x (or C1), which no thread has read since the last one.
     }
 }
