@@ -41,13 +41,14 @@ def numbered_waits(variant: str, classes: int, form: str) -> tuple[Path, list[tu
 
 
 def outcome(library: Path, loss: str, classes: int, number: int, alone: bool) -> bytes:
-    order = permutation(3)
+    order = permutation(2 if alone else 4)
     steps = make_steps(order, 1 if alone else 3, loss, classes, number=number, **everything(order))
     steps.library = library
     if alone:
         steps.alone()
     else:
-        steps.grids = (1, None)  # one cluster for all: also what an image leaves behind must be waited for
+        # Two clusters: also what an image leaves behind must be waited for, and in the second step one has nothing to do.
+        steps.grids = (2, None)
         steps.run()
     return steps.parameters.tobytes() + steps.losses.tobytes() + steps.velocity.tobytes()
 
@@ -82,6 +83,9 @@ def test_every_missing_wait_is_found(variant: str, loss: str, classes: int, alon
         left_out.value = -1
     # Those of the softmax that is not compiled for so many classes are never reached.
     counts = {"modern": {10: 4, 26: 2}, "paper": {10: 0}}[variant][classes]
+    # Nor can it be seen that a cluster leaves between the two halves of its barrier; that is only good form.
+    if not alone:
+        missed.remove(("cluster/train_images.cu", "cluster_wait()"))
     heads = [wait for wait in missed if "head" in wait[0]]
     rest = [wait for wait in missed if "head" not in wait[0]]
     assert len(heads) == counts
@@ -135,6 +139,6 @@ def test_no_access_lies_beyond_its_array(variant: str, classes: int, form: str) 
 
 
 def test_too_little_shared_memory_is_found() -> None:
-    done = sanitized("modern", 10, "cluster", "16")
+    done = sanitized("modern", 10, "alone", "16")
     assert done.returncode != 0
     assert "heap-buffer-overflow" in done.stderr

@@ -64,8 +64,8 @@ lenet5_train_images(const float* __restrict__ /* parameters: packed */, const fl
         mbarrier_expect(mail_of(m, MAIL_KERNELS), sizeof(Kernels));
         mbarrier_expect(mail_of(m, MAIL_WEIGHTS), sizeof(Part) - sizeof(Kernels));
     }
-    clear_margins<THREADS>(m, background, t);
     cluster_arrive();
+    clear_margins<THREADS>(m, background, t);
     workers_wait();
     MARK(25);
     if (t == THREADS - 1) {
