@@ -307,7 +307,7 @@ __device__ inline void expect_mail(Memory& m, int rank, int c1_bytes) {
 template <class Sink>
 __device__ inline void work_on_image(Memory& m, const float* x, const Turn& turn, int loss, int label, float one_over_batch,
                                      int c1_bytes, Sink& sink) {
-    if (threadIdx.x == 0) expect_mail(m, turn.rank, c1_bytes);
+    if (threadIdx.x == THREADS - 1) expect_mail(m, turn.rank, c1_bytes);  // its warp has least to do
     MARK(1);
     forward_c1_s2(m, x, turn, sink);
     MARK(2);
