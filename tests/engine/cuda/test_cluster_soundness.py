@@ -21,7 +21,7 @@ WAITS = re.compile(
     r"\b(workers_wait\(\)|wait_for\(m, \w+, [^;]*\)|barrier_(?:wait|arrive)<\w+_BARRIER, \w+>\(\)|cluster_wait\(\));"
 )
 LINE = re.compile(r'^#line \d+ "(.*)"$', re.MULTILINE)
-ORDERS = (0, 1, 2, 3, 4, 5, 8)
+ORDERS = (0, 1, 2, 3, 4, 5, 17)
 
 
 def numbered_waits(variant: str, classes: int, form: str) -> tuple[Path, list[tuple[str, str]]]:
@@ -47,7 +47,7 @@ def outcome(library: Path, loss: str, classes: int, number: int, alone: bool) ->
     if alone:
         steps.alone()
     else:
-        # Two clusters: also what an image leaves behind must be waited for, and in the second step one has nothing to do.
+        # Two clusters: also what an image leaves behind must be waited for; in the second step one has nothing to do.
         steps.grids = (2, None)
         steps.run()
     return steps.parameters.tobytes() + steps.losses.tobytes() + steps.velocity.tobytes()

@@ -1,7 +1,7 @@
 // What follows F6 in the network `modern`, see output_softmax.cuh: F6's sums, logits, softmax, the loss, and back to F6.
 //
 // Every block does all of it, which is cheaper than an exchange. Up to 16 classes it is the work of one warp; with more,
-// every warp takes some. Both pass the workers' barrier once, when dE/da of F6 is there for everybody.
+// every warp takes some: warp w classes w, w + WARPS, ... Both pass the barrier once, when dE/da of F6 is there for everybody.
 #include "cluster/forward.cuh"
 #include "output_softmax.cuh"
 
