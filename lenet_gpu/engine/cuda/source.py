@@ -47,7 +47,7 @@ THREADS = 512
 
 CLUSTER, ALONE_CLUSTER = 3, 4
 CLUSTER_THREADS, ALONE_THREADS = 512, 384
-"""Blocks of a cluster and threads of a block, of `TRAIN_IMAGES` and `PACK` in the form "cluster" and of `TRAIN_ALONE`."""
+"""Blocks of a cluster and threads of a block, of `TRAIN_IMAGES` and `PACK` in the form "cluster"; of `TRAIN_ALONE`."""
 
 GROUP = 1716
 """Trainable parameters of C1, S2, C3 and S4."""
@@ -127,8 +127,8 @@ class ClusterSizes(NamedTuple):
     """Sizes that the host and the kernels of clusters must agree on, apart from those of `Sizes`.
 
     Attributes:
-        part: Floats of a block's part of the parameters, in the form "cluster"; the packed copy has `CLUSTER` times as
-            many.
+        part: Floats of a block's part of the parameters, in the form "cluster"; the packed copy has `CLUSTER` of
+            them.
         shared_bytes: Shared memory of a block of `TRAIN_IMAGES` in that form.
         alone_shared_bytes: Shared memory of a block of `TRAIN_ALONE`.
     """
