@@ -47,7 +47,7 @@ THREADS = 512
 
 CLUSTER, ALONE_CLUSTER = 3, 4
 CLUSTER_THREADS, ALONE_THREADS = 512, 384
-"""Blocks of a cluster and threads of a block, of `TRAIN_IMAGES` and `PACK` in the form "cluster"; of `TRAIN_ALONE`."""
+"""Blocks of a cluster, threads of a block: of `TRAIN_IMAGES` and `PACK` in the form "cluster"; of `TRAIN_ALONE`."""
 
 GROUP = 1716
 """Trainable parameters of C1, S2, C3 and S4."""
