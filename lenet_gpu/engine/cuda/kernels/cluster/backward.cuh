@@ -58,14 +58,14 @@ __device__ inline void output_and_back(Memory& m, const Turn& turn, int loss, in
         for (int block = 0; block < CLUSTER; ++block)
             store_async(remote(at, block), sum, remote(mail_of(m, MAIL_D_C5), block));
     }
-    MARK(12);
+    MARK(12);  // d of C5 sent
 }
 
 // Back through C5, to the own inputs: sum over j of weight[j, i] * d[C5][j], in slices of ten or twelve units
 __device__ inline void backward_c5(Memory& m, const Turn& turn, const float4 (&weight)[C5_SLICE]) {
     const int t = anew(threadIdx.x), item = at_most(t, C5_ITEMS - 1), quad = item % C5_QUADS, slice = item / C5_QUADS;
     wait_for(m, MAIL_D_C5, turn.parity);
-    MARK(13);
+    MARK(13);  // d of C5 there
     float4 sum = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
 #pragma unroll
     for (int k = 0; k < C5_SLICE; k += 2) {
@@ -308,39 +308,39 @@ template <class Sink>
 __device__ inline void work_on_image(Memory& m, const float* x, const Turn& turn, int loss, int label, float one_over_batch,
                                      int c1_bytes, Sink& sink) {
     if (threadIdx.x == THREADS - 1) expect_mail(m, turn.rank, c1_bytes);  // its warp has least to do
-    MARK(1);
+    MARK(1);  // mail
     forward_c1_s2(m, x, turn, sink);
-    MARK(2);
+    MARK(2);  // C1, S2 sent
     forward_c3_pairs(m, turn);
     sink.need_dense(m, turn);
     workers_wait();
-    MARK(4);
+    MARK(4);  // C3
     forward_s4_c5(m, turn);
-    MARK(6);
+    MARK(6);  // C5 sent
     forward_c5_f6(m, turn);
-    MARK(9);
+    MARK(9);  // F6 sent
     float4 c5_weight[C5_SLICE];
     output_and_back(m, turn, loss, label, one_over_batch, c5_weight);
     backward_c5(m, turn, c5_weight);
     workers_wait();
-    MARK(14);
+    MARK(14);  // back through C5
     sink.dense_done(m, turn);
     float s4_sums[4] = {}, s2_sums[4] = {};
     backward_s4(m, turn, s4_sums);
     workers_wait();
-    MARK(15);
+    MARK(15);  // S4
     backward_c3_inputs(m, turn);
-    MARK(16);
+    MARK(16);  // C3 to its inputs
     backward_c3_weights(m, turn);
     workers_wait();
-    MARK(17);
+    MARK(17);  // C3's weights
     add_c3_parts(m, turn, s4_sums, sink);
     wait_for(m, MAIL_BACK, turn.parity);
-    MARK(18);
+    MARK(18);  // S2's share there
     backward_s2(m, turn, s2_sums);
     workers_wait();
-    MARK(19);
+    MARK(19);  // S2
     backward_c1_weights(m, x, turn, s2_sums);
     workers_wait();
-    MARK(20);
+    MARK(20);  // C1's weights
 }

@@ -78,7 +78,7 @@ __device__ inline void forward_c3_pairs(Memory& m, const Turn& turn) {
     float weight[KERNEL_STRIDE];
     load_kernel(m.own.c3_weight + first * KERNEL_STRIDE, weight);
     wait_for(m, MAIL_S2, turn.parity);
-    MARK(3);
+    MARK(3);  // S2 there
     constexpr int FIRST_HALF = 14;
     const int unit = lane < WARP / 2 ? lane : lane - WARP / 2 + FIRST_HALF;
     if (unit >= (lane < WARP / 2 ? FIRST_HALF : S4_AREA) || warp >= PAIR_WARPS) return;
@@ -141,7 +141,7 @@ __device__ inline void forward_s4_c5(Memory& m, const Turn& turn) {
             if (slice + k * C5_LANES < QUADS) weight[round][k] = weights[round * STEP * QUADS + k * C5_LANES];
     forward_c3_s4(m, rank, t);
     workers_wait();
-    MARK(5);
+    MARK(5);  // S4
     const float4* inputs = reinterpret_cast<const float4*>(m.s4) + slice;
     float4 a[ROUNDS] = {};
 #pragma unroll
@@ -178,10 +178,10 @@ __device__ inline void forward_c5_f6(Memory& m, const Turn& turn) {
 #pragma unroll
     for (int k = 0; k < INPUTS; ++k) weight[k] = weights[k * F6_LANES];
     wait_for(m, MAIL_C5, turn.parity);
-    MARK(7);
+    MARK(7);  // C5 there
     if (t < OWN_C5) m.c5[t] = squash(m.own.c5_bias[t] + sum_of_blocks(m.c5_parts + t, OWN_C5));
     workers_wait();
-    MARK(8);
+    MARK(8);  // C5
     const float* inputs = m.c5 + slice;
     float a[3] = {};
 #pragma unroll

@@ -31,7 +31,7 @@ __device__ inline void head(
         for (int digit = 0; digit < CLASSES; ++digit) words[k] |= (CODES[digit][k] >> lane & 1u) << digit;
     }
     wait_for(m, MAIL_F6, turn.parity);
-    MARK(10);
+    MARK(10);  // F6 there
     forward_f6(m, lane, bias, x);
 #pragma unroll
     for (int digit = 0; digit < CLASSES; ++digit)
@@ -72,7 +72,7 @@ __device__ inline void head(
     for (int k = 0; k < UNITS_A_LANE; ++k)
         if (lane + k * WARP < F6_UNITS) m.d_f6[lane + k * WARP] = 2.0f * back[k] * squash_slope(x[k]);
     workers_wait();
-    MARK(11);
+    MARK(11);  // output, loss, d of F6
 #pragma unroll
     for (int k = 0; k < UNITS_A_LANE; ++k)
         if (lane + k * WARP < F6_UNITS) m.f6[lane + k * WARP] = x[k];

@@ -35,7 +35,7 @@ __device__ inline void head_of_one_warp(Memory& m, const Turn& turn, int label, 
     }
     const float bias = j < CLASSES ? m.own.output_bias[j] : 0.0f;
     wait_for(m, MAIL_F6, turn.parity);
-    MARK(10);
+    MARK(10);  // F6 there
     forward_f6(m, lane, f6_bias, y);
 #pragma unroll
     for (int i = 0; i < CLASSES; ++i)
@@ -56,7 +56,7 @@ __device__ inline void head_of_one_warp(Memory& m, const Turn& turn, int label, 
     for (int k = 0; k < UNITS_A_LANE; ++k)
         if (lane + k * WARP < F6_UNITS) m.d_f6[lane + k * WARP] = back[k] * squash_slope(y[k]);
     workers_wait();
-    MARK(11);
+    MARK(11);  // output, loss, d of F6
 #pragma unroll
     for (int k = 0; k < UNITS_A_LANE; ++k)
         if (lane + k * WARP < F6_UNITS) m.f6[lane + k * WARP] = y[k];
@@ -83,7 +83,7 @@ __device__ inline void head_of_all_warps(Memory& m, const Turn& turn, int label,
         }
     }
     wait_for(m, MAIL_F6, turn.parity);
-    MARK(10);
+    MARK(10);  // F6 there
     forward_f6(m, lane, f6_bias, y);
 #pragma unroll
     for (int i = 0; i < ROUNDS; ++i)
@@ -141,7 +141,7 @@ __device__ inline void head_of_all_warps(Memory& m, const Turn& turn, int label,
         m.d_f6[unit] = sum_of_warps * squash_slope(m.f6[unit]);
     }
     workers_wait();
-    MARK(11);
+    MARK(11);  // output, loss, d of F6
 }
 
 __device__ inline void head(

@@ -167,7 +167,7 @@ lenet5_train_alone(float* __restrict__ parameters, const unsigned char* __restri
     } else {
 #pragma unroll 1
         for (int k = 0; k < count; ++k) {
-            MARK(0);
+            MARK(0);  // start
             const int step = first_step + k;
             const Turn turn{rank, static_cast<unsigned>(k % 2), k == 0};
             Moving moving{{rule, nullptr, average, momentum, weight_decay, nullptr, learning_rates[step], shares[step]}};
@@ -181,9 +181,9 @@ lenet5_train_alone(float* __restrict__ parameters, const unsigned char* __restri
                 for (int block = 0; block < CLUSTER; ++block)
                     store_async(remote(at, block), sum, remote(mail_of(m, MAIL_C1), block));
             }
-            MARK(21);
+            MARK(21);  // C1's sums sent
             wait_for(m, MAIL_C1, turn.parity);
-            MARK(22);
+            MARK(22);  // C1's sums there
             if (place < C1_PACK) {
                 const float gradient = sum_of_blocks(m.c1_parts + place, C1_PACK);
                 float& parameter = c1_parameter(m.own, place);
@@ -194,7 +194,7 @@ lenet5_train_alone(float* __restrict__ parameters, const unsigned char* __restri
                 correct[step] = static_cast<int>(m.correct);
             }
             barrier_wait<STEP_BARRIER, ALONE_THREADS>();
-            MARK(23);
+            MARK(23);  // end of the step
         }
     }
 

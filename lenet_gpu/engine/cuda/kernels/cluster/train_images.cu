@@ -55,7 +55,7 @@ lenet5_train_images(const float* __restrict__ /* parameters: packed */, const fl
     const int t = threadIdx.x, rank = block_rank();
     const int cluster = blockIdx.x / CLUSTER, clusters = gridDim.x / CLUSTER;
     const Images source{images, labels, order, background, scale, distorted != 0, distortions, fields};
-    MARK(24);
+    MARK(24);  // begin
     let_next_kernel_begin();
     volatile int* now = counter;  // the update kernel may write it meanwhile
     const int expected = now[UPDATE_STEP] + 1;
@@ -67,7 +67,7 @@ lenet5_train_images(const float* __restrict__ /* parameters: packed */, const fl
     cluster_arrive();
     clear_margins<THREADS>(m, background, t);
     workers_wait();
-    MARK(25);
+    MARK(25);  // margins
     if (t == THREADS - 1) {
         const float* part = packed + rank * PART;
         wait_for_kernel_before();
@@ -77,12 +77,12 @@ lenet5_train_images(const float* __restrict__ /* parameters: packed */, const fl
     const int batch = counter[BATCH_SIZE];
     if (cluster < images_of_step(counter, expected))
         load_input<THREADS>(source, expected * batch + cluster, rank, t, m.x[0], m.label);
-    MARK(26);
+    MARK(26);  // image
     wait_for_kernel_before();
     const int step = now[IMAGES_STEP], count = images_of_step(counter, step);
-    MARK(27);
+    MARK(27);  // update over
     wait_for(m, MAIL_KERNELS, 0);
-    MARK(28);
+    MARK(28);  // kernels there
     workers_wait();
     if (cluster >= count) {  // the whole cluster
         wait_for(m, MAIL_WEIGHTS, 0);
@@ -100,7 +100,7 @@ lenet5_train_images(const float* __restrict__ /* parameters: packed */, const fl
             workers_wait();
         }
         there = false;
-        MARK(0);
+        MARK(0);  // start
         float* group = groups + static_cast<size_t>(image) * GROUP;
         Writing writing{group, records + static_cast<size_t>(image) * RECORD};
         work_on_image(m, m.x[0], turn, loss, m.label[0], 1.0f / count, CLUSTER * OWN_C1 * sizeof(float), writing);
@@ -109,13 +109,13 @@ lenet5_train_images(const float* __restrict__ /* parameters: packed */, const fl
         if (place < C1_PACK)
             store_async(remote(address_of(m.c1_parts + rank * OWN_C1 + place % OWN_C1), owner), c1_sum(m, rank, place),
                         remote(mail_of(m, MAIL_C1), owner));
-        MARK(21);
+        MARK(21);  // C1's sums sent
         wait_for(m, MAIL_C1, turn.parity);
-        MARK(22);
+        MARK(22);  // C1's sums there
         if (place < OWN_C1) group[rank * OWN_C1 + place] = sum_of_blocks(m.c1_parts + place, OWN_C1);
         // No barrier: the next image is written into x, which no thread has read since the last barrier.
     }
-    MARK(29);
+    MARK(29);  // end
     // Last of all, so that clusters that begin late expect the right image; no kernel but the next one reads it.
     if (blockIdx.x == 0 && t == 0) now[UPDATE_STEP] = step;
 }
