@@ -1,4 +1,4 @@
-"""Answers a second of 1, 2 and 8 threads: OPENBLAS_NUM_THREADS=1 python tests/benchmarks/threads.py [SECONDS [TASK ...]].
+"""Answers a second of 1, 2 and 8 threads: OPENBLAS_NUM_THREADS=1 python tests/benchmarks/threads.py [SECONDS [TASK]].
 
 Two threads on two cores shall give at least 1.2 times the answers of one, eight no fewer than one. One thread, two,
 eight and, for comparison, two processes take turns; each round gives a ratio of each to one thread. Printed are the
@@ -114,7 +114,7 @@ def gain_of_hashing():
 
 
 def measure(name, seconds, processes):
-    """Rounds of one task: rows of calls a second in COUNTS threads and in two processes; all, and how many counted."""
+    """Go rounds of one task: calls a second in COUNTS threads and in two processes, (n, 4), and rounds tried."""
     work, rows, tried = tasks()[name], [], 0
     while len(rows) < ROUNDS and tried < MOST_ROUNDS:
         tried += 1

@@ -5,8 +5,8 @@
 
 Each trial begins a training and kills it at one of twelve kinds of moments by one of four signals; the next start
 (what the program itself proposes: `--resume`, or the same command again) is killed as well in every second trial.
-Then the run is finished and compared with the run that nobody disturbed. With `--mnist` the trainings are full ones, of
-all 60,000 digits and with two worker processes, one at a time, each killed once.
+Then the run is finished and compared with the run that nobody disturbed. With `--mnist` the trainings are full ones,
+of all 60,000 digits and with two worker processes, one at a time, each killed once.
 """
 
 import argparse
@@ -147,7 +147,9 @@ def campaign(count, seed, work, twice=True, mnist=False):
 
     assert set(ONCE) < set(MOMENTS)
     outcome, kinds = Outcome(), list(MOMENTS)
-    settings = (*SETTINGS, *FULL) if mnist else (*SETTINGS, *SMALL, "--dataset", str(write_small_mnist(work / "digits")))
+    settings = (
+        (*SETTINGS, *FULL) if mnist else (*SETTINGS, *SMALL, "--dataset", str(write_small_mnist(work / "digits")))
+    )
     whole = work / "whole"
     undisturbed = train((*settings, "--out", str(whole)), work)
     assert undisturbed.returncode == 0, undisturbed.stderr
@@ -160,6 +162,8 @@ def campaign(count, seed, work, twice=True, mnist=False):
             moments.append((rng.choice(kinds), rng.choice(SIGNALS)))
         trial(rng, moments, settings, work / f"run{number}", whole, outcome)
         outcome.trials += 1
+        if not outcome.trials % 10:
+            print(f"{outcome.trials} of {count}, {len(outcome.wrong)} wrong", file=sys.stderr)
 
     with ThreadPoolExecutor(1 if mnist else os.cpu_count()) as pool:
         list(pool.map(one, range(count)))

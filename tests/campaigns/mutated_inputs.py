@@ -28,6 +28,9 @@ from pathlib import Path
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from model_files import rewrite
 
 from app.samples import SampleStore
 from app.settings import Settings
@@ -38,11 +41,12 @@ from lenet_gpu.datasets.pendigits import read_npz
 from lenet_gpu.datasets.unipen import read_unipen
 from lenet_gpu.errors import LenetError
 from lenet_gpu.ink.image_files import read_gray
-from lenet_gpu.storage import model_file
 from lenet_gpu.training.checkpoint import Checkpoint
 
 MOST_MEMORY = 1 << 30
 MOST_SECONDS = 20.0
+SHOWN = 250
+"""Mutants between two lines about the progress."""
 
 
 # ---- valid files
@@ -60,14 +64,6 @@ def _images(n, seed=0):
     return images
 
 
-def _take_off_digest(path: Path) -> None:
-    """Make a checkpoint one of an earlier version: mutants of one with a digest never get further than that."""
-    facts, arrays = model_file.read(path, "checkpoint")
-    del facts["sha256"]
-    with open(path, "wb") as file:
-        np.savez(file, meta=np.frombuffer(json.dumps(facts).encode(), np.uint8), **arrays)
-
-
 def valid_files(folder: Path) -> dict[str, Path]:
     """Write one valid file of every kind."""
     from PIL import Image
@@ -81,7 +77,7 @@ def valid_files(folder: Path) -> dict[str, Path]:
         digests={"a": "0" * 64}, engine="layered", workers=1, own={},
         history=[{"epoch": 1, "loss": 0.5, "engine": "layered", "workers": 1}],
     ).save(files["checkpoint"])  # fmt: skip
-    _take_off_digest(files["checkpoint"])
+    rewrite(files["checkpoint"])  # mutants of one with a digest never get further than that
     images, labels = _images(70), np.arange(70, dtype=np.uint8) % 10
     files["idx images"].write_bytes(_idx(images, 0x803))
     files["idx labels gz"].write_bytes(gzip.compress(_idx(labels, 0x801), mtime=0))
@@ -458,6 +454,8 @@ def campaign(
                 failures.append(f"mutant {k} ({kind}) took {took:.1f} s")
             with contextlib.suppress(FileNotFoundError):
                 path.unlink()
+            if not (k + 1) % SHOWN:
+                print(f"{k + 1} of {count}, {len(failures)} failures, slowest {slowest:.1f} s", file=sys.stderr)
     who = resource.RUSAGE_SELF if attempt is try_file else resource.RUSAGE_CHILDREN
     peak = resource.getrusage(who).ru_maxrss * 1024
     if peak > MOST_MEMORY:

@@ -2,10 +2,10 @@
 
     python tests/campaigns/steady.py 20
 
-Each round does what a user's program may do again and again: it trains with workers and without, on an own network too,
-evaluates, saves and loads, reads pictures, strokes and a number, alone and in threads that end. After each round memory,
-descriptors, threads, child processes and files in shared memory are counted. The first tenth of the time is for
-warming up; from then on memory may grow by GROWTH, and nothing else at all.
+Each round does what a user's program may do again and again: it trains with workers and without, on an own network
+too, evaluates, saves and loads, reads pictures, strokes and a number, alone and in threads that end. After each round
+memory, descriptors, threads, child processes and files in shared memory are counted. The first tenth of the time is
+for warming up; from then on memory may grow by GROWTH, and nothing else at all.
 """
 
 import argparse
