@@ -54,7 +54,7 @@ UNREADABLE: tuple[tuple[bytes, str, str], ...] = (
 """Files that people take for pictures: their first bytes, their name, and the remedy."""
 
 WARNINGS_BY_THREAD = bool(getattr(sys.flags, "context_aware_warnings", False))
-"""Whether each thread has filters of warnings of its own, as in free-threaded Python from 3.14."""
+"""True where each thread has filters of warnings of its own, as in free-threaded Python from 3.14."""
 
 
 def read_gray(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> np.ndarray:

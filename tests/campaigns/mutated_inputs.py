@@ -15,14 +15,15 @@ import contextlib
 import gzip
 import io
 import json
+import os
 import random
 import resource
 import subprocess
 import sys
 import tempfile
-import time
 import warnings
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -403,6 +404,12 @@ def run_command(kind: str, path: Path) -> str:
     return "refused" if done.returncode else "accepted"
 
 
+def _seconds(attempt: Callable[[str, Path], str]) -> float:
+    """Give the processor's time that this process, or its children, have had: whatever else the machine does."""
+    times = os.times()
+    return times.user + times.system if attempt is try_file else times.children_user + times.children_system
+
+
 def campaign(
     count: int, seed: int, attempt=try_file, kinds=tuple(NAMES), only: int | None = None, keep: Path | None = None
 ) -> dict[str, dict[str, int]]:
@@ -439,7 +446,7 @@ def campaign(
             (folder := base / "mutants").mkdir(exist_ok=True)
             path = folder / NAMES[kind]
             path.write_bytes(content)
-            start = time.perf_counter()
+            start = _seconds(attempt)
             try:
                 tally[kind][attempt(kind, path)] += 1
             except Exception as error:
@@ -448,7 +455,7 @@ def campaign(
                 if keep is not None:
                     keep.mkdir(parents=True, exist_ok=True)
                     (keep / f"{k}-{NAMES[kind]}").write_bytes(content)
-            took = time.perf_counter() - start
+            took = _seconds(attempt) - start
             slowest = max(slowest, took)
             if took > MOST_SECONDS:
                 failures.append(f"mutant {k} ({kind}) took {took:.1f} s")

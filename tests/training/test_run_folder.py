@@ -96,7 +96,7 @@ def test_a_model_without_a_checkpoint_is_no_dead_end(train, folder, small):
     (folder / "checkpoint.npz").unlink()
     before = (folder / "model.npz").read_bytes()
     start = (*ONE, "--dataset", small, "--out", folder)
-    assert_one_line(train("--resume", folder), f"lenet-gpu train --out {folder} --force")
+    assert_one_line(train("--resume", folder), f"start it again as before, with --out {folder} --force")
     assert_one_line(train(*start), "--force")
     assert (folder / "model.npz").read_bytes() == before
     done = train(*start, "--force")

@@ -1,4 +1,4 @@
-"""What lets any number of threads compute: a plan for each of them, and turns.
+"""Several threads at once: a plan for each of them, and turns at what is short.
 
 NumPy lets go of the interpreter's lock within every call on more than some hundred numbers, and the thread must get
 it back behind the call. Two threads whose calls take microseconds hand it to each other some twenty times an answer,
