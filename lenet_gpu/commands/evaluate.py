@@ -76,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     data = load_dataset(source, data_dir=options.data_dir, download=not options.no_download)
     backend = select_backend(options.backend)
     split = getattr(data, options.split)
-    each = []
+    each: list[np.ndarray] = []
     for path in paths:
         network = Network.load(path, backend)
         labels = network.class_labels or tuple(range(network.classes))

@@ -89,6 +89,7 @@ def campaign(count, recipe="fast"):
         for number in range(count):
             with load(f"{recipe} {threads} {number}"):
                 others += trained(recipe, threads, data)[0].tobytes() != parameters.tobytes()
+            print(f"{recipe}, {threads} workers: {number + 1} of {count}, {others} other bytes", file=sys.stderr)
         first = first or (parameters, answers)
         alike = float((answers == first[1]).mean())
         difference = float(np.abs(parameters - first[0]).max())
