@@ -160,7 +160,10 @@ def campaign(count, seed, work, twice=True, mnist=False):
         moments = [(kinds[number % len(kinds)], SIGNALS[(number + number // len(kinds)) % len(SIGNALS)])]
         if twice and number % 2:
             moments.append((rng.choice(kinds), rng.choice(SIGNALS)))
-        trial(rng, moments, settings, work / f"run{number}", whole, outcome)
+        try:
+            trial(rng, moments, settings, work / f"run{number}", whole, outcome)
+        except subprocess.TimeoutExpired as error:
+            outcome.wrong.append(("no end", [f"trial {number}", *map(str, error.cmd)], str(error.stderr)))
         outcome.trials += 1
         if not outcome.trials % 10:
             print(f"{outcome.trials} of {count}, {len(outcome.wrong)} wrong", file=sys.stderr)

@@ -391,10 +391,11 @@ def run_command(kind: str, path: Path) -> str:
 
     def bound():
         resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
+        resource.setrlimit(resource.RLIMIT_CPU, (60, 60))  # a machine that is busy with other things is no failure
 
     done = subprocess.run(
         [sys.executable, "-m", "lenet_gpu", *command(kind, path)],
-        capture_output=True, text=True, timeout=120, check=False, preexec_fn=bound, cwd=path.parent,
+        capture_output=True, text=True, timeout=900, check=False, preexec_fn=bound, cwd=path.parent,
         env={"PATH": "/usr/bin:/bin", "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
     )  # fmt: skip
     assert done.returncode in (0, 2), f"status {done.returncode}: {done.stderr[-2000:]}"
