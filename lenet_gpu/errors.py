@@ -8,6 +8,8 @@ system has run out of (`exhausted`), so a traceback always means a defect of thi
 from __future__ import annotations
 
 import errno
+import os
+import shlex
 
 _REFUSED = {
     errno.EMFILE: ("too many open files", "allow more open files (ulimit -n 1024)"),
@@ -57,6 +59,19 @@ def exhausted(error: BaseException | str) -> tuple[str, str] | None:
 
 LONGEST = 600
 """Characters of what was found that are told: a damaged file may be anything."""
+
+
+def typed(path: object) -> str:
+    """Write a path as it must be typed in a command: in quotes where it has a space, say.
+
+    Args:
+        path: Any path.
+    """
+    if os.name == "nt":
+        import subprocess
+
+        return subprocess.list2cmdline([str(path)])
+    return shlex.quote(str(path))
 
 
 class LenetError(Exception):

@@ -118,7 +118,7 @@ ABOVE = {
     ),
     "commands": (
         *("report", "training", "recognition", "datasets", "handwriting", "engine", "nn", "backend", "augment"),
-        *("ink", "storage", "input_files", "paper", "errors", "_version", "app"),
+        *("ink", "storage", "input_files", "paper", "seeds", "errors", "_version", "app"),
     ),
     "streams": (),
     "interrupts": (),

@@ -4,6 +4,7 @@ import gzip
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import warnings
@@ -36,6 +37,7 @@ from lenet_gpu.training.checkpoint import Checkpoint
 
 sys.path.insert(0, str(Path(__file__).parent / "campaigns"))
 import mutated_inputs
+from model_files import rewrite
 
 LEAVES = st.one_of(st.none(), st.booleans(), st.floats(), st.integers(), st.text(max_size=4))
 FEW = settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
@@ -62,19 +64,16 @@ def line_of(error):
 
 def packed(path, meta=None, drop=(), **arrays):
     """The shipped model with facts and arrays changed."""
-    facts, values = model_file.read(Path(mutated_inputs.__file__).parents[2] / "lenet_gpu/weights/mnist.npz", "model")
-    values.update(arrays)
-    for name in drop:
-        del values[name]
+    shutil.copyfile(SHIPPED, path)
+    facts, _ = model_file.read(path, "model")
     for name, value in (meta or {}).items():
         where = facts["architecture"] if name in ("ink", "background", "classes", "frozen", "class_labels") else facts
         where[name] = value
-    blob = np.frombuffer(json.dumps(facts).encode(), np.uint8)
-    with open(path, "wb") as file:
-        np.savez(file, meta=blob, **values)
+    rewrite(path, drop, facts, **arrays)
     return path
 
 
+SHIPPED = Path(mutated_inputs.__file__).parents[2] / "lenet_gpu" / "weights" / "mnist.npz"
 F32 = np.float32
 NAN = float("nan")
 
@@ -154,11 +153,10 @@ def test_facts_of_a_checkpoint_of_another_type_are_refused(tmp_path, name, value
 @pytest.mark.parametrize("array", [np.zeros(60850), np.zeros(3, F32), np.zeros(60850, np.int32)])
 def test_an_optimizers_state_of_another_shape_or_dtype_is_refused(tmp_path, array):
     path = mutated_inputs.valid_files(tmp_path)["checkpoint"]
-    facts, arrays = model_file.read(path, "checkpoint")
+    _, arrays = model_file.read(path, "checkpoint")
     Trainer.resume(path)
     name = next(name for name in arrays if name.startswith("state."))
-    with open(path, "wb") as file:
-        np.savez(file, meta=np.frombuffer(json.dumps(facts).encode(), np.uint8), **{**arrays, name: array})
+    rewrite(path, **{name: array})
     with pytest.raises(ModelFileError, match="of the optimizer"):
         Trainer.resume(path)
 

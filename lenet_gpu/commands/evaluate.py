@@ -76,17 +76,21 @@ def run(options: argparse.Namespace) -> int:
     data = load_dataset(source, data_dir=options.data_dir, download=not options.no_download)
     backend = select_backend(options.backend, device=options.device)
     split = getattr(data, options.split)
-    each = []
+    each: list[np.ndarray] = []
     for path in paths:
         network = Network.load(path, backend)
         labels = network.class_labels or tuple(range(network.classes))
-        if labels[: data.classes] != data.class_labels:
+        known = data.class_labels[: len(labels)]
+        if labels[: len(known)] != known or split.labels.max(initial=0) >= len(labels):
             raise InputError(
                 path,
                 found=f"a network of the classes {', '.join(map(str, labels[:6]))}",
                 expected=f"those of {data.name}: {', '.join(map(str, data.class_labels[:6]))}",
-                remedy="name the data that it is for with --dataset",
+                remedy="name data of its classes with --dataset, or call Network.load(path).evaluate(images, labels)",
             )
+        if each and each[0].shape[1] != network.classes:
+            found, expected = f"{network.classes} classes", f"{each[0].shape[1]}, as {paths[0]} has"
+            raise InputError(path, found=found, expected=expected, remedy="evaluate them one by one")
         with make_engine(network) as engine:
             each += [engine.outputs(view) for view in (views(split.images) if options.tta else [split.images])]
     outputs = combined_outputs(each)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from lenet_gpu.errors import InputError
+from lenet_gpu.errors import InputError, typed
 
 
 def add_command(
@@ -93,7 +93,7 @@ def check_picture(picture: Path, *, force: bool) -> None:
     if picture.suffix.lower() != ".png":
         raise InputError(
             picture, found="a name for another kind of file", expected="a name that ends in .png",
-            remedy=f"--out {picture.with_suffix('.png') if picture.name else 'NAME.png'}",
+            remedy=f"--out {typed(picture.with_suffix('.png')) if picture.name else 'NAME.png'}",
         )  # fmt: skip
     file = output_file(picture)
     if not may(os.W_OK | os.X_OK, file.parent):
@@ -128,15 +128,14 @@ def path(given: str) -> Path:
     return found
 
 
-def whole_number(minimum: int, maximum: int | None = None) -> Callable[[str], int]:
-    """Make a parser of whole numbers from `minimum`, and up to `maximum` if there is one."""
+def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
+    """Make a parser of whole numbers from `minimum` to `maximum`."""
 
     def parse(text: str) -> int:
         # int() would also take 1_0, +3 and digits of other scripts.
-        value = int(text) if re.fullmatch("[0-9]{1,18}", text) else minimum - 1
-        if value < minimum or (maximum is not None and value > maximum):
-            upper = "" if maximum is None else f" to {maximum}"
-            raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number from {minimum}{upper}")
+        value = int(text) if re.fullmatch("[0-9]{1,30}", text) else minimum - 1
+        if not minimum <= value <= maximum:
+            raise argparse.ArgumentTypeError(f"found {text!r}, expected a whole number from {minimum} to {maximum}")
         return value
 
     return parse

@@ -18,9 +18,10 @@ from lenet_gpu.commands.options import (
 )
 from lenet_gpu.engine.cpu.workers.cores import MOST_WORKERS
 from lenet_gpu.engine.names import ENGINES
-from lenet_gpu.errors import DataError, InputError
+from lenet_gpu.errors import DataError, InputError, typed
 from lenet_gpu.nn.losses import LOSSES
-from lenet_gpu.training.recipes import DEFAULT, RECIPES, get_recipe, with_distortions, with_loss
+from lenet_gpu.seeds import MAX_SEED
+from lenet_gpu.training.recipes import DEFAULT, MOST, RECIPES, get_recipe, with_distortions, with_loss
 
 if TYPE_CHECKING:
     from lenet_gpu.training.callbacks import RunFolder
@@ -48,8 +49,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--engine", choices=("auto", *ENGINES), help="how to run it (default: the fastest)")
     workers = "workers of the CPU engine (default: one a core)"
     parser.add_argument("--threads", type=whole_number(1, MOST_WORKERS), metavar="N", help=workers)
-    parser.add_argument("--epochs", type=whole_number(1), metavar="N", help="passes over the training set")
-    parser.add_argument("--batch-size", type=whole_number(1), metavar="N", help="images a step")
+    parser.add_argument("--epochs", type=whole_number(1, MOST), metavar="N", help="passes over the training set")
+    parser.add_argument("--batch-size", type=whole_number(1, MOST), metavar="N", help="images a step")
     parser.add_argument("--learning-rate", type=positive_number, metavar="X", help="step size of the first epoch")
     distortions = "with --recipe paper: nine distorted copies of every image, as in 1998 (540,000 more patterns)"
     parser.add_argument("--distortions", action="store_true", help=distortions)
@@ -58,7 +59,9 @@ def add_parser(subparsers: Any) -> None:
         "the RBF units"
     )
     parser.add_argument("--loss", choices=tuple(LOSSES), help=losses)
-    parser.add_argument("--seed", type=whole_number(0), metavar="N", help="seed of weights and order (default: 0)")
+    parser.add_argument(
+        "--seed", type=whole_number(0, MAX_SEED), metavar="N", help="seed of weights and order (default: 0)"
+    )
     add_data_options(parser)
     parser.add_argument(
         "--out",
@@ -194,4 +197,4 @@ def _what_is_kept(files: RunFolder) -> str:
     if not files.epochs_written:
         return "no epoch was finished, so there is nothing to resume"
     kept, folder = files.epochs_written, files.folder
-    return f"epochs 1 to {kept} are kept in {folder}; continue with: lenet-gpu train --resume {folder}"
+    return f"epochs 1 to {kept} are kept in {folder}; continue with: lenet-gpu train --resume {typed(folder)}"

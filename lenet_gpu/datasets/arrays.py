@@ -169,9 +169,9 @@ def match_classes(labels: np.ndarray, classes: int | tuple[Label, ...], thing: s
         shown = ", ".join(map(str, found[:8])) + (", ..." if len(found) > 8 else "")
         raise DataError(
             thing,
-            found=f"{len(found)} classes ({shown})",
+            found=f"{len(found)} class{'es' * (len(found) != 1)} ({shown})",
             expected=f"{classes} classes, as the network has, or the numbers 0 to {classes - 1}",
-            remedy=f"make the network for {len(found)} classes",
+            remedy=f"make the network for {len(found)} classes" if len(found) > 1 else "add images of another class",
         )
     return tuple(found)
 

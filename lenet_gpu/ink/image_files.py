@@ -12,6 +12,7 @@ import ctypes
 import logging
 import os
 import re
+import sys
 import threading
 import warnings
 from collections.abc import Iterator
@@ -52,7 +53,8 @@ UNREADABLE: tuple[tuple[bytes, str, str], ...] = (
 )
 """Files that people take for pictures: their first bytes, their name, and the remedy."""
 
-_one_at_a_time = threading.Lock()  # what Pillow's silence is made of is global to the process
+WARNINGS_BY_THREAD = bool(getattr(sys.flags, "context_aware_warnings", False))
+"""True where each thread has filters of warnings of its own, as in free-threaded Python from 3.14."""
 
 
 def read_gray(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -108,7 +110,7 @@ def decode_gray(file: IO[bytes], name: object, *, max_pixels: int = MAX_PIXELS) 
     start = file.read(512)
     file.seek(0)
     try:
-        with _quiet(max_pixels), _open(file) as image:
+        with _quiet.reading(max_pixels), _open(file) as image:
             width, height = image.size
             if width * height > max_pixels:
                 raise Image.DecompressionBombError
@@ -155,26 +157,70 @@ def _what_it_is(start: bytes) -> tuple[str, str]:
     return "not an image", "name an image file, or save it as PNG or JPEG"
 
 
-@contextlib.contextmanager
-def _quiet(max_pixels: int) -> Iterator[None]:
-    """Keep Pillow and libtiff off standard error, and bind even pictures inside files to the limit.
+class _Quiet:
+    """Keeps Pillow and libtiff off standard error, and binds even pictures inside files to the limit.
 
     Some formats hold a whole picture of another size than the file's header says (ICO, ICNS): Pillow compares
-    those with its global limit, which is this one meanwhile.
+    those with its global limit, which is this one meanwhile. All of that is global to the process: the first of the
+    threads that read pictures at once sets it and the last puts it back. One with another limit waits till then.
     """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._readers = self._limit = 0
+        self._before = contextlib.ExitStack()
+
+    @contextlib.contextmanager
+    def reading(self, max_pixels: int) -> Iterator[None]:
+        """Be one of the readers.
+
+        Args:
+            max_pixels: Pixels of a picture at most.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: not self._readers or self._limit == max_pixels)
+            if not self._readers:
+                with contextlib.ExitStack() as undo:
+                    _silence(undo, max_pixels)
+                    self._before, self._limit = undo.pop_all(), max_pixels
+            self._readers += 1
+        try:
+            with warnings.catch_warnings() if WARNINGS_BY_THREAD else contextlib.nullcontext():
+                if WARNINGS_BY_THREAD:
+                    _filter_warnings()
+                yield
+        finally:
+            with self._changed:
+                self._readers -= 1
+                if not self._readers:
+                    self._before.close()
+                    self._changed.notify_all()
+
+
+_quiet = _Quiet()
+
+
+def _silence(undo: contextlib.ExitStack, max_pixels: int) -> None:
+    """Silence Pillow and libtiff, and set the limit; `undo` receives how to undo it."""
     from PIL import Image
 
+    if not WARNINGS_BY_THREAD:
+        undo.enter_context(warnings.catch_warnings())
+        _filter_warnings()
+    undo.enter_context(_silent_libtiff())
+    undo.callback(setattr, Image, "MAX_IMAGE_PIXELS", Image.MAX_IMAGE_PIXELS)
+    Image.MAX_IMAGE_PIXELS = max_pixels
     logger, nowhere = logging.getLogger("PIL"), logging.NullHandler()
-    with _one_at_a_time, warnings.catch_warnings(), _silent_libtiff():
-        warnings.simplefilter("ignore")  # remarks on odd but readable files
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, max_pixels
-        logger.addHandler(nowhere)  # without any handler Python prints on standard error
-        try:
-            yield
-        finally:
-            logger.removeHandler(nowhere)
-            Image.MAX_IMAGE_PIXELS = before
+    logger.addHandler(nowhere)  # without any handler Python prints on standard error
+    undo.callback(logger.removeHandler, nowhere)
+
+
+def _filter_warnings() -> None:
+    """Ignore remarks on odd but readable files; too many pixels are an error."""
+    from PIL import Image
+
+    warnings.simplefilter("ignore")
+    warnings.simplefilter("error", Image.DecompressionBombWarning)
 
 
 @contextlib.contextmanager

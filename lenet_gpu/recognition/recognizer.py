@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lenet_gpu.engine.cpu.plan import CpuPlan
-from lenet_gpu.engine.cpu.threads import ThreadPlans
+from lenet_gpu.engine.cpu.threads import ThreadPlans, turns
 from lenet_gpu.errors import InputError, ModelFileError
 from lenet_gpu.ink.preprocess import check_strokes, drawings_to_mnist, flatten, image_to_mnist, strokes_to_mnist
 from lenet_gpu.ink.segmentation import is_bar, split
@@ -23,6 +23,12 @@ from lenet_gpu.storage.shipped_models import default_model, model_path
 BATCH = 8
 """Pictures computed at once when a number has several."""
 
+LONG_PICTURE = 1 << 18
+"""Pixels of a picture whose ink is looked for while other threads compute, see engine/cpu/threads.py."""
+
+LONG_NUMBER = 5_000
+"""Points of a number that is read likewise."""
+
 MOST_STROKES = 1_000
 """Strokes of one number; a longer row is no handwriting of one number, and would take seconds to read."""
 
@@ -33,7 +39,8 @@ MOST_POINTS = 100_000
 class Recognizer:
     """Reads digits with a trained model, on the CPU.
 
-    Several threads may use one recogniser at once: each computes in buffers of its own.
+    Several threads may use one recogniser at once: each computes in buffers of its own, and they take turns at what
+    is too short to gain from a second core.
 
     Args:
         model: Name of a shipped model, or path of a model file; by default the shipped touch model.
@@ -84,7 +91,8 @@ class Recognizer:
         Returns:
             The prediction.
         """
-        return self._predict(field)
+        with turns.take(long=False):
+            return self._predict(field)
 
     def predict_image(self, image: Any) -> Prediction:
         """Read one digit in a picture.
@@ -98,7 +106,9 @@ class Recognizer:
         Raises:
             InputError: Not a greyscale picture.
         """
-        return self._predict(image_to_mnist(image))
+        pixels = np.asarray(image)
+        with turns.take(long=pixels.size > LONG_PICTURE):
+            return self._predict(image_to_mnist(pixels))
 
     def predict_strokes(self, strokes: Any) -> Prediction:
         """Read one digit in pen strokes.
@@ -112,10 +122,11 @@ class Recognizer:
         Raises:
             InputError: Not strokes, or a coordinate that is not a finite number.
         """
-        checked = check_strokes(strokes)
-        speck = bool(checked) and not np.ptp(np.concatenate(checked), axis=0).any()
-        bars = bool(checked) and all(is_bar(stroke) for stroke in checked)
-        return self._predict(strokes_to_mnist(checked), "speck" if speck else "bars" if bars else "")
+        with turns.take(long=False):
+            checked = check_strokes(strokes)
+            speck = bool(checked) and not np.ptp(np.concatenate(checked), axis=0).any()
+            bars = bool(checked) and all(is_bar(stroke) for stroke in checked)
+            return self._predict(strokes_to_mnist(checked), "speck" if speck else "bars" if bars else "")
 
     def predict_number(self, strokes: Any) -> Number:
         """Read the digits of a number, written side by side.
@@ -141,6 +152,11 @@ class Recognizer:
             if found > most:
                 expected, remedy = f"at most {most:,}", "read fewer digits at a time"
                 raise InputError(f"{what} of a number", found=f"{found:,}", expected=expected, remedy=remedy)
+        with turns.take(long=sum(map(len, checked)) > LONG_NUMBER):
+            return self._read_number(checked, kept)
+
+    def _read_number(self, strokes: list[np.ndarray], numbers: list[int]) -> Number:
+        """Read the digits of checked strokes, which go by `numbers` in the answer."""
         batches: list[tuple[np.ndarray, np.ndarray, np.ndarray | None]] = []
 
         def read(candidates: list[list[np.ndarray]]) -> np.ndarray:
@@ -148,7 +164,7 @@ class Recognizer:
             batches.append((fields, *self._read_all(fields)))
             return np.log(np.maximum(batches[-1][1].max(axis=1), 1e-9))
 
-        groups = split(checked, read)
+        groups = split(strokes, read)
         fields, probabilities = (np.concatenate([batch[k] for batch in batches]) for k in (0, 1))
         units_of = [batch[2] for batch in batches if batch[2] is not None]
         f6 = np.concatenate(units_of) if units_of else None
@@ -164,7 +180,7 @@ class Recognizer:
                     is_digit=is_digit,
                     reason=reason,
                     image=field,
-                    strokes=tuple(kept[k] for k in group.strokes),
+                    strokes=tuple(numbers[k] for k in group.strokes),
                     box=group.box,
                 )
             )

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lenet_gpu.errors import InputError, LenetError, exhausted
+from lenet_gpu.errors import InputError, LenetError, exhausted, typed
 from lenet_gpu.storage.atomic import write_atomically
 from lenet_gpu.training.callbacks import Callback, TrainingRun
 from lenet_gpu.training.checkpoint import CURVES_FILE
@@ -104,7 +104,7 @@ class Curves(Callback):
     def on_end(self, trainer: TrainingRun) -> None:
         """Draw the curves."""
         draw_if_possible(
-            lambda: save_curves(trainer.history, self.folder / CURVES_FILE), f"lenet-gpu plot {self.folder}"
+            lambda: save_curves(trainer.history, self.folder / CURVES_FILE), f"lenet-gpu plot {typed(self.folder)}"
         )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from lenet_gpu.errors import InputError
@@ -70,3 +71,20 @@ def check_data(model: Network, recipe: Recipe, data: Dataset) -> None:
             expected="digits, which the recipe adds",
             remedy="take another recipe",
         )
+
+
+def same_data(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
+    """Tell whether two data sets have the same contents by their digests; CSV files may have new names.
+
+    Args:
+        before: SHA-256 by the names that `Dataset.digests` gives them.
+        now: Likewise.
+    """
+    return _by_part(before) == _by_part(now)
+
+
+def _by_part(digests: Mapping[str, str]) -> dict[str, str]:
+    """Name CSV files by the part that they are of their data set."""
+    files = [name for name in digests if name.lower().endswith(".csv")]
+    parts = {name: "test" if len(files) > 1 and "train" not in name.lower() else "train" for name in files}
+    return {parts.get(name, name): digest for name, digest in digests.items()}

@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from lenet_gpu.errors import InputError, exhausted
+from lenet_gpu.errors import InputError, exhausted, typed
 from lenet_gpu.storage.atomic import SUFFIX, output_file, remove_leftovers
 from lenet_gpu.storage.lock import exclusive
 from lenet_gpu.training.checkpoint import CHECKPOINT_FILE, RUN_FILES
@@ -68,7 +68,7 @@ def existing_run(folder: Path) -> Iterator[Path]:
             folder,
             found=f"no {CHECKPOINT_FILE}, so no epoch was finished",
             expected="a run to go on with",
-            remedy=f"start it again: lenet-gpu train --out {folder}{force}",
+            remedy=f"start it again as before, with --out {typed(folder)}{force}",
         )
     if not folder.is_dir():
         raise InputError(
@@ -178,7 +178,7 @@ def _refuse_or_clear(folder: Path, force: bool) -> None:
                 folder,
                 found="a training run",
                 expected="a new folder",
-                remedy=f"continue it with --resume {folder}, name another --out, or replace it with --force",
+                remedy=f"continue it with --resume {typed(folder)}, name another --out, or replace it with --force",
             )
         raise InputError(
             folder,

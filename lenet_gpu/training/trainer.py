@@ -28,7 +28,7 @@ from lenet_gpu.nn.optim import Optimizer
 from lenet_gpu.recognition.rejection import FEATURES, UNITS, Rejection
 from lenet_gpu.training.ahead import EpochsAhead, begin_elastic_fields
 from lenet_gpu.training.checkpoint import Checkpoint, plain_name
-from lenet_gpu.training.compatibility import check_data, check_loss, check_recipe
+from lenet_gpu.training.compatibility import check_data, check_loss, check_recipe, same_data
 from lenet_gpu.training.epochs import Patterns
 from lenet_gpu.training.progress import AnyCallback, callbacks_of
 from lenet_gpu.training.recipes import DEFAULT, Recipe, get_recipe
@@ -287,7 +287,7 @@ class Trainer:
             KeyboardInterrupt: Passed on; the history and files end with the last whole epoch.
         """
         data = self._dataset(data, labels, validation)
-        if self.digests and self.digests != data.digests:
+        if self.digests and not same_data(self.digests, data.digests):
             raise DataError(
                 f"data set {data.name}",
                 found="other digests than the checkpoint's",

@@ -1,12 +1,15 @@
 """Kill small trainings at random moments, resume them, and count what was lost.
 
-    python tests/campaigns/kills.py 200 [SEED]
+    python tests/campaigns/kills.py 200
+    python tests/campaigns/kills.py 12 --mnist
 
 Each trial begins a training and kills it at one of twelve kinds of moments by one of four signals; the next start
 (what the program itself proposes: `--resume`, or the same command again) is killed as well in every second trial.
-Then the run is finished and compared with the run that nobody disturbed.
+Then the run is finished and compared with the run that nobody disturbed. With `--mnist` the trainings are full ones,
+of all 60,000 digits and with two worker processes, one at a time, each killed once.
 """
 
+import argparse
 import json
 import os
 import random
@@ -26,7 +29,8 @@ ROOT = CHILD.parents[2]
 SIGNALS = ("SIGKILL", "SIGTERM", "SIGHUP", "SIGINT")
 FILES = ["checkpoint.npz", "curves.png", "log.jsonl", "model.npz"]
 EPOCHS = 3
-SETTINGS = ("--backend", "cpu", "--threads", "1", "--recipe", "classic", "--epochs", str(EPOCHS), "--seed", "5")
+SETTINGS = ("--backend", "cpu", "--recipe", "classic", "--epochs", str(EPOCHS), "--seed", "5")
+SMALL, FULL = ("--threads", "1"), ("--dataset", "mnist", "--no-download", "--threads", "2")
 LATER = (0, 1, 3, 10, 30, 100, 300)
 """Calls and returns between the moment and the signal."""
 
@@ -69,7 +73,7 @@ def write_small_mnist(folder, count=600):
 
 
 def run(command, cwd):
-    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=300, check=False)
+    return subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=900, check=False)
 
 
 def train(arguments, cwd):
@@ -101,13 +105,13 @@ def next_start(folder, first):
     return first
 
 
-def trial(rng, moments, data, folder, whole, outcome):
+def trial(rng, moments, settings, folder, whole, outcome):
     """Kill a training once or twice, finish it, and note what is wrong."""
-    first = ("--dataset", str(data), "--out", str(folder), *SETTINGS)
-    story = []
+    first = (*settings, "--out", str(folder))
+    work, story = folder.parent, []
     for moment, name in moments:
         nth, later = 1 if moment in ONCE else rng.randint(1, EPOCHS), rng.choice(LATER)
-        ended = killed(next_start(folder, first), data.parent, moment, name, nth, later)
+        ended = killed(next_start(folder, first), work, moment, name, nth, later)
         story.append(f"{name} {moment} ({nth}, {later}): {ended.returncode}")
         if "Traceback" in ended.stderr:
             outcome.wrong.append(("traceback", story, ended.stderr))
@@ -124,7 +128,7 @@ def trial(rng, moments, data, folder, whole, outcome):
             outcome.wrong.append((f"exit status {ended.returncode}", story, ended.stderr))
         if epochs_shown(ended.stdout) > epochs_kept(folder):
             outcome.wrong.append(("lost epoch", story, ended.stdout))
-    last = train(next_start(folder, first), data.parent)
+    last = train(next_start(folder, first), work)
     if last.returncode:
         outcome.wrong.append(("dead end", story, last.stderr))
         return
@@ -136,16 +140,19 @@ def trial(rng, moments, data, folder, whole, outcome):
         outcome.wrong.append(("other log.jsonl", story, ""))
 
 
-def campaign(count, seed, work, twice=True):
+def campaign(count, seed, work, twice=True, mnist=False):
     """Kill `count` trainings, every kind of moment in turn."""
     sys.path.insert(0, str(CHILD.parent))
     from moments import MOMENTS
 
     assert set(ONCE) < set(MOMENTS)
     outcome, kinds = Outcome(), list(MOMENTS)
-    data = write_small_mnist(work / "digits")
+    settings = (
+        (*SETTINGS, *FULL) if mnist else (*SETTINGS, *SMALL, "--dataset", str(write_small_mnist(work / "digits")))
+    )
     whole = work / "whole"
-    train(("--dataset", str(data), "--out", str(whole), *SETTINGS), work)
+    undisturbed = train((*settings, "--out", str(whole)), work)
+    assert undisturbed.returncode == 0, undisturbed.stderr
 
     def one(number):
         rng = random.Random(f"{seed} {number}")
@@ -153,18 +160,27 @@ def campaign(count, seed, work, twice=True):
         moments = [(kinds[number % len(kinds)], SIGNALS[(number + number // len(kinds)) % len(SIGNALS)])]
         if twice and number % 2:
             moments.append((rng.choice(kinds), rng.choice(SIGNALS)))
-        trial(rng, moments, data, work / f"run{number}", whole, outcome)
+        try:
+            trial(rng, moments, settings, work / f"run{number}", whole, outcome)
+        except subprocess.TimeoutExpired as error:
+            outcome.wrong.append(("no end", [f"trial {number}", *map(str, error.cmd)], str(error.stderr)))
         outcome.trials += 1
+        if not outcome.trials % 10:
+            print(f"{outcome.trials} of {count}, {len(outcome.wrong)} wrong", file=sys.stderr)
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(1 if mnist else os.cpu_count()) as pool:
         list(pool.map(one, range(count)))
     return outcome
 
 
 def main():
-    count, seed = int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("count", type=int, nargs="?", default=200, help="trainings (default: 200)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--mnist", action="store_true", help="train on all of MNIST, with two workers")
+    options = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
-        outcome = campaign(count, seed, Path(work))
+        outcome = campaign(options.count, options.seed, Path(work), not options.mnist, options.mnist)
     for what, story, details in outcome.wrong:
         print(json.dumps({"wrong": what, "story": story, "details": details[-2000:]}))
     kills = Counter(moment for moment, _ in outcome.hit.elements())

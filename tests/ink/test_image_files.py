@@ -20,7 +20,7 @@ from PIL import Image, ImageOps
 from lenet_gpu.datasets.image_folder import read_image
 from lenet_gpu.errors import InputError, LenetError
 from lenet_gpu.ink.grayscale import flatten, to_8_bits
-from lenet_gpu.ink.image_files import FORMATS, decode_gray, read_gray
+from lenet_gpu.ink.image_files import FORMATS, _quiet, decode_gray, read_gray
 from lenet_gpu.ink.preprocess import image_to_mnist
 
 
@@ -410,3 +410,20 @@ def test_threads_read_the_same_pixels_and_leave_pillow_as_it_was(tmp_path, digit
         found = list(pool.map(read_gray, paths * 20))
     assert all(np.array_equal(array, np.roll(digit, k % 8)) for k, array in enumerate(found))
     assert (Image.MAX_IMAGE_PIXELS, list(warnings.filters), logging.getLogger("PIL").handlers) == before
+
+
+def test_threads_read_at_once_and_leave_pillow_as_it_was(tmp_path):
+    path = tmp_path / "a.png"
+    Image.fromarray(np.zeros((30, 30), np.uint8)).save(path)
+    before = Image.MAX_IMAGE_PIXELS, list(warnings.filters), list(logging.getLogger("PIL").handlers)
+    with ThreadPoolExecutor(2) as pool:
+        with _quiet.reading(1000):
+            assert Image.MAX_IMAGE_PIXELS == 1000
+            same = pool.submit(read_gray, path, max_pixels=1000)
+            assert same.result(timeout=60).shape == (30, 30)
+            other = pool.submit(read_gray, path, max_pixels=999)
+            with pytest.raises(TimeoutError):
+                other.result(timeout=0.2)
+            assert Image.MAX_IMAGE_PIXELS == 1000
+        assert other.result(timeout=60).shape == (30, 30)
+    assert before == (Image.MAX_IMAGE_PIXELS, warnings.filters, logging.getLogger("PIL").handlers)

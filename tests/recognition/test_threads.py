@@ -1,12 +1,20 @@
 """One Recognizer and one network, used by several threads at once, answer as they answer one."""
 
+import io
+import os
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
 import numpy as np
 import pytest
+from PIL import Image
 
+from lenet_gpu.engine.cpu.threads import Turns, turns
+from lenet_gpu.engine.cpu.workers.cores import available_cores
+from lenet_gpu.errors import InputError
 from lenet_gpu.handwriting import draw_digits
+from lenet_gpu.ink.image_files import decode_gray
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.recognition.recognizer import Recognizer
 from lenet_gpu.seeds import generator
@@ -62,3 +70,76 @@ def test_one_network_answers_every_thread_as_it_answers_one(mnist, threads):
     with ThreadPoolExecutor(threads) as pool:
         for _ in range(3):
             assert [found.tolist() for found in pool.map(network.predict, tasks)] == alone
+
+
+def photograph(image, side=600):
+    """A large picture of a digit, which is read while other threads compute."""
+    paper = np.full((side, side), 230, np.uint8)
+    paper[100:500, 100:500] -= np.asarray(Image.fromarray(image).resize((400, 400))) // 2
+    return paper
+
+
+@pytest.mark.parametrize("threads", [2, 8])
+def test_files_and_large_pictures_answer_every_thread_as_they_answer_one(mnist, threads):
+    recognizer, tasks = Recognizer(), []
+    for image in mnist.test.images[:4]:
+        for side in (300, 600):
+            Image.fromarray(photograph(image)).resize((side, side)).save(file := io.BytesIO(), "PNG")
+            tasks.append(file.getvalue())
+
+    def read(content):
+        return recognizer.predict_image(decode_gray(io.BytesIO(content), "picture"))
+
+    alone = [plain(read(task)) for task in tasks]
+    assert by_threads(read, tasks, threads) == [alone] * threads
+
+
+def test_short_computations_take_turns_and_long_ones_have_a_core_each():
+    ours = Turns()
+    with ours.take(long=False):
+        assert not ours._short.acquire(blocking=False)
+        for _ in range(available_cores()):
+            assert ours._long.acquire(blocking=False)
+        assert not ours._long.acquire(blocking=False)
+    assert ours._short.acquire(blocking=False)
+
+
+@pytest.mark.parametrize("method", ["predict_image", "predict_strokes", "predict_number"])
+def test_an_error_ends_the_turn(method):
+    recognizer = Recognizer()
+    for _ in range(available_cores() + 1):
+        with pytest.raises(InputError):
+            getattr(recognizer, method)([[[1.0, np.nan]]])
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(recognizer.predict_strokes, [[[0, 0], [0, 30]]]).result(timeout=60).reason != "blank"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+@pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")  # that is what is tried
+def test_a_forked_child_does_not_wait_for_the_parents_threads(mnist):
+    recognizer, image = Recognizer(), mnist.test.images[0]
+    held, done = threading.Event(), threading.Event()
+
+    def hold():
+        with turns.take(long=False):
+            held.set()
+            done.wait()
+
+    thread = threading.Thread(target=hold)
+    thread.start()
+    held.wait()
+    child = os.fork()
+    if not child:
+        os._exit(0 if recognizer.predict_image(image).digit == mnist.test.labels[0] else 1)
+    for _ in range(600):
+        finished, status = os.waitpid(child, os.WNOHANG)
+        if finished:
+            break
+        threading.Event().wait(0.1)
+    else:
+        os.kill(child, 9)
+        os.waitpid(child, 0)
+    done.set()
+    thread.join()
+    assert finished
+    assert status == 0

@@ -7,6 +7,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from model_files import rewrite
 
 from lenet_gpu import LeNet5
 from lenet_gpu.errors import InputError, ModelFileError
@@ -21,17 +22,6 @@ def saved(tmp_path):
     model.record = {"recipe": "classic", "test_accuracy": 0.5}
     model.save(path)
     return path
-
-
-def rewrite(path, leave_out=(), facts=(), **changes):
-    """Replace entries of a model file, as another program that knows nothing of the digest would write it."""
-    with np.load(path) as file:
-        arrays = {name: file[name] for name in file.files if name not in leave_out}
-    meta = {**json.loads(arrays["meta"].tobytes()), **dict(facts)}
-    meta.pop("sha256", None)
-    arrays |= {"meta": np.frombuffer(json.dumps(meta).encode(), dtype=np.uint8), **changes}
-    with open(path, "wb") as file:
-        np.savez(file, **arrays)
 
 
 def change_meta(path, **changes):

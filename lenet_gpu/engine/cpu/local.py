@@ -12,7 +12,7 @@ from lenet_gpu.engine.base import Engine, Progress
 from lenet_gpu.engine.cpu.online.training import OnlineTraining, covers_step
 from lenet_gpu.engine.cpu.plan import CHUNK, CpuPlan, Fill
 from lenet_gpu.engine.cpu.spec import PIXELS, NetworkSpec, check_pixels
-from lenet_gpu.engine.cpu.threads import ThreadPlans
+from lenet_gpu.engine.cpu.threads import ThreadPlans, turns
 
 if TYPE_CHECKING:
     from lenet_gpu.nn.network import Network
@@ -59,7 +59,8 @@ class LocalEngine(Engine):
         plan = self._plan_for(images)
         for start in range(0, len(images), EVALUATION_BATCH):
             batch = slice(start, start + EVALUATION_BATCH)
-            plan.outputs(images[batch], out[batch])
+            with turns.take(long=len(images) >= CHUNK):
+                plan.outputs(images[batch], out[batch])
             if progress is not None:
                 progress(min(start + EVALUATION_BATCH, len(images)), out[:0, 0])
         return out
@@ -67,7 +68,8 @@ class LocalEngine(Engine):
     def activations(self, images: np.ndarray, names: Sequence[str] | None = None) -> dict[str, np.ndarray]:
         """Compute the layers' outputs by name; see `CpuPlan.activations`."""
         images = np.ascontiguousarray(images)
-        return self._plan_for(images).activations(images, names)
+        with turns.take(long=len(images) >= CHUNK):
+            return self._plan_for(images).activations(images, names)
 
     def _plan_for(self, images: np.ndarray) -> CpuPlan:
         """Give the calling thread's plan for images of this dtype."""
