@@ -101,11 +101,14 @@ def measured():
     report, record, paper = load("gpu"), load("gpu_record"), load("gpu_paper")
     ours = next(row for row in report["results"] if row["name"] == OURS)
     versions = ", ".join(f"{k} {report['versions'][k]}" for k in ("cupy", "torch", "jax") if k in report["versions"])
+    intro = (
+        f"One {report['device']}, commit {report['versions']['commit'][:10]}, {versions}; {ours['n']} bursts of each in"
+        " turns, float32, the training set on the device. Losses agree over"
+        f" {report['checked_steps']} steps from trained weights; a framework's best is the fastest of its variants"
+        " (CUDA graphs of ten steps, C5 as a dense product, scans)."
+    )
     return [
-        f"One {report['device']}, commit {report['versions']['commit'][:10]}, {versions}; {ours['n']} bursts of each in "
-        f"turns, float32, the training set on the device. Losses agree over {report['checked_steps']} steps from trained "
-        "weights; a framework's best is the fastest of its variants (CUDA graphs of ten steps, C5 as a dense product, "
-        "scans).",
+        intro,
         "",
         *steps(report),
         "",
