@@ -29,6 +29,9 @@ Array = Any
 PARAMETERS = 8
 """Numbers that describe the distortion of one image."""
 
+AMPLITUDE = 7
+"""The column of the amplitude of an elastic field."""
+
 IDENTITY = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0)
 """The parameters of an image that stays as it is."""
 

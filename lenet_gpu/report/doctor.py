@@ -120,7 +120,7 @@ def _gpu() -> dict[str, Any]:
 def _forms() -> dict[str, Any]:
     """Compile the kernels, or find them compiled, and ask the device which of their forms it runs."""
     from lenet_gpu.backend import select_backend
-    from lenet_gpu.engine.cuda.forms import Forms
+    from lenet_gpu.engine.cuda.choice import Forms
     from lenet_gpu.paper import CLASSES
 
     forms = Forms(select_backend("gpu").xp, "modern", CLASSES)

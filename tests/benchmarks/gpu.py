@@ -106,7 +106,7 @@ class Ours:
         """Hand the images over by themselves: an engine chooses its pieces."""
         self.resident = self.pieces = None
         if self.engine.name == "cuda":
-            from lenet_gpu.engine.cuda.forms import Forms
+            from lenet_gpu.engine.cuda.choice import Forms
 
             xp, network = self.backend.xp, self.engine.network
             self.form = Forms(xp, "modern", network.classes).of_inference()

@@ -24,7 +24,9 @@ from gpu_timing import reason
 
 from lenet_gpu import select_backend
 from lenet_gpu.engine.cuda.buffers import EpochBuffers, Schedule, plain_rule
-from lenet_gpu.engine.cuda.forms import FORMS, Alone, Cluster, Forms, StepArguments
+from lenet_gpu.engine.cuda.choice import Forms
+from lenet_gpu.engine.cuda.forms import FORMS
+from lenet_gpu.engine.cuda.steps import StepArguments
 from lenet_gpu.errors import LenetError
 
 REPEATS = 9
@@ -119,7 +121,7 @@ def batches_of(form, batches):
     """Those of some batch sizes that a form is for and this device can run; none where it can't run the form."""
     if not form.at_once:
         return []
-    most = 1 if isinstance(form, Alone) else 128 if isinstance(form, Cluster) else max(batches)
+    most = form.largest_batch
     return [batch_size for batch_size in batches if batch_size <= most]
 
 

@@ -33,8 +33,9 @@ from gpu_timing import reason
 from lenet_gpu import select_backend
 from lenet_gpu.engine.cuda.buffers import EpochBuffers, Schedule, plain_rule
 from lenet_gpu.engine.cuda.device import Kernels
-from lenet_gpu.engine.cuda.forms import FORMS, StepArguments
+from lenet_gpu.engine.cuda.forms import FORMS
 from lenet_gpu.engine.cuda.source import INFER, OPTIONS, kernel_source
+from lenet_gpu.engine.cuda.steps import StepArguments
 from lenet_gpu.errors import LenetError
 
 RUNS = 5

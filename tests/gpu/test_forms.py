@@ -7,8 +7,9 @@ import gpu_checks
 import numpy as np
 import pytest
 
+from lenet_gpu.engine.cuda.choice import Forms
 from lenet_gpu.engine.cuda.engine import CudaEngine
-from lenet_gpu.engine.cuda.forms import FORMS, Alone, Forms, Portable, Throughput
+from lenet_gpu.engine.cuda.forms import FORMS, Alone, Portable, Throughput
 
 pytestmark = pytest.mark.gpu
 

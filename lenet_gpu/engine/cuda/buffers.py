@@ -46,12 +46,14 @@ class Schedule:
         images: Images of the epoch.
         batch_size: Images a step.
         distorted: Whether the images are distorted.
+        elastic: Whether by elastic fields, too.
         chunk_steps: Steps in one CUDA graph, or in one launch.
     """
 
     images: int
     batch_size: int
     distorted: bool = False
+    elastic: bool = False
     chunk_steps: int = GRAPH_STEPS
 
     @property

@@ -26,9 +26,11 @@ from lenet_gpu.engine.cuda.buffers import (
     count_steps,
     rule_of,
 )
+from lenet_gpu.engine.cuda.choice import Forms
 from lenet_gpu.engine.cuda.device import covers, device_errors
-from lenet_gpu.engine.cuda.forms import Form, Forms, StepArguments
+from lenet_gpu.engine.cuda.forms import Form
 from lenet_gpu.engine.cuda.inference import Inference
+from lenet_gpu.engine.cuda.steps import StepArguments
 from lenet_gpu.errors import InputError
 from lenet_gpu.nn.inputs import check_images, check_labels
 
@@ -55,6 +57,7 @@ class CudaEngine(Engine):
     Attributes:
         chunk_steps: Steps in one CUDA graph, or in one launch; the form's own number if None.
         form: The form of the kernels that train; chosen by device and batch size if None.
+        captures: Whether steps are captured in CUDA graphs.
 
     Raises:
         InputError: The kernels do not know the network (see `engine.cover`), or not on this device (`covers`).
@@ -65,6 +68,7 @@ class CudaEngine(Engine):
     stages = True
     chunk_steps: int | None = None
     form: type[Form] | None = None
+    captures = True
 
     def __init__(self, network: Network, optimizer: Optimizer | None = None) -> None:
         super().__init__(network, optimizer)
@@ -74,7 +78,7 @@ class CudaEngine(Engine):
             raise InputError("engine 'cuda'", found=reason, remedy="take the engine 'layered'")
         self._xp = xp = network.backend.xp
         self._buffers: EpochBuffers | None = None
-        self._graph: Any = None
+        self._graphs: dict[int, Any] = {}  # by the steps they take
         self._images: Any = None
         self._labels: Any = None
         self._fields: Any = None
@@ -92,7 +96,14 @@ class CudaEngine(Engine):
         return f"cuda ({self._form(batch_size).description})"
 
     def _form(self, batch_size: int) -> Form:
-        return self._forms.of_training(batch_size) if self.form is None else self._forms.get(self.form)
+        if self.form is None:
+            return self._forms.of_training(batch_size)
+        form = self._forms.get(self.form)
+        if batch_size > form.largest_batch:
+            raise InputError(
+                "batch size", found=f"{batch_size} in the {form.name} form", expected=f"at most {form.largest_batch}"
+            )
+        return form
 
     def load(self, images: np.ndarray, labels: np.ndarray) -> None:
         """Copy a training set to the device, where it stays as uint8.
@@ -134,7 +145,9 @@ class CudaEngine(Engine):
         """
         order = np.asarray(order)
         form = self._form(batch_size)
-        schedule = Schedule(len(order), batch_size, distortions is not None, self.chunk_steps or form.chunk_steps)
+        distorted = distortions is not None
+        elastic = distortions is not None and bool(distortions[:, distort.AMPLITUDE].any())
+        schedule = Schedule(len(order), batch_size, distorted, elastic, self.chunk_steps or form.chunk_steps)
         staged = self._staged.find(order, distortions)
         if staged is None:
             self._check(order, distortions)
@@ -200,8 +213,8 @@ class CudaEngine(Engine):
         done = 0
         shown = time.monotonic()
         for steps in schedule.chunks():
-            if steps == schedule.chunk_steps and self._graph is not None:
-                self._graph.launch()
+            if steps in self._graphs:
+                self._graphs[steps].launch()
             else:
                 form.enqueue(self.arguments(buffers), steps)
             done += steps
@@ -223,7 +236,7 @@ class CudaEngine(Engine):
 
     def arguments(self, buffers: EpochBuffers) -> StepArguments:
         """Return what the steps of an epoch read and write."""
-        fields = self._fields if buffers.schedule.distorted else buffers.dummy
+        fields = self._fields if buffers.schedule.elastic else buffers.dummy
         return StepArguments(
             self.network.parameters,
             self._images,
@@ -236,13 +249,13 @@ class CudaEngine(Engine):
         )
 
     def _prepared(self, schedule: Schedule, form: Form) -> EpochBuffers:
-        """Return buffers for the epoch; capture the graph, too, if the epoch is long enough for one."""
+        """Return buffers for the epoch; capture its graphs, too: of a whole chunk, and of the steps left over."""
         buffers, state = self._buffers, tuple(self.optimizer.state.values())
         same_state = len(state) == len(self._state) and all(map(operator.is_, state, self._state))
         if buffers is not None and buffers.schedule == schedule and same_state:
             return buffers
         self._forget_epoch()
-        if schedule.distorted and self._fields is None:
+        if schedule.elastic and self._fields is None:
             self._fields = self._xp.asarray(np.ascontiguousarray(distort.elastic_fields()))
         buffers = EpochBuffers(self._xp, schedule, form.sizes, form.scratch())
         # The new counter says zero images: one empty step makes the driver load the kernels, which it can't do
@@ -250,16 +263,17 @@ class CudaEngine(Engine):
         form.begin(self.arguments(buffers))
         form.enqueue(self.arguments(buffers), 1)
         self._stream.synchronize()
-        if schedule.chunks_whole and form.captured:
+        if self.captures and form.captured:
             with self._staged.lock:
-                self._graph = self._captured(buffers, form)
+                several = {steps for steps in schedule.chunks() if steps > 1}
+                self._graphs = {steps: self._captured(buffers, form, steps) for steps in several}
         self._buffers, self._state = buffers, state
         return buffers
 
-    def _captured(self, buffers: EpochBuffers, form: Form) -> Any:
+    def _captured(self, buffers: EpochBuffers, form: Form, steps: int) -> Any:
         self._stream.begin_capture()
         try:
-            form.enqueue(self.arguments(buffers), buffers.schedule.chunk_steps)
+            form.enqueue(self.arguments(buffers), steps)
         except BaseException:
             with contextlib.suppress(Exception):
                 self._stream.end_capture()  # else the stream could never be used again
@@ -308,7 +322,7 @@ class CudaEngine(Engine):
             self._inference.keep(images, labels)
 
     def _forget_epoch(self) -> None:
-        self._graph = None  # first: it holds the addresses of the buffers
+        self._graphs = {}  # first: they hold the addresses of the buffers
         self._buffers, self._state = None, ()
 
     def close(self) -> None:

@@ -10,15 +10,14 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from lenet_gpu.engine.cuda.buffers import GRAPH_STEPS, EpochBuffers, update_blocks
+from lenet_gpu.engine.cuda.buffers import GRAPH_STEPS, update_blocks
 from lenet_gpu.engine.cuda.dependent import launch_dependent
 from lenet_gpu.engine.cuda.device import Kernels, device_properties
-from lenet_gpu.engine.cuda.occupancy import blocks_that_fit, clusters_that_fit, has_clusters, has_room
+from lenet_gpu.engine.cuda.occupancy import blocks_that_fit, clusters_that_fit, has_clusters
 from lenet_gpu.engine.cuda.source import (
     ALONE_CLUSTER,
     ALONE_THREADS,
@@ -32,92 +31,15 @@ from lenet_gpu.engine.cuda.source import (
     UPDATE_THREADS,
     update_jobs,
 )
+from lenet_gpu.engine.cuda.steps import Launch, StepArguments
 
 Array = Any
 
 OVERLAPS = True
-"""What the kernels of a step do: each waits by itself for the one in front of it."""
+"""Of the kernels of a step, each of which waits by itself for the one in front of it."""
 
 IMAGES_SCORED = 4
 """Images that a block of the throughput form's inference works on at a time."""
-
-
-@dataclass(frozen=True)
-class StepArguments:
-    """Holds what a step of an epoch reads and writes, as the kernels take it.
-
-    Attributes:
-        parameters: The network's, float32.
-        images: (n, 28, 28) uint8, the whole training set.
-        labels: (n,) uint8.
-        loss: Number of the loss.
-        pixel: Background and scale: a pixel value v stands for background + scale * v.
-        fields: The table of elastic fields, or a dummy.
-        rule: The update rule's number, arrays and constants, from `rule` to `rates`.
-        buffers: The epoch's.
-    """
-
-    parameters: Array
-    images: Array
-    labels: Array
-    loss: np.int32
-    pixel: tuple[np.float32, np.float32]
-    fields: Array
-    rule: tuple[Any, ...]
-    buffers: EpochBuffers
-
-    def of_images(self) -> tuple[Any, ...]:
-        """Return the arguments of the kernel that works on images."""
-        buffers, distorted = self.buffers, self.buffers.schedule.distorted
-        return (
-            self.parameters,
-            self.images,
-            self.labels,
-            buffers.order,
-            self.loss,
-            *self.pixel,
-            np.int32(distorted),
-            buffers.distortions if distorted else buffers.dummy,
-            self.fields if distorted else buffers.dummy,
-            buffers.counter,
-            buffers.groups,
-            buffers.records,
-        )
-
-    def of_update(self) -> tuple[Any, ...]:
-        """Return the arguments of the update kernel."""
-        buffers = self.buffers
-        return (
-            self.parameters,
-            *self.rule,
-            buffers.groups,
-            buffers.records,
-            buffers.learning_rates,
-            buffers.shares,
-            buffers.counter,
-            buffers.losses,
-            buffers.correct,
-        )
-
-
-class Launch(NamedTuple):
-    """A launch of a kernel.
-
-    Attributes:
-        kernel: Its name.
-        blocks: Of the grid.
-        threads: Of a block.
-        arguments: What it is handed.
-        shared_bytes: Dynamic shared memory of a block.
-        overlaps: Whether it may begin before the kernel in front of it has ended; it waits for that one itself.
-    """
-
-    kernel: str
-    blocks: int
-    threads: int
-    arguments: tuple[Any, ...]
-    shared_bytes: int = 0
-    overlaps: bool = False
 
 
 class Form(ABC):
@@ -134,6 +56,7 @@ class Form(ABC):
         captured: Whether steps are captured in a CUDA graph; if not, one launch takes many steps by itself.
         chunk_steps: Steps in one graph, or in one launch.
         at_once: Blocks (or clusters) of the training kernel that the device runs at once; 0 if it can't run any.
+        largest_batch: The largest batch size that it is for.
     """
 
     name = folder = ""
@@ -141,6 +64,7 @@ class Form(ABC):
     captured = True
     chunk_steps = GRAPH_STEPS
     at_once = 0
+    largest_batch: float = math.inf
 
     def __init__(self, xp: Any, kernels: Kernels) -> None:
         self._xp, self.kernels, self.sizes = xp, kernels, kernels.sizes
@@ -294,6 +218,7 @@ class Cluster(Form):
     def __init__(self, xp: Any, kernels: Kernels) -> None:
         self.own_sizes = kernels.cluster_sizes
         super().__init__(xp, kernels)
+        self.largest_batch = self.at_once
 
     def shared_bytes(self) -> dict[str, int]:
         """Return that of the kernel of batches."""
@@ -331,6 +256,10 @@ class Alone(Cluster):
     meaning = "four blocks that keep the parameters"
     captured = False
     chunk_steps = 500
+
+    def __init__(self, xp: Any, kernels: Kernels) -> None:
+        super().__init__(xp, kernels)
+        self.largest_batch = min(self.at_once, 1)
 
     def shared_bytes(self) -> dict[str, int]:
         """Return that of the kernel of single images."""
@@ -373,58 +302,3 @@ class Alone(Cluster):
 
 FORMS: tuple[type[Form], ...] = (Portable, Throughput, Cluster, Alone)
 """All forms."""
-
-
-class Forms:
-    """The forms that this device runs, each compiled when it is first asked for.
-
-    Args:
-        xp: The module cupy.
-        variant: The network, one of `source.OUTPUTS`.
-        classes: Number of its classes.
-
-    Raises:
-        BackendError: The kernels can't be compiled or loaded on this machine.
-    """
-
-    def __init__(self, xp: Any, variant: str, classes: int) -> None:
-        self._xp, self._network = xp, (variant, classes)
-        self._kernels: dict[str, Kernels] = {}
-        self._made: dict[type[Form], Form] = {}
-        self.of_inference()  # what can't be compiled says so at once
-
-    def of_training(self, batch_size: int) -> Form:
-        """Return the form for training with batches of a size."""
-        if has_clusters(self._xp):
-            form = self.get(Alone if batch_size == 1 else Cluster)
-            if batch_size <= form.at_once:
-                return form
-        return self._of_many(batch_size > device_properties(self._xp)["multiProcessorCount"])
-
-    def choices(self) -> list[tuple[int, Form]]:
-        """Return each form that training takes on this device, behind the smallest batch size that gets it."""
-        found: list[tuple[int, Form]] = []
-        for batch_size in range(1, device_properties(self._xp)["multiProcessorCount"] + 2):
-            form = self.of_training(batch_size)
-            if not found or found[-1][1] is not form:
-                found.append((batch_size, form))
-        return found
-
-    def of_inference(self) -> Form:
-        """Return the form for inference."""
-        return self._of_many(True)
-
-    def _of_many(self, many: bool) -> Form:
-        if many and has_room(self._xp):
-            form = self.get(Throughput)
-            if form.at_once:
-                return form
-        return self.get(Portable)
-
-    def get(self, kind: type[Form]) -> Form:
-        """Return a form, whether the device can run it or not."""
-        if kind not in self._made:
-            if kind.folder not in self._kernels:
-                self._kernels[kind.folder] = Kernels(self._xp, *self._network, kind.folder)
-            self._made[kind] = kind(self._xp, self._kernels[kind.folder])
-        return self._made[kind]

@@ -129,14 +129,32 @@ def test_elastic_fields_are_uploaded_once_and_only_if_needed(digits):
     assert engine.network.backend.memory_used() - used < 1.5 * distort.elastic_fields().nbytes
 
 
+def test_elastic_fields_are_not_uploaded_for_other_distortions(digits):
+    engine = make(digits)
+    used = engine.network.backend.memory_used()
+    distortions = STANDARD.draw(0, 1, 19)
+    distortions[:, distort.AMPLITUDE] = 0
+    engine.train(order_of(19, 1), 4, np.full(5, 0.02), distortions=distortions)
+    assert engine.network.backend.memory_used() - used < distort.elastic_fields().nbytes
+
+
 def test_an_epoch_is_launched_as_planned(digits):
     engine = make(digits)
     losses = train(engine, 3)
     assert [loss.shape for loss in losses] == [(17,)] * 3
     # One more launch of each kernel: the empty step that loads them.
     assert world.counts["lenet5_train_images"] == world.counts["lenet5_update"] == 3 * 17 + 1
-    assert world.counts["graph"] == 3 * 4
+    assert world.counts["graph"] == 3 * 4  # of four steps each; the last step is launched by itself
     assert world.counts["capture"] == 1
+
+
+def test_what_is_left_over_of_an_epoch_is_a_graph_too(digits):
+    one, other = make(digits), make(digits)
+    losses = train(one, n=58)  # 15 steps: three times four, and three, the last one with fewer images
+    assert (world.counts["graph"], world.counts["capture"]) == (4, 2)
+    other.captures = False
+    assert np.array_equal(train(other, n=58), losses)
+    assert one.network.host_parameters().tobytes() == other.network.host_parameters().tobytes()
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, N, 200])
@@ -144,7 +162,7 @@ def test_graph_equals_single_steps_bit_by_bit(digits, monkeypatch, batch_size):
     n = min(N, 20 * batch_size)
     one = make(digits)
     losses = train(one, batch_size=batch_size, n=n)
-    monkeypatch.setattr(CudaEngine, "chunk_steps", 10**6)
+    monkeypatch.setattr(CudaEngine, "captures", False)
     world.counts.clear()
     other = make(digits)
     assert np.array_equal(train(other, batch_size=batch_size, n=n), losses)

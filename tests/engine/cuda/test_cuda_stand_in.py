@@ -40,7 +40,7 @@ def test_it_shows_old_values_to_who_does_not_wait(digits):
 def test_it_notices_memory_that_was_given_back(digits):
     engine = make(digits)
     train(engine)
-    graph, engine._buffers = engine._graph, None
+    graph, engine._buffers = engine._graphs[engine.chunk_steps], None
     with engine._stream:
         graph.launch()
     with pytest.raises(cuda_cupy.CUDARuntimeError, match="given back"):

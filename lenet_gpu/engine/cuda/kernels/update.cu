@@ -154,7 +154,7 @@ __device__ inline void sum_losses(const float* __restrict__ records, int count, 
 // A block takes 16 tiles. Its half warp s adds up rows s, s + 16, s + 32, ...; then the sixteen sums are added in order. So
 // a sum is always formed in the same way: the result doesn't depend on the number of blocks, and two runs are equal bit by
 // bit. (Adding with atomics would be simpler, in an order that differs from run to run.)
-extern "C" __global__ void __launch_bounds__(UPDATE_THREADS, 4)
+extern "C" __global__ void __launch_bounds__(UPDATE_THREADS, 3)
 lenet5_update(float* __restrict__ parameters, int rule, float* __restrict__ velocity, float* __restrict__ average,
               float momentum, float weight_decay, const float* __restrict__ rates, const float* __restrict__ groups,
               const float* __restrict__ records, const float* __restrict__ learning_rates,
