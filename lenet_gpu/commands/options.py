@@ -143,3 +143,11 @@ def positive_number(text: str) -> float:
     if not 0.0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"found {text!r}, expected a number above 0")
     return value
+
+
+def number(text: str) -> float:
+    """Parse a number in plain digits."""
+    is_plain = re.fullmatch(r"-?([0-9]{1,18}\.?[0-9]{0,18}|\.[0-9]{1,18})([eE][+-]?[0-9]{1,2})?", text)
+    if not is_plain:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a number")
+    return float(text)
