@@ -1,0 +1,188 @@
+"""Bring pictures from elsewhere into MNIST's form, and refuse those that nothing can be learnt from.
+
+MNIST has bright ink on black, upright, from 0 to 255. Pixels 0 and 1, dark ink on a light ground and EMNIST's
+exchanged rows and columns are converted, and said in one line; pictures without ink are left out and named.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+
+import numpy as np
+
+from lenet_gpu.datasets.dataset import Bytes
+from lenet_gpu.datasets.raw import Raw
+from lenet_gpu.errors import DataError
+from lenet_gpu.ink.find_ink import MIN_CONTRAST
+
+LOGGER = logging.getLogger("lenet_gpu")
+
+BRIGHT = 127.5
+"""Mean of a picture's outermost ring from which its ground is light: none of MNIST's images has such a ring."""
+
+MEANT = 0.1
+"""Share of pictures with a light ground from which these are taken for dark ink; fewer may be ink at the rim."""
+
+MOST_ALIKE = 0.05
+"""Share of a set that may be one and the same picture, before a warning names it."""
+
+LEAST_ALIKE = 5
+"""Number of equal pictures that never count as many."""
+
+TALL = (1, 2, 3, 5, 7, 8, 9)
+"""Digits that are taller than wide in 97 of 100 of MNIST's images."""
+
+LEAST_SEEN = 10
+"""Digits of `TALL` from which their shape says whether they are upright."""
+
+
+def settle(raw: Raw) -> Raw:
+    """Convert what can be converted, leave out what is blank, and say both.
+
+    Args:
+        raw: The pictures.
+
+    Returns:
+        The pictures in MNIST's form.
+
+    Raises:
+        DataError: Most pictures have no ink, or most are one and the same.
+    """
+    images = raw.images
+    if images.max(initial=0) == 1:
+        images = images * np.uint8(255)
+        LOGGER.warning("%s: pixels are 0 and 1 alone, taken for 0 and 255", raw.thing)
+    if not raw.upright:
+        images = turn_dark_ink(images, raw.thing)
+        images = _upright(images, raw)
+    return _without_blank(raw, images)
+
+
+def turn_dark_ink(images: Bytes, thing: str) -> Bytes:
+    """Invert the pictures whose ground is light, as folders of pictures are read.
+
+    Args:
+        images: (n, 28, 28) uint8.
+        thing: Their name in messages.
+
+    Returns:
+        (n, 28, 28) uint8, bright ink on black; the same array if there was nothing to do.
+    """
+    rows = images[:, [0, -1]].sum(axis=(1, 2), dtype=np.int64)  # (n,)
+    columns = images[:, 1:-1][:, :, [0, -1]].sum(axis=(1, 2), dtype=np.int64)
+    light = (rows + columns) / (2 * images.shape[2] + 2 * (images.shape[1] - 2)) > BRIGHT
+    count = int(light.sum())
+    if not count:
+        return images
+    if count < MEANT * len(images):
+        LOGGER.warning(
+            "%s: %d of %d pictures are light at the rim, the first is number %d; left as they are",
+            thing, count, len(images), int(np.argmax(light)) + 1,
+        )  # fmt: skip
+        return images
+    which = "all" if count == len(images) else f"{count} of {len(images)}"
+    LOGGER.warning("%s: %s pictures are dark on light, and were inverted", thing, which)
+    return np.where(light[:, None, None], 255 - images, images)
+
+
+def looks_transposed(images: Bytes, labels: np.ndarray | None) -> bool | None:
+    """Tell by sight whether digits have rows and columns exchanged.
+
+    Digits are taller than wide. Where most are wider than tall, the ones above all, they lie on their side.
+
+    Args:
+        images: (n, 28, 28) uint8, bright ink on black.
+        labels: (n,), integers from 0 to 9 for digits; anything else says nothing.
+
+    Returns:
+        True or False; None if there is too little to see.
+    """
+    if labels is None or labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() > 9:
+        return None
+    seen = np.flatnonzero(np.isin(labels, TALL))[:2000]
+    if len(seen) < LEAST_SEEN:
+        return None
+    ink = images[seen].astype(np.float64)
+    total = np.maximum(ink.sum(axis=(1, 2)), 1.0)
+    at = np.arange(images.shape[1])
+
+    def spread(profile: np.ndarray) -> np.ndarray:  # variance of (n, 28) distributions over a side
+        mean = profile @ at / total
+        return profile @ (at * at) / total - mean * mean
+
+    tall = spread(ink.sum(axis=2)) > spread(ink.sum(axis=1))
+    ones = labels[seen] == 1
+    share, share_of_ones = tall.mean(), tall[ones].mean() if ones.any() else tall.mean()
+    if share > 0.7 and share_of_ones > 0.7:
+        return False
+    return True if share < 0.3 and share_of_ones < 0.3 else None
+
+
+def _upright(images: Bytes, raw: Raw) -> Bytes:
+    """Exchange rows and columns where the file's name or the pictures say so."""
+    seen = looks_transposed(images, raw.labels)
+    if raw.transposed and seen is False:
+        LOGGER.warning(
+            "%s: named like EMNIST's files, whose pictures lie on their side; these stand upright", raw.thing
+        )
+        return images
+    if seen and not raw.transposed:
+        LOGGER.warning("%s: pictures lie on their side, as EMNIST's do: rows and columns were exchanged", raw.thing)
+    return np.ascontiguousarray(images.transpose(0, 2, 1)) if seen or raw.transposed else images
+
+
+def _without_blank(raw: Raw, images: Bytes) -> Raw:
+    """Leave out pictures without ink, and name what is too much the same."""
+    flat = images.reshape(len(images), -1)
+    blank = flat.max(axis=1) - flat.min(axis=1) < MIN_CONTRAST
+    count = int(blank.sum())
+    if count:
+        named = raw.listed(np.flatnonzero(blank))
+        if count * 2 > len(blank):
+            raise DataError(
+                raw.thing,
+                found=f"{count} of {len(blank)} pictures without ink ({named})",
+                expected="pictures in which something stands out by at least 24 of 255 grey levels",
+                remedy="look at them, and write them anew with their full contrast",
+            )
+        LOGGER.warning("%s: no ink in %d of %d pictures, which are left out: %s", raw.thing, count, len(blank), named)
+    keep = ~blank
+    labels = None if raw.labels is None else raw.labels[keep]
+    names = [name for name, kept in zip(raw.names, keep.tolist(), strict=True) if kept] if raw.names else []
+    settled = Raw(images[keep] if count else images, labels, raw.thing, raw.digests, names)
+    _name_alike(settled)
+    return settled
+
+
+def _name_alike(raw: Raw) -> None:
+    """Warn of one picture that comes again and again; refuse a set that is little else."""
+    keys = picture_keys(raw.images)
+    _, first, counts = np.unique(keys, return_index=True, return_counts=True)
+    most = int(counts.argmax())
+    count = int(counts[most])
+    if count <= max(LEAST_ALIKE, MOST_ALIKE * len(raw)) and not (count == len(raw) > 1):
+        return
+    same = np.flatnonzero(keys == keys[first[most]])
+    if count * 2 > len(raw):
+        raise DataError(
+            raw.thing,
+            found=f"{count} of {len(raw)} pictures that are all alike ({raw.listed(same)})",
+            expected="different pictures",
+            remedy="look at the program that wrote them",
+        )
+    LOGGER.warning("%s: %d of %d pictures are all alike: %s", raw.thing, count, len(raw), raw.listed(same))
+
+
+def picture_keys(images: Bytes) -> np.ndarray:
+    """Hash the content of pictures.
+
+    Args:
+        images: (n, 28, 28) uint8.
+
+    Returns:
+        (n,) uint64, the first 8 bytes of each one's BLAKE2b.
+    """
+    pictures = np.ascontiguousarray(images)
+    digests = b"".join(hashlib.blake2b(picture.data, digest_size=8).digest() for picture in pictures)
+    return np.frombuffer(digests, dtype=">u8").astype(np.uint64)
