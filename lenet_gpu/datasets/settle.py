@@ -49,14 +49,23 @@ def settle(raw: Raw) -> Raw:
     Raises:
         DataError: Most pictures have no ink, or most are one and the same.
     """
+    return _without_blank(raw, convert(raw))
+
+
+def convert(raw: Raw) -> Bytes:
+    """Bring pictures into MNIST's form, each of them, and say what was done.
+
+    Args:
+        raw: The pictures; labels help to tell whether they are upright.
+
+    Returns:
+        (n, 28, 28) uint8, upright, bright ink on black.
+    """
     images = raw.images
     if images.max(initial=0) == 1:
         images = images * np.uint8(255)
         LOGGER.warning("%s: pixels are 0 and 1 alone, taken for 0 and 255", raw.thing)
-    if not raw.upright:
-        images = turn_dark_ink(images, raw.thing)
-        images = _upright(images, raw)
-    return _without_blank(raw, images)
+    return images if raw.upright else _upright(turn_dark_ink(images, raw.thing), raw)
 
 
 def turn_dark_ink(images: Bytes, thing: str) -> Bytes:
