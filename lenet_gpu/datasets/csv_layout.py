@@ -117,9 +117,16 @@ def label_place(layout: Layout, blocks: Sequence[Bytes]) -> int:
     constant = [bool((outer[:, k] == outer[0, k]).all()) for k in (0, 3)]
     if constant[0] != constant[1]:
         return -1 if constant[0] else 0
-    if all(constant):
-        return 0  # one class alone, wherever the label is
     first, last = ((outer[:, a] == outer[:, b]).mean() for a, b in ((0, 1), (3, 2)))
+    if all(constant):  # one class alone; or the label is neither
+        if first == last == 1.0 and len(outer) > 1:
+            raise DataError(
+                layout.name,
+                found=f"{outer[0, 0]} in all of the first column, and {outer[0, 3]} in all of the last",
+                expected="labels of two classes or more in one of them",
+                remedy="move the label to the front, or add pictures of another class",
+            )
+        return -1 if first > last else 0
     if abs(first - last) < CLEAR:
         raise DataError(
             layout.name,

@@ -1,7 +1,7 @@
 """Bring pictures from elsewhere into MNIST's form, and refuse those that nothing can be learnt from.
 
-MNIST has bright ink on black, upright, from 0 to 255. Pixels 0 and 1, dark ink on a light ground and EMNIST's
-exchanged rows and columns are converted, and said in one line; pictures without ink are left out and named.
+MNIST has bright ink on black, upright, from 0 to 255. Pixels from 0 to 1, 15 or 100, dark ink on a light ground and
+EMNIST's exchanged rows and columns are converted, and said in one line; pictures without ink are left out and named.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from lenet_gpu.errors import DataError
 from lenet_gpu.ink.find_ink import MIN_CONTRAST
 
 LOGGER = logging.getLogger("lenet_gpu")
+
+SCALES = (1, 3, 7, 15, 16, 31, 63, 64, 100, 127)
+"""Greatest pixels of a whole set that say by what its pictures are scaled: bits, or per cent."""
 
 BRIGHT = 127.5
 """Mean of a picture's outermost ring from which its ground is light: none of MNIST's images has such a ring."""
@@ -62,10 +65,12 @@ def convert(raw: Raw) -> Bytes:
         (n, 28, 28) uint8, upright, bright ink on black.
     """
     images = raw.images
-    if images.max(initial=0) == 1:
-        images = images * np.uint8(255)
-        LOGGER.warning("%s: pixels are 0 and 1 alone, taken for 0 and 255", raw.thing)
-    return images if raw.upright else _upright(turn_dark_ink(images, raw.thing), raw)
+    most = int(images.max(initial=0))
+    if most in SCALES:
+        images = np.rint(images * np.float32(255 / most)).astype(np.uint8)
+        LOGGER.warning("%s: pixels go from 0 to %d; %d was taken for 255", raw.thing, most, most)
+    images = turn_dark_ink(images, raw.thing)
+    return images if raw.upright else _upright(images, raw)
 
 
 def turn_dark_ink(images: Bytes, thing: str) -> Bytes:

@@ -13,7 +13,7 @@ from lenet_gpu.export.plain import C3_PAIRS, PlainNetwork
 from lenet_gpu.export.quantize import TABLE, quantize
 from lenet_gpu.paper import C3_TABLE, CODES, SQUASH_A
 
-STACK = {False: 21_000, True: 10_000}
+STACK = {False: 15_000, True: 9_500}
 """About how many bytes of stack a call takes, by whether it is in whole numbers."""
 
 WIDTH = 116

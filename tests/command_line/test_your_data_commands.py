@@ -120,10 +120,6 @@ def test_added_data_are_learnt_from_and_found_again(tmp_path, mnist, lenet_gpu_c
     assert set(checkpoint.digests) == {"one.csv", "two.csv/two.csv", "three.csv/three.csv"}
     done = lenet_gpu_command("train", "--resume", "run", "--epochs", "2", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    whole = lenet_gpu_command(
-        "train", "--dataset", "one.csv", *added, "--out", "whole", *QUICK[:-1], "2", cwd=tmp_path
-    )
-    assert whole.returncode == 0, whole.stderr
     record = LeNet5.load(tmp_path / "run").record
     assert record["digests"] == checkpoint.digests
     (tmp_path / "two.csv").unlink()

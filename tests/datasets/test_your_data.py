@@ -276,7 +276,28 @@ def test_pixels_of_0_and_1_become_0_and_255(digits, tmp_path, caplog):
         data = load_dataset(tmp_path / source)
         both = np.concatenate([data.train.images, data.test.images])
         assert sorted(x.tobytes() for x in both) == sorted(x.tobytes() for x in two * np.uint8(255))
-    assert "pixels are 0 and 1 alone, taken for 0 and 255" in caplog.text
+    assert "pixels go from 0 to 1; 1 was taken for 255" in caplog.text
+
+
+@pytest.mark.parametrize("most", [3, 15, 16, 100])
+@pytest.mark.parametrize("dark", [False, True])
+def test_pixels_of_another_scale_become_0_to_255(most, dark, digits, tmp_path, caplog):
+    images, labels = digits.train
+    images = 255 - images if dark else images
+    (tmp_path / "d.csv").write_text(rows(np.rint(images * (most / 255)).astype(int), labels))
+    data = load_dataset(tmp_path / "d.csv")
+    assert f"pixels go from 0 to {most}; {most} was taken for 255" in caplog.text
+    both = np.concatenate([data.train.images, data.test.images])
+    assert both.max() == 255
+    assert abs(both.mean() - digits.train[0].mean()) < 2
+
+
+def test_pictures_of_0_and_1_become_0_and_255(digits, tmp_path):
+    images, labels = digits.train
+    write_pictures(tmp_path, (images <= 127).astype(np.uint8), labels)  # dark on light, too
+    data = load_dataset(tmp_path, progress=False)
+    both = np.concatenate([data.train.images, data.test.images])
+    assert sorted(x.tobytes() for x in both) == sorted(x.tobytes() for x in (images > 127) * np.uint8(255))
 
 
 def test_letters_and_other_classes_come_by_name(digits, tmp_path):
@@ -380,6 +401,12 @@ def either_column(d, folder):
     return folder / "d.csv"
 
 
+def label_in_the_middle(d, folder):
+    lines = [line.split(",") for line in rows(*d.train).splitlines()]
+    (folder / "d.csv").write_text("\n".join(",".join([*line[1:400], line[0], *line[400:]]) for line in lines))
+    return folder / "d.csv"
+
+
 def with_index(d, folder):
     text = rows(*d.train).splitlines()
     (folder / "d.csv").write_text("\n".join([f",{HEADER}", *(f"{k},{line}" for k, line in enumerate(text))]))
@@ -444,6 +471,7 @@ REFUSED = {
     "one class": (one_class, "found one class alone (3), expected two or more"),
     "no labels": (unlabelled, "found pictures without labels, expected a label for each; name labelled data here"),
     "either column": (either_column, "a first and a last column that may both be the label"),
+    "a label in the middle": (label_in_the_middle, "found 0 in all of the first column, and 0 in all of the last"),
     "an index before the label": (with_index, "found the column 'label' as number 2 of 786"),
     "shares as decimals": (shares_as_text, "in plain digits"),
     "other sizes": (arrays(X=lambda d: x(d)[:, :20, :20], y=y), "found shape (240, 20, 20), expected (n, 28, 28)"),
