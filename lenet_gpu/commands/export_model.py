@@ -47,9 +47,7 @@ def run(options: argparse.Namespace) -> int:
     from lenet_gpu.nn.network import Network
 
     if options.int8 and options.to != "c":
-        raise InputError(
-            f"--int8 with --to {options.to}", found="it", expected="it with --to c", remedy="leave it out"
-        )
+        raise InputError("--int8", found=f"--to {options.to}", expected="--to c", remedy="leave it out")
     check_output(options.to, options.out, force=options.force)
     network = Network.load(options.model)
     PlainNetwork.of(network)  # what can't be exported is named before data are loaded

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from lenet_gpu import LeNet5, Trainer, load_dataset
+from lenet_gpu.cli import build_parser
 from lenet_gpu.datasets.mix import with_added
-from lenet_gpu.errors import DataError
+from lenet_gpu.errors import DataError, InputError, LenetError
 from lenet_gpu.training.checkpoint import Checkpoint
 
 HEADER = ",".join(f"pixel{k}" for k in range(784))
@@ -23,6 +24,20 @@ def table(images, labels=None):
         return "\n".join([HEADER, *(",".join(map(str, row)) for row in rows)]) + "\n"
     lines = [",".join(map(str, [label, *row])) for label, row in zip(labels, rows, strict=True)]
     return "\n".join([f"label,{HEADER}", *lines]) + "\n"
+
+
+@pytest.fixture
+def here(tmp_path, monkeypatch, capsys):
+    """Runs a command in this process, in an empty folder; returns what it printed."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        options = build_parser().parse_args(list(arguments))
+        capsys.readouterr()
+        assert options.run(options) == 0
+        return capsys.readouterr().out
+
+    return run
 
 
 def submission(path):
@@ -46,19 +61,16 @@ def test_kaggle_from_zip_to_submission(tmp_path, mnist, lenet_gpu_command):
     assert (done.returncode, done.stderr, done.stdout) == (0, "", "wrote     submission.csv: 50 answers\n")
     expected = LeNet5.load(tmp_path / "run").predict(test.images[:50])
     assert submission(tmp_path / "submission.csv") == list(map(str, expected))
-    again = lenet_gpu_command("predict", "run", "digit-recognizer.zip", "--out", "submission.csv", cwd=tmp_path)
-    assert (again.returncode, "submission.csv: found a file that exists" in again.stderr) == (2, True)
 
 
-def test_tables_are_converted_as_for_training(tmp_path, mnist, lenet_gpu_command):
+def test_tables_are_converted_as_for_training(tmp_path, mnist, here, caplog):
     images, labels = mnist.test.images[:30], mnist.test.labels[:30]
     (tmp_path / "dark.csv").write_text(table(255 - images))
     (tmp_path / "labelled.csv").write_text(table(images, labels.tolist()))
-    printed = lenet_gpu_command("predict", "mnist", "dark.csv", cwd=tmp_path)
-    assert "all pictures are dark on light, and were inverted" in printed.stderr
-    reported = lenet_gpu_command("predict", "mnist", "labelled.csv", "--json", cwd=tmp_path)
-    assert json.loads(reported.stdout)["labels"] == labels.tolist()
-    assert printed.stdout.splitlines()[1:] == [f"{k},{label}" for k, label in enumerate(labels.tolist(), 1)]
+    printed = here("predict", "mnist", "dark.csv")
+    assert "all pictures are dark on light, and were inverted" in caplog.text
+    assert printed.splitlines()[1:] == [f"{k},{label}" for k, label in enumerate(labels.tolist(), 1)]
+    assert json.loads(here("predict", "mnist", "labelled.csv", "--json"))["labels"] == labels.tolist()
 
 
 @pytest.mark.parametrize(
@@ -71,62 +83,62 @@ def test_tables_are_converted_as_for_training(tmp_path, mnist, lenet_gpu_command
         (("z.zip",), "z.zip: found the CSV files (none)"),
     ],
 )
-def test_what_can_not_be_predicted_is_one_line(arguments, expected, tmp_path, mnist, lenet_gpu_command):
+def test_what_can_not_be_predicted_is_one_line(arguments, expected, tmp_path, mnist, here):
     (tmp_path / "t.csv").write_text(table(mnist.test.images[:2]))
     Image.fromarray(mnist.test.images[0]).save(tmp_path / "p.png")
     with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
         archive.writestr("x.txt", "x")
-    done = lenet_gpu_command("predict", "mnist", *arguments, cwd=tmp_path)
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
-    assert expected in done.stderr
+    with pytest.raises(LenetError) as error:
+        here("predict", "mnist", *arguments)
+    assert (error.value.exit_status, "\n" in str(error.value)) == (2, False)
+    assert expected in str(error.value)
 
 
-def test_class_names_travel_from_folders_to_answers(tmp_path, mnist, lenet_gpu_command):
+def test_class_names_travel_from_folders_to_answers(tmp_path, mnist, here):
     names = {0: 'the "0"', 1: "eins, 1"}
     for image, label in zip(mnist.train.images[:600], mnist.train.labels[:600].tolist(), strict=True):
         if label in names:
             folder = tmp_path / "data" / names[label]
             folder.mkdir(parents=True, exist_ok=True)
             Image.fromarray(image).save(folder / f"{len(list(folder.iterdir()))}.png")
-    done = lenet_gpu_command("train", "--dataset", "data", "--out", "run", *QUICK[:-1], "6", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    model = LeNet5.load(tmp_path / "run")
-    assert model.class_labels == ("eins, 1", 'the "0"')
+    here("train", "--dataset", "data", "--out", "run", *QUICK[:-1], "6")
+    assert LeNet5.load(tmp_path / "run").class_labels == ("eins, 1", 'the "0"')
     zeros, ones = (mnist.test.images[mnist.test.labels == k][:5] for k in (0, 1))
     Image.fromarray(255 - zeros[0]).resize((90, 90)).save(tmp_path / "zero.png")
     Image.fromarray(np.zeros((40, 40), np.uint8)).save(tmp_path / "blank.png")
     (tmp_path / "strokes.json").write_text("[[[20, 10], [20, 90]]]")
-    done = lenet_gpu_command("predict", "run", "zero.png", "strokes.json", "blank.png", cwd=tmp_path)
-    assert (done.returncode, done.stderr) == (0, "")
-    lines = [line for line in done.stdout.splitlines() if not line.startswith(" ")]
+    printed = here("predict", "run", "zero.png", "strokes.json", "blank.png")
+    lines = [line for line in printed.splitlines() if not line.startswith(" ")]
     assert lines[0].startswith('zero.png: the "0"  (confidence ')
     assert lines[1].startswith("strokes.json: eins, 1  (confidence ")
     assert lines[2] == "blank.png: nothing to read (blank)"
-    report = json.loads(lenet_gpu_command("predict", "run", "zero.png", "--json", cwd=tmp_path).stdout)
+    report = json.loads(here("predict", "run", "zero.png", "--json"))
     assert (report["label"], set(report["probabilities"])) == ('the "0"', set(names.values()))
     (tmp_path / "t.csv").write_text(table(np.concatenate([zeros, ones])))
-    assert lenet_gpu_command("predict", "run", "t.csv", "--out", "s.csv", cwd=tmp_path).returncode == 0
+    here("predict", "run", "t.csv", "--out", "s.csv")
     assert submission(tmp_path / "s.csv") == ['the "0"'] * 5 + ["eins, 1"] * 5
+    with pytest.raises(InputError, match=r"s\.csv: found a file that exists"):
+        here("predict", "run", "t.csv", "--out", "s.csv")
 
 
-def test_added_data_are_learnt_from_and_found_again(tmp_path, mnist, lenet_gpu_command):
+def test_added_data_are_learnt_from_and_found_again(tmp_path, mnist, here):
     for name, part in (("one", slice(0, 120)), ("two", slice(120, 240)), ("three", slice(240, 360))):
         (tmp_path / f"{name}.csv").write_text(table(mnist.train.images[part], mnist.train.labels[part].tolist()))
     added = ("--add", "two.csv", "--add", "three.csv")
-    done = lenet_gpu_command("train", "--dataset", "one.csv", *added, "--out", "run", *QUICK, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    here("train", "--dataset", "one.csv", *added, "--out", "run", *QUICK)
     checkpoint = Checkpoint.load(tmp_path / "run")
     assert checkpoint.added == [str(tmp_path / "two.csv"), str(tmp_path / "three.csv")]
     assert set(checkpoint.digests) == {"one.csv", "two.csv/two.csv", "three.csv/three.csv"}
-    done = lenet_gpu_command("train", "--resume", "run", "--epochs", "2", cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
-    record = LeNet5.load(tmp_path / "run").record
-    assert record["digests"] == checkpoint.digests
+    here("train", "--resume", "run", "--epochs", "2", "--backend", "cpu")
+    assert LeNet5.load(tmp_path / "run").record["digests"] == checkpoint.digests
+    with pytest.raises(InputError, match="--add with --resume"):
+        here("train", "--resume", "run", "--add", "three.csv")
+    (tmp_path / "two.csv").write_text(table(mnist.train.images[:120], mnist.train.labels[:120].tolist()))
+    with pytest.raises(DataError, match="found other digests than the checkpoint's"):
+        here("train", "--resume", "run", "--epochs", "3", "--backend", "cpu")
     (tmp_path / "two.csv").unlink()
-    lost = lenet_gpu_command("train", "--resume", "run", "--epochs", "3", cwd=tmp_path)
-    assert (lost.returncode, "two.csv': found no such file" in lost.stderr.splitlines()[-1]) == (2, True)
-    refused = lenet_gpu_command("train", "--resume", "run", "--add", "three.csv", cwd=tmp_path)
-    assert (refused.returncode, "--add with --resume" in refused.stderr) == (2, True)
+    with pytest.raises(DataError, match=r"two\.csv': found no such file"):
+        here("train", "--resume", "run", "--epochs", "3", "--backend", "cpu")
 
 
 def test_added_data_have_the_same_classes(tmp_path, mnist):

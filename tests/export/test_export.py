@@ -194,3 +194,32 @@ def test_exports_are_the_same_bytes_again(model, tmp_path):
     plain = PlainNetwork.of(model)
     assert npz_bytes(plain) == npz_bytes(plain)
     assert np.load(io.BytesIO(npz_bytes(plain)))["c1.bias"].shape == (6,)
+
+
+def test_the_command_line_offers_every_form():
+    from lenet_gpu.commands import export_model
+
+    assert export_model.FORMS == tuple(FORMS)
+
+
+def test_the_command_line_exports_and_refuses(mnist, tmp_path, monkeypatch, capsys):
+    from lenet_gpu.cli import build_parser
+
+    monkeypatch.chdir(tmp_path)
+    network("letters", mnist).save("letters.npz")
+
+    def run(*arguments):
+        options = build_parser().parse_args(["export", "letters.npz", *arguments])
+        return options.run(options)
+
+    assert run("--to", "npz", "--out", "x.npz") == 0
+    assert capsys.readouterr().out.startswith("wrote     x.npz (")
+    for arguments, expected in (
+        (("--to", "npz", "--out", "x.npz"), "x.npz: found a file that exists"),
+        (("--to", "npz", "--out", "y.npz", "--int8"), "--int8: found --to npz, expected --to c"),
+        (("--to", "c", "--out", "y.c", "--int8"), "26 classes that are not the digits, expected images of its own"),
+    ):
+        with pytest.raises(InputError) as error:
+            run(*arguments)
+        assert expected in str(error.value)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["letters.npz", "x.npz"]
