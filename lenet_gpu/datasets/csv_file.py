@@ -40,6 +40,7 @@ LONGEST = 1 << 16  # bytes in a row; 785 numbers need under 8,000
 MOST_BYTES = 4 << 30  # of a file, unpacked: MOST_ROWS of the longest plain rows have fewer
 MOST_ROWS = 500_000  # 392 MB of pixels; EMNIST's largest part of digits has 240,000
 ORDINARY = re.compile(r"[0-9,]+")
+SHARE = re.compile(r"0?\.[0-9]+|[0-9.]+e-[0-9]+", re.ASCII)
 WHOLE = re.compile(r"[0-9]{1,3}(\.0*)?", re.ASCII)
 
 
@@ -200,7 +201,11 @@ def _parse_row(line: str, number: int, layout: Layout) -> tuple[Bytes, str | Non
         else:
             shown = field[:40] if is_number(field) else repr(field[:40])
             what = layout.called(column)
-            raise bad_row(layout.name, number, f"{what} {shown}", "a whole number 0..255 in plain digits")
+            expected = "a whole number 0..255 in plain digits"
+            if SHARE.fullmatch(field):
+                remedy = "multiply pixels that go from 0 to 1 by 255 and round them, or mend that row"
+                raise bad_row(layout.name, number, f"{what} {shown}", expected, remedy)
+            raise bad_row(layout.name, number, f"{what} {shown}", expected)
     return values, text
 
 

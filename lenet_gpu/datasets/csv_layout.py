@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -88,11 +89,11 @@ class Layout:
 
 
 def with_commas(lines: list[str]) -> list[str]:
-    """Write commas for semicolons or tabs, in a file that has no commas, and take off one at the end of a line."""
+    """Write commas for semicolons, tabs or blanks where there are no commas, and take off one at the end of a line."""
     separator = ","
     if not any("," in line for line in lines):
-        separator = next((mark for mark in (";", "\t") if any(mark in line for line in lines)), ",")
-    changed = lines if separator == "," else [line.replace(separator, ",") for line in lines]
+        separator = next((mark for mark in (";", "\t", " ") if any(mark in line for line in lines)), ",")
+    changed = lines if separator == "," else [re.sub(f"{separator} *", ",", line) for line in lines]
     return [line[:-1] if line.endswith(",") and line.count(",") in (PIXELS, COLUMNS) else line for line in changed]
 
 
@@ -146,6 +147,6 @@ def is_number(field: str) -> bool:
     return True
 
 
-def bad_row(name: str, number: int, found: str, expected: str) -> DataError:
+def bad_row(name: str, number: int, found: str, expected: str, remedy: str = "mend or remove that row") -> DataError:
     """Make the error for a row."""
-    return DataError(f"{name}: row {number}", found=found, expected=expected, remedy="mend or remove that row")
+    return DataError(f"{name}: row {number}", found=found, expected=expected, remedy=remedy)

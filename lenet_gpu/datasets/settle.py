@@ -24,6 +24,12 @@ SCALES = (1, 3, 7, 15, 16, 31, 63, 64, 100, 127)
 BRIGHT = 127.5
 """Mean of a picture's outermost ring from which its ground is light: none of MNIST's images has such a ring."""
 
+GRAY = 16
+"""Least grey level of a ground that is not black."""
+
+EVEN = 0.6
+"""Share of a picture's rim that has the level of its ground, if the ground is even."""
+
 MEANT = 0.1
 """Share of pictures with a light ground from which these are taken for dark ink; fewer may be ink at the rim."""
 
@@ -66,11 +72,40 @@ def convert(raw: Raw) -> Bytes:
     """
     images = raw.images
     most = int(images.max(initial=0))
+    if not len(images) or most == images.min():  # nothing is on any of them
+        return images
     if most in SCALES:
         images = np.rint(images * np.float32(255 / most)).astype(np.uint8)
         LOGGER.warning("%s: pixels go from 0 to %d; %d was taken for 255", raw.thing, most, most)
-    images = turn_dark_ink(images, raw.thing)
+    images = _black_ground(turn_dark_ink(images, raw.thing), raw.thing)
     return images if raw.upright else _upright(images, raw)
+
+
+def _rims(images: Bytes) -> Bytes:
+    """Give the outermost pixels of pictures, (n, 108) uint8."""
+    return np.concatenate([images[:, 0], images[:, -1], images[:, 1:-1, 0], images[:, 1:-1, -1]], axis=1)
+
+
+def _black_ground(images: Bytes, thing: str) -> Bytes:
+    """Make an even gray ground black, and what stands out most full ink."""
+    corners = images[:, [0, 0, -1, -1], [0, -1, 0, -1]]  # (n, 4)
+    where = np.flatnonzero(corners.min(axis=1) >= GRAY)  # hardly ever one: all further work is for these
+    if not len(where):
+        return images
+    rims = _rims(images[where]).astype(np.int16)
+    ground = np.median(rims, axis=1).astype(np.int16)  # (k,)
+    ink = np.maximum(images[where].astype(np.int16) - ground[:, None, None], 0)  # (k, 28, 28)
+    most = ink.max(axis=(1, 2))
+    is_even = (abs(rims - ground[:, None]) <= GRAY // 2).mean(axis=1) >= EVEN
+    use = is_even & (most >= MIN_CONTRAST)
+    if not use.any():
+        return images
+    changed = images.copy()
+    changed[where[use]] = np.rint(ink[use] * (255.0 / most[use])[:, None, None])
+    count = int(use.sum())
+    which = "all" if count == len(images) else f"{count} of {len(images)}"
+    LOGGER.warning("%s: %s pictures have a gray ground, which was made black", thing, which)
+    return changed
 
 
 def turn_dark_ink(images: Bytes, thing: str) -> Bytes:
@@ -83,9 +118,7 @@ def turn_dark_ink(images: Bytes, thing: str) -> Bytes:
     Returns:
         (n, 28, 28) uint8, bright ink on black; the same array if there was nothing to do.
     """
-    rows = images[:, [0, -1]].sum(axis=(1, 2), dtype=np.int64)  # (n,)
-    columns = images[:, 1:-1][:, :, [0, -1]].sum(axis=(1, 2), dtype=np.int64)
-    light = (rows + columns) / (2 * images.shape[2] + 2 * (images.shape[1] - 2)) > BRIGHT
+    light = _rims(images).mean(axis=1) > BRIGHT  # (n,)
     count = int(light.sum())
     if not count:
         return images

@@ -185,6 +185,7 @@ FORMS = {
     "csv, label last": (csv_of(columns=(-1,)), (TRAIN,), []),
     "csv, label last, header": (csv_of(columns=(-1,), header=HEADER[6:] + ",class"), (TRAIN,), []),
     "csv, semicolons": (csv_of(columns=(0, ";")), (TRAIN,), []),
+    "csv, blanks": (csv_of(columns=(-1, " ")), (TRAIN,), []),
     "csv, tabs": (csv_of(columns=(-1, "\t"), name="d.tsv"), (TRAIN,), []),
     "csv, dark on light": (csv_of(change=lambda x: 255 - x), (TRAIN,), ["all pictures are dark on light"]),
     "csv, dark on light, label last": (csv_of(change=lambda x: 255 - x, columns=(-1,)), (TRAIN,), ["dark on light"]),
@@ -290,6 +291,21 @@ def test_pixels_of_another_scale_become_0_to_255(most, dark, digits, tmp_path, c
     both = np.concatenate([data.train.images, data.test.images])
     assert both.max() == 255
     assert abs(both.mean() - digits.train[0].mean()) < 2
+
+
+@pytest.mark.parametrize("ground", [20, 90, 180])
+def test_a_gray_ground_becomes_black(ground, digits, tmp_path, caplog):
+    images, labels = digits.train
+    ink = 250 if ground < 128 else 5
+    gray = np.rint(ground + (ink - ground) * (images / 255.0)).astype(np.uint8)
+    (tmp_path / "d.csv").write_text(rows(gray, labels))
+    write_pictures(tmp_path / "f", gray, labels)
+    for source in ("d.csv", "f"):
+        data = load_dataset(tmp_path / source, progress=False)
+        both = np.concatenate([data.train.images, data.test.images])
+        assert (np.median(both, axis=(1, 2)) == 0).all()
+        assert abs(both.mean() - images.mean()) < 2
+    assert "all pictures have a gray ground, which was made black" in caplog.text
 
 
 def test_pictures_of_0_and_1_become_0_and_255(digits, tmp_path):
@@ -473,7 +489,7 @@ REFUSED = {
     "either column": (either_column, "a first and a last column that may both be the label"),
     "a label in the middle": (label_in_the_middle, "found 0 in all of the first column, and 0 in all of the last"),
     "an index before the label": (with_index, "found the column 'label' as number 2 of 786"),
-    "shares as decimals": (shares_as_text, "in plain digits"),
+    "shares as decimals": (shares_as_text, "in plain digits; multiply pixels that go from 0 to 1 by 255"),
     "other sizes": (arrays(X=lambda d: x(d)[:, :20, :20], y=y), "found shape (240, 20, 20), expected (n, 28, 28)"),
     "colour": (arrays(X=lambda d: np.stack([x(d)] * 3, -1), y=y), "found shape (240, 28, 28, 3)"),
     "standardised": (arrays(X=lambda d: x(d) / 127.5 - 1.0, y=y), "found values -1 to 1, expected float in 0 to 1"),

@@ -199,7 +199,7 @@ def test_exports_are_the_same_bytes_again(model, tmp_path):
 def test_the_command_line_offers_every_form():
     from lenet_gpu.commands import export_model
 
-    assert export_model.FORMS == tuple(FORMS)
+    assert tuple(FORMS) == export_model.FORMS
 
 
 def test_the_command_line_exports_and_refuses(mnist, tmp_path, monkeypatch, capsys):
