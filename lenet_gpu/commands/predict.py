@@ -44,9 +44,10 @@ def run(options: argparse.Namespace) -> int:
     from lenet_gpu.ink.image_files import read_gray
     from lenet_gpu.recognition.recognizer import Recognizer
 
-    for answer_others in (predict_table.answer, predict_classes.answer):
-        if (status := answer_others(options)) is not None:
-            return status
+    status = predict_table.answer(options)
+    status = predict_classes.answer(options, read_strokes) if status is None else status
+    if status is not None:
+        return status
     recognizer = Recognizer(options.model)
     answers: list[Prediction | Number] = []
     for path in options.files:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import numpy as np
@@ -14,11 +15,12 @@ MOST_SHOWN = 5
 """Classes that are shown with their probabilities, the most probable first."""
 
 
-def answer(options: argparse.Namespace) -> int | None:
+def answer(options: argparse.Namespace, read_strokes: Callable[[Path], list[Any]]) -> int | None:
     """Read pictures and strokes with such a network.
 
     Args:
         options: Those of ``predict``.
+        read_strokes: Reads a file of pen strokes.
 
     Returns:
         The exit status; None if the network reads the ten digits, so that there is nothing to do here.
@@ -36,7 +38,7 @@ def answer(options: argparse.Namespace) -> int | None:
     network = Network.load(options.model)
     if network.classes == CLASSES and not network.class_labels:
         return None
-    fields = np.stack([_field(path) for path in options.files])
+    fields = np.stack([_field(path, read_strokes) for path in options.files])
     temperature = float(network.extras.get(TEMPERATURE, np.ones(1))[0])
     probabilities = softmax(np, network.outputs(fields) / np.float32(temperature))
     names = network.class_labels or tuple(range(network.classes))
@@ -54,9 +56,8 @@ def answer(options: argparse.Namespace) -> int | None:
     return 0
 
 
-def _field(path: Path) -> np.ndarray:
+def _field(path: Path, read_strokes: Callable[[Path], list[Any]]) -> np.ndarray:
     """Bring a picture, or the strokes of one sign, into MNIST's form."""
-    from lenet_gpu.commands.predict import read_strokes
     from lenet_gpu.ink.image_files import read_gray
     from lenet_gpu.ink.preprocess import check_strokes, image_to_mnist, strokes_to_mnist
 

@@ -99,7 +99,7 @@ def _labelled(raw: Raw) -> Raw:
     odd = odd_label(raw.labels)
     if odd is not None:
         raise DataError(
-            raw.thing,
+            raw.labels_thing or raw.thing,
             found=f"the label {raw.labels[odd].item()!r} of picture {raw.listed(np.array([odd]))} alone",
             expected="labels of one kind, each of several pictures",
             remedy="mend or remove it",

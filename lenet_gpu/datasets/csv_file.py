@@ -45,7 +45,7 @@ WHOLE = re.compile(r"[0-9]{1,3}(\.0*)?", re.ASCII)
 
 
 class Table(NamedTuple):
-    """What a CSV file holds.
+    """The content of a CSV file.
 
     Attributes:
         images: (n, 28, 28) uint8.

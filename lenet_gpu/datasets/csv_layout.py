@@ -89,7 +89,7 @@ class Layout:
 
 
 def with_commas(lines: list[str]) -> list[str]:
-    """Write commas for semicolons, tabs or blanks where there are no commas, and take off one at the end of a line."""
+    """Write commas for other separators where there are no commas, and take off one at the end of a line."""
     separator = ","
     if not any("," in line for line in lines):
         separator = next((mark for mark in (";", "\t", " ") if any(mark in line for line in lines)), ",")

@@ -16,6 +16,8 @@ from lenet_gpu.errors import DataError
 NAME = re.compile(r"(.*)(images|labels)[-._]?idx([13])[-._]?ubyte(\.gz)?", re.IGNORECASE)
 ROLES = (("train", "train"), ("t10k", "test"), ("test", "test"), ("valid", "validation"), ("val", "validation"))
 
+OTHER = {"images": "labels", "labels": "images"}
+
 Pair = dict[str, Path]
 """The files "images" and "labels"."""
 
@@ -45,12 +47,12 @@ def idx_pairs(folder: Path) -> dict[str, Pair]:
     for pair in pairs.values():
         if len(pair) == 1:
             ((kind, path),) = pair.items()
-            other = {"images": "labels", "labels": "images"}[kind]
+            other = OTHER[kind]
             raise DataError(
                 folder,
                 found=f"{path.name} without its {other}",
-                expected="images and labels in files of one name, each with or without .gz",
-                remedy="put the other file there",
+                expected=f"{_partner(path)} beside it, with or without .gz",
+                remedy="put that file there",
             )
     return pairs
 
@@ -122,7 +124,7 @@ def pair_of(path: Path) -> Pair:
     """
     match = NAME.fullmatch(path.name)
     assert match is not None
-    other = "labels" if match[2].lower() == "images" else "images"
+    other = OTHER[match[2].lower()]
     stem = match[1].lower()
     for beside in sorted(path.parent.iterdir()):
         found = NAME.fullmatch(beside.name)
@@ -131,9 +133,17 @@ def pair_of(path: Path) -> Pair:
     raise DataError(
         path,
         found=f"no file of its {other} beside it",
-        expected=f"{match[1]}{other}-idx{'1' if other == 'labels' else '3'}-ubyte, with or without .gz",
+        expected=f"{_partner(path)}, with or without .gz",
         remedy="put it there",
     )
+
+
+def _partner(path: Path) -> str:
+    """Name the file that belongs to one of a pair, without .gz."""
+    name = path.name.removesuffix(".gz")
+    if "images" in name.lower():
+        return name.replace("images", "labels").replace("idx3", "idx1")
+    return name.replace("labels", "images").replace("idx1", "idx3")
 
 
 def read_pair(pair: Pair) -> Raw:
@@ -155,4 +165,11 @@ def read_pair(pair: Pair) -> Raw:
         for kind, file in (("images", images), ("labels", labels))
     }
     transposed = "emnist" in pair["images"].name.lower()
-    return Raw(images.values, labels.values, str(pair["images"]), digests, transposed=transposed)
+    return Raw(
+        images.values,
+        labels.values,
+        str(pair["images"]),
+        digests,
+        transposed=transposed,
+        labels_thing=str(pair["labels"]),
+    )

@@ -22,6 +22,7 @@ class Raw:
         digests: SHA-256 by name, for the data set.
         names: The name of each picture, for messages; empty: they are counted from 1.
         transposed: Whether rows and columns are exchanged, by the name of the file.
+        labels_thing: Name of the labels in messages, where they have a file of their own.
         upright: Whether pictures are known to be upright and to have bright ink, as those of image files are.
     """
 
@@ -32,6 +33,7 @@ class Raw:
     names: list[str] = field(default_factory=list)
     transposed: bool = False
     upright: bool = False
+    labels_thing: str = ""
 
     def __len__(self) -> int:
         return len(self.images)
