@@ -10,12 +10,12 @@ import warnings
 from collections.abc import Sequence
 
 from lenet_gpu._version import __version__
-from lenet_gpu.commands import app, bench, doctor, evaluate, plot, predict, train
+from lenet_gpu.commands import app, bench, doctor, evaluate, export_model, import_model, plot, predict, train
 from lenet_gpu.errors import LenetError, exhausted
 from lenet_gpu.interrupts import LINE, Interrupts
 from lenet_gpu.streams import StandardStreams
 
-COMMANDS = (train, evaluate, predict, app, plot, bench, doctor)
+COMMANDS = (train, evaluate, predict, export_model, import_model, app, plot, bench, doctor)
 """Each offers `add_parser(subparsers)`, whose parser carries the function to run as `run`."""
 
 

@@ -22,7 +22,12 @@ from lenet_gpu import load_dataset
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-WITNESSES = {"torch": "pip install torch"}
+WITNESSES = {
+    "torch": "pip install torch",
+    "onnx": "pip install onnx",
+    "onnxruntime": "pip install onnxruntime",
+    "safetensors": "pip install safetensors",
+}
 """Independent implementations that tests compare with, by marker and module, and how to get them. A witness that is
 not installed may be skipped; so may tests of a GPU (marker `gpu`), which decide for themselves."""
 

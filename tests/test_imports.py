@@ -112,13 +112,14 @@ ABOVE = {
         *("recognition", "datasets", "handwriting", "engine", "nn", "backend", "augment", "ink", "storage"),
         *("paper", "seeds", "errors", "_version"),
     ),
+    "export": ("recognition", "engine", "nn", "backend", "storage", "input_files", "paper", "errors", "_version"),
     "report": (
         *("training", "recognition", "datasets", "handwriting", "engine", "nn", "backend", "augment", "ink"),
         *("storage", "paper", "seeds", "errors", "_version"),
     ),
     "commands": (
-        *("report", "training", "recognition", "datasets", "handwriting", "engine", "nn", "backend", "augment"),
-        *("ink", "storage", "input_files", "paper", "seeds", "errors", "_version", "app"),
+        *("report", "export", "training", "recognition", "datasets", "handwriting", "engine", "nn", "backend"),
+        *("augment", "ink", "storage", "input_files", "paper", "seeds", "errors", "_version", "app"),
     ),
     "streams": (),
     "interrupts": (),

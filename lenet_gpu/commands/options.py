@@ -45,8 +45,8 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         "--dataset",
         type=text,
         metavar="NAME|PATH",
-        help="mnist (default), emnist-digits, or a path: folder of idx files, CSV of label,784 pixels, "
-        "folder of images named by class",
+        help="mnist (default), emnist-digits, pendigits, or a path: idx files, CSV, .npz or .npy, or folders of "
+        "pictures named by class (docs/your_data.md)",
     )
     parser.add_argument("--data-dir", type=path, metavar="DIR", help="look for a named data set's files only here")
     parser.add_argument("--no-download", action="store_true", help="never use the network")
@@ -148,3 +148,11 @@ def positive_number(text: str) -> float:
     if not 0.0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"found {text!r}, expected a number above 0")
     return value
+
+
+def number(text: str) -> float:
+    """Parse a number in plain digits."""
+    is_plain = re.fullmatch(r"-?([0-9]{1,18}\.?[0-9]{0,18}|\.[0-9]{1,18})([eE][+-]?[0-9]{1,2})?", text)
+    if not is_plain:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a number")
+    return float(text)

@@ -7,7 +7,9 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lenet_gpu.commands import predict_classes, predict_table
 from lenet_gpu.commands.options import add_command
+from lenet_gpu.commands.options import path as output_path
 
 if TYPE_CHECKING:
     from lenet_gpu.recognition.answers import Number, Prediction
@@ -17,6 +19,7 @@ MOST_BYTES = 20_000_000  # of a file of strokes: 200,000 points with every digit
 EXAMPLES = """\
   lenet-gpu predict mnist photo.jpg               the shipped model reads a picture of one digit
   lenet-gpu predict runs/one *.png --json         one JSON object a line
+  lenet-gpu predict runs/one test.csv --out submission.csv    the pictures of a table, as Kaggle wants them
   lenet-gpu predict mnist strokes.json            pen strokes [[[x, y], ...], ...], y down: one digit or several
 """
 
@@ -29,6 +32,10 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "files", metavar="FILE", nargs="+", type=Path, help="PNG, JPEG, BMP ... of one digit, or .json of pen strokes"
     )
+    parser.add_argument(
+        "--out", type=output_path, metavar="CSV", help="with a CSV of pictures: write the answers there"
+    )
+    parser.add_argument("--force", action="store_true", help="let --out replace a file that exists")
     parser.add_argument("--json", action="store_true", help="print one JSON object a file")
 
 
@@ -37,6 +44,10 @@ def run(options: argparse.Namespace) -> int:
     from lenet_gpu.ink.image_files import read_gray
     from lenet_gpu.recognition.recognizer import Recognizer
 
+    status = predict_table.answer(options)
+    status = predict_classes.answer(options, read_strokes) if status is None else status
+    if status is not None:
+        return status
     recognizer = Recognizer(options.model)
     answers: list[Prediction | Number] = []
     for path in options.files:

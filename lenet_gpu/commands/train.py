@@ -14,6 +14,7 @@ from lenet_gpu.commands.options import (
     add_data_options,
     path,
     positive_number,
+    text,
     whole_number,
 )
 from lenet_gpu.engine.cpu.workers.cores import MOST_WORKERS
@@ -24,6 +25,7 @@ from lenet_gpu.seeds import MAX_SEED
 from lenet_gpu.training.recipes import DEFAULT, MOST, RECIPES, get_recipe, with_distortions, with_loss
 
 if TYPE_CHECKING:
+    from lenet_gpu.datasets import Dataset
     from lenet_gpu.training.callbacks import RunFolder
     from lenet_gpu.training.checkpoint import Checkpoint
     from lenet_gpu.training.trainer import Trainer
@@ -32,11 +34,12 @@ EXAMPLES = """\
   lenet-gpu train                                 MNIST by the default recipe, on the GPU if there is one
   lenet-gpu train --backend cpu --seed 1 --out runs/one
   lenet-gpu train --dataset digits.csv --epochs 3
+  lenet-gpu train --add my_digits/                MNIST and your own pictures together
   lenet-gpu train --recipe paper --distortions    the 1998 training, with its distorted patterns
   lenet-gpu train --resume runs/one               continue an interrupted run, bit for bit
 """
 
-FIXED_BY_RUN = ("recipe", "seed", "batch_size", "learning_rate", "distortions", "loss", "out", "force")
+FIXED_BY_RUN = ("recipe", "seed", "batch_size", "learning_rate", "distortions", "loss", "add", "out", "force")
 """Options that a resumed run has already settled."""
 
 
@@ -63,6 +66,8 @@ def add_parser(subparsers: Any) -> None:
         "--seed", type=whole_number(0, MAX_SEED), metavar="N", help="seed of weights and order (default: 0)"
     )
     add_data_options(parser)
+    added = "learn from the training set of this data set, too; may be given several times"
+    parser.add_argument("--add", action="append", type=text, metavar="NAME|PATH", help=added)
     parser.add_argument(
         "--out",
         type=path,
@@ -84,6 +89,7 @@ def _start(options: argparse.Namespace) -> int:
     """Begin a new run. Everything the user can get wrong comes first; then the backend, and the new folder last."""
     from lenet_gpu.backend.backend import select_backend
     from lenet_gpu.datasets import load_dataset
+    from lenet_gpu.datasets.load import KNOWN
     from lenet_gpu.nn.lenet5 import LeNet5
     from lenet_gpu.training.checkpoint import plain_name
     from lenet_gpu.training.run_folder import new_run
@@ -98,10 +104,13 @@ def _start(options: argparse.Namespace) -> int:
         recipe = with_loss(recipe, options.loss)
     source = "mnist" if options.dataset is None else options.dataset
     data = load_dataset(source, data_dir=options.data_dir, download=not options.no_download)
+    added = [given if given in KNOWN else os.path.abspath(os.path.expanduser(given)) for given in options.add or ()]
+    data = _with_added(data, added, download=not options.no_download)
     backend = select_backend(options.backend, device=options.device)
-    model = LeNet5(recipe.variant, backend, 0 if options.seed is None else options.seed)
+    model = LeNet5(recipe.variant, backend, 0 if options.seed is None else options.seed, classes=data.classes)
     engine = "auto" if options.engine is None else options.engine
     trainer = Trainer(model, recipe, engine=engine, threads=options.threads, download=not options.no_download)
+    trainer.added = added
     name = f"{Path(plain_name(data.name)).stem}-{recipe.name}-seed{trainer.seed}"
     with new_run(options.out, name, _room(trainer), force=options.force) as folder:
         return _train(trainer, data, folder)
@@ -129,9 +138,23 @@ def _resume(options: argparse.Namespace) -> int:
         )
         try_to_write(folder, _room(trainer))
         data = load_dataset(source, data_dir=options.data_dir, download=not options.no_download)
+        data = _with_added(data, trainer.added, download=not options.no_download)
         if trainer.epochs_done >= trainer.recipe.epochs:
             print(f"all {trainer.epochs_done} epochs of {folder} are done; train on with --epochs N")
         return _train(trainer, data, folder)
+
+
+def _with_added(data: Dataset, sources: list[str], *, download: bool) -> Dataset:
+    """Add further data sets to learn from, each under a name of its own."""
+    from lenet_gpu.datasets import load_dataset
+    from lenet_gpu.datasets.mix import with_added
+    from lenet_gpu.training.checkpoint import plain_name
+
+    for number, source in enumerate(sources, 1):
+        name = plain_name(source)
+        taken = any(key.startswith(f"{name}/") for key in data.digests)
+        data = with_added(data, load_dataset(source, download=download), f"{name}-{number}" if taken else name)
+    return data
 
 
 def _train(trainer: Trainer, data: Any, folder: Path) -> int:

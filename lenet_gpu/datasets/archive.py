@@ -72,6 +72,19 @@ def zip_members(path: Path, names: list[str]) -> dict[str, str]:
     return {name: member for name, member in found.items() if member is not None}
 
 
+def member_names(path: Path) -> list[str]:
+    """List the members of a zip.
+
+    Args:
+        path: The zip.
+
+    Raises:
+        DataError: If it is damaged or none.
+    """
+    with _opened(path) as archive:
+        return archive.namelist()
+
+
 def read_zip_member(path: Path, member: str, kind: Kind) -> IdxFile:
     """Read an idx file straight from a zip, without extracting it to disk.
 

@@ -1,7 +1,8 @@
-"""CSV data sets: one image a row, its label first and then 784 pixels row by row.
+"""CSV files of pictures: one a row, 784 pixels row by row, and a label before or behind them, or none.
 
 Rows are numbered as an editor numbers lines, from 1, a header line included. Numbers are plain: ASCII digits, with a
-dot and zeros behind them where a program wrote them as decimals.
+dot and zeros behind them where a program wrote them as decimals. Labels are such numbers or texts. Whether the label
+is the first or the last column is what the header says, or else what the columns look like.
 """
 
 from __future__ import annotations
@@ -13,42 +14,62 @@ import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 
+from lenet_gpu.datasets.csv_layout import (
+    COLUMNS,
+    LAYOUT,
+    PIXELS,
+    Layout,
+    bad_row,
+    is_number,
+    label_place,
+    with_commas,
+)
 from lenet_gpu.datasets.dataset import Bytes
+from lenet_gpu.datasets.raw import odd_label
 from lenet_gpu.errors import DataError
 from lenet_gpu.input_files import open_input, unpacked_limit, unreadable
-from lenet_gpu.paper import CLASSES, IMAGE_SIZE
+from lenet_gpu.paper import IMAGE_SIZE
 
 GZIP = b"\x1f\x8b"  # RFC 1952, section 2.3.1
-COLUMNS = 1 + IMAGE_SIZE**2
 BLOCK = 2000  # rows parsed at a time
 LONGEST = 1 << 16  # bytes in a row; 785 numbers need under 8,000
 MOST_BYTES = 4 << 30  # of a file, unpacked: MOST_ROWS of the longest plain rows have fewer
 MOST_ROWS = 500_000  # 392 MB of pixels; EMNIST's largest part of digits has 240,000
 ORDINARY = re.compile(r"[0-9,]+")
+SHARE = re.compile(r"0?\.[0-9]+|[0-9.]+e-[0-9]+", re.ASCII)
 WHOLE = re.compile(r"[0-9]{1,3}(\.0*)?", re.ASCII)
-LABEL_NAMES = ("label", "labels", "class", "digit", "target", "y")
-LAYOUT = f"{COLUMNS} columns: the label, then {IMAGE_SIZE**2} pixels"
 
 
-def read_csv(path: Path) -> tuple[Bytes, Bytes, str]:
-    """Read a CSV file of digits, gzipped or not; a header line is allowed.
+class Table(NamedTuple):
+    """The content of a CSV file.
+
+    Attributes:
+        images: (n, 28, 28) uint8.
+        labels: (n,) int64, or texts; None if the file has none.
+        sha256: Of the uncompressed file.
+    """
+
+    images: Bytes
+    labels: np.ndarray | None
+    sha256: str
+
+
+def read_csv(path: Path) -> Table:
+    """Read a CSV file of pictures, gzipped or not; a header line is allowed.
 
     Args:
         path: The file.
 
     Returns:
-        The images (n, 28, 28) uint8, the labels (n,) uint8, and the SHA-256 of the uncompressed file.
+        Its content.
 
     Raises:
         DataError: If it can't be read, is empty, or a row is wrong; the row's number is named.
     """
-    sha256 = hashlib.sha256()
-    images: list[Bytes] = []
-    labels: list[Bytes] = []
     try:
         with open_input(path, "a CSV file", MOST_BYTES, DataError) as file:
             length = os.fstat(file.fileno()).st_size
@@ -56,17 +77,7 @@ def read_csv(path: Path) -> tuple[Bytes, Bytes, str]:
             file.seek(0)
             stream: BinaryIO = gzip.GzipFile(fileobj=file) if gzipped else file  # type: ignore[assignment]
             most = min(MOST_BYTES, unpacked_limit(length)) if gzipped else length
-            for numbers, lines in _blocks(stream, path, sha256, most):
-                rows = _parse(lines, numbers, path)  # (BLOCK, 785), the last one shorter
-                images.append(rows[:, 1:].copy())
-                labels.append(rows[:, 0].copy())
-                if len(images) * BLOCK > MOST_ROWS:
-                    raise DataError(
-                        path,
-                        found=f"more than {MOST_ROWS:,} rows",
-                        expected="at most that",
-                        remedy="split the file, or convert it to idx files",
-                    )
+            return read_csv_stream(stream, str(path), most)
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise DataError(
             path,
@@ -76,19 +87,49 @@ def read_csv(path: Path) -> tuple[Bytes, Bytes, str]:
         ) from error
     except OSError as error:
         raise unreadable(path, error, "a CSV file", DataError) from error
-    if not images:
-        raise DataError(path, found="no rows", expected=f"rows of {LAYOUT}", remedy="name another file")
-    pixels = np.empty((sum(map(len, images)), IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
-    start = 0
-    for k, block in enumerate(images):  # each is let go as soon as it is copied
-        pixels[start : start + len(block)] = block.reshape(-1, IMAGE_SIZE, IMAGE_SIZE)  # (n, 784) -> (n, 28, 28)
+
+
+def read_csv_stream(stream: BinaryIO, name: str, most_bytes: int) -> Table:
+    """Read CSV data (see `read_csv`).
+
+    Args:
+        stream: The data, at their start.
+        name: Their name in messages.
+        most_bytes: More than this is refused.
+    """
+    sha256 = hashlib.sha256()
+    layout = Layout(name)
+    blocks: list[Bytes] = []
+    texts: dict[int, str] = {}  # labels that are no numbers, by the sample's index
+    rows: list[int] = []
+    for numbers, lines in _blocks(stream, layout, sha256, most_bytes):
+        block, found = _parse(lines, numbers, layout)  # (BLOCK, 785), or 784 columns without labels
+        texts |= {len(rows) + index: text for index, text in found.items()}
+        blocks.append(block)
+        rows += numbers
+        if len(blocks) * BLOCK > MOST_ROWS:
+            raise DataError(
+                name,
+                found=f"more than {MOST_ROWS:,} rows",
+                expected="at most that",
+                remedy="split the file, or convert it to idx files",
+            )
+    if not blocks:
+        raise DataError(name, found="no rows", expected=f"rows of {LAYOUT}", remedy="name another file")
+    place = None if layout.columns == PIXELS else label_place(layout, blocks)
+    labels = None if place is None else _labels(np.concatenate([b[:, place] for b in blocks]), texts, rows, name)
+    pixels = np.empty((len(rows), IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
+    start, first = 0, 1 if place == 0 else 0
+    for k, block in enumerate(blocks):  # each is let go as soon as it is copied
+        kept = block[:, first : first + PIXELS]
+        pixels[start : start + len(block)] = kept.reshape(-1, IMAGE_SIZE, IMAGE_SIZE)  # (n, 784) -> (n, 28, 28)
         start += len(block)
-        images[k] = block[:0]
-    return pixels, np.concatenate(labels), sha256.hexdigest()
+        blocks[k] = block[:0]
+    return Table(pixels, labels, sha256.hexdigest())
 
 
 def _blocks(
-    stream: BinaryIO, path: Path, sha256: hashlib._Hash, most_bytes: int
+    stream: BinaryIO, layout: Layout, sha256: hashlib._Hash, most_bytes: int
 ) -> Iterator[tuple[list[int], list[str]]]:
     """Yield the lines that hold samples, some at a time, each with its row number."""
     numbers: list[int] = []
@@ -100,77 +141,81 @@ def _blocks(
         size += len(raw)
         if size > most_bytes:
             raise DataError(
-                path,
+                layout.name,
                 found=f"more than {most_bytes:,} bytes once it is unpacked",
                 expected="at most that, for the length of the packed file",
                 remedy="unpack the file and give that",
             )
         if number > 2 * MOST_ROWS:
-            raise _bad_row(path, number, "a line more", f"at most {2 * MOST_ROWS:,} lines, empty ones included")
+            raise bad_row(layout.name, number, "a line more", f"at most {2 * MOST_ROWS:,} lines, empty ones included")
         if len(raw) == LONGEST:
-            raise _bad_row(path, number, f"more than {LONGEST:,} bytes", LAYOUT)
-        line = raw.decode("utf-8-sig" if number == 1 else "utf-8", "replace").strip()
-        if not line or (number == 1 and _is_header(line, path)):
+            raise bad_row(layout.name, number, f"more than {LONGEST:,} bytes", LAYOUT)
+        line = raw.decode("utf-8-sig" if number == 1 else "utf-8", "replace").strip(" \r\n")
+        if not line.strip() or (number == 1 and layout.read_header(with_commas([line])[0])):
             continue
         numbers.append(number)
         lines.append(line)
         if len(lines) == BLOCK:
-            yield numbers, lines
+            yield numbers, with_commas(lines)
             numbers, lines = [], []
     if lines:
-        yield numbers, lines
+        yield numbers, with_commas(lines)
 
 
-def _is_header(line: str, path: Path) -> bool:
-    names = [name.strip(" \"'").lower() for name in line.split(",")]
-    if names[0] in LABEL_NAMES:
-        return True  # whatever follows: some programs number the pixel columns
-    for label in LABEL_NAMES:
-        if label in names:
-            raise DataError(
-                path,
-                found=f"the column {label!r} as number {names.index(label) + 1}",
-                expected=LAYOUT,
-                remedy="move the label to the front",
-            )
-    # Anything else that is not a full row of words is a sample, if perhaps a bad one: it must not get lost.
-    return len(names) == COLUMNS and not any(map(_is_number, names))
+def _parse(lines: list[str], numbers: list[int], layout: Layout) -> tuple[Bytes, dict[int, str]]:
+    """Turn lines into numbers: NumPy's parser first; row by row where it finds anything unusual.
 
-
-def _is_number(field: str) -> bool:
-    try:
-        float(field)
-    except ValueError:
-        return False
-    return True
-
-
-def _parse(lines: list[str], numbers: list[int], path: Path) -> Bytes:
-    """Turn lines into (n, 785) uint8: NumPy's parser first; row by row where it finds anything unusual."""
+    Returns:
+        (n, columns) uint8, and by index the labels that are texts, whose number is 0.
+    """
+    layout.count_columns(lines)
     try:
         if all(map(ORDINARY.fullmatch, lines)):
             rows = np.loadtxt(lines, delimiter=",", dtype=np.uint8, comments=None, ndmin=2)
-            if rows.shape == (len(lines), COLUMNS) and (rows[:, 0] < CLASSES).all():
-                return rows
+            if rows.shape == (len(lines), layout.columns):
+                return rows, {}
     except ValueError:  # a row of another length, or a number beyond 255
         pass
-    return np.stack([_parse_row(line, number, path) for line, number in zip(lines, numbers, strict=True)])
+    texts: dict[int, str] = {}
+    rows = np.empty((len(lines), layout.columns), dtype=np.uint8)
+    for index, (line, number) in enumerate(zip(lines, numbers, strict=True)):
+        rows[index], text = _parse_row(line, number, layout)
+        if text is not None:
+            texts[index] = text
+    return rows, texts
 
 
-def _parse_row(line: str, number: int, path: Path) -> Bytes:
+def _parse_row(line: str, number: int, layout: Layout) -> tuple[Bytes, str | None]:
     """Parse one row, also one with quotes or whole numbers written as 5.0; say what is wrong with it."""
     fields = [field.strip(" \"'\t") for field in line.split(",")]
-    if len(fields) != COLUMNS:
-        raise _bad_row(path, number, f"{len(fields)} column{'s' * (len(fields) != 1)}", LAYOUT)
-    values = np.empty(COLUMNS, dtype=np.uint8)
+    if len(fields) != layout.columns:
+        expected = LAYOUT if layout.columns == COLUMNS else f"{PIXELS} columns: pixels without a label"
+        raise bad_row(layout.name, number, f"{len(fields)} column{'s' * (len(fields) != 1)}", expected)
+    values = np.empty(len(fields), dtype=np.uint8)
+    text = None
     for column, field in enumerate(fields):
-        what, most = ("label", CLASSES - 1) if column == 0 else (f"pixel {column}", 255)
-        if not WHOLE.fullmatch(field) or (value := int(field.partition(".")[0])) > most:
-            shown = field[:40] if _is_number(field) else repr(field[:40])
-            raise _bad_row(path, number, f"{what} {shown}", f"a whole number 0..{most} in plain digits")
-        values[column] = value
-    return values
+        if WHOLE.fullmatch(field) and (value := int(field.partition(".")[0])) <= 255:
+            values[column] = value
+        elif layout.may_be_text(column, field):
+            values[column], text = 0, field
+        else:
+            shown = field[:40] if is_number(field) else repr(field[:40])
+            what = layout.called(column)
+            expected = "a whole number 0..255 in plain digits"
+            if SHARE.fullmatch(field):
+                remedy = "multiply pixels that go from 0 to 1 by 255 and round them, or mend that row"
+                raise bad_row(layout.name, number, f"{what} {shown}", expected, remedy)
+            raise bad_row(layout.name, number, f"{what} {shown}", expected)
+    return values, text
 
 
-def _bad_row(path: Path, number: int, found: str, expected: str) -> DataError:
-    return DataError(f"{path}: row {number}", found=found, expected=expected, remedy="mend or remove that row")
+def _labels(values: Bytes, texts: dict[int, str], rows: list[int], name: str) -> np.ndarray:
+    """Make labels of one kind, numbers or texts; a label that is no digit, where all others are, is a mistake."""
+    labels = values.astype(np.int64)
+    if texts:
+        labels = np.array([texts.get(index, str(value)) for index, value in enumerate(values.tolist())])
+    index = odd_label(labels)
+    if index is not None:
+        shown = repr(str(labels[index])[:40]) if index in texts else str(labels[index])
+        raise bad_row(name, rows[index], f"label {shown}", "a label that other rows have, too")
+    return labels

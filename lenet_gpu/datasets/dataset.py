@@ -24,7 +24,7 @@ from lenet_gpu.errors import DataError
 from lenet_gpu.ink.raster import Drawings
 from lenet_gpu.paper import CLASSES, IMAGE_SIZE
 
-HOLD_OUT = 6  # every 6th sample of a class goes to the test split, near MNIST's 60,000 to 10,000
+HOLD_OUT = 6  # a 6th of the samples of each class goes to the test split, near MNIST's 60,000 to 10,000
 
 Bytes = npt.NDArray[np.uint8]
 
@@ -230,29 +230,10 @@ def _sha256(split: Split) -> str:
     return digest.hexdigest()
 
 
-def hold_out(images: Bytes, labels: Bytes, thing: str) -> tuple[Split, Split]:
-    """Split a single set into one to learn from and one to test with (see `held_out`).
-
-    Args:
-        images: (n, 28, 28) uint8.
-        labels: (n,) uint8.
-        thing: Name of their source, for the message.
-
-    Returns:
-        The training split and the test split, both in the order given.
-
-    Raises:
-        DataError: If no class has six samples, so that nothing would be left to test with.
-    """
-    whole, out = Split(images, labels), held_out(labels, thing)
-    return whole.take(~out), whole.take(out)
-
-
 def held_out(labels: Bytes, thing: str) -> npt.NDArray[np.bool_]:
-    """Choose the samples of a single set to test with: the 6th, 12th, 18th... of each class.
+    """Choose the samples of pendigits' single file to test with: the 6th, 12th, 18th... of each class.
 
-    Nothing random is drawn, so the same files give the same split everywhere; counting within a class
-    keeps the classes' shares, whatever the order of the file.
+    The shipped models were trained on what this leaves; users' own sets are split by `assemble.hold_out`.
 
     Args:
         labels: (n,) uint8.

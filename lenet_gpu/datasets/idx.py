@@ -24,7 +24,7 @@ from lenet_gpu.array_checks import check_labels
 from lenet_gpu.datasets.dataset import Bytes
 from lenet_gpu.errors import DataError
 from lenet_gpu.input_files import open_input, unpacked_limit, unreadable
-from lenet_gpu.paper import IMAGE_SIZE
+from lenet_gpu.paper import CLASSES, IMAGE_SIZE
 from lenet_gpu.storage import shared_memory
 
 Kind = Literal["images", "labels"]
@@ -51,12 +51,13 @@ class IdxFile:
     stored_sha256: str
 
 
-def read_idx(path: Path, kind: Kind) -> IdxFile:
+def read_idx(path: Path, kind: Kind, most_label: int = CLASSES - 1) -> IdxFile:
     """Read an idx file, gzipped or bare; its first bytes tell which, not its name.
 
     Args:
         path: The file.
         kind: Its kind, images or labels.
+        most_label: Greatest label.
 
     Returns:
         The values and the digests.
@@ -66,13 +67,18 @@ def read_idx(path: Path, kind: Kind) -> IdxFile:
     """
     try:
         with open_input(path, f"an idx file of {kind}", MOST_BYTES, DataError) as file:
-            return read_idx_stream(file, str(path), kind, os.fstat(file.fileno()).st_size)
+            return read_idx_stream(file, str(path), kind, os.fstat(file.fileno()).st_size, most_label=most_label)
     except OSError as error:
         raise unreadable(path, error, f"an idx file of {kind}", DataError) from error
 
 
 def read_idx_stream(
-    raw: BinaryIO, name: str, kind: Kind, stored_size: int, packed_size: int | None = None
+    raw: BinaryIO,
+    name: str,
+    kind: Kind,
+    stored_size: int,
+    packed_size: int | None = None,
+    most_label: int = CLASSES - 1,
 ) -> IdxFile:
     """Read idx data, gzipped or bare, from a binary stream (see `read_idx`).
 
@@ -82,6 +88,7 @@ def read_idx_stream(
         kind: Its kind, images or labels.
         stored_size: Its length in bytes, as stored.
         packed_size: Its length in the zip that it is read from; None if it is in none.
+        most_label: Greatest label.
 
     Returns:
         The values and the digests.
@@ -105,6 +112,8 @@ def read_idx_stream(
             raise DataError(
                 name, found=f"damaged gzip data ({error})", expected="a whole gzip file", remedy=AGAIN
             ) from error
+    if kind == "labels":
+        check_labels(values, classes=most_label + 1, thing=name, error=DataError)
     return IdxFile(values, content, tee.sha256.hexdigest())
 
 
@@ -144,7 +153,6 @@ def _parse(
     sha256 = hashlib.sha256(header)
     sha256.update(flat.data)
     if kind == "labels":
-        check_labels(flat, thing=name, error=DataError)
         return flat, sha256.hexdigest()
     return flat.reshape(count, IMAGE_SIZE, IMAGE_SIZE), sha256.hexdigest()  # (n, 28, 28)
 

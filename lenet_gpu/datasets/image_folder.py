@@ -1,4 +1,4 @@
-"""A folder of pictures sorted by class: PATH/3/anything.png is a 3.
+"""A folder of pictures sorted by class: PATH/3/anything.png is a 3, PATH/cat/anything.jpg a cat.
 
 A picture of 28x28 pixels is taken as it is, apart from its polarity: where the outermost ring of pixels is
 bright the ground must be, so it is inverted (MNIST has bright ink on black; none of its images has such a
@@ -8,72 +8,119 @@ ring). A picture of another size goes through `lenet_gpu.ink.preprocess`, which 
 from __future__ import annotations
 
 import hashlib
+import logging
 import sys
 from pathlib import Path
 
 import numpy as np
 
+from lenet_gpu.datasets.arrays import MAX_CLASSES
 from lenet_gpu.datasets.dataset import Bytes
+from lenet_gpu.datasets.raw import Raw
 from lenet_gpu.errors import DataError, InputError
 from lenet_gpu.ink.image_files import read_gray
 from lenet_gpu.ink.preprocess import image_to_mnist
 from lenet_gpu.paper import IMAGE_SIZE
 
+LOGGER = logging.getLogger("lenet_gpu")
+
 IGNORED = ("thumbs.db", "desktop.ini", "__macosx")  # what file managers leave behind
 
+SETS = {
+    "train": ("train", "training"),
+    "validation": ("valid", "val", "validation", "dev"),
+    "test": ("test", "testing"),
+}
+"""Names of the folders of a set, by its role."""
 
-def class_folders(folder: Path) -> dict[int, Path]:
+
+def class_folders(folder: Path) -> dict[str, Path]:
     """Find the folders that are named by a class.
 
     Args:
         folder: The folder searched.
 
     Returns:
-        The folder of each digit present, in ascending order; empty if there is none.
+        The folder of each class, digits and other whole numbers in ascending order; empty if there is none.
+
+    Raises:
+        DataError: The folder can't be read.
     """
-    found = {int(path.name): path for path in _entries(folder) if path.is_dir() and path.name in set("0123456789")}
-    return dict(sorted(found.items()))
+    found = {path.name: path for path in _entries(folder) if path.is_dir()}
+    return dict(
+        sorted(found.items(), key=lambda item: (not _is_whole(item[0]), len(item[0]) * _is_whole(item[0]), item))
+    )
 
 
-def read_image_folder(folder: Path, *, progress: bool = False) -> tuple[Bytes, Bytes, str]:
+def set_folders(folder: Path) -> dict[str, Path]:
+    """Find the folders train, valid and test, by any of their usual names, in any case of letters.
+
+    Args:
+        folder: The folder searched.
+
+    Returns:
+        The folders by role: train, validation, test.
+
+    Raises:
+        DataError: Two of them have one role.
+    """
+    found: dict[str, Path] = {}
+    for path in _entries(folder):
+        role = next((role for role, names in SETS.items() if path.name.lower() in names), None)
+        if role is not None and path.is_dir():
+            if role in found:
+                raise DataError(
+                    folder,
+                    found=f"the folders {found[role].name} and {path.name}",
+                    expected=f"one {role} set",
+                    remedy="move one of them away",
+                )
+            found[role] = path
+    return found
+
+
+def has_pictures(folder: Path) -> bool:
+    """Tell whether a folder has folders with anything in them."""
+    return any(any(_entries(path)) for path in class_folders(folder).values())
+
+
+def read_image_folder(folder: Path, key: str = "all", *, progress: bool = False) -> Raw:
     """Read the pictures in the class folders of a folder, class by class, sorted by file name.
 
     Args:
-        folder: The folder that has the folders 0, 1, ... 9 (not all need be there).
+        folder: The folder that has a folder for each class.
+        key: Name of its digest.
         progress: True to show a progress bar on standard error.
 
     Returns:
-        The images (n, 28, 28) uint8, the labels (n,) uint8, and the SHA-256 of all pixels, then all labels.
+        The pictures, labelled by the names of their folders; the digest is of all pixels, then of the labels: as
+        bytes where they are digits, as text where they are others.
 
     Raises:
-        DataError: If there are no class folders or no pictures, a folder has another name, or a file is not a
+        DataError: If there are no class folders or no pictures, names are of several kinds, or a file is not a
             picture; it is named.
     """
     from tqdm import tqdm
 
     folders = class_folders(folder)
     if not folders:
-        raise DataError(folder, found="no class folders", expected="folders named 0, 1, ... 9 with pictures in them")
-    for path in _entries(folder):
-        if path.is_dir() and path not in folders.values():
-            raise DataError(
-                path,
-                found=f"the class {path.name!r}",
-                expected="folders named 0, 1, ... 9",
-                remedy="rename or move it",
-            )
-    files = [(digit, path) for digit, class_folder in folders.items() for path in _entries(class_folder)]
+        raise DataError(folder, found="no class folders", expected="folders named by class with pictures in them")
+    _check_names(folder, list(folders))
+    files = [(name, path) for name, class_folder in folders.items() for path in _entries(class_folder)]
     if not files:
         raise DataError(folder, found="class folders without a file in them", expected="pictures")
+    if empty := sorted(set(folders) - {name for name, _ in files}):
+        LOGGER.warning("%s: no pictures in %s", folder, ", ".join(empty[:6]))
     images = np.empty((len(files), IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
-    labels = np.array([digit for digit, _ in files], dtype=np.uint8)
     for index, (_, path) in enumerate(
         tqdm(files, desc=folder.name, unit="image", delay=1, file=sys.stderr, disable=not progress)
     ):
         images[index] = read_image(path)
+    labels = np.array([name for name, _ in files])
     sha256 = hashlib.sha256(images.data)
-    sha256.update(labels.data)
-    return images, labels, sha256.hexdigest()
+    sha256.update(bytes(map(int, labels)) if set(folders) <= set("0123456789") else "\0".join(labels).encode())
+    names = [f"{name}/{path.name}" for name, path in files]
+    return Raw(images, labels, str(folder), {key: sha256.hexdigest()}, names, upright=True)
 
 
 def read_image(path: Path) -> Bytes:
@@ -98,6 +145,31 @@ def read_image(path: Path) -> Bytes:
         return image_to_mnist(gray)
     ring = np.concatenate([gray[0], gray[-1], gray[1:-1, 0], gray[1:-1, -1]])
     return 255 - gray if ring.mean() > 127.5 else gray
+
+
+def _check_names(folder: Path, names: list[str]) -> None:
+    """Refuse names of classes that can't all be meant: a folder `originals` beside 0 to 9, say."""
+    whole = [name for name in names if _is_whole(name)]
+    others = [name for name in names if not _is_whole(name)]
+    if whole and others and not all(len(name) == 1 for name in names):
+        few = min(whole, others, key=len)
+        raise DataError(
+            folder / few[0],
+            found=f"the class {few[0]!r} beside {(others if few is whole else whole)[0]!r}",
+            expected="folders named by whole numbers, by words, or by one character each",
+            remedy="rename or move it",
+        )
+    if len(names) > MAX_CLASSES:
+        raise DataError(
+            folder,
+            found=f"{len(names)} class folders",
+            expected=f"at most {MAX_CLASSES} classes",
+            remedy="use fewer classes",
+        )
+
+
+def _is_whole(name: str) -> bool:
+    return name.isascii() and name.isdecimal() and len(name) < 19
 
 
 def _entries(folder: Path) -> list[Path]:

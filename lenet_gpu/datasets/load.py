@@ -2,26 +2,37 @@
 
 from __future__ import annotations
 
+import io
+import logging
 import os
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
-from lenet_gpu.datasets.csv_file import MOST_BYTES, read_csv
-from lenet_gpu.datasets.dataset import Dataset, Split, hold_out
-from lenet_gpu.datasets.image_folder import class_folders, read_image_folder
-from lenet_gpu.datasets.locations import find_in_zip, find_members, has_member
-from lenet_gpu.datasets.mirrors import COLLECTIONS, EMNIST_DIGITS, MNIST
+from lenet_gpu.datasets.archive import member_names, read_bytes
+from lenet_gpu.datasets.assemble import assemble
+from lenet_gpu.datasets.csv_file import MOST_BYTES, Table, read_csv, read_csv_stream
+from lenet_gpu.datasets.dataset import Dataset
+from lenet_gpu.datasets.idx_folder import is_idx, pair_of, raw_folder, read_idx_folder, read_pair
+from lenet_gpu.datasets.image_folder import SETS, class_folders, has_pictures, read_image_folder, set_folders
+from lenet_gpu.datasets.locations import find_in_zip, find_members, has_archive
+from lenet_gpu.datasets.mirrors import COLLECTIONS, EMNIST_DIGITS
 from lenet_gpu.datasets.named import load_collection, read_collection
+from lenet_gpu.datasets.npy_files import partners, read_array_files
 from lenet_gpu.datasets.pendigits import NAME as PENDIGITS
 from lenet_gpu.datasets.pendigits import load_pendigits
+from lenet_gpu.datasets.raw import Raw
 from lenet_gpu.errors import DataError, InputError
-from lenet_gpu.input_files import check_input, unreadable
+from lenet_gpu.input_files import check_input, unpacked_limit, unreadable
+
+LOGGER = logging.getLogger("lenet_gpu")
 
 FORMS = (
-    "a folder with the MNIST or EMNIST idx files, a CSV file or a folder with train.csv and test.csv, "
-    "a folder of pictures in folders named 0..9 (or train/ and test/ with such), or EMNIST's gzip.zip"
+    "idx files, CSV, .npz or .npy, pictures in folders named by class, each as one set or as train, valid and test, "
+    "or a zip of Kaggle's or EMNIST's (docs/your_data.md)"
 )
 KNOWN = (*COLLECTIONS, PENDIGITS)
-SETS = (("train", "test"), ("training", "testing"))
+CSV_ENDINGS = (".csv", ".csv.gz", ".tsv")
 
 
 def load_dataset(
@@ -36,9 +47,8 @@ def load_dataset(
     `"mnist"`, `"emnist-digits"` and `"pendigits"` (pen strokes, drawn as MNIST's digits are) are searched for in the
     clone of this project, in `data/` of the working directory and in the user's cache (`LENET_GPU_CACHE` overrides
     where that is), then downloaded into the cache; wherever they come from, their SHA-256 is compared with the
-    published one. Anything else is a path, to the user's data: idx files of the MNIST or EMNIST names, CSV
-    (label, then 784 pixels, a header line allowed), or pictures in folders named by their class. If such data are
-    one set only, the 6th, 12th, 18th... sample of each class makes the test split.
+    published one. Anything else is a path, to the user's data, in any form that docs/your_data.md lists. If such data
+    are one set only, a sixth of each class is held out for the test split, and that is said.
 
     Args:
         source: `"mnist"`, `"emnist-digits"`, `"pendigits"`, or a path (for a folder of such a name write `./mnist`).
@@ -75,20 +85,21 @@ def load_dataset(
             remedy="check the spelling",
         )
     name = os.fspath(source)
-    return _load_folder(path, name, progress=progress) if os.path.isdir(path) else _load_file(path, name)
+    load = _load_folder if os.path.isdir(path) else _load_file
+    return load(path, name, progress=progress)
 
 
-def _load_file(path: Path, name: str) -> Dataset:
+def _load_file(path: Path, name: str, *, progress: bool) -> Dataset:
     ending = path.name.lower()
+    if is_idx(path):
+        return assemble(name, read_pair(pair_of(path)))
     check_input(path, FORMS, MOST_BYTES, DataError)
-    if ending.endswith((".csv", ".csv.gz")):
-        images, labels, sha256 = read_csv(path)
-        train, test = hold_out(images, labels, str(path))
-        return Dataset(name, train, test, {_csv_key(path): sha256})
+    if ending.endswith(CSV_ENDINGS):
+        return assemble(name, _csv(path))
+    if ending.endswith((".npz", ".npy")):
+        return _assembled(name, read_array_files(partners(path)))
     if ending.endswith(".zip"):
-        return read_collection(EMNIST_DIGITS, find_in_zip(EMNIST_DIGITS, path), name=name, check=False)
-    if "idx1-ubyte" in ending or "idx3-ubyte" in ending:
-        raise DataError(path, found="one idx file", expected="the folder that has all four", remedy="give the folder")
+        return _load_zip(path, name)
     raise DataError(path, found="a file of no known form", expected=FORMS, remedy="name another file or a folder")
 
 
@@ -99,21 +110,29 @@ def _load_folder(folder: Path, name: str, *, progress: bool) -> Dataset:
         raise unreadable(folder, error, "a folder", DataError) from error
     if empty:
         raise DataError(folder, found="an empty folder", expected=FORMS, remedy="name another folder")
-    for collection in (MNIST, EMNIST_DIGITS):
-        if has_member(collection, folder):  # any one of the four tells the form; a missing one is then an error
-            return read_collection(collection, find_members(collection, folder), name=name, check=False)
-    if pair := _csv_pair(folder):
-        train_images, train_labels, train_sha256 = read_csv(pair[0])
-        test_images, test_labels, test_sha256 = read_csv(pair[1])
-        digests = {_csv_key(pair[0]): train_sha256, _csv_key(pair[1]): test_sha256}
-        return Dataset(name, Split(train_images, train_labels), Split(test_images, test_labels), digests)
-    for train, test in SETS:
-        if (folder / train).is_dir() and class_folders(folder / train):
-            return _load_images(name, folder / train, folder / test, progress=progress)
+    if has_archive(EMNIST_DIGITS, folder) and not any(map(is_idx, folder.iterdir())):
+        return read_collection(EMNIST_DIGITS, find_members(EMNIST_DIGITS, folder), name=name, check=False)
+    if (found := raw_folder(folder)) is not None:
+        return _assembled(name, read_idx_folder(found))
+    files = sorted(path for path in folder.iterdir() if path.is_file())
+    if tables := [path for path in files if path.name.lower().endswith(CSV_ENDINGS)]:
+        return _load_tables(folder, name, {path.name: path for path in tables}, _csv)
+    if arrays := [path for path in files if path.suffix.lower() in (".npz", ".npy")]:
+        return _assembled(name, read_array_files(arrays))
+    sets = set_folders(folder)
+    if "train" in sets and has_pictures(sets["train"]):
+        if extra := [path for path in class_folders(folder).values() if path not in sets.values()]:
+            raise DataError(
+                extra[0],
+                found=f"a folder beside {', '.join(sorted(path.name for path in sets.values()))}",
+                expected="those alone",
+                remedy="move it away, or into one of them",
+            )
+        return _assembled(
+            name, {role: read_image_folder(path, role, progress=progress) for role, path in sets.items()}
+        )
     if class_folders(folder):
-        images, labels, sha256 = read_image_folder(folder, progress=progress)
-        train_split, test_split = hold_out(images, labels, str(folder))
-        return Dataset(name, train_split, test_split, {"all": sha256})
+        return assemble(name, read_image_folder(folder, progress=progress))
     raise DataError(
         folder,
         found="no idx files, no CSV files and no class folders",
@@ -122,36 +141,80 @@ def _load_folder(folder: Path, name: str, *, progress: bool) -> Dataset:
     )
 
 
-def _load_images(name: str, train: Path, test: Path, *, progress: bool) -> Dataset:
-    if not test.is_dir():
+def _assembled(name: str, sets: dict[str, Raw]) -> Dataset:
+    return assemble(name, sets["train"], sets.get("validation"), sets.get("test"))
+
+
+def _csv(path: Path) -> Raw:
+    table = read_csv(path)
+    return _raw(table, str(path), path.name)
+
+
+def _raw(table: Table, thing: str, file: str) -> Raw:
+    digests = {file.removesuffix(".gz"): table.sha256}
+    return Raw(table.images, table.labels, thing, digests, transposed="emnist" in file.lower())
+
+
+def _load_zip(path: Path, name: str) -> Dataset:
+    """Read a zip: Kaggle's, with CSV files in it, or EMNIST's."""
+    tables = {member.rsplit("/", 1)[-1]: member for member in csv_members(path)}
+    if not tables:
+        return read_collection(EMNIST_DIGITS, find_in_zip(EMNIST_DIGITS, path), name=name, check=False)
+    return _load_tables(path, name, tables, lambda member: zipped_csv(path, str(member)))
+
+
+def csv_members(path: Path) -> list[str]:
+    """List the CSV files in a zip.
+
+    Args:
+        path: The zip.
+
+    Raises:
+        DataError: It is damaged or none.
+    """
+    hidden = ("__macosx/", ".")
+    return [name for name in member_names(path)
+            if name.lower().endswith(".csv") and not name.lower().startswith(hidden)]  # fmt: skip
+
+
+def zipped_csv(path: Path, member: str) -> Raw:
+    """Read a CSV file in a zip.
+
+    Args:
+        path: The zip.
+        member: Its name in there.
+
+    Raises:
+        DataError: The zip or the file is damaged.
+    """
+    most = unpacked_limit(os.path.getsize(path))
+    content = read_bytes(path, member, most)
+    return _raw(read_csv_stream(io.BytesIO(content), f"{path}:{member}", most), f"{path}:{member}", member)
+
+
+def _load_tables(thing: Path, name: str, tables: Mapping[str, Any], read: Callable[[Any], Raw]) -> Dataset:
+    """Read the training and the test CSV of a folder or a zip by their names; Kaggle's test.csv has no labels."""
+    names = {file: place for file, place in tables.items() if "submission" not in file.lower()}
+    roles: dict[str, list[str]] = {"train": [], "validation": [], "test": []}
+    for file in names:
+        role = next((role for role in roles if any(word in file.lower() for word in SETS[role][:2])), None)
+        if role is not None:
+            roles[role].append(file)
+    found = [file for files in roles.values() for file in files]
+    if len(names) == 1:
+        return assemble(name, read(next(iter(names.values()))))
+    if any(len(files) > 1 for files in roles.values()) or not roles["train"] or len(found) != len(names):
         raise DataError(
-            test,
-            found="no such folder",
-            expected=f"one beside {train}",
-            remedy=f"make it, or give {train} to split it",
+            thing,
+            found=f"the CSV files {', '.join(sorted(names))}",
+            expected="one with train and one with test in its name",
+            remedy="rename them, or give a single file to have it split",
         )
-    train_images, train_labels, train_sha256 = read_image_folder(train, progress=progress)
-    test_images, test_labels, test_sha256 = read_image_folder(test, progress=progress)
-    digests = {"train": train_sha256, "test": test_sha256}
-    return Dataset(name, Split(train_images, train_labels), Split(test_images, test_labels), digests)
-
-
-def _csv_pair(folder: Path) -> tuple[Path, Path] | None:
-    """Find the training and the test CSV of a folder by their names; None if it has no CSV at all."""
-    files = sorted(path for path in folder.iterdir() if path.name.lower().endswith((".csv", ".csv.gz")))
-    if not files:
-        return None
-    train = [path for path in files if "train" in path.name.lower()]
-    test = [path for path in files if "test" in path.name.lower() and path not in train]
-    if len(train) == 1 and len(test) == 1:
-        return train[0], test[0]
-    raise DataError(
-        folder,
-        found=f"the CSV files {', '.join(path.name for path in files)}",
-        expected="one with train and one with test in its name",
-        remedy="rename them, or give a single file to have it split",
-    )
-
-
-def _csv_key(path: Path) -> str:
-    return path.name.removesuffix(".gz")
+    sets = {role: read(names[files[0]]) for role, files in roles.items() if files}
+    for role in ("validation", "test"):
+        if role in sets and sets[role].labels is None:
+            LOGGER.warning(
+                "%s: %d pictures without labels, which are left for predict", sets[role].thing, len(sets[role])
+            )
+            del sets[role]
+    return _assembled(name, sets)

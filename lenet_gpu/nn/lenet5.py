@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 
@@ -13,10 +14,13 @@ from lenet_gpu.nn.layer import Layer
 from lenet_gpu.nn.layers import Convolution, Dense, Flatten, RadialBasis, ScaledTanh, Subsampling
 from lenet_gpu.nn.losses import LOSSES, Loss
 from lenet_gpu.nn.network import Network
-from lenet_gpu.paper import C3_TABLE, CLASSES
+from lenet_gpu.nn.state import INPUT, fitted, host_arrays, input_values, variant_of_state
+from lenet_gpu.paper import BACKGROUND, C3_TABLE, CLASSES, INK
 
 if TYPE_CHECKING:
     from lenet_gpu.backend import Backend
+
+LOGGER = logging.getLogger("lenet_gpu")
 
 
 def hidden_layers() -> list[Layer]:
@@ -133,6 +137,53 @@ class LeNet5(Network):
         if loss is None:
             self._given.discard("loss")
 
+    @classmethod
+    def from_state(
+        cls,
+        state: Mapping[str, Any],
+        backend: str | Backend | None = None,
+        *,
+        variant: str | None = None,
+        background: float | None = None,
+        ink: float | None = None,
+        class_labels: Sequence[int | str] = (),
+    ) -> Self:
+        """Make a network of parameters that come from elsewhere, by their names and shapes.
+
+        Names and shapes are those of `views`; also taken are a dense C3, (16, 6, 5, 5) with zeros where Table I has
+        no connection, coefficients and biases as (maps, 1, 1), C5 as (120, 400), and a common prefix of all names.
+
+        Args:
+            state: Arrays, or tensors of PyTorch, by name; `background` and `ink` may be among them.
+            backend: Where the arrays shall live; the CPU if None.
+            variant: "modern" or "paper"; if None, "paper" for a state with `codes` and without an output layer.
+            background: Input value of an empty pixel; the state's own if None, and else the paper's.
+            ink: Input value of a full pixel; likewise.
+            class_labels: What the classes are called; 0 to classes - 1 if empty.
+
+        Returns:
+            The network; the number of classes is that of the output layer's rows.
+
+        Raises:
+            InputError: Anything that is missing, left over or of another shape; all of it is named.
+        """
+        arrays = host_arrays(state)
+        variant = variant_of_state(arrays) if variant is None else variant
+        output = arrays.get("output.weight")
+        classes = output.shape[0] if variant == "modern" and output is not None and output.ndim == 2 else CLASSES
+        values = input_values(arrays)
+        values |= {name: value for name, value in zip(INPUT, (background, ink), strict=True) if value is not None}
+        if len(values) < len(INPUT):
+            LOGGER.warning(
+                "nothing says how pixels are scaled for these parameters: taken are the paper's values, "
+                "%g for background and %g for ink", BACKGROUND, INK,
+            )  # fmt: skip
+        network = cls(variant, backend, classes=classes, background=values.get("background"), ink=values.get("ink"))
+        found = fitted(arrays, network.shapes)
+        network.set_parameters(np.concatenate([found[name].ravel() for name in network.shapes]))
+        network.class_labels = _checked_labels(class_labels, classes)
+        return network
+
     @property
     def architecture(self) -> dict[str, Any]:
         """Facts by which a file can build the network again; with the layers where they are no longer the paper's."""
@@ -142,6 +193,18 @@ class LeNet5(Network):
             del facts["layers"]
             facts["variant"] = self.variant
         return facts
+
+
+def _checked_labels(labels: Sequence[int | str], classes: int) -> tuple[int | str, ...]:
+    """Refuse labels that can't be those of a number of classes; none where they are the numbers themselves."""
+    found = tuple(labels)
+    if found in ((), tuple(range(classes))):
+        return ()
+    kinds = {type(label) for label in found}
+    if len(found) != classes or len(set(found)) != classes or kinds not in ({int}, {str}):
+        shown = ", ".join(map(repr, found[:6]))
+        raise InputError("class labels", found=shown, expected=f"{classes} different integers, or {classes} texts")
+    return found
 
 
 def _from_variant(

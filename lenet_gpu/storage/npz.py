@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 import os
 import re
-import zipfile
 from typing import IO
 
 import numpy as np
@@ -32,12 +31,15 @@ class NpzError(ValueError):
     """An .npz file is damaged, too large, or holds something else than plain arrays of numbers."""
 
 
-def read_arrays(source: str | os.PathLike[str] | IO[bytes], most_bytes: int) -> dict[str, np.ndarray]:
+def read_arrays(
+    source: str | os.PathLike[str] | IO[bytes], most_bytes: int, kinds: str = NUMBERS
+) -> dict[str, np.ndarray]:
     """Read all arrays of an .npz file.
 
     Args:
         source: Path, or a seekable binary file.
         most_bytes: A file whose entries claim more together is refused before anything is allocated for them.
+        kinds: Kinds of dtypes that are read; "U" for texts.
 
     Returns:
         The arrays by name.
@@ -50,7 +52,7 @@ def read_arrays(source: str | os.PathLike[str] | IO[bytes], most_bytes: int) -> 
     """
     if isinstance(source, (str, os.PathLike)):
         with open(source, "rb") as file:
-            return read_arrays(file, most_bytes)
+            return read_arrays(file, most_bytes, kinds)
     arrays: dict[str, np.ndarray] = {}
     try:
         with opened_zip(source) as archive:
@@ -66,15 +68,23 @@ def read_arrays(source: str | os.PathLike[str] | IO[bytes], most_bytes: int) -> 
                 name = entry.filename.removesuffix(".npy")
                 if name in arrays:
                     raise NpzError(f"two entries called {name}")
-                arrays[name] = _array(name, archive, entry)
+                arrays[name] = read_array(name, read_member(archive, entry), kinds)
     except ZipError as error:
         raise NpzError(str(error)) from error
     return arrays
 
 
-def _array(name: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
-    """Read one entry: magic, version, length of the header, header, values (numpy.lib.format)."""
-    content = read_member(archive, entry)
+def read_array(name: str, content: bytes, kinds: str = NUMBERS) -> np.ndarray:
+    """Read one array: magic, version, length of the header, header, values (numpy.lib.format).
+
+    Args:
+        name: Its name in messages.
+        content: The bytes of a .npy file.
+        kinds: Kinds of dtypes that are read; "U" for texts.
+
+    Raises:
+        NpzError: Anything else.
+    """
     if not content.startswith(MAGIC) or len(content) < 12 or content[6] not in (1, 2):
         raise NpzError(f"entry {name} is no array")
     start = 10 if content[6] == 1 else 12
@@ -89,7 +99,7 @@ def _array(name: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.nd
         dtype = np.dtype(descr)
     except TypeError:
         raise NpzError(f"entry {name} has the unknown dtype {descr}") from None
-    if dtype.kind not in NUMBERS:
+    if dtype.kind not in kinds:
         raise NpzError(f"entry {name} holds {dtype}, not numbers")
     if len(shape) > 32 or math.prod(shape) * dtype.itemsize != len(content) - end:
         raise NpzError(f"entry {name} has {len(content) - end:,} bytes for the shape {shape} of {dtype}")

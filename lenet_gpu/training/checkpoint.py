@@ -34,10 +34,10 @@ FIELDS = {
     "workers": int,
     "history": list,
 }
-LATER_FIELDS = {"own": dict, "data_paths": list, "source_digests": dict, "package_version": str}
+LATER_FIELDS = {"own": dict, "data_paths": list, "source_digests": dict, "added": list, "package_version": str}
 """Types of a checkpoint's entries; earlier versions did not write all of the second kind."""
 
-OF_TEXTS = ("digests", "own", "data_paths", "source_digests")
+OF_TEXTS = ("digests", "own", "data_paths", "source_digests", "added")
 """Entries that hold texts alone."""
 
 MOST_WORKERS = 1024
@@ -62,6 +62,7 @@ class Checkpoint:
         own: Names of the optimizer and the schedule, where these are not the recipe's.
         data_paths: Where the data set was found if it was given as a path: that path, absolute and as it was given.
         source_digests: Digests of the recipe's further sources, by source and member.
+        added: Names and absolute paths of the data sets that were added to learn from.
         package_version: Version of lenet-gpu that wrote it; "" for one that has not been written.
     """
 
@@ -78,6 +79,7 @@ class Checkpoint:
     own: dict[str, str]
     data_paths: list[str] = field(default_factory=list)
     source_digests: dict[str, str] = field(default_factory=dict)
+    added: list[str] = field(default_factory=list)
     package_version: str = ""
 
     def save(self, path: str | os.PathLike[str]) -> None:
@@ -98,6 +100,7 @@ class Checkpoint:
             "own": self.own,
             "data_paths": self.data_paths,
             "source_digests": self.source_digests,
+            **({"added": self.added} if self.added else {}),
         }
         state = {f"state.{name}": array for name, array in self.state.items()}
         model_file.write(path, "checkpoint", meta, {"parameters": self.parameters, **state})

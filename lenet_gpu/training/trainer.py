@@ -126,6 +126,7 @@ class Trainer:
         self.download = download
         self.source_digests: dict[str, str] | None = None  # None: not known before the sources are loaded
         self._data_paths: list[str] = []
+        self.added: list[str] = []  # names and paths of data sets that were added, to find them again
         self.engine: Engine | None = None
         self._stopping = False
         check_recipe(model, self.recipe)
@@ -251,7 +252,7 @@ class Trainer:
         trainer.history = checkpoint.history
         trainer.dataset, trainer.digests = plain_name(checkpoint.dataset), checkpoint.digests
         trainer.source_digests = checkpoint.source_digests or None
-        trainer._data_paths = checkpoint.data_paths
+        trainer._data_paths, trainer.added = checkpoint.data_paths, checkpoint.added
         if trainer.history:
             trainer._record()
         return trainer
@@ -342,6 +343,7 @@ class Trainer:
             own=self.own,
             data_paths=self._data_paths,
             source_digests=self.source_digests or {},
+            added=self.added,
         )
 
     def _load_sources(self) -> dict[str, Dataset]:

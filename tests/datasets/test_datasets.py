@@ -308,13 +308,13 @@ def test_labels_must_be_digits_and_as_many_as_images(tmp_path, small):
     labels = small.train.labels.copy()
     labels[7] = 10
     path.write_bytes(idx(labels))
-    assert f"{path}: found label 10 at position 7, expected labels 0..9" in refusal(tmp_path)
+    assert "found the label 10 of picture number 8 alone, expected labels of one kind" in refusal(tmp_path)
 
 
 def test_a_folder_with_only_some_of_the_idx_files_names_the_missing_one(tmp_path, small):
     write_idx(tmp_path, small)
     (tmp_path / f"{NAMES['test-labels']}.gz").unlink()
-    assert f"{tmp_path}: found no t10k-labels-idx1-ubyte, expected" in refusal(tmp_path)
+    assert f"{tmp_path}: found t10k-images-idx3-ubyte.gz without its labels, expected" in refusal(tmp_path)
 
 
 def test_an_idx_file_that_cannot_be_read_is_named(tmp_path):
@@ -488,18 +488,28 @@ def test_more_rows_than_are_parsed_at_a_time(tmp_path, mnist):
     assert whole == split.images.sum(dtype=np.int64)
 
 
-def test_a_single_set_is_split_by_every_sixth_of_each_class(tmp_path, mnist):
+def test_a_single_set_is_split_by_a_sixth_of_each_class_whatever_the_order(tmp_path, mnist, caplog):
     split = some(mnist.train, 600)
+    order = np.random.default_rng(0).permutation(600)
     (tmp_path / "d.csv").write_text(csv_text(split))
+    (tmp_path / "e.csv").write_text(csv_text(split.take(order)))
+    data, other = load_dataset(tmp_path / "d.csv"), load_dataset(tmp_path / "e.csv")
+    assert np.array_equal(np.bincount(data.test.labels), np.bincount(split.labels) // 6)
+    for one, two in ((data.train, other.train), (data.test, other.test)):
+        assert sorted(image.tobytes() for image in one.images) == sorted(image.tobytes() for image in two.images)
+    both = np.concatenate([data.train.images, data.test.images])
+    assert sorted(image.tobytes() for image in both) == sorted(image.tobytes() for image in split.images)
+    kept = len(data.test)
+    assert f"d.csv has no test set: {kept} of its 600 pictures, a sixth of each class, are held out" in caplog.text
+
+
+def test_equal_pictures_are_never_on_both_sides(tmp_path, mnist):
+    split = some(mnist.train, 300)
+    twice = Split(np.repeat(split.images, 2, axis=0), np.repeat(split.labels, 2))
+    (tmp_path / "d.csv").write_text(csv_text(twice))
     data = load_dataset(tmp_path / "d.csv")
-    seen, held_out = dict.fromkeys(range(10), 0), []
-    for index, label in enumerate(split.labels.tolist()):
-        seen[label] += 1
-        if seen[label] % 6 == 0:
-            held_out.append(index)
-    rest = np.setdiff1d(np.arange(600), held_out)
-    assert same(data.test, Split(split.images[held_out], split.labels[held_out]))
-    assert same(data.train, Split(split.images[rest], split.labels[rest]))
+    learnt = {image.tobytes() for image in data.train.images}
+    assert not any(image.tobytes() in learnt for image in data.test.images)
 
 
 def test_a_single_set_too_small_to_split_is_refused(tmp_path, mnist):
@@ -520,10 +530,10 @@ BAD_ROWS = {
     "nan": ("7,nan" + ",0" * 783, "found pixel 1 nan, expected"),
     "infinite": ("7,inf" + ",0" * 783, "found pixel 1 inf, expected"),
     "huge": ("7,1e999" + ",0" * 783, "found pixel 1 1e999, expected"),
-    "label": ("10" + ROW[1:], "found label 10, expected a whole number 0..9"),
-    "label letter": ("a" + ROW[1:], "found label 'a', expected a whole number 0..9"),
+    "label": ("10" + ROW[1:], "found label 10, expected a label that other rows have, too"),
+    "label letter": ("a" + ROW[1:], "found label 'a', expected a label that other rows have, too"),
     "comment": ("#" + ROW, "found label '#7', expected"),
-    "comment at the end": (ROW + "#1", "found pixel 784 '0#1', expected"),
+    "comment at the end": (ROW + "#1", "found label '0#1', expected"),
     "endless": ("7" * 70_000, "found more than 65,536 bytes"),
 }
 
@@ -552,8 +562,10 @@ def test_the_header_and_blank_lines_count_as_rows(tmp_path):
         ("", "found an empty file"),
         ("\n\n", "found no rows"),
         (HEADER, "found no rows, expected rows of 785 columns"),
-        (HEADER.replace("label,", "").strip() + ",class\n" + ROW, "found the column 'class' as number 785"),
-        ("," + HEADER + "0," + ROW, "found the column 'label' as number 2, expected 785 columns"),
+        ("," + HEADER + "0," + ROW, "found the column 'label' as number 2 of 786, expected 785 columns"),
+        (HEADER.replace("label,1x1", "1x1,label"), "found the column 'label' as number 2 of 785"),
+        (HEADER.replace("label", "id") + ROW, "found the column 'id' before the pixels, which is no label"),
+        (HEADER + ROW, "found 1 of 1 pictures without ink (number 1)"),
     ],
 )
 def test_a_csv_without_samples_or_with_the_label_elsewhere(tmp_path, content, expected):
@@ -563,7 +575,6 @@ def test_a_csv_without_samples_or_with_the_label_elsewhere(tmp_path, content, ex
 
 def test_csv_files_of_unclear_roles_are_named(tmp_path):
     (tmp_path / "train.csv").write_text(ROW)
-    assert "found the CSV files train.csv, expected one with train and one with test" in refusal(tmp_path)
     (tmp_path / "a_test.csv").write_text(ROW)
     (tmp_path / "b_test.csv").write_text(ROW)
     assert "found the CSV files a_test.csv, b_test.csv, train.csv" in refusal(tmp_path)
@@ -678,13 +689,15 @@ def png_that_claims(width, height):
 
 def test_folders_of_unclear_classes_are_named(tmp_path, small):
     write_pictures(tmp_path / "train", small.train)
-    assert f"{tmp_path / 'test'}: found no such folder" in refusal(tmp_path)
     (tmp_path / "test").mkdir()
-    assert f"{tmp_path / 'test'}: found no class folders, expected folders named 0" in refusal(tmp_path)
+    assert f"{tmp_path / 'test'}: found no class folders, expected folders named by class" in refusal(tmp_path)
     (tmp_path / "test" / "0").mkdir()
     assert "found class folders without a file in them" in refusal(tmp_path)
-    (tmp_path / "train" / "10").mkdir()
-    assert f"{tmp_path / 'train/10'}: found the class '10', expected folders named 0" in refusal(tmp_path)
+    write_pictures(tmp_path / "test", small.test)
+    (tmp_path / "train" / "originals").mkdir()
+    assert f"{tmp_path / 'train/originals'}: found the class 'originals' beside '0'" in refusal(tmp_path)
+    (tmp_path / "train" / "originals").rename(tmp_path / "originals")
+    assert f"{tmp_path / 'originals'}: found a folder beside test, train" in refusal(tmp_path)
 
 
 # ---- paths that are nothing
@@ -693,12 +706,11 @@ def test_folders_of_unclear_classes_are_named(tmp_path, small):
 def test_a_path_of_no_known_form(tmp_path):
     (tmp_path / "notes.txt").write_text("x")
     assert "found no idx files, no CSV files and no class folders" in refusal(tmp_path)
-    assert "found a file of no known form, expected a folder with the MNIST" in refusal(tmp_path / "notes.txt")
+    assert "found a file of no known form, expected idx files, CSV, .npz" in refusal(tmp_path / "notes.txt")
     (tmp_path / "sub").mkdir()
     assert "found an empty folder" in refusal(tmp_path / "sub")
     for source in (tmp_path / "none", "mnits", "", "a\0b"):
         assert "found no such file or folder, expected mnist, emnist-digits, pendigits or a path" in refusal(source)
-    assert "found one idx file, expected the folder" in refusal(SHIPPED / f"{NAMES['test-labels']}.gz")
 
 
 def test_data_dir_beside_a_path_is_an_input_error(tmp_path):

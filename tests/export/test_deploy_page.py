@@ -1,0 +1,40 @@
+"""What docs/deploy.md shows beside plain Python runs too: C, and ONNX Runtime."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from lenet_gpu import LeNet5
+from lenet_gpu.export import export_network
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs/deploy.md").read_text("utf-8")
+
+
+def block(kind):
+    (found,) = re.findall(rf"^```{kind}\n(.*?)^```$", PAGE, re.M | re.S)
+    return found
+
+
+def test_the_program_in_c_compiles_and_reads(tmp_path, mnist):
+    export_network(LeNet5.load("mnist"), "c", tmp_path / "digits.c")
+    (tmp_path / "read.c").write_text(block("c"))
+    (command,) = re.findall("^cc .*$", block("sh"), re.M)
+    subprocess.run(command, shell=True, cwd=tmp_path, check=True)
+    images = mnist.test.images[:20].tobytes()
+    done = subprocess.run([tmp_path / "read"], input=images, capture_output=True, check=True)
+    read = [int(line.split()[0]) for line in done.stdout.splitlines()]
+    assert read == mnist.test.labels[:20].tolist()
+
+
+@pytest.mark.onnx
+@pytest.mark.onnxruntime
+def test_the_program_for_onnx_runtime_runs(tmp_path):
+    export_network(LeNet5.load("mnist"), "onnx", tmp_path / "digits.onnx")
+    done = subprocess.run(
+        [sys.executable, "-c", block("python onnxruntime")], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("(2, 10)\n[0, 1, 2,")
