@@ -1,0 +1,107 @@
+"""Tell strokes from other marks: frames and strips at the edges, boxes around a digit, specks, a neighbour's rest."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lenet_gpu.ink.components import Pieces
+
+STRAIGHT = 0.85
+"""Share of a side along which a frame or a strip must reach equally deep."""
+
+SPECK = 0.08
+"""Size of a speck, as a share of the digit's, at most."""
+
+NEAR = 0.25
+"""Gap between parts of a digit, as a share of its size, at most."""
+
+TALL = 0.5
+"""Height of a digit beside another, as a share of its height, at least."""
+
+
+def without_sides(mask: np.ndarray) -> np.ndarray:
+    """Remove frames and strips at the edges from a mask, (h, w) bool."""
+    return mask & ~sides_of(mask)
+
+
+def sides_of(mask: np.ndarray) -> np.ndarray:
+    """Find what lies along the edges of a picture, equally deep for most of a side: a frame, or a strip of table.
+
+    Args:
+        mask: (h, w) bool, what is dark.
+
+    Returns:
+        (h, w) bool.
+    """
+    found = np.zeros_like(mask)
+    for turn in range(4):
+        turned, kept = np.rot90(mask, turn), np.rot90(found, turn)  # views: the side is on top
+        depths = np.where(turned.all(axis=0), len(turned), (~turned).argmax(axis=0))  # (columns,) run from the edge
+        sound = depths[depths < len(turned)]
+        if len(sound) < 0.5 * len(depths) or not (sound > 0).mean() > STRAIGHT:
+            continue
+        depth = int(np.median(sound[sound > 0]))
+        even = np.abs(sound - depth) <= 2 + 0.1 * depth
+        if even.mean() > STRAIGHT and depth < 0.45 * len(turned):
+            reach = depth + 2 + int(0.1 * depth)
+            kept[:reach] |= turned[:reach] & (np.arange(reach)[:, None] < np.maximum(np.minimum(depths, reach), depth))
+            kept[: depth + 1] |= turned[: depth + 1]
+    return found
+
+
+def free_pieces(pieces: Pieces) -> np.ndarray:
+    """Tell which pieces touch no edge of the picture and are no box around something, (n,) bool."""
+    height, width = pieces.shape
+    boxes = pieces.boxes
+    inside = (boxes[:, 0] > 0) & (boxes[:, 1] > 0) & (boxes[:, 2] < height) & (boxes[:, 3] < width)
+    return inside & ~_is_box(pieces)
+
+
+def digit_pieces(pieces: Pieces, free: bool) -> np.ndarray:
+    """Choose the pieces of the digit: the greatest mark, and what is near it and no speck.
+
+    Args:
+        pieces: Of the ink.
+        free: Whether marks stand free; if not, what touches the edges counts too.
+
+    Returns:
+        (n,) bool.
+    """
+    chosen = np.zeros(len(pieces), dtype=bool)
+    if not len(pieces):
+        return chosen
+    sizes = np.maximum(pieces.heights, pieces.widths)
+    may_be = free_pieces(pieces) if free else np.ones(len(pieces), dtype=bool)
+    if not may_be.any():
+        may_be[:] = True
+    main = int(np.argmax(np.where(may_be, sizes + 1e-3 * np.sqrt(pieces.areas), 0.0)))
+    size = float(sizes[main])
+    may_be &= sizes > SPECK * size
+    chosen[main] = True
+    box = pieces.boxes[main].copy()
+    while True:
+        gaps = np.maximum(pieces.boxes[:, :2] - box[2:], box[:2] - pieces.boxes[:, 2:]).max(axis=1)
+        near = may_be & ~chosen & (gaps <= NEAR * size)
+        if not near.any():
+            return chosen
+        chosen |= near
+        box[:2] = np.minimum(box[:2], pieces.boxes[near, :2].min(axis=0))
+        box[2:] = np.maximum(box[2:], pieces.boxes[near, 2:].max(axis=0))
+
+
+def _is_box(pieces: Pieces) -> np.ndarray:
+    """Tell which pieces are drawn boxes: all of their ink lies along the edges of their own box, (n,) bool."""
+    heights, widths = pieces.heights, pieces.widths
+    found = np.zeros(len(pieces), dtype=bool)
+    large = (np.minimum(heights, widths) > 12) & (pieces.areas < 0.3 * heights * widths)
+    for k in np.flatnonzero(large):
+        top, left, bottom, right = pieces.boxes[k]
+        runs = pieces.labels == k
+        rows, starts, ends = pieces.rows[runs] - top, pieces.starts[runs] - left, pieces.ends[runs] - left
+        rim = max(2, int(0.1 * min(heights[k], widths[k])))
+        inner = (rows >= rim) & (rows < heights[k] - rim)
+        within = np.clip(np.minimum(ends, widths[k] - rim) - np.maximum(starts, rim), 0, None)[inner].sum()
+        lengths = ends - starts
+        level = (lengths[rows < rim].max(initial=0), lengths[rows >= heights[k] - rim].max(initial=0))
+        found[k] = within < 0.02 * pieces.areas[k] and min(level) > 0.7 * widths[k]
+    return found
