@@ -16,6 +16,7 @@ import numpy as np
 from lenet_gpu.array_checks import check_gray_values
 from lenet_gpu.errors import InputError
 from lenet_gpu.ink.find_ink import Ink, find_ink
+from lenet_gpu.ink.line_width import with_usual_lines
 from lenet_gpu.ink.marks import digit_pieces
 from lenet_gpu.ink.raster import Drawings, Pen, draw
 from lenet_gpu.ink.windows import greatest
@@ -112,7 +113,9 @@ def ink_to_mnist(ink: np.ndarray) -> np.ndarray:
     rows, columns = _extent(ink)
     if not len(rows):
         return np.zeros((IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
-    digit = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    digit = with_usual_lines(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    rows, columns = _extent(digit)
+    digit = digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     scale = BOX / max(digit.shape)
     height, width = (max(1, round(side * scale)) for side in digit.shape)
     digit = _resampling(digit.shape[0], height) @ digit @ _resampling(digit.shape[1], width).T

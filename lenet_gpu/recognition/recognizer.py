@@ -17,7 +17,7 @@ from lenet_gpu.nn.extras import TEMPERATURE
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.paper import CLASSES, IMAGE_SIZE
 from lenet_gpu.recognition.answers import Number, NumberDigit, Prediction
-from lenet_gpu.recognition.rejection import GRAIN, Rejection, decide, grain
+from lenet_gpu.recognition.rejection import GRAIN, SOME_GRAIN, Rejection, decide, grain
 from lenet_gpu.storage.shipped_models import default_model, model_path
 
 BATCH = 8
@@ -190,13 +190,14 @@ class Recognizer:
         """Decide whether a picture is a digit, and why not: the one place where that is done."""
         if not field.any():
             reason = "blank"
-        elif grain(field) > GRAIN:
-            reason = "noise"
         if not reason:
             distance = limit = None
             if self._rejection is not None and f6 is not None:
                 distance, limit = float(self._rejection.distances(f6[None])[0]), self._rejection.limit
             reason = decide(probabilities, distance, limit)
+            grains = grain(field)
+            if grains > GRAIN or (reason and grains > SOME_GRAIN):
+                reason = "noise"
         return not reason, reason
 
     def _calibrated(self, probabilities: np.ndarray) -> np.ndarray:
