@@ -36,6 +36,12 @@ NO_RULES = Slopes(None, None)
 DEPTHS = (0.5, 0.25, 0.12)
 """Darkness of marks tried, as shares of the darkest ink's: ink may be fainter than what lies beside the sheet."""
 
+MOST_OF_EDGE = 0.9
+"""Share of an edge along which strokes reach it, at most."""
+
+EDGE = 0.07
+"""How far from an edge ink reaches it still, as a share of the side."""
+
 WHOLE = 0.9
 """Share of the greatest mark's size from which a mark counts as whole."""
 
@@ -47,6 +53,9 @@ MORE = 0.003
 
 MIN_CONTRAST = 12
 """Grey levels (of 255) between paper and ink, below which there is no ink."""
+
+MIN_FAINT = 4
+"""Grey levels from which what is too faint to be read is there at all."""
 
 NOISE = 0.12
 """Share of the ink's darkness that still counts as paper where the paper is not perfectly even."""
@@ -74,6 +83,7 @@ class Ink(NamedTuple):
         sides: (h, w) bool, what was taken for a frame, or for a strip beside the sheet.
         light_on_dark: Whether the ink is lighter than the paper.
         contrast: Grey levels between paper and ink; 0 if there is none.
+        faint: Whether there is something, but too little of it stands out to be read.
     """
 
     ink: np.ndarray
@@ -85,6 +95,7 @@ class Ink(NamedTuple):
     sides: np.ndarray
     light_on_dark: bool
     contrast: float
+    faint: bool
 
 
 def find_ink(gray: np.ndarray) -> Ink:
@@ -111,14 +122,15 @@ def find_ink(gray: np.ndarray) -> Ink:
     contrast = darkness * float(np.median(paper))
     if contrast < MIN_CONTRAST or darkness <= 0.0:
         nothing = np.zeros(picture.shape, dtype=bool)
+        faint = float(ink.max()) * float(np.median(paper)) >= MIN_FAINT and float(ink.max()) > 2.0 * GRAIN * noise
         ink = no_rules
-        return Ink(ink, pieces_of(nothing), scale, free, paper, rules > 0.0, sides, light_on_dark, 0.0)
+        return Ink(ink, pieces_of(nothing), scale, free, paper, rules > 0.0, sides, light_on_dark, 0.0, faint)
     solid = max(SOLID * darkness, floor)
     pieces = pieces_of(ink > solid)
     if floor > 0.0:
         ink = np.where(greatest(ink > solid, 5) & (ink > 0.4 * floor), ink, np.float32(0.0))
     ink = np.minimum(ink / np.float32(_top(ink, darkness) if floor else ink.max()), np.float32(1.0))
-    return Ink(ink, pieces, scale, free, paper, rules > 0.0, sides, light_on_dark, contrast)
+    return Ink(ink, pieces, scale, free, paper, rules > 0.0, sides, light_on_dark, contrast, False)
 
 
 class Look(NamedTuple):
@@ -135,6 +147,17 @@ class Look(NamedTuple):
     depth: float
     free: bool
     slopes: Slopes
+
+
+def nothing(found: Ink) -> str:
+    """Say what a picture without a digit has instead: "blank", "only a frame", "only lines" or "too faint"."""
+    if found.contrast == 0.0:
+        if found.sides.any():
+            return "only a frame"
+        if found.rules.any():
+            return "only lines"
+        return "too faint" if found.faint else "blank"
+    return "only a frame" if len(found.pieces) else "blank"
 
 
 CLEAN = Look(0, DEPTHS[0], True, NO_RULES)
@@ -174,13 +197,24 @@ def _looked_at(picture: np.ndarray) -> Look:
             best, depth, marks = size, tried, found
         if best >= least:
             break
-    even = _absorbed(small, _paper(small, 0))
-    touching = pieces_of(without_sides(even > DEPTHS[0] * _darkest(even)))
-    cropped = float(np.maximum(touching.heights, touching.widths).max(initial=0))
-    if best < 3 or (best < least and cropped > 0.6 * min(small.shape)):
+    if best < 3 or _is_cropped(views[-1][1]):
         return Look(0, DEPTHS[0], False, NO_RULES)
     window = views[_widest([absorbed for _, absorbed, _ in views], marks)][0]
     return Look(2 * (window * factor // 2) + 1 if window else 0, depth, True, slopes)
+
+
+def _is_cropped(absorbed: np.ndarray) -> bool:
+    """Tell whether ink reaches three edges or four, none of them all along, as no shadow does: a picture cut to its ink.
+
+    Args:
+        absorbed: (h, w) float32, on even paper, without rules.
+    """
+    pieces = pieces_of(without_sides(absorbed > DEPTHS[0] * _darkest(absorbed)))
+    mask = pieces.mask(np.maximum(pieces.heights, pieces.widths) >= 2.0 * LEAST_SIZE * max(absorbed.shape))
+    down, across = (int(np.ceil(EDGE * side)) for side in mask.shape)  # edges of strokes are faint
+    edges = (mask[:down].any(axis=0), mask[-down:].any(axis=0), mask[:, :across].any(axis=1), mask[:, -across:].any(axis=1))
+    shares = np.array([edge.mean() for edge in edges])
+    return bool(((shares > 0.0) & (shares <= MOST_OF_EDGE)).sum() >= 3)
 
 
 class Mark(NamedTuple):
