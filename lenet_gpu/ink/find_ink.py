@@ -247,8 +247,11 @@ def _widest(views: list[np.ndarray], marks: list[Mark]) -> int:
     On even paper that is the whole picture, and faint edges in narrow gaps keep their levels.
     """
     size = max(mark.size for mark in marks)
-    whole = max((mark for mark in marks if mark.size >= WHOLE * size), key=lambda mark: mark.area)
-    first = next(k for k, mark in enumerate(marks) if mark.is_like(whole))
+    # The mark that most windows agree on: narrower ones see parts of it, wider ones may see a shadow's edge with it.
+    agreed = [sum(a.is_like(b) and b.is_like(a) for b in marks) * (a.size >= 0.5 * size) for a in marks]
+    first = int(np.argmax(agreed))
+    whole = marks[first]
+    size = whole.size
     box = whole.box
     margin = 2 + int(0.25 * size)
     around = np.ones(views[first].shape, dtype=bool)
@@ -264,11 +267,17 @@ def _widest(views: list[np.ndarray], marks: list[Mark]) -> int:
 
 def _paper(picture: np.ndarray, window: int) -> np.ndarray:
     """Estimate the light that paper returns, (h, w) uint8, at least 1."""
-    smooth = smoothed(picture) if min(picture.shape) > 40 else picture
+    # Smoothing takes grain down and softens the edges of shadows, so it is left where there is no grain.
+    smooth = smoothed(picture) if min(picture.shape) > 40 and _has_grain(picture) else picture
     if window == 0:
         level = smooth.max()
         return np.full(picture.shape, max(int(level), 1), dtype=np.uint8)
     return np.maximum(closed(smooth, window), np.uint8(1))
+
+
+def _has_grain(picture: np.ndarray) -> bool:
+    """Tell whether most neighbours differ, (h, w) uint8."""
+    return bool((picture[:, 1:] != picture[:, :-1]).mean() > 0.5)
 
 
 def _absorbed(picture: np.ndarray, paper: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from lenet_gpu.ink.find_ink import Ink
-from lenet_gpu.ink.marks import free_pieces
+from lenet_gpu.ink.marks import as_dark, free_pieces
 from lenet_gpu.ink.segmentation import REACH
 
 TALL = 0.5
@@ -97,6 +97,10 @@ def written(found: Ink) -> np.ndarray:
     free = free_pieces(pieces) if found.free else np.ones(len(pieces), dtype=bool)
     if not free.any():
         return free
+    large = free & (sizes >= 0.3 * sizes[free].max())
+    darkest = free & as_dark(pieces, found.ink, large & as_dark(pieces, found.ink, large))
+    if found.free and darkest.any():
+        free = darkest
     tallest = _height(pieces.heights[free & (sizes >= 0.3 * sizes[free].max())])
     # A digit may reach the edge, but neither a neighbour's rest nor the edge of a shadow is as tall and as thin.
     inked = pieces.areas / np.maximum(pieces.heights * pieces.widths, 1)
@@ -107,6 +111,7 @@ def written(found: Ink) -> np.ndarray:
         & (pieces.widths >= 0.3 * tallest)
         & (pieces.widths <= 1.2 * tallest)
         & (inked < 0.6)
+        & as_dark(pieces, found.ink, free)
     )
     return (free | reaching) & (sizes > SPECK * tallest) & (sizes > 2)
 

@@ -15,8 +15,8 @@ SPECK = 0.08
 NEAR = 0.25
 """Gap between parts of a digit, as a share of its size, at most."""
 
-TALL = 0.5
-"""Height of a digit beside another, as a share of its height, at least."""
+PALE = 0.6
+"""Darkness of a stroke, as a share of others', at least."""
 
 
 def without_sides(mask: np.ndarray) -> np.ndarray:
@@ -57,11 +57,27 @@ def free_pieces(pieces: Pieces) -> np.ndarray:
     return inside & ~_is_box(pieces)
 
 
-def digit_pieces(pieces: Pieces, free: bool) -> np.ndarray:
+def as_dark(pieces: Pieces, ink: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """Tell which pieces are about as dark as some: printed lines and shadows' edges are paler than strokes.
+
+    Args:
+        pieces: Of the ink.
+        ink: (h, w) float32.
+        like: (n,) bool, the pieces to compare with.
+
+    Returns:
+        (n,) bool.
+    """
+    darkness = pieces.sums(ink) / np.maximum(pieces.areas, 1)
+    return darkness >= PALE * np.median(darkness[like]) if like.any() else like
+
+
+def digit_pieces(pieces: Pieces, ink: np.ndarray, free: bool) -> np.ndarray:
     """Choose the pieces of the digit: the greatest mark, and what is near it and no speck.
 
     Args:
         pieces: Of the ink.
+        ink: (h, w) float32.
         free: Whether marks stand free; if not, what touches the edges counts too.
 
     Returns:
@@ -76,8 +92,8 @@ def digit_pieces(pieces: Pieces, free: bool) -> np.ndarray:
         may_be[:] = True
     main = int(np.argmax(np.where(may_be, sizes + 1e-3 * np.sqrt(pieces.areas), 0.0)))
     size = float(sizes[main])
-    may_be &= sizes > SPECK * size
     chosen[main] = True
+    may_be &= (sizes > SPECK * size) & as_dark(pieces, ink, chosen)
     box = pieces.boxes[main].copy()
     while True:
         gaps = np.maximum(pieces.boxes[:, :2] - box[2:], box[:2] - pieces.boxes[:, 2:]).max(axis=1)

@@ -174,7 +174,7 @@ def _along(picture: np.ndarray, columns: np.ndarray, slope: float, by_parts: boo
         darkest = np.partition(np.where(inside_here, values_here, np.float32(0.0)), kth, axis=1)[:, kth]
         # A part that lies outside of the picture says nothing.
         level = np.where(inside_here.mean(axis=1) > (0.9 if by_parts else 0.6), np.minimum(level, darkest), level)
-    return np.where((inside.sum(axis=1) * 3 > 2 * count) & np.isfinite(level), level, np.float32(0.0))
+    return np.where((inside.sum(axis=1) * 3 > count) & np.isfinite(level), level, np.float32(0.0))
 
 
 def _parts(count: int) -> list[tuple[int, int]]:

@@ -54,7 +54,11 @@ def least(picture: np.ndarray, window: int) -> np.ndarray:
 
 def closed(picture: np.ndarray, window: int) -> np.ndarray:
     """Fill what is darker than its surroundings and narrower than a window; see the module."""
-    return least(greatest(picture, window), window)
+    # What lies beyond the edges must be there for both: an edge of a shadow would end in a wedge otherwise.
+    half = window // 2
+    return least(greatest(np.pad(picture, half, mode="edge"), window), window)[
+        half : half + picture.shape[0], half : half + picture.shape[1]
+    ]
 
 
 def smoothed(picture: np.ndarray) -> np.ndarray:
