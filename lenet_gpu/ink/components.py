@@ -1,8 +1,8 @@
 """Connected pieces of a picture, by runs of pixels and NumPy alone.
 
 Each row is cut into runs; a run touches those of the next row that overlap it by a pixel or a corner; and labels
-spread over touching runs until none changes, each label jumping to the label of its label in between (Y. Shiloach and U. Vishkin,
-"An O(log n) parallel connectivity algorithm", J. Algorithms 3, 1982).
+spread over touching runs until none changes, each label jumping to the label of its label in between (Y. Shiloach
+and U. Vishkin, "An O(log n) parallel connectivity algorithm", J. Algorithms 3, 1982).
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Separate ink from its paper: dark or light, under any light, with rules, frames and whatever lies beside the sheet.
 
 The paper's light is what remains where everything dark and narrower than a window is filled (closing, see
-`lenet_gpu.ink.windows`): edges of shadows, which are wider, stay where they are. The window is the smallest in which the
-greatest mark comes out whole that stands free in the picture; so the light is followed as closely as the strokes'
+`lenet_gpu.ink.windows`): edges of shadows, which are wider, stay where they are. The window is the smallest in which
+the greatest mark comes out whole that stands free in the picture; so the light is followed as closely as the strokes'
 width allows. Ink is the share of the light that it absorbs, which a shadow does not change: the same in light
 and shade. A picture in which nothing stands free is one cropped to its ink, on even paper.
 """
@@ -14,13 +14,14 @@ from typing import NamedTuple
 import numpy as np
 
 from lenet_gpu.ink.components import Pieces, pieces_of
-from lenet_gpu.ink.marks import free_pieces, sides_of, without_sides
+from lenet_gpu.ink.marks import free_pieces, prominence, sides_of, without_sides
 from lenet_gpu.ink.polarity import is_light_on_dark
 from lenet_gpu.ink.rules import Slopes, find_rules, find_slopes, without_rules
 from lenet_gpu.ink.windows import closed, greatest, pooled, smoothed
 
 WORKING = 1_200_000
-"""Pixels above which a picture is reduced before anything is looked for: a phone's photograph to a quarter each way."""
+"""Pixels above which a picture is reduced before anything is looked for: a phone's photograph to a quarter each
+way."""
 
 LOOKED_AT = 240
 """Longer side of the picture in which the window is chosen."""
@@ -204,7 +205,9 @@ def _looked_at(picture: np.ndarray) -> Look:
 
 
 def _is_cropped(absorbed: np.ndarray) -> bool:
-    """Tell whether ink reaches three edges or four, none of them all along, as no shadow does: a picture cut to its ink.
+    """Tell whether a picture is cut to its ink, which reaches three edges or four and none of them all along.
+
+    No straight shadow does that.
 
     Args:
         absorbed: (h, w) float32, on even paper, without rules.
@@ -212,7 +215,12 @@ def _is_cropped(absorbed: np.ndarray) -> bool:
     pieces = pieces_of(without_sides(absorbed > DEPTHS[0] * _darkest(absorbed)))
     mask = pieces.mask(np.maximum(pieces.heights, pieces.widths) >= 2.0 * LEAST_SIZE * max(absorbed.shape))
     down, across = (int(np.ceil(EDGE * side)) for side in mask.shape)  # edges of strokes are faint
-    edges = (mask[:down].any(axis=0), mask[-down:].any(axis=0), mask[:, :across].any(axis=1), mask[:, -across:].any(axis=1))
+    edges = (
+        mask[:down].any(axis=0),
+        mask[-down:].any(axis=0),
+        mask[:, :across].any(axis=1),
+        mask[:, -across:].any(axis=1),
+    )
     shares = np.array([edge.mean() for edge in edges])
     return bool(((shares > 0.0) & (shares <= MOST_OF_EDGE)).sum() >= 3)
 
@@ -234,11 +242,11 @@ def _greatest_mark(absorbed: np.ndarray, depth: float, noise: float) -> Mark:
     """Find the greatest mark that stands free."""
     level = max(depth * _darkest(absorbed), GRAIN * noise, MIN_CONTRAST / 255.0)
     pieces = pieces_of(without_sides(absorbed > level))
-    size = np.maximum(pieces.heights, pieces.widths) * free_pieces(pieces)
-    if not size.any():
+    free = free_pieces(pieces)
+    if not free.any():
         return Mark(0.0, np.zeros(4, dtype=np.int64), 0)
-    k = int(size.argmax())
-    return Mark(float(size[k]), pieces.boxes[k], int(pieces.areas[k]))
+    k = int(np.argmax(prominence(pieces, absorbed) * free))
+    return Mark(float(max(pieces.heights[k], pieces.widths[k])), pieces.boxes[k], int(pieces.areas[k]))
 
 
 def _widest(views: list[np.ndarray], marks: list[Mark]) -> int:
@@ -246,9 +254,8 @@ def _widest(views: list[np.ndarray], marks: list[Mark]) -> int:
 
     On even paper that is the whole picture, and faint edges in narrow gaps keep their levels.
     """
-    size = max(mark.size for mark in marks)
     # The mark that most windows agree on: narrower ones see parts of it, wider ones may see a shadow's edge with it.
-    agreed = [sum(a.is_like(b) and b.is_like(a) for b in marks) * (a.size >= 0.5 * size) for a in marks]
+    agreed = [sum(a.is_like(b) and b.is_like(a) for b in marks) * np.sqrt(a.area) for a in marks]
     first = int(np.argmax(agreed))
     whole = marks[first]
     size = whole.size
@@ -307,9 +314,7 @@ def _darkest(absorbed: np.ndarray) -> float:
     return float(np.partition(absorbed.ravel(), int(0.998 * absorbed.size))[int(0.998 * absorbed.size)])
 
 
-def _levels(
-    ink: np.ndarray, rules: np.ndarray, noise: float, depth: float, free: bool
-) -> tuple[float, float]:
+def _levels(ink: np.ndarray, rules: np.ndarray, noise: float, depth: float, free: bool) -> tuple[float, float]:
     """Measure the darkness of ink, and the level below which all is paper.
 
     Returns:
@@ -321,12 +326,13 @@ def _levels(
         return 0.0, 0.0
     if not free:
         return float(ink.max()), 0.0
-    size = np.maximum(pieces.heights, pieces.widths) * free_pieces(pieces)
-    main = pieces.mask(np.arange(len(pieces)) == int(size.argmax()))
+    main = pieces.mask(np.arange(len(pieces)) == int(np.argmax(prominence(pieces, ink) * free_pieces(pieces))))
     values = ink[main]
     darkness = float(np.quantile(values, 0.85))
     elsewhere = ink[~greatest(main, 5)]
-    if not elsewhere.any() or np.count_nonzero(elsewhere) < (1.0 - EVEN) * elsewhere.size and noise == 0.0 and not rules.any():
+    if not elsewhere.any() or (
+        np.count_nonzero(elsewhere) < (1.0 - EVEN) * elsewhere.size and noise == 0.0 and not rules.any()
+    ):
         return darkness, 0.0
     texture = float(np.quantile(elsewhere[:: max(1, elsewhere.size // 100_000)], 0.9)) if elsewhere.size else 0.0
     return darkness, min(max(NOISE * darkness, GRAIN * noise, 1.5 * texture), 0.6 * darkness)

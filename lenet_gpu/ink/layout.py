@@ -1,13 +1,14 @@
 """From the pieces of a picture's ink to lines of writing, and to the parts that digits are put together from.
 
-A part is a piece, or a slice of one that is too wide for a digit: digits that touch are cut where their ink is thinnest.
-Which parts make up a digit is decided by `lenet_gpu.ink.segmentation`, as for strokes.
+A part is a piece, or a slice of one that is too wide for a digit: digits that touch are cut where their ink is
+thinnest. Which parts make up a digit is decided by `lenet_gpu.ink.segmentation`, as for strokes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -19,7 +20,8 @@ TALL = 0.5
 """Height of a digit, as a share of the tallest's, at least: what is lower is a sign, a part or a speck."""
 
 CUT_OFF = 0.75
-"""Height from which a mark at the picture's edge counts as a digit, as a share of the others': a neighbour's rest is lower."""
+"""Height from which a mark at the picture's edge counts as a digit, as a share of the others': a neighbour's rest is
+lower."""
 
 SPECK = 0.07
 """Size of a speck, as a share of a digit's height, at most."""
@@ -142,7 +144,9 @@ def links_of(parts: Sequence[Part], height: float) -> np.ndarray:
                 whole = 1.5 - 2.0 * ((right - left) / height - WIDE)  # of a wide piece, what is read decides
                 links[a, k] = min(max(whole, 0.0), 1.5) if gap <= 0 else -3.0
             elif gap <= 0:
-                links[a, k] = 1.0 + 6.0 * -gap / max(narrower, 1) + (1.5 if tall < TALL else -2.0 if tall > 0.8 else 0.0)
+                links[a, k] = (
+                    1.0 + 6.0 * -gap / max(narrower, 1) + (1.5 if tall < TALL else -2.0 if tall > 0.8 else 0.0)
+                )
             else:
                 links[a, k] = (1.0 if tall < 0.6 else -1.5) - 25.0 * gap / height
     return links
@@ -179,7 +183,7 @@ def sign_of(part: Part, parts: Sequence[Part]) -> str:
     if wide >= 2.2 * high and wide > 0.2 * height and 0.25 < middle < 0.8 and apart > 0:
         return "-"
     if wide <= 0.3 * height and high <= 0.45 * height and middle > 0.75 and apart > -0.1 * height:
-        return "," if high > 1.5 * wide or part.box[0] > near.box[2] - 0.05 * height else "."
+        return "," if high > 1.5 * wide or part.box[0] >= near.box[2] else "."
     return ""
 
 
@@ -243,7 +247,7 @@ def _parts(found: Ink, k: int, height: float) -> list[Part]:
             cuts.append(int(column))
     parts = []
     edges = [0, *sorted(cuts), width]
-    for start, end in zip(edges[:-1], edges[1:], strict=True):
+    for start, end in pairwise(edges):
         rows = np.flatnonzero(own[:, start:end].any(axis=1))
         parts.append(Part(k, (top + int(rows[0]), left + start, top + int(rows[-1]) + 1, left + end), not cuts))
     return parts

@@ -1,9 +1,9 @@
 """Bring lines that are much thinner or thicker than handwriting's to the width that it has.
 
-A digit drawn with a line of a hundredth of its height all but vanishes in 28x28 pixels, and what is left is broken; one
-drawn with a line of a quarter fills its own loops. Their shape is that of the same digit drawn with an ordinary pen,
-so they are drawn again: thin lines as all that is within half a pen's width of them, thick ones as what is left when
-their edges are moved inwards. Lines of ordinary width stay as they are.
+A digit drawn with a line of a hundredth of its height all but vanishes in 28x28 pixels, and what is left is broken;
+one drawn with a line of a quarter fills its own loops. Their shape is that of the same digit drawn with an ordinary
+pen, so they are drawn again: thin lines as all that is within half a pen's width of them, thick ones as what is left
+when their edges are moved inwards. Lines of ordinary width stay as they are.
 """
 
 from __future__ import annotations

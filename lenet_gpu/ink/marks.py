@@ -44,7 +44,9 @@ def sides_of(mask: np.ndarray) -> np.ndarray:
         even = np.abs(sound - depth) <= 2 + 0.1 * depth
         if even.mean() > STRAIGHT and depth < 0.45 * len(turned):
             reach = depth + 2 + int(0.1 * depth)
-            kept[:reach] |= turned[:reach] & (np.arange(reach)[:, None] < np.maximum(np.minimum(depths, reach), depth))
+            kept[:reach] |= turned[:reach] & (
+                np.arange(reach)[:, None] < np.maximum(np.minimum(depths, reach), depth)
+            )
             kept[: depth + 1] |= turned[: depth + 1]
     return found
 
@@ -55,6 +57,24 @@ def free_pieces(pieces: Pieces) -> np.ndarray:
     boxes = pieces.boxes
     inside = (boxes[:, 0] > 0) & (boxes[:, 1] > 0) & (boxes[:, 2] < height) & (boxes[:, 3] < width)
     return inside & ~_is_box(pieces)
+
+
+def prominence(pieces: Pieces, ink: np.ndarray) -> np.ndarray:
+    """Measure how much each piece stands out: its size, less where others are darker.
+
+    What is left of a printed line may be longer than a digit, but is paler.
+
+    Args:
+        pieces: Of the ink.
+        ink: (h, w) float32.
+
+    Returns:
+        (n,) float64, pixels.
+    """
+    sizes = np.maximum(pieces.heights, pieces.widths).astype(np.float64)
+    darkness = pieces.sums(ink) / np.maximum(pieces.areas, 1)
+    large = sizes >= 0.25 * sizes.max(initial=0.0)
+    return sizes * np.minimum(darkness / max(float(darkness[large].max(initial=0.0)), 1e-6), 1.0) ** 2
 
 
 def as_dark(pieces: Pieces, ink: np.ndarray, like: np.ndarray) -> np.ndarray:
@@ -90,7 +110,7 @@ def digit_pieces(pieces: Pieces, ink: np.ndarray, free: bool) -> np.ndarray:
     may_be = free_pieces(pieces) if free else np.ones(len(pieces), dtype=bool)
     if not may_be.any():
         may_be[:] = True
-    main = int(np.argmax(np.where(may_be, sizes + 1e-3 * np.sqrt(pieces.areas), 0.0)))
+    main = int(np.argmax(np.where(may_be, prominence(pieces, ink) + 1e-3 * np.sqrt(pieces.areas), 0.0)))
     size = float(sizes[main])
     chosen[main] = True
     may_be &= (sizes > SPECK * size) & as_dark(pieces, ink, chosen)
@@ -111,7 +131,7 @@ def _is_box(pieces: Pieces) -> np.ndarray:
     found = np.zeros(len(pieces), dtype=bool)
     large = (np.minimum(heights, widths) > 12) & (pieces.areas < 0.3 * heights * widths)
     for k in np.flatnonzero(large):
-        top, left, bottom, right = pieces.boxes[k]
+        top, left = pieces.boxes[k, :2]
         runs = pieces.labels == k
         rows, starts, ends = pieces.rows[runs] - top, pieces.starts[runs] - left, pieces.ends[runs] - left
         rim = max(2, int(0.1 * min(heights[k], widths[k])))

@@ -16,8 +16,9 @@ NARROW = (3, 5)
 """Windows, in pixels of the small picture, that strokes fit into and the gaps between them mostly do not."""
 
 MEAN, FRAME, CORNERS, HATS = 1.0, 3.0, 3.0, 0.5
-"""Weights: fitted by logistic regression to MNIST's training digits cropped to their ink, pendigits' strokes drawn with
-lines of 1 to 25 % of their height, and both with shadows, rules and all else of tests/made_pictures.py; rounded."""
+"""Weights: fitted by logistic regression to MNIST's training digits cropped to their ink, pendigits' strokes drawn
+with lines of 1 to 25 % of their height, and both with shadows, rules and all else of tests/made_pictures.py;
+rounded."""
 
 
 def is_light_on_dark(gray: np.ndarray) -> bool:
@@ -26,7 +27,8 @@ def is_light_on_dark(gray: np.ndarray) -> bool:
     Four things speak for light paper: light pixels are many; they make up the picture's frame; they make up its
     corners, also in a picture cropped to its ink; and what is narrow is dark. The last holds under shadows that no
     threshold cuts: closing fills what is dark and narrow, opening what is light and narrow, and of their
-    differences to the picture (the hats, see F. Meyer, "Contrast feature extraction", 1979) strokes have the greater one.
+    differences to the picture (the hats, see F. Meyer, "Contrast feature extraction", 1979) strokes have the greater
+    one.
 
     Args:
         gray: (h, w) uint8.

@@ -91,7 +91,8 @@ def only_pieces(found: Ink, chosen: np.ndarray) -> np.ndarray:
     if not chosen.any():
         return kept
     boxes = found.pieces.boxes[chosen]
-    top, left, bottom, right = *boxes[:, :2].min(axis=0), *boxes[:, 2:].max(axis=0)
+    top, left = (int(side) for side in boxes[:, :2].min(axis=0))
+    bottom, right = (int(side) for side in boxes[:, 2:].max(axis=0))
     margin = 2 + int(REACH * max(bottom - top, right - left))
     near = np.s_[max(top - margin, 0) : bottom + margin, max(left - margin, 0) : right + margin]
     kept[near] = found.ink[near]

@@ -1,8 +1,9 @@
 """Printed rules that run from edge to edge of a picture: lines of ruled and squared paper, margins, tables.
 
 All pixels along a straight line are looked at together: where the median of them is dark, most of the line is, and
-that no stroke does. It needs no unbroken line, and neither grain nor what is written over a line changes a median. The
-directions tried are those of the Hough transform restricted to nearly level lines (P. Hough, US patent 3069654, 1962).
+that no stroke does. It needs no unbroken line, and neither grain nor what is written over a line changes a median.
+The directions tried are those of the Hough transform restricted to nearly level lines (P. Hough, US patent 3069654,
+1962).
 """
 
 from __future__ import annotations
@@ -105,8 +106,8 @@ def _between(strong: np.ndarray, on: np.ndarray) -> np.ndarray:
 
 def _thickness(on: np.ndarray) -> int:
     """Estimate the width of the rules: pixels for each of their edges."""
-    edges = np.count_nonzero(on[1:] & ~on[:-1]) + np.count_nonzero(on[:, 1:] & ~on[:, :-1])
-    return max(1, round(np.count_nonzero(on) / max(edges, 1)))
+    edges = int((on[1:] & ~on[:-1]).sum()) + int((on[:, 1:] & ~on[:, :-1]).sum())
+    return max(1, round(int(on.sum()) / max(edges, 1)))
 
 
 def _slope(absorbed: np.ndarray, noise: float) -> float | None:
@@ -132,7 +133,8 @@ def _nearly_level(absorbed: np.ndarray, noise: float, slope: float) -> np.ndarra
     columns = np.linspace(0, width - 1, min(2 * COLUMNS, width)).astype(int)
     some = absorbed[:, columns]
     reach = max(1, width // 120)
-    finer = slope + np.arange(-reach, reach + 1) * max(1.0, reach / 4) / (width - 1)
+    step = max(1.0, reach / 4) / (width - 1)
+    finer = slope + step * np.arange(-reach, reach + 1)
     sharpness = np.array([(_standing_out(_along(some, columns, near)) ** 2).sum() for near in finer])
     sharpest = float(finer[sharpness >= 0.98 * sharpness.max()].mean())  # thick lines are as sharp at several slopes
     profile = _above_ground(_along(some, columns, sharpest, by_parts=True))
@@ -141,7 +143,9 @@ def _nearly_level(absorbed: np.ndarray, noise: float, slope: float) -> np.ndarra
     if not dark.any():
         return found
     levels = np.where(dark, profile, 0.0)
-    levels = np.maximum(levels, np.maximum(np.roll(levels, 1), np.roll(levels, -1)))  # and a row of edge on both sides
+    levels = np.maximum(
+        levels, np.maximum(np.roll(levels, 1), np.roll(levels, -1))
+    )  # and a row of edge on both sides
     offsets = np.rint((np.arange(width) - (width - 1) / 2) * sharpest).astype(int)
     padded = np.concatenate([np.zeros(height), levels, np.zeros(height)]).astype(np.float32)
     at = np.arange(height)[:, None] - offsets + height  # (h, w): where each pixel's line crosses the middle
@@ -167,13 +171,15 @@ def _along(picture: np.ndarray, columns: np.ndarray, slope: float, by_parts: boo
     inside = (rows >= 0) & (rows < height)
     values = picture[np.clip(rows, 0, height - 1), np.arange(picture.shape[1])]
     count = picture.shape[1]
-    level = np.full(height, np.inf, dtype=np.float32)
+    levels = []
     for start, end in _parts(count) if by_parts else [(0, count)]:
         values_here, inside_here = values[:, start:end], inside[:, start:end]
         kth = int(SHARE * (end - start))
         darkest = np.partition(np.where(inside_here, values_here, np.float32(0.0)), kth, axis=1)[:, kth]
         # A part that lies outside of the picture says nothing.
-        level = np.where(inside_here.mean(axis=1) > (0.9 if by_parts else 0.6), np.minimum(level, darkest), level)
+        levels.append(np.where(inside_here.mean(axis=1) > (0.9 if by_parts else 0.6), darkest, np.float32(np.inf)))
+    # A strip of table may hide a line's end.
+    level = np.sort(levels, axis=0)[1 if by_parts else 0]
     return np.where((inside.sum(axis=1) * 3 > count) & np.isfinite(level), level, np.float32(0.0))
 
 

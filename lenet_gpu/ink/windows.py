@@ -1,8 +1,9 @@
 """Whole pictures at once: averages of blocks, and the greatest and least values in windows.
 
 The maximum over a window of n pixels comes from maxima over 1, 2, 4 ... pixels, each from two of the one before:
-log2 n passes over the picture, whatever its content. Closing (the maximum, then the minimum of that) removes what is dark
-and narrower than the window and leaves edges where they are (J. Serra, "Image Analysis and Mathematical Morphology", 1982).
+log2 n passes over the picture, whatever its content. Closing (the maximum, then the minimum of that) removes what is
+dark and narrower than the window and leaves edges where they are (J. Serra, "Image Analysis and Mathematical
+Morphology", 1982).
 """
 
 from __future__ import annotations

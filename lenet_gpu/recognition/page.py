@@ -24,11 +24,18 @@ MARGIN = 2
 
 
 class Read(NamedTuple):
-    """One mark of a line: its box in the ink, its picture, its index among the pictures read, and its sign or `LOW`, if any."""
+    """One mark of a line.
+
+    Attributes:
+        box: Top, left, bottom, right in the ink.
+        field: (28, 28) uint8, its picture.
+        number: Its number among all pictures read.
+        sign: Its sign or `LOW`, if it is no digit.
+    """
 
     box: tuple[int, int, int, int]
     field: np.ndarray
-    index: int
+    number: int
     sign: str
 
 
@@ -37,11 +44,11 @@ def read_lines(found: Ink, read: Callable[[np.ndarray], np.ndarray]) -> list[lis
 
     Args:
         found: The ink.
-        read: Called with pictures in MNIST's form, (c, 28, 28), once for each line: gives the log-probability of the best digit of
-            each, (c,).
+        read: Called with pictures in MNIST's form, (c, 28, 28), once for each line: gives the log-probability of the
+            best digit of each, (c,).
 
     Returns:
-        The marks of each line, from left to right; `index` counts through all pictures handed to `read`.
+        The marks of each line, from left to right; `number` counts through all pictures handed to `read`.
     """
     lines = lines_of(found)
     if sum(map(len, lines)) > MOST_PARTS:

@@ -112,8 +112,8 @@ class Recognizer:
         """Read one digit in a picture.
 
         Args:
-            image: A path, a Pillow image of any mode, or an array: (h, w) greyscale, (h, w, 3) RGB or (h, w, 4) RGBA, uint8 or
-                float in 0..1. Either polarity, any size, the digit anywhere, on any paper.
+            image: A path, a Pillow image of any mode, or an array: (h, w) greyscale, (h, w, 3) RGB or (h, w, 4) RGBA,
+                uint8 or float in 0..1. Either polarity, any size, the digit anywhere, on any paper.
 
         Returns:
             The prediction; of a picture of several digits, that it is no one digit.
@@ -173,8 +173,8 @@ class Recognizer:
         for line in lines:
             marks = []
             for mark in line:
-                shares = probabilities[mark.index]
-                units = None if f6 is None else f6[mark.index]
+                shares = probabilities[mark.number]
+                units = None if f6 is None else f6[mark.number]
                 is_digit, reason = self._judged(mark.field, shares, units, SIGNS.get(mark.sign, ""))
                 top, left, bottom, right = (side * found.scale for side in mark.box)
                 box, sign = (left, top, right, bottom), "" if mark.sign == LOW else mark.sign
