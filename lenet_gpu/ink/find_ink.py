@@ -41,7 +41,7 @@ MOST_OF_EDGE = 0.9
 """Share of an edge along which strokes reach it, at most."""
 
 EDGE = 0.07
-"""How far from an edge ink reaches it still, as a share of the side."""
+"""Distance from an edge at which ink reaches it still, as a share of the side."""
 
 WHOLE = 0.9
 """Share of the greatest mark's size from which a mark counts as whole."""
@@ -119,7 +119,7 @@ def find_ink(gray: np.ndarray) -> Ink:
     ink = without_rules(absorbed, rules, noise)
     sides = sides_of(ink > max(depth * _darkest(ink), GRAIN * noise)) if free else no_rules > 0.0
     ink = np.where(sides, np.float32(0.0), ink)
-    darkness, floor = _levels(ink, rules > 0.0, noise, depth, free)
+    darkness, floor = _levels(ink, rules, noise, depth, free)
     contrast = darkness * float(np.median(paper))
     if contrast < MIN_CONTRAST or darkness <= 0.0:
         nothing = np.zeros(picture.shape, dtype=bool)
@@ -335,7 +335,8 @@ def _levels(ink: np.ndarray, rules: np.ndarray, noise: float, depth: float, free
     ):
         return darkness, 0.0
     texture = float(np.quantile(elsewhere[:: max(1, elsewhere.size // 100_000)], 0.9)) if elsewhere.size else 0.0
-    return darkness, min(max(NOISE * darkness, GRAIN * noise, 1.5 * texture), 0.6 * darkness)
+    printed = float(np.quantile(rules[rules > 0.0], 0.9)) if rules.any() else 0.0  # some of it may be left
+    return darkness, min(max(NOISE * darkness, GRAIN * noise, 1.5 * texture, 1.3 * printed), 0.6 * darkness)
 
 
 def _top(ink: np.ndarray, darkness: float) -> float:

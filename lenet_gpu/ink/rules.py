@@ -28,7 +28,7 @@ LEVEL = 0.025
 """Least darkness of a rule, as a share of the light that its paper returns."""
 
 SPREAD = 1.6
-"""How many times a rule's darkness is still the rule, and not a stroke over it."""
+"""Greatest darkness that is still the rule's, and not a stroke's over it, as a multiple of its own."""
 
 
 class Slopes(NamedTuple):

@@ -278,7 +278,8 @@ class Recognizer:
                 distance, limit = float(self._rejection.distances(f6[None])[0]), self._rejection.limit
             reason = decide(probabilities, distance, limit)
             grains = grain(field)
-            if grains > GRAIN or (reason and grains > SOME_GRAIN):
+            # A model that was taught what is no digit knows noise by itself; another one needs to be told.
+            if grains > (GRAIN if self._rejection is None else SOME_GRAIN) or (reason and grains > SOME_GRAIN):
                 reason = "noise"
         return not reason, reason
 

@@ -319,8 +319,8 @@ def test_folders_patterns_standard_input_and_pictures_of_what_was_read(lenet_gpu
         assert shown.mode == "RGB"
         assert shown.height > 200
     with open(tmp_path / "two" / "both.png", "rb") as file:
-        done = lenet_gpu_command("predict", "touch", "-", "--json", cwd=tmp_path, stdin=file)
-    answer = json.loads(done.stdout)
+        arguments = [sys.executable, "-m", "lenet_gpu", "predict", "touch", "-", "--json"]
+        answer = json.loads(subprocess.run(arguments, stdin=file, capture_output=True, check=True).stdout)
     assert answer["text"] == "77"
     assert [len(line["digits"]) for line in answer["lines"]] == [2]
     done = lenet_gpu_command("predict", "touch", "none*.png", cwd=tmp_path)
