@@ -119,7 +119,7 @@ def find_ink(gray: np.ndarray) -> Ink:
     ink = without_rules(absorbed, rules, noise)
     sides = sides_of(ink > max(depth * _darkest(ink), GRAIN * noise)) if free else no_rules > 0.0
     ink = np.where(sides, np.float32(0.0), ink)
-    darkness, floor = _levels(ink, rules, noise, depth, free)
+    darkness, floor = _levels(ink, rules, sides, noise, depth, free)
     contrast = darkness * float(np.median(paper))
     if contrast < MIN_CONTRAST or darkness <= 0.0:
         nothing = np.zeros(picture.shape, dtype=bool)
@@ -241,8 +241,10 @@ class Mark(NamedTuple):
 def _greatest_mark(absorbed: np.ndarray, depth: float, noise: float) -> Mark:
     """Find the greatest mark that stands free."""
     level = max(depth * _darkest(absorbed), GRAIN * noise, MIN_CONTRAST / 255.0)
-    pieces = pieces_of(without_sides(absorbed > level))
-    free = free_pieces(pieces)
+    mask = absorbed > level
+    sides = sides_of(mask)
+    pieces = pieces_of(mask & ~sides)
+    free = free_pieces(pieces, sides)
     if not free.any():
         return Mark(0.0, np.zeros(4, dtype=np.int64), 0)
     k = int(np.argmax(prominence(pieces, absorbed) * free))
@@ -256,11 +258,10 @@ def _widest(views: list[np.ndarray], marks: list[Mark]) -> int:
     """
     # The mark that most windows agree on: narrower ones see parts of it, wider ones may see a shadow's edge with it.
     agreed = [sum(a.is_like(b) and b.is_like(a) for b in marks) * np.sqrt(a.area) for a in marks]
-    first = int(np.argmax(agreed))
+    best = marks[int(np.argmax(agreed))]
+    first = next(k for k, mark in enumerate(marks) if mark.is_like(best) and best.is_like(mark))
     whole = marks[first]
-    size = whole.size
-    box = whole.box
-    margin = 2 + int(0.25 * size)
+    box, margin = whole.box, 2 + int(0.25 * whole.size)
     around = np.ones(views[first].shape, dtype=bool)
     around[max(box[0] - margin, 0) : box[2] + margin, max(box[1] - margin, 0) : box[3] + margin] = False
     dark = [float(view[around].mean()) if around.any() else 0.0 for view in views]
@@ -314,7 +315,9 @@ def _darkest(absorbed: np.ndarray) -> float:
     return float(np.partition(absorbed.ravel(), int(0.998 * absorbed.size))[int(0.998 * absorbed.size)])
 
 
-def _levels(ink: np.ndarray, rules: np.ndarray, noise: float, depth: float, free: bool) -> tuple[float, float]:
+def _levels(
+    ink: np.ndarray, rules: np.ndarray, sides: np.ndarray, noise: float, depth: float, free: bool
+) -> tuple[float, float]:
     """Measure the darkness of ink, and the level below which all is paper.
 
     Returns:
@@ -326,7 +329,7 @@ def _levels(ink: np.ndarray, rules: np.ndarray, noise: float, depth: float, free
         return 0.0, 0.0
     if not free:
         return float(ink.max()), 0.0
-    main = pieces.mask(np.arange(len(pieces)) == int(np.argmax(prominence(pieces, ink) * free_pieces(pieces))))
+    main = pieces.mask(np.arange(len(pieces)) == int(np.argmax(prominence(pieces, ink) * free_pieces(pieces, sides))))
     values = ink[main]
     darkness = float(np.quantile(values, 0.85))
     elsewhere = ink[~greatest(main, 5)]

@@ -96,7 +96,7 @@ def written(found: Ink) -> np.ndarray:
     """Tell which pieces are writing: no speck, no box, and nothing that the picture's edge cuts off, (n,) bool."""
     pieces = found.pieces
     sizes = np.maximum(pieces.heights, pieces.widths)
-    free = free_pieces(pieces) if found.free else np.ones(len(pieces), dtype=bool)
+    free = free_pieces(pieces, found.sides) if found.free else np.ones(len(pieces), dtype=bool)
     if not free.any():
         return free
     large = free & (sizes >= 0.3 * sizes[free].max())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lenet_gpu.ink.components import Pieces
+from lenet_gpu.ink.windows import greatest
 
 STRAIGHT = 0.85
 """Share of a side along which a frame or a strip must reach equally deep."""
@@ -51,11 +52,21 @@ def sides_of(mask: np.ndarray) -> np.ndarray:
     return found
 
 
-def free_pieces(pieces: Pieces) -> np.ndarray:
-    """Tell which pieces touch no edge of the picture and are no box around something, (n,) bool."""
+def free_pieces(pieces: Pieces, sides: np.ndarray) -> np.ndarray:
+    """Tell which pieces touch no edge of the picture and are no box around something.
+
+    Args:
+        pieces: Of the ink.
+        sides: (h, w) bool, what was taken for a frame or a strip: where it ends, so does the picture.
+
+    Returns:
+        (n,) bool.
+    """
     height, width = pieces.shape
     boxes = pieces.boxes
     inside = (boxes[:, 0] > 0) & (boxes[:, 1] > 0) & (boxes[:, 2] < height) & (boxes[:, 3] < width)
+    if sides.any():
+        inside &= pieces.sums(greatest(sides, 5)) == 0.0
     return inside & ~_is_box(pieces)
 
 
@@ -92,12 +103,13 @@ def as_dark(pieces: Pieces, ink: np.ndarray, like: np.ndarray) -> np.ndarray:
     return darkness >= PALE * np.median(darkness[like]) if like.any() else like
 
 
-def digit_pieces(pieces: Pieces, ink: np.ndarray, free: bool) -> np.ndarray:
+def digit_pieces(pieces: Pieces, ink: np.ndarray, sides: np.ndarray, free: bool) -> np.ndarray:
     """Choose the pieces of the digit: the greatest mark, and what is near it and no speck.
 
     Args:
         pieces: Of the ink.
         ink: (h, w) float32.
+        sides: (h, w) bool, what was taken for a frame or a strip.
         free: Whether marks stand free; if not, what touches the edges counts too.
 
     Returns:
@@ -107,7 +119,7 @@ def digit_pieces(pieces: Pieces, ink: np.ndarray, free: bool) -> np.ndarray:
     if not len(pieces):
         return chosen
     sizes = np.maximum(pieces.heights, pieces.widths)
-    may_be = free_pieces(pieces) if free else np.ones(len(pieces), dtype=bool)
+    may_be = free_pieces(pieces, sides) if free else np.ones(len(pieces), dtype=bool)
     if not may_be.any():
         may_be[:] = True
     main = int(np.argmax(np.where(may_be, prominence(pieces, ink) + 1e-3 * np.sqrt(pieces.areas), 0.0)))

@@ -72,7 +72,7 @@ def only_digit(found: Ink) -> np.ndarray:
     Returns:
         (h, w) float32, 0 elsewhere.
     """
-    return only_pieces(found, digit_pieces(found.pieces, found.ink, found.free))
+    return only_pieces(found, digit_pieces(found.pieces, found.ink, found.sides, found.free))
 
 
 def only_pieces(found: Ink, chosen: np.ndarray) -> np.ndarray:

@@ -143,7 +143,7 @@ class Recognizer:
 
     def _one_digit(self, found: Ink) -> Prediction:
         """Read the one digit of a picture's ink, or say that there are several or none."""
-        alone = digit_pieces(found.pieces, found.ink, found.free)
+        alone = digit_pieces(found.pieces, found.ink, found.sides, found.free)
         answer = self._predict(ink_to_mnist(only_pieces(found, alone)), "" if found.contrast else nothing(found))
         others = written(found) & ~alone if len(alone) else alone
         tall = others.any() and found.pieces.heights[others].max() >= TALL * found.pieces.heights[alone].max()

@@ -48,8 +48,8 @@ GRAIN = 27
 pixels in the digits' box has 28 at least."""
 
 SOME_GRAIN = 12
-"""Diagonal contacts from which a picture that the network takes for no digit is called noise, and any picture where the
-network was not taught what is no digit: of MNIST's 60,000 training digits 10 have more, and none of the 7,494 of
+"""Diagonal contacts from which a picture that the network takes for no digit is called noise, and any picture where
+the network was not taught what is no digit: of MNIST's 60,000 training digits 10 have more, and none of the 7,494 of
 pendigits more than 4."""
 
 UNDECIDED_BETWEEN = "undecided between"

@@ -235,7 +235,7 @@ def test_not_an_image(lenet_gpu_command, run_folder, tmp_path):
     Image.new("L", (28, 28)).save(tmp_path / "fine.png")
     done = lenet_gpu_command("predict", run_folder, "fine.png", "note.png", "fine.png", cwd=tmp_path)
     assert_one_clear_line(done, "note.png", "not an image")
-    assert done.stdout.splitlines() == ["fine.png: not a digit (blank)"] * 2  # a bad file takes no other's answer along
+    assert done.stdout.splitlines() == ["fine.png: not a digit (blank)"] * 2  # the others are read all the same
 
 
 @pytest.mark.parametrize(
