@@ -21,8 +21,8 @@ class Prediction:
         digit: The most probable digit.
         probabilities: Probability of each class, (classes,) float32, summing to 1; of each digit 0..9 as a rule.
         is_digit: Whether there is a digit at all; if not, `digit` means nothing.
-        reason: Why it is not a digit ("blank", "speck", "bars", "noise", "unlike any digit",
-            "undecided between 4 and 9"); empty otherwise.
+        reason: Why it is not a digit ("blank", "too faint", "only a frame", "only lines", "two digits", "speck",
+            "bars", "noise", "unlike any digit", "undecided between 4 and 9"); empty otherwise.
         image: The 28x28 uint8 picture that the network saw.
     """
 

@@ -15,7 +15,7 @@ from lenet_gpu.engine.cpu.threads import ThreadPlans
 from lenet_gpu.errors import InputError, ModelFileError
 from lenet_gpu.ink.find_ink import Ink, find_ink, nothing
 from lenet_gpu.ink.layout import TALL, written
-from lenet_gpu.ink.marks import digit_pieces
+from lenet_gpu.ink.marks import digit_pieces, free_pieces
 from lenet_gpu.ink.pictures import gray_of
 from lenet_gpu.ink.preprocess import (
     check_strokes,
@@ -146,6 +146,8 @@ class Recognizer:
         alone = digit_pieces(found.pieces, found.ink, found.sides, found.free)
         answer = self._predict(ink_to_mnist(only_pieces(found, alone)), "" if found.contrast else nothing(found))
         others = written(found) & ~alone if len(alone) else alone
+        if found.free:
+            others &= free_pieces(found.pieces, found.sides)  # a neighbour's rest makes no second digit
         tall = others.any() and found.pieces.heights[others].max() >= TALL * found.pieces.heights[alone].max()
         if not tall and (answer.is_digit or found.pieces.widths[alone].sum() < 2 * MIN_DIGIT):
             return answer

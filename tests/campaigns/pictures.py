@@ -149,9 +149,55 @@ def lines(recognizer: Recognizer, hands: Hands, n: int) -> None:
             row(f"pen {100 * pen:g} %, {size} px", recognizer, pictures())
 
 
+def pages(recognizer: Recognizer, hands: Hands, n: int) -> None:
+    """Pages of 3 to 40 stroke digits in lines, read whole: digits at their place in a line of the right length."""
+    rng = generator(SEED, 4)
+    right = total = alone = whole = lines_made = wrong = 0
+    for _ in range(n):
+        height, pen = int(rng.integers(40, 91)), float(rng.uniform(0.05, 0.12))
+        left, rows = int(rng.integers(3, 41)), []
+        while left:
+            rows.append(min(left, int(rng.integers(2, 11))))
+            left -= rows[-1]
+        paper = np.zeros((int(1.8 * height * (len(rows) + 1)), 15 * height), np.float32)
+        texts = []
+        for row_number, count in enumerate(rows):
+            x, text = height, ""
+            for _ in range(count):
+                ink, label = hands.stroke_digit(rng, int(height * rng.uniform(0.9, 1.1)), pen)
+                alone += (
+                    recognizer.predict_image(np.rint(230 - 160 * np.pad(ink, 12)).astype(np.uint8)).digit == label
+                )
+                top = int(height * (0.6 + 1.8 * row_number + rng.uniform(-0.05, 0.05)))
+                if x + ink.shape[1] > paper.shape[1] - 10:
+                    break
+                there = paper[top : top + ink.shape[0], x : x + ink.shape[1]]
+                np.maximum(there, ink, out=there)
+                x += ink.shape[1] + int(height * rng.uniform(0.1, 0.45))
+                text += str(label)
+            texts.append(text)
+        scene = made.Scene(np.full(paper.shape, made.PAPER, np.float32), paper, (0, 0, *paper.shape), made.INK, paper)
+        found = recognizer.read_page(made.picture_of(scene, ("grain",), rng))
+        lines_made += len(texts)
+        total += sum(map(len, texts))
+        for text, line in zip(texts, found.lines if len(found.lines) == len(texts) else [], strict=False):
+            whole += line.text == text
+            if len(line.text) == len(text):
+                right += sum(a == b for a, b in zip(line.text, text, strict=True))
+                wrong += sum(a not in (b, "?") for a, b in zip(line.text, text, strict=True))
+    for name, hits, of in (
+        ("pages: digits", right, total),
+        ("pages: digits read wrong", wrong, total),
+        ("pages: whole lines", whole, lines_made),
+        ("the same digits alone", alone, total),
+    ):
+        low, high = interval(min(hits, of), of)
+        print(f"| {name}, {n} pages | {of} | {100 * hits / of:.1f} ({low:.1f} to {high:.1f}) | | | |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sections", nargs="*", default=["nuisances", "pairs", "crops", "lines"])
+    parser.add_argument("sections", nargs="*", default=["nuisances", "pairs", "crops", "lines", "pages"])
     parser.add_argument("--n", type=int, default=300, help="pictures a row")
     parser.add_argument("--model", default="touch")
     parser.add_argument("--only", nargs="*", help="nuisances to measure")
@@ -166,7 +212,7 @@ def main() -> None:
         elif section == "pairs":
             nuisances(recognizer, hands, options.n, PAIRS)
         else:
-            {"crops": crops, "lines": lines}[section](recognizer, hands, options.n)
+            {"crops": crops, "lines": lines, "pages": pages}[section](recognizer, hands, options.n)
 
 
 if __name__ == "__main__":
