@@ -198,8 +198,12 @@ def _looked_at(picture: np.ndarray) -> Look:
             best, depth, marks = size, tried, found
         if best >= least:
             break
-    if best < 3 or _is_cropped(views[-1][1]):
+    if _is_cropped(views[-1][1]):
         return Look(0, DEPTHS[0], False, NO_RULES)
+    if best < 3:  # nothing stands free: either nothing is left without frames and rules, or all of it reaches an edge
+        even = views[-1][1]
+        left = bool(without_sides(even > max(DEPTHS[0] * _darkest(even), MIN_CONTRAST / 255.0)).any())
+        return Look(0, DEPTHS[0], not left, NO_RULES if left else slopes)
     window = views[_widest([absorbed for _, absorbed, _ in views], marks)][0]
     return Look(2 * (window * factor // 2) + 1 if window else 0, depth, True, slopes)
 

@@ -15,6 +15,9 @@ TAIL = 0.002
 NARROW = (3, 5)
 """Windows, in pixels of the small picture, that strokes fit into and the gaps between them mostly do not."""
 
+THICK = 0.08
+"""Thickness of a frame, as a share of the shorter side, at most."""
+
 MEAN, FRAME, CORNERS, HATS = 1.0, 3.0, 3.0, 0.5
 """Weights: fitted by logistic regression to MNIST's training digits cropped to their ink, pendigits' strokes drawn
 with lines of 1 to 25 % of their height, and both with shadows, rules and all else of tests/made_pictures.py;
@@ -39,8 +42,9 @@ def is_light_on_dark(gray: np.ndarray) -> bool:
     if high - low < 1.0:
         low, high = float(small.min()), float(small.max()) + 1e-3
     level = np.clip((small.astype(np.float32) - low) / (high - low) * 2.0 - 1.0, -1.0, 1.0)
+    level = _unframed(level)
     height, width = level.shape
-    frame = np.concatenate([level[0], level[-1], level[1:-1, 0], level[1:-1, -1]])
+    frame = _frame(level)
     a, b = max(1, height // 10), max(1, width // 10)
     corners = [level[rows, columns].mean() for rows in (np.s_[:a], np.s_[-a:]) for columns in (np.s_[:b], np.s_[-b:])]
     found = MEAN * level.mean() + FRAME * frame.mean() + CORNERS * np.mean(corners)
@@ -51,6 +55,21 @@ def is_light_on_dark(gray: np.ndarray) -> bool:
         light = level + closed(-level, window)
         found += HATS * np.clip(np.log(_energy(dark[inside]) / _energy(light[inside])), -4.0, 4.0)
     return bool(found < 0.0)
+
+
+def _unframed(level: np.ndarray) -> np.ndarray:
+    """Take a frame off that is dark all around where most of the picture is light, or light where it is dark."""
+    for _ in range(int(np.ceil(THICK * min(level.shape)))):
+        frame, middle = _frame(level), float(np.median(level))
+        if min(level.shape) < 8 or abs(middle) < 0.2 or not (frame * np.sign(middle) < -0.2).all():
+            break
+        level = level[1:-1, 1:-1]
+    return level
+
+
+def _frame(level: np.ndarray) -> np.ndarray:
+    """Return the outermost pixels of a picture."""
+    return np.concatenate([level[0], level[-1], level[1:-1, 0], level[1:-1, -1]])
 
 
 def _energy(hat: np.ndarray) -> float:

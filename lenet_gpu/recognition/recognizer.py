@@ -273,7 +273,7 @@ class Recognizer:
     ) -> tuple[bool, str]:
         """Decide whether a picture is a digit, and why not: the one place where that is done."""
         if not field.any():
-            reason = "blank"
+            reason = reason or "blank"
         if not reason:
             distance = limit = None
             if self._rejection is not None and f6 is not None:
