@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lenet_gpu.ink.components import Pieces, pieces_of
-from lenet_gpu.ink.marks import free_pieces, prominence, sides_of, without_sides
+from lenet_gpu.ink.marks import FRAME, free_pieces, prominence, sides_of, without_sides
 from lenet_gpu.ink.polarity import is_light_on_dark
 from lenet_gpu.ink.rules import Slopes, find_rules, find_slopes, without_rules
 from lenet_gpu.ink.windows import closed, greatest, pooled, smoothed
@@ -36,6 +36,9 @@ NO_RULES = Slopes(None, None)
 
 DEPTHS = (0.5, 0.25, 0.12)
 """Darkness of marks tried, as shares of the darkest ink's: ink may be fainter than what lies beside the sheet."""
+
+FRAMED = 0.85
+"""Share of the paper's light that a frame returns, at most."""
 
 MOST_OF_EDGE = 0.9
 """Share of an edge along which strokes reach it, at most."""
@@ -117,7 +120,9 @@ def find_ink(gray: np.ndarray) -> Ink:
     no_rules = np.zeros(picture.shape, dtype=np.float32)
     rules = find_rules(absorbed, noise, slopes)
     ink = without_rules(absorbed, rules, noise)
-    sides = sides_of(ink > max(depth * _darkest(ink), GRAIN * noise)) if free else no_rules > 0.0
+    sides = _sides(ink, max(depth * _darkest(ink), GRAIN * noise), noise) if free else no_rules > 0.0
+    if free:  # a frame may count as darker paper, which goes on beyond the edge
+        sides |= sides_of(paper < FRAMED * np.median(paper), FRAME)
     ink = np.where(sides, np.float32(0.0), ink)
     darkness, floor = _levels(ink, rules, sides, noise, depth, free)
     contrast = darkness * float(np.median(paper))
@@ -245,14 +250,19 @@ class Mark(NamedTuple):
 def _greatest_mark(absorbed: np.ndarray, depth: float, noise: float) -> Mark:
     """Find the greatest mark that stands free."""
     level = max(depth * _darkest(absorbed), GRAIN * noise, MIN_CONTRAST / 255.0)
-    mask = absorbed > level
-    sides = sides_of(mask)
-    pieces = pieces_of(mask & ~sides)
+    sides = _sides(absorbed, level, noise)
+    pieces = pieces_of((absorbed > level) & ~sides)
     free = free_pieces(pieces, sides)
     if not free.any():
         return Mark(0.0, np.zeros(4, dtype=np.int64), 0)
     k = int(np.argmax(prominence(pieces, absorbed) * free))
     return Mark(float(max(pieces.heights[k], pieces.widths[k])), pieces.boxes[k], int(pieces.areas[k]))
+
+
+def _sides(absorbed: np.ndarray, level: float, noise: float) -> np.ndarray:
+    """Find strips as dark as ink, and frames also if they are paler, (h, w) bool."""
+    pale = max(0.25 * level, GRAIN * noise, MIN_CONTRAST / 255.0)
+    return sides_of(absorbed > level) | sides_of(absorbed > pale, FRAME)
 
 
 def _widest(views: list[np.ndarray], marks: list[Mark]) -> int:

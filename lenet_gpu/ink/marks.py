@@ -10,6 +10,9 @@ from lenet_gpu.ink.windows import greatest
 STRAIGHT = 0.85
 """Share of a side along which a frame or a strip must reach equally deep."""
 
+STRIP, FRAME = 0.45, 0.03
+"""Greatest depth of a strip beside the sheet, and of a frame, as shares of the picture's."""
+
 SPECK = 0.08
 """Size of a speck, as a share of the digit's, at most."""
 
@@ -25,11 +28,12 @@ def without_sides(mask: np.ndarray) -> np.ndarray:
     return mask & ~sides_of(mask)
 
 
-def sides_of(mask: np.ndarray) -> np.ndarray:
+def sides_of(mask: np.ndarray, most: float = STRIP) -> np.ndarray:
     """Find what lies along the edges of a picture, equally deep for most of a side: a frame, or a strip of table.
 
     Args:
         mask: (h, w) bool, what is dark.
+        most: Greatest depth, as a share of the picture's.
 
     Returns:
         (h, w) bool.
@@ -43,7 +47,7 @@ def sides_of(mask: np.ndarray) -> np.ndarray:
             continue
         depth = int(np.median(sound[sound > 0]))
         even = np.abs(sound - depth) <= 2 + 0.1 * depth
-        if even.mean() > STRAIGHT and depth < 0.45 * len(turned):
+        if even.mean() > STRAIGHT and depth <= most * len(turned):
             reach = depth + 2 + int(0.1 * depth)
             kept[:reach] |= turned[:reach] & (
                 np.arange(reach)[:, None] < np.maximum(np.minimum(depths, reach), depth)
