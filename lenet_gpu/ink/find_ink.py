@@ -29,6 +29,9 @@ LOOKED_AT = 240
 WINDOWS = (3, 5, 9, 17, 33, 65, 129, 0)
 """Windows tried there, in its pixels; 0 for even paper."""
 
+SMOOTH, EVEN_LIGHT = 8, 9
+"""Grey levels between neighbours in the small picture below which there is no stroke; the window for such light."""
+
 RULES_FIT = 2
 """Index of the window in which rules are looked for: wider than any, narrower than most shadows."""
 
@@ -140,7 +143,7 @@ def find_ink(gray: np.ndarray) -> Ink:
 
 
 class Look(NamedTuple):
-    """What a small picture shows.
+    """The look of a small picture.
 
     Attributes:
         window: For the paper's light, in pixels of the picture; 0 for even paper.
@@ -185,6 +188,9 @@ def _looked_at(picture: np.ndarray) -> Look:
     factor = -(-max(picture.shape) // LOOKED_AT)
     small = pooled(picture, factor)
     least = LEAST_SIZE * max(small.shape)
+    steps = [np.abs(np.diff(small.astype(np.int16), axis=axis)).max(initial=0) for axis in (0, 1)]
+    if max(steps) < SMOOTH:  # no edge of a stroke: the light alone changes
+        return Look(2 * (EVEN_LIGHT * factor // 2) + 1, DEPTHS[0], True, NO_RULES)
     views = []
     for window in (w for w in WINDOWS if w < min(small.shape)):
         absorbed = _absorbed(small, _paper(small, window))
@@ -317,6 +323,8 @@ def _noise(absorbed: np.ndarray) -> float:
     """Estimate the standard deviation of grain: of the paper's own values, or of neighbours' differences if less."""
     paper = absorbed[absorbed > 0.0]
     if paper.size < absorbed.size * 0.25:  # most of it lies at exactly the paper's level: there is no grain
+        return 0.0
+    if absorbed.shape[1] < 2:
         return 0.0
     across = np.abs(np.diff(absorbed, axis=1))
     return 1.4826 * min(float(np.median(paper)), float(np.median(across)))
