@@ -38,7 +38,7 @@ def answer(options: argparse.Namespace, read_strokes: Callable[[Path], list[Any]
     network = Network.load(options.model)
     if network.classes == CLASSES and not network.class_labels:
         return None
-    fields = np.stack([_field(path, read_strokes) for path in options.files])
+    fields = np.stack([_field(Path(name), read_strokes) for name in options.files])
     temperature = float(network.extras.get(TEMPERATURE, np.ones(1))[0])
     probabilities = softmax(np, network.outputs(fields) / np.float32(temperature))
     names = network.class_labels or tuple(range(network.classes))

@@ -29,7 +29,7 @@ def answer(options: argparse.Namespace) -> int | None:
         InputError: A table beside other files, `--out` without a table, or a file that can't be written.
         DataError: The table can't be read.
     """
-    tables = [path for path in options.files if path.name.lower().endswith(ENDINGS)]
+    tables = [path for path in map(Path, options.files) if path.name.lower().endswith(ENDINGS)]
     if not tables:
         if options.out is not None:
             raise InputError(

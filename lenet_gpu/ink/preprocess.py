@@ -15,8 +15,11 @@ import numpy as np
 
 from lenet_gpu.array_checks import check_gray_values
 from lenet_gpu.errors import InputError
-from lenet_gpu.ink.find_ink import find_ink
+from lenet_gpu.ink.find_ink import Ink, find_ink
+from lenet_gpu.ink.line_width import with_usual_lines
+from lenet_gpu.ink.marks import digit_pieces
 from lenet_gpu.ink.raster import Drawings, Pen, draw
+from lenet_gpu.ink.windows import greatest
 from lenet_gpu.paper import IMAGE_SIZE
 
 BOX = 20
@@ -25,11 +28,8 @@ BOX = 20
 FAINT = 0.05
 """Share of the contrast that does not count for the digit's extent: the ringing of what scaled the picture."""
 
-STRONG = 0.35
-"""Share of the darkest ink from which a pixel is certainly a stroke's."""
-
 REACH = 0.15
-"""Greatest distance of faint ink from all strong ink, as a share of the strong ink's size."""
+"""Greatest distance of faint ink from all strong ink, as a share of its size."""
 
 DEFAULT_PEN = Pen()
 """The pen that strokes are drawn with: lines as wide and edges as soft as those of MNIST's digits."""
@@ -59,11 +59,64 @@ def image_to_mnist(image: Any) -> np.ndarray:
     Raises:
         InputError: Not a greyscale picture.
     """
-    ink = _without_surroundings(find_ink(_check(image)))
+    found = find_ink(_check(image))
+    return ink_to_mnist(only_digit(found))
+
+
+def only_digit(found: Ink) -> np.ndarray:
+    """Keep the ink of the one digit in a picture: of its greatest free mark and of what is near it.
+
+    Args:
+        found: The ink of the picture.
+
+    Returns:
+        (h, w) float32, 0 elsewhere.
+    """
+    return only_pieces(found, digit_pieces(found.pieces, found.ink, found.sides, found.free))
+
+
+def only_pieces(found: Ink, chosen: np.ndarray) -> np.ndarray:
+    """Keep the ink of some pieces, their faint edges included.
+
+    A stroke's faint edges lie within REACH of the digit's size, which leaves MNIST's digits as they are.
+
+    Args:
+        found: The ink of the picture.
+        chosen: (n,) bool, of the pieces.
+
+    Returns:
+        (h, w) float32, 0 elsewhere.
+    """
+    kept = np.zeros_like(found.ink)
+    if not chosen.any():
+        return kept
+    boxes = found.pieces.boxes[chosen]
+    top, left = (int(side) for side in boxes[:, :2].min(axis=0))
+    bottom, right = (int(side) for side in boxes[:, 2:].max(axis=0))
+    margin = 2 + int(REACH * max(bottom - top, right - left))
+    near = np.s_[max(top - margin, 0) : bottom + margin, max(left - margin, 0) : right + margin]
+    kept[near] = found.ink[near]
+    if not chosen.all():
+        others = greatest(found.pieces.mask(~chosen)[near], 3) & ~found.pieces.mask(chosen)[near]
+        kept[near] = np.where(others, np.float32(0.0), kept[near])
+    return kept
+
+
+def ink_to_mnist(ink: np.ndarray) -> np.ndarray:
+    """Bring the ink of one digit into MNIST's form.
+
+    Args:
+        ink: (h, w) float32, share of ink in each pixel.
+
+    Returns:
+        (28, 28) uint8; all 0 if there is none.
+    """
     rows, columns = _extent(ink)
     if not len(rows):
         return np.zeros((IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
-    digit = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    digit = with_usual_lines(ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+    rows, columns = _extent(digit)
+    digit = digit[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     scale = BOX / max(digit.shape)
     height, width = (max(1, round(side * scale)) for side in digit.shape)
     digit = _resampling(digit.shape[0], height) @ digit @ _resampling(digit.shape[1], width).T
@@ -202,22 +255,7 @@ def _check(image: Any) -> np.ndarray:
         raise InputError("image", found=f"{array.size:,} pixels", expected=f"at most {MAX_PIXELS:,}")
     if array.dtype != bool:
         check_gray_values(array, "image")
-    return array.astype(np.float32) if array.dtype == np.uint8 else array.astype(np.float32) * 255.0
-
-
-def _without_surroundings(ink: np.ndarray) -> np.ndarray:
-    """Remove what is faint and far from all strokes, such as the line around a sheet of paper.
-
-    A stroke's faint edges lie within REACH of the digit's size, which leaves MNIST's digits as they are.
-    """
-    rows, columns = (np.flatnonzero((ink > STRONG).any(axis=axis)) for axis in (1, 0))
-    if not len(rows):
-        return ink
-    margin = 2 + int(REACH * max(np.ptp(rows) + 1, np.ptp(columns) + 1))
-    near = tuple(slice(max(line[0] - margin, 0), line[-1] + 1 + margin) for line in (rows, columns))
-    kept = np.zeros_like(ink)
-    kept[near] = ink[near]
-    return kept
+    return array if array.dtype == np.uint8 else np.rint(array.astype(np.float32) * 255.0).astype(np.uint8)
 
 
 def _extent(ink: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -194,13 +194,32 @@ def split(strokes: Sequence[np.ndarray], read: Callable[[list[list[np.ndarray]]]
         (start, end)
         for start in range(count)
         for end in range(start + 1, min(start + MOST_STROKES, count) + 1)
-        if end == start + 1 or _may_be_one(row, links, start, end)
+        if end == start + 1 or may_be_one(row.boxes, links, start, end)
     ]
     members = [sorted(int(k) for k in row.order[start:end]) for start, end in runs]
     some = [members[at : at + CANDIDATES_AT_ONCE] for at in range(0, len(members), CANDIDATES_AT_ONCE)]
     readings = np.concatenate([read([[strokes[k] for k in group] for group in groups]) for groups in some])
-    readings = np.maximum(readings, MIN_READING)
     reasons = ["bars" if bars[start:end].all() else "speck" if specks[start:end].all() else "" for start, end in runs]
+    return [_group(strokes, members[k], reasons[k], k) for k in best_cuts(links, runs, readings, reasons)]
+
+
+def best_cuts(
+    links: np.ndarray, runs: Sequence[tuple[int, int]], readings: np.ndarray, reasons: Sequence[str]
+) -> list[int]:
+    """Cut a row of parts into runs, each a digit, in the most probable way.
+
+    The parts are strokes, or pieces of a picture's ink.
+
+    Args:
+        links: (s, REACH), log-odds of part a and part a + 1 + k belonging to one digit.
+        runs: First part of each run that may be a digit, and the part after its last; each single part is one.
+        readings: (c,) log-probability of the best digit of each run.
+        reasons: Why each is no digit whatever its reading; empty if it may be one.
+
+    Returns:
+        Indices of the runs chosen, from left to right; each part is in one of them.
+    """
+    readings = np.maximum(readings, MIN_READING)
     scores = [
         _inner(links, start, end) + READING_WEIGHT * (MIN_READING if reason else float(reading)) - DIGIT_PENALTY
         for (start, end), reason, reading in zip(runs, reasons, readings, strict=True)
@@ -214,12 +233,12 @@ def split(strokes: Sequence[np.ndarray], read: Callable[[list[list[np.ndarray]]]
             best[k], before[k] = max(ways)
         best[k] += scores[k]
         ending.setdefault(end, []).append(k)
-    last = max(ending[count], key=lambda k: best[k])
+    last = max(ending[len(links)], key=lambda k: best[k])
     path = []
     while last >= 0:
         path.append(int(last))
         last = before[last]
-    return [_group(strokes, members[k], reasons[k], k) for k in reversed(path)]
+    return path[::-1]
 
 
 def link(row: Row, bars: np.ndarray) -> np.ndarray:
@@ -249,9 +268,17 @@ def is_bar(stroke: np.ndarray) -> bool:
     return bool(width > 0.0 and height <= FLAT * width and way <= STRAIGHT * np.hypot(width, height))
 
 
-def _may_be_one(row: Row, links: np.ndarray, start: int, end: int) -> bool:
-    boxes = row.boxes[start:end]
-    return bool(boxes[:, 2].max() - boxes[:, 0].min() <= WIDEST and _inner(links, start, end) > MIN_LOG_ODDS)
+def may_be_one(boxes: np.ndarray, links: np.ndarray, start: int, end: int) -> bool:
+    """Tell whether geometry allows a run of parts to be one digit.
+
+    Args:
+        boxes: (s, 4) left, top, right, bottom of the parts, as shares of the row's height.
+        links: As for `best_cuts`.
+        start: The run's first part.
+        end: The part after its last.
+    """
+    run = boxes[start:end]
+    return bool(run[:, 2].max() - run[:, 0].min() <= WIDEST and _inner(links, start, end) > MIN_LOG_ODDS)
 
 
 def _inner(links: np.ndarray, start: int, end: int) -> float:

@@ -21,8 +21,8 @@ class Prediction:
         digit: The most probable digit.
         probabilities: Probability of each class, (classes,) float32, summing to 1; of each digit 0..9 as a rule.
         is_digit: Whether there is a digit at all; if not, `digit` means nothing.
-        reason: Why it is not a digit ("blank", "speck", "bars", "noise", "unlike any digit",
-            "undecided between 4 and 9"); empty otherwise.
+        reason: Why it is not a digit ("blank", "too faint", "only a frame", "only lines", "two digits", "speck",
+            "bars", "noise", "unlike any digit", "undecided between 4 and 9"); empty otherwise.
         image: The 28x28 uint8 picture that the network saw.
     """
 
@@ -77,3 +77,55 @@ class Number:
     def confidence(self) -> float:
         """Probability that all digits are right, as far as the network knows; 0 if there is none."""
         return float(np.prod([digit.confidence for digit in self.digits])) if self.digits else 0.0
+
+
+@dataclass(frozen=True)
+class PageDigit(Prediction):
+    """One mark of a page: a digit, a sign, or what is neither.
+
+    Attributes:
+        box: Left, top, right, bottom, in pixels of the picture; right and bottom lie outside.
+        sign: "-", "." or "," where it is one of these; empty otherwise.
+    """
+
+    box: tuple[int, int, int, int]
+    sign: str
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of digits, as it is written.
+
+    Attributes:
+        digits: From left to right, with the signs between them.
+    """
+
+    digits: tuple[PageDigit, ...]
+
+    @property
+    def text(self) -> str:
+        """The line as a string: see `number_text`, and the signs."""
+        return "".join(mark.sign or number_text([mark]) for mark in self.digits)
+
+
+@dataclass(frozen=True)
+class Page:
+    """The answer to a picture that may have several digits.
+
+    Attributes:
+        lines: From top to bottom.
+        reason: Why there is none ("blank", "too faint", "only lines"); empty otherwise.
+    """
+
+    lines: tuple[Line, ...]
+    reason: str
+
+    @property
+    def text(self) -> str:
+        """All lines, a line break between each two."""
+        return "\n".join(line.text for line in self.lines)
+
+    @property
+    def digits(self) -> tuple[PageDigit, ...]:
+        """All marks in reading order, signs left out."""
+        return tuple(mark for line in self.lines for mark in line.digits if not mark.sign)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,13 +13,25 @@ import numpy as np
 from lenet_gpu.engine.cpu.plan import CpuPlan
 from lenet_gpu.engine.cpu.threads import ThreadPlans, turns
 from lenet_gpu.errors import InputError, ModelFileError
-from lenet_gpu.ink.preprocess import check_strokes, drawings_to_mnist, flatten, image_to_mnist, strokes_to_mnist
+from lenet_gpu.ink.find_ink import Ink, find_ink, nothing
+from lenet_gpu.ink.layout import TALL, written
+from lenet_gpu.ink.marks import digit_pieces, free_pieces
+from lenet_gpu.ink.pictures import gray_of
+from lenet_gpu.ink.preprocess import (
+    check_strokes,
+    drawings_to_mnist,
+    flatten,
+    ink_to_mnist,
+    only_pieces,
+    strokes_to_mnist,
+)
 from lenet_gpu.ink.segmentation import is_bar, split
 from lenet_gpu.nn.extras import TEMPERATURE
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.paper import CLASSES, IMAGE_SIZE
-from lenet_gpu.recognition.answers import Number, NumberDigit, Prediction
-from lenet_gpu.recognition.rejection import GRAIN, Rejection, decide, grain
+from lenet_gpu.recognition.answers import Line, Number, NumberDigit, Page, PageDigit, Prediction
+from lenet_gpu.recognition.page import LOW, read_lines
+from lenet_gpu.recognition.rejection import GRAIN, SOME_GRAIN, Rejection, decide, grain
 from lenet_gpu.storage.shipped_models import default_model, model_path
 
 BATCH = 8
@@ -28,6 +42,13 @@ LONG_PICTURE = 1 << 18
 
 LONG_NUMBER = 5_000
 """Points of a number that is read likewise."""
+MIN_DIGIT = 5
+"""Width in pixels below which no two digits are looked for in one mark."""
+
+IN_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+
+SIGNS = {"-": "minus", ".": "point", ",": "comma", LOW: "speck"}
+"""Reasons of marks that are signs, or too low for a digit."""
 
 MOST_STROKES = 1_000
 """Strokes of one number; a longer row is no handwriting of one number, and would take seconds to read."""
@@ -98,17 +119,81 @@ class Recognizer:
         """Read one digit in a picture.
 
         Args:
-            image: (h, w) greyscale, uint8 or float in 0..1; either polarity, any size, the digit anywhere.
+            image: A path, a Pillow image of any mode, or an array: (h, w) greyscale, (h, w, 3) RGB or (h, w, 4) RGBA,
+                uint8 or float in 0..1. Either polarity, any size, the digit anywhere, on any paper.
 
         Returns:
-            The prediction.
+            The prediction; of a picture of several digits, that it is no one digit.
 
         Raises:
-            InputError: Not a greyscale picture.
+            InputError: Not a picture.
         """
-        pixels = np.asarray(image)
-        with turns.take(long=pixels.size > LONG_PICTURE):
-            return self._predict(image_to_mnist(pixels))
+        gray = gray_of(image)
+        with turns.take(long=gray.size > LONG_PICTURE):
+            return self._one_digit(find_ink(gray))
+
+    def predict_images(self, images: Iterable[Any]) -> list[Prediction]:
+        """Read one digit in each of many pictures; see `predict_image`."""
+        return [self.predict_image(image) for image in images]
+
+    def read_page(self, picture: Any) -> Page:
+        """Read all digits in a picture.
+
+        Args:
+            picture: As for `predict_image`.
+
+        Returns:
+            The lines of digits in reading order, each digit with its box, its probabilities and its reason.
+
+        Raises:
+            InputError: Not a picture.
+        """
+        gray = gray_of(picture)
+        with turns.take(long=gray.size > LONG_PICTURE):
+            return self._page(find_ink(gray))
+
+    def _one_digit(self, found: Ink) -> Prediction:
+        """Read the one digit of a picture's ink, or say that there are several or none."""
+        alone = digit_pieces(found.pieces, found.ink, found.sides, found.free)
+        answer = self._predict(ink_to_mnist(only_pieces(found, alone)), "" if found.contrast else nothing(found))
+        others = written(found) & ~alone if len(alone) else alone
+        if found.free:
+            others &= free_pieces(found.pieces, found.sides)  # a neighbour's rest makes no second digit
+        tall = others.any() and found.pieces.heights[others].max() >= TALL * found.pieces.heights[alone].max()
+        if not tall and (answer.is_digit or found.pieces.widths[alone].sum() < 2 * MIN_DIGIT):
+            return answer
+        marks = [mark for mark in self._page(found).digits if mark.is_digit]
+        if len(marks) < 2:
+            return answer
+        reason = f"{IN_WORDS[len(marks)] if len(marks) < len(IN_WORDS) else len(marks)} digits"
+        return replace(answer, is_digit=False, reason=reason)
+
+    def _page(self, found: Ink) -> Page:
+        """Read all digits of a picture's ink."""
+        batches: list[tuple[np.ndarray, np.ndarray | None]] = []
+
+        def read(fields: np.ndarray) -> np.ndarray:
+            batches.append(self._read_all(fields))
+            return np.log(np.maximum(batches[-1][0].max(axis=1), 1e-9))
+
+        lines = read_lines(found, read)
+        if not lines:
+            return Page((), nothing(found))
+        probabilities = np.concatenate([batch[0] for batch in batches])
+        units_of = [batch[1] for batch in batches if batch[1] is not None]
+        f6 = np.concatenate(units_of) if units_of else None
+        answers = []
+        for line in lines:
+            marks = []
+            for mark in line:
+                shares = probabilities[mark.number]
+                units = None if f6 is None else f6[mark.number]
+                is_digit, reason = self._judged(mark.field, shares, units, SIGNS.get(mark.sign, ""))
+                top, left, bottom, right = (side * found.scale for side in mark.box)
+                box, sign = (left, top, right, bottom), "" if mark.sign == LOW else mark.sign
+                marks.append(PageDigit(int(shares.argmax()), shares, is_digit, reason, mark.field, box, sign))
+            answers.append(Line(tuple(marks)))
+        return Page(tuple(answers), "")
 
     def predict_strokes(self, strokes: Any) -> Prediction:
         """Read one digit in pen strokes.
@@ -205,14 +290,16 @@ class Recognizer:
     ) -> tuple[bool, str]:
         """Decide whether a picture is a digit, and why not: the one place where that is done."""
         if not field.any():
-            reason = "blank"
-        elif grain(field) > GRAIN:
-            reason = "noise"
+            reason = reason or "blank"
         if not reason:
             distance = limit = None
             if self._rejection is not None and f6 is not None:
                 distance, limit = float(self._rejection.distances(f6[None])[0]), self._rejection.limit
             reason = decide(probabilities, distance, limit)
+            grains = grain(field)
+            # A model that was taught what is no digit knows noise by itself; another one needs to be told.
+            if grains > (GRAIN if self._rejection is None else SOME_GRAIN) or (reason and grains > SOME_GRAIN):
+                reason = "noise"
         return not reason, reason
 
     def _calibrated(self, probabilities: np.ndarray) -> np.ndarray:

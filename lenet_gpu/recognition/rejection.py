@@ -43,9 +43,14 @@ UNDECIDED = 0.25
 """Probability of the second-best digit, from which the two are named as the reason."""
 
 
-GRAIN = 12
-"""Diagonal contacts from which a picture is noise: of MNIST's 60,000 training digits 10 have more, and none of the
-7,494 of pendigits more than 4; noise of single pixels in the digits' box has 28 at least."""
+GRAIN = 27
+"""Diagonal contacts that a picture of a digit may have: clean drawings with thin lines have up to 27; noise of single
+pixels in the digits' box has 28 at least."""
+
+SOME_GRAIN = 12
+"""Diagonal contacts from which a picture that the network takes for no digit is called noise, and any picture where
+the network was not taught what is no digit: of MNIST's 60,000 training digits 10 have more, and none of the 7,494 of
+pendigits more than 4."""
 
 UNDECIDED_BETWEEN = "undecided between"
 """The beginning of the reason that names two digits."""

@@ -233,9 +233,9 @@ def test_model_file_cut_in_half(command, lenet_gpu_command, run_folder, tmp_path
 def test_not_an_image(lenet_gpu_command, run_folder, tmp_path):
     (tmp_path / "note.png").write_text("hello")
     Image.new("L", (28, 28)).save(tmp_path / "fine.png")
-    done = lenet_gpu_command("predict", run_folder, "fine.png", "note.png", cwd=tmp_path)
+    done = lenet_gpu_command("predict", run_folder, "fine.png", "note.png", "fine.png", cwd=tmp_path)
     assert_one_clear_line(done, "note.png", "not an image")
-    assert not done.stdout
+    assert done.stdout.splitlines() == ["fine.png: not a digit (blank)"] * 2  # the others are read all the same
 
 
 @pytest.mark.parametrize(
@@ -301,6 +301,31 @@ def test_shipped_model_reads_pictures(name, lenet_gpu_command, pictures, tmp_pat
     assert answer["digit"] == 7
     assert answer["confidence"] == max(answer["probabilities"])
     assert sum(answer["probabilities"]) == pytest.approx(1, abs=1e-5)
+
+
+def test_folders_patterns_standard_input_and_pictures_of_what_was_read(lenet_gpu_command, pictures, tmp_path):
+    (tmp_path / "two").mkdir()
+    both = Image.new("L", (500, 200), 255)
+    both.paste(draw_seven((200, 200), 0, 255, (40, 40, 7)), (0, 0))
+    both.paste(draw_seven((200, 200), 0, 255, (40, 50, 6)), (240, 0))
+    both.save(tmp_path / "two" / "both.png")
+    (tmp_path / "two" / "page.pdf").write_bytes(b"%PDF-1.7")
+    done = lenet_gpu_command("predict", "touch", pictures, "two", "two/b*.png", "--show", "seen", cwd=tmp_path)
+    assert done.returncode == 2
+    assert "page.pdf: found a PDF document" in done.stderr
+    assert "export its page as PNG" in done.stderr
+    read = [line for line in done.stdout.splitlines() if not line.startswith(" ")]
+    assert [line.split(": ")[1][:2].strip() for line in read] == ["7", "7", "7", "77", "77"]
+    with Image.open(tmp_path / "seen" / "both.png") as shown:
+        assert shown.mode == "RGB"
+        assert shown.height > 200
+    with open(tmp_path / "two" / "both.png", "rb") as file:
+        arguments = [sys.executable, "-m", "lenet_gpu", "predict", "touch", "-", "--json"]
+        answer = json.loads(subprocess.run(arguments, stdin=file, capture_output=True, check=True).stdout)
+    assert answer["text"] == "77"
+    assert [len(line["digits"]) for line in answer["lines"]] == [2]
+    done = lenet_gpu_command("predict", "touch", "none*.png", cwd=tmp_path)
+    assert_one_clear_line(done, "none*.png", "no such file")
 
 
 def test_predict_in_words(lenet_gpu_command, pictures, tmp_path):
