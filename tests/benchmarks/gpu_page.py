@@ -1,4 +1,4 @@
-"""Writes the figures of results/gpu*.json into docs/gpu.md, between markers.
+"""Writes the figures of results/gpu*.json into docs/gpu.md and docs/gpu_ladder.md, between markers.
 
     python tests/benchmarks/gpu_page.py
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
-PAGE = HERE.parents[1] / "docs" / "gpu.md"
+PAGES = tuple(HERE.parents[1] / "docs" / name for name in ("gpu.md", "gpu_ladder.md"))
 OURS = "lenet-gpu"
 
 
@@ -139,9 +139,20 @@ def profile():
     return lines
 
 
+def ladder():
+    """The rungs from readable layers to clusters."""
+    facts = load("gpu_ladder")
+    rows = []
+    for rung in facts["rungs"]:
+        low, middle, high = rung["us"]
+        rows.append((rung["name"], f"{middle:,.1f}", f"{low:,.1f} ... {high:,.1f}", rung["n"]))
+    head = (f"a step at batch {facts['batch_size']}", "microseconds", "least ... most", "n")
+    return [f"One {facts['device']}, commit {facts['commit'][:10]}.", "", *table(head, rows)]
+
+
 def written(text):
-    """The page with its sections made anew."""
-    for name, lines in (("measured", measured()), ("profile", profile())):
+    """A page with its sections made anew."""
+    for name, lines in (("measured", measured()), ("profile", profile()), ("ladder", ladder())):
         section = "\n".join(lines).rstrip()
         text = re.sub(
             rf"<!-- {name} -->\n.*?<!-- end -->",
@@ -153,4 +164,5 @@ def written(text):
 
 
 if __name__ == "__main__":
-    PAGE.write_text(written(PAGE.read_text(encoding="utf-8")), encoding="utf-8")
+    for page in PAGES:
+        page.write_text(written(page.read_text(encoding="utf-8")), encoding="utf-8")
