@@ -266,7 +266,13 @@ class CudaEngine(Engine):
         if self.captures and form.captured:
             with self._staged.lock:
                 several = {steps for steps in schedule.chunks() if steps > 1}
-                self._graphs = {steps: self._captured(buffers, form, steps) for steps in several}
+                try:
+                    self._graphs = {steps: self._captured(buffers, form, steps) for steps in several}
+                except (self._xp.cuda.runtime.CUDARuntimeError, self._xp.cuda.driver.CUDADriverError):
+                    if not form.overlaps:
+                        raise
+                    form.overlaps = False  # a driver that can launch such kernels, but can't capture them
+                    self._graphs = {steps: self._captured(buffers, form, steps) for steps in several}
         self._buffers, self._state = buffers, state
         return buffers
 

@@ -57,6 +57,7 @@ class Form(ABC):
         chunk_steps: Steps in one graph, or in one launch.
         at_once: Blocks (or clusters) of the training kernel that the device runs at once; 0 if it can't run any.
         largest_batch: The largest batch size that it is for.
+        overlaps: Whether the device and its driver can begin a kernel before the one in front has ended.
     """
 
     name = folder = ""
@@ -69,7 +70,7 @@ class Form(ABC):
     def __init__(self, xp: Any, kernels: Kernels) -> None:
         self._xp, self.kernels, self.sizes = xp, kernels, kernels.sizes
         self.multiprocessors: int = device_properties(xp)["multiProcessorCount"]
-        self._can_overlap = has_clusters(xp)  # both came with Hopper
+        self.overlaps = has_clusters(xp)  # both came with Hopper
         if kernels.allow(self.shared_bytes()):
             self.at_once = self.fitting()
 
@@ -108,12 +109,12 @@ class Form(ABC):
     def launch(self, launch: Launch) -> None:
         """Launch a kernel on the current stream."""
         kernel = self.kernels[launch.kernel]
-        if launch.overlaps and self._can_overlap:
+        if launch.overlaps and self.overlaps:
             stream = self._xp.cuda.get_current_stream()
-            self._can_overlap = launch_dependent(
+            self.overlaps = launch_dependent(
                 kernel, launch.blocks, launch.threads, launch.arguments, launch.shared_bytes, stream
             )
-            if self._can_overlap:
+            if self.overlaps:
                 return
         kernel((launch.blocks,), (launch.threads,), launch.arguments, shared_mem=launch.shared_bytes)
 

@@ -13,7 +13,7 @@ from lenet_gpu.augment import distort
 from lenet_gpu.augment.augmentation import STANDARD
 from lenet_gpu.backend.backend import NumpyBackend
 from lenet_gpu.engine.cuda import engine as cuda
-from lenet_gpu.engine.cuda import inference
+from lenet_gpu.engine.cuda import forms, inference
 from lenet_gpu.engine.cuda.engine import CudaEngine
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.nn.lenet5 import LeNet5
@@ -146,6 +146,21 @@ def test_an_epoch_is_launched_as_planned(digits):
     assert world.counts["lenet5_train_images"] == world.counts["lenet5_update"] == 3 * 17 + 1
     assert world.counts["graph"] == 3 * 4  # of four steps each; the last step is launched by itself
     assert world.counts["capture"] == 1
+
+
+def test_a_driver_that_cannot_capture_overlapping_kernels_gets_others(digits, monkeypatch):
+    def launch(kernel, blocks, threads, arguments, shared_bytes, stream):
+        if stream.is_capturing():
+            raise cuda_cupy.CUDADriverError("CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED: operation not permitted")
+        kernel((blocks,), (threads,), arguments, shared_mem=shared_bytes)
+        return True
+
+    monkeypatch.setattr(forms, "launch_dependent", launch)
+    engine, other = make(digits), make(digits)
+    engine._forms.of_training(4).overlaps = True
+    assert np.array_equal(train(engine), train(other))
+    assert engine._graphs
+    assert not engine._forms.of_training(4).overlaps
 
 
 def test_what_is_left_over_of_an_epoch_is_a_graph_too(digits):
