@@ -83,8 +83,8 @@ def same_data(before: Mapping[str, str], now: Mapping[str, str]) -> bool:
     return _by_part(before) == _by_part(now)
 
 
-def _by_part(digests: Mapping[str, str]) -> dict[str, str]:
-    """Name CSV files by the part that they are of their data set."""
-    files = [name for name in digests if name.lower().endswith(".csv")]
+def _by_part(digests: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Name the data set's own CSV files by the part that they are of it; those of added sets keep their names."""
+    files = [name for name in digests if name.lower().endswith(".csv") and "/" not in name]
     parts = {name: "test" if len(files) > 1 and "train" not in name.lower() else "train" for name in files}
-    return {parts.get(name, name): digest for name, digest in digests.items()}
+    return sorted((parts.get(name, name), digest) for name, digest in digests.items())
