@@ -170,7 +170,17 @@ def test_it_holds_what_reading_needs_and_no_more(staged):
         "lenet_gpu/engine/cpu/plan.py",
         "lenet_gpu/weights/mnist.npz",
     } <= files
-    unwanted = ("packaging", "trainer", "datasets", "probe", "cuda", "plots", "gpu/commands", "cli.py", "docs/pictures")
+    unwanted = (
+        "packaging",
+        "trainer",
+        "datasets",
+        "probe",
+        "cuda",
+        "plots",
+        "gpu/commands",
+        "cli.py",
+        "docs/pictures",
+    )
     assert not [file for file in files if any(word in file for word in unwanted)]
     assert sum((staged / file).stat().st_size for file in files) < 3_000_000
 

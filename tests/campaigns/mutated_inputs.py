@@ -401,7 +401,9 @@ def run_command(kind: str, path: Path) -> str:
     assert done.returncode in (0, 2), f"status {done.returncode}: {done.stderr[-2000:]}"
     assert "Traceback" not in done.stderr, done.stderr[-2000:]
     most = 1 if done.returncode else 0
-    assert len(done.stderr.strip().splitlines()) <= most, f"noise on standard error: {done.stderr[:1000]}"
+    ours = "lenet-gpu: "  # what is said of a set without a test set, say
+    lines = [line for line in done.stderr.strip().splitlines() if done.returncode or not line.startswith(ours)]
+    assert len(lines) <= most, f"noise on standard error: {done.stderr[:1000]}"
     return "refused" if done.returncode else "accepted"
 
 

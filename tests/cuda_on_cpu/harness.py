@@ -7,8 +7,11 @@ import functools
 import hashlib
 import os
 import re
+import shutil
 import subprocess
 import tempfile
+import threading
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -17,6 +20,7 @@ import numpy as np
 
 HERE = Path(__file__).parent
 COMPILER = os.environ.get("CXX", "g++")
+NICE = ("nice", "-n", "10") if shutil.which("nice") else ()
 OPTIONS = ("-std=c++20", "-O2", "-fPIC", "-shared", "-fno-strict-aliasing", "-Wall", "-Wno-unknown-pragmas")
 SANITIZE = ("-fsanitize=address", "-g", "-O1")
 
@@ -26,6 +30,10 @@ CLUSTERS = re.compile(r"__cluster_dims__\((\w+), 1, 1\) __launch_bounds__\([^)]*
 
 class KernelError(Exception):
     """A kernel did what would be undefined on a device: divergent barriers, or a deadlock."""
+
+
+_LOCKS: dict[str, threading.Lock] = defaultdict(threading.Lock)
+"""Of each library: a thread may build it ahead of the test that wants it."""
 
 
 @functools.cache
@@ -57,12 +65,14 @@ def build(source: str, kernels: Sequence[str], *, sanitize: bool = False, worst_
     text = f'#define WORST_CASE {worst_case}f\n#include "{header}"\n{source}\n{exports}\n'
     key = hashlib.sha256(f"{sanitize}{text}".encode()).hexdigest()[:16]
     library = Path(_folder().name, f"{key}.so")
-    if not library.exists():
+    with _LOCKS[key]:
+        if library.exists():
+            return library
         path = library.with_suffix(".cpp")
         path.write_text(text)
         options = [*OPTIONS, *(SANITIZE if sanitize else ())]
         done = subprocess.run(
-            [COMPILER, *options, f"-I{HERE}", str(path), "-o", str(library)], capture_output=True, text=True
+            [*NICE, COMPILER, *options, f"-I{HERE}", str(path), "-o", str(library)], capture_output=True, text=True
         )
         if done.returncode:
             raise RuntimeError(f"{COMPILER} refuses the kernels:\n{done.stderr}")

@@ -145,12 +145,12 @@ class CudaEngine(Engine):
         """
         order = np.asarray(order)
         form = self._form(batch_size)
-        distorted = distortions is not None
-        elastic = distortions is not None and bool(distortions[:, distort.AMPLITUDE].any())
-        schedule = Schedule(len(order), batch_size, distorted, elastic, self.chunk_steps or form.chunk_steps)
         staged = self._staged.find(order, distortions)
         if staged is None:
             self._check(order, distortions)
+        distorted = distortions is not None
+        elastic = distortions is not None and bool(distortions[:, distort.AMPLITUDE].any())
+        schedule = Schedule(len(order), batch_size, distorted, elastic, self.chunk_steps or form.chunk_steps)
         if len(learning_rates) != schedule.steps:
             raise InputError("learning rates", found=str(len(learning_rates)), expected=f"{schedule.steps} steps")
         if schedule.steps == 0:

@@ -11,6 +11,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -19,7 +20,7 @@ import pytest
 if __name__ == "__main__":
     sys.path[:0] = [str(Path(__file__).parents[3]), str(Path(__file__).parents[2])]
 
-from cuda_on_cpu import nvrtc
+from cuda_on_cpu import harness, nvrtc
 
 from lenet_gpu.engine.cover import MOST_CLASSES
 from lenet_gpu.engine.cuda.source import (
@@ -69,17 +70,34 @@ REGISTERS, REGISTERS_AT_ONCE, RESERVED_BYTES = 65536, 256, 1024
 """Registers of a multiprocessor; how many a warp gets at once; shared memory that each block takes beside its own,
 since compute capability 8.0."""
 
+LOCK = threading.Lock()
+"""A thread may have compiled ahead of the test."""
+
 FIGURE = re.compile(r"<!-- compiled -->\n(.*?)<!-- end -->", re.DOTALL)
 """Where the page shows what the compiler makes of the kernels."""
 
 
-@functools.cache
 def compiled() -> dict[str, dict[str, dict[str, dict[str, int]]]]:
+    """What the kernels take, by build and architecture; compiled once."""
+    with LOCK:
+        return _compiled()
+
+
+@functools.cache
+def _compiled() -> dict[str, dict[str, dict[str, dict[str, int]]]]:
     """What the kernels take, by build and architecture: a build a process, a few side by side."""
 
     def one(name: str) -> dict[str, dict[str, dict[str, int]]]:
         form, variant, classes, architectures = BUILDS[name]
-        tool = [sys.executable, str(TESTS / "cuda_on_cpu" / "nvrtc.py"), variant, str(classes), form, *architectures]
+        tool = [
+            *harness.NICE,
+            sys.executable,
+            str(TESTS / "cuda_on_cpu" / "nvrtc.py"),
+            variant,
+            str(classes),
+            form,
+            *architectures,
+        ]
         done = subprocess.run(tool, capture_output=True, text=True, timeout=500)
         assert done.returncode == 0, done.stderr
         reports = {}

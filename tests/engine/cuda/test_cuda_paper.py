@@ -200,7 +200,7 @@ def test_training_agrees_with_the_layered_engine(loss, rule, batch_size, distort
     arguments = loss, rule, batch_size, distorted
     engine, losses = trained(CudaEngine, CudaBackend(), *arguments)
     assert world.counts["graph"] > 0
-    assert world.counts["capture"] == 1
+    assert world.counts["capture"] in (1, 2)  # a whole chunk, and what may be left over
     readable, expected = trained(LayeredEngine, NumpyBackend(), *arguments)
     np.testing.assert_allclose(losses, expected, rtol=2e-5, atol=1e-5)
     assert_close(readable.network, engine.network.host_parameters(), readable.network.parameters, 5e-5)
