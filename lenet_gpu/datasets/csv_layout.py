@@ -147,6 +147,11 @@ def is_number(field: str) -> bool:
     return True
 
 
-def bad_row(name: str, number: int, found: str, expected: str, remedy: str = "mend or remove that row") -> DataError:
+def bad_row(name: str, number: int, found: str, expected: str, remedy: str | None = None) -> DataError:
     """Make the error for a row."""
-    return DataError(f"{name}: row {number}", found=found, expected=expected, remedy=remedy)
+    return DataError(
+        f"{name}: row {number}",
+        found=found,
+        expected=expected,
+        remedy="mend or remove that row" if remedy is None else remedy,
+    )
