@@ -6,21 +6,14 @@ import pytest
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("recipe", "least"),
-    [
-        ("classic", 0.97),  # 97.8 to 98.2 % after two epochs with seeds 0 to 2
-        ("fast", 0.982),  # 98.6 %
-    ],
-)
-def test_two_epochs_of_a_recipe(lenet_gpu_command, tmp_path, recipe, least):
-    """Far less would mean that something is broken."""
+def test_two_epochs_of_the_classic_recipe(lenet_gpu_command, tmp_path):
+    """97.8 to 98.2 % with seeds 0 to 2; far less would mean that something is broken. CI trains recipe fast, too."""
     done = lenet_gpu_command(
-        "train", "--recipe", recipe, "--backend", "cpu", "--epochs", "2", "--out", "run", cwd=tmp_path
+        "train", "--recipe", "classic", "--backend", "cpu", "--epochs", "2", "--out", "run", cwd=tmp_path
     )
     assert done.returncode == 0, done.stderr
     report = lenet_gpu_command("evaluate", "run", "--json", cwd=tmp_path)
     assert report.returncode == 0, report.stderr
     result = json.loads(report.stdout)
     assert result["images"] == 10_000
-    assert result["accuracy"] > least
+    assert result["accuracy"] > 0.97
