@@ -16,7 +16,6 @@ shared memory, as the driver says.
 from __future__ import annotations
 
 import argparse
-import ctypes
 import itertools
 import json
 import re
@@ -34,6 +33,7 @@ from lenet_gpu import select_backend
 from lenet_gpu.engine.cuda.buffers import EpochBuffers, Schedule, plain_rule
 from lenet_gpu.engine.cuda.device import Kernels
 from lenet_gpu.engine.cuda.forms import FORMS
+from lenet_gpu.engine.cuda.occupancy import clusters_that_fit
 from lenet_gpu.engine.cuda.source import INFER, OPTIONS, kernel_source
 from lenet_gpu.engine.cuda.steps import StepArguments
 from lenet_gpu.errors import LenetError
@@ -162,50 +162,6 @@ class Profiler:
         return {INFER: {"blocks": found[-1]["blocks"], "phases": found}} if found else {}
 
 
-class LaunchAttribute(ctypes.Structure):
-    """CUlaunchAttribute: a number, and a value of 64 bytes on an 8-byte boundary."""
-
-    _fields_ = [("id", ctypes.c_uint), ("pad", ctypes.c_uint), ("value", ctypes.c_uint * 16)]
-
-
-class LaunchConfig(ctypes.Structure):
-    """CUlaunchConfig."""
-
-    _fields_ = [
-        *((name, ctypes.c_uint) for name in ("grid_x", "grid_y", "grid_z", "block_x", "block_y", "block_z")),
-        ("shared", ctypes.c_uint),
-        ("stream", ctypes.c_void_p),
-        ("attributes", ctypes.POINTER(LaunchAttribute)),
-        ("count", ctypes.c_uint),
-    ]
-
-
-CLUSTER_DIMENSION = 4
-"""CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION."""
-
-
-def clusters_at_once(function: int, threads: int, shared: int, size: int) -> int | str:
-    """How many clusters the card runs at once (cuOccupancyMaxActiveClusters), or why the driver does not say.
-
-    Args:
-        function: The CUfunction.
-        threads: Of a block.
-        shared: Dynamic shared memory of a block, bytes.
-        size: Blocks of a cluster.
-    """
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-        ask = driver.cuOccupancyMaxActiveClusters
-    except (OSError, AttributeError) as error:
-        return reason(error)
-    attribute = LaunchAttribute(CLUSTER_DIMENSION, 0)
-    attribute.value[0], attribute.value[1], attribute.value[2] = size, 1, 1
-    config = LaunchConfig(size, 1, 1, threads, 1, 1, shared, None, ctypes.pointer(attribute), 1)
-    found = ctypes.c_int()
-    status = ask(ctypes.byref(found), ctypes.c_void_p(function), ctypes.byref(config))
-    return found.value if status == 0 else f"CUDA error {status}"
-
-
 EMPTY = 'extern "C" __global__ void nothing() {}\n'
 
 
@@ -213,7 +169,7 @@ def occupancy(xp, threads: int, shared: int) -> dict:
     """Clusters that fit at once, of an empty kernel with so many threads and so much shared memory, by size."""
     function = xp.RawModule(code=EMPTY, options=OPTIONS).get_function("nothing")
     function.max_dynamic_shared_size_bytes = shared
-    return {str(size): clusters_at_once(function.kernel.ptr, threads, shared, size) for size in CLUSTER_SIZES}
+    return {str(size): clusters_that_fit(function, size, threads, shared) for size in CLUSTER_SIZES}
 
 
 def profile(xp, kind, batches, count) -> dict:
