@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 import pytest
+import reference
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md")), *sorted((ROOT / "examples").glob("*.md"))]
@@ -36,6 +37,12 @@ def test_a_block_of_python_runs_as_pasted_and_prints_what_the_page_says(block, p
     assert done.returncode == 0, done.stderr
     if printed is not None:
         assert done.stdout == printed
+
+
+@pytest.mark.parametrize("name", reference.PAGES)
+def test_the_reference_says_what_the_code_says(name):
+    written = (reference.FOLDER / name).read_text("utf-8")
+    assert written.split() == reference.PAGES[name]().split(), "python tests/reference.py writes it anew"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
