@@ -39,8 +39,11 @@ MOST_POINTS = 24
 
 
 @contextlib.contextmanager
-def opened(browser: Any, address: str, screen: Screen, **settings: Any):
-    """Open the page on a screen; whatever it complains of, or asks for, fails the test."""
+def opened(browser: Any, address: str, screen: Screen, before: str = "", **settings: Any):
+    """Open the page on a screen; whatever it complains of, or asks for, fails the test.
+
+    `before` is a script that runs before the page's own.
+    """
     settings = {"locale": "en", "color_scheme": "light", **settings}
     context = browser.new_context(
         viewport={"width": screen.width, "height": screen.height},
@@ -49,6 +52,8 @@ def opened(browser: Any, address: str, screen: Screen, **settings: Any):
         **settings,
     )
     page = context.new_page()
+    if before:
+        page.add_init_script(before)
     complaints, requests = [], []
     page.on("console", lambda message: complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
@@ -66,6 +71,7 @@ def opened(browser: Any, address: str, screen: Screen, **settings: Any):
 
 def placed(drawing: Any, page: Any, left: float = 0.25, right: float = 0.75) -> list[np.ndarray]:
     """Scale a drawing so that it fits between two shares of the board's width, in CSS pixels of the window."""
+    page.locator("#board").scroll_into_view_if_needed()
     box = page.locator("#board").bounding_box()
     strokes = [np.asarray(stroke, dtype=float) for stroke in drawing]
     points = np.concatenate(strokes)
