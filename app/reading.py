@@ -8,14 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from lenet_gpu.recognition.answers import NOT_READ, Prediction, number_text
+from lenet_gpu.recognition.answers import NOT_READ, RIVAL, SURE, Prediction, number_text
 from lenet_gpu.recognition.rejection import UNDECIDED_BETWEEN
-
-SURE = 0.85
-"""Probability from which an answer needs no word of doubt."""
-
-RIVAL = 0.2
-"""Probability of the second digit from which it is named beside the first."""
 
 SEVERAL = "several"
 """Reason of a drawing that is no digit, but a number."""

@@ -12,6 +12,12 @@ from lenet_gpu.recognition.rejection import UNDECIDED_BETWEEN
 NOT_READ = "?"
 """Stands in a number's text for what is not a digit."""
 
+SURE = 0.85
+"""Probability from which an answer needs no word of doubt."""
+
+RIVAL = 0.2
+"""Probability of the second digit from which it is named beside the first."""
+
 
 @dataclass(frozen=True)
 class Prediction:
