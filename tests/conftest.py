@@ -32,6 +32,9 @@ WITNESSES = {
 not installed may be skipped; so may tests of a GPU (marker `gpu`), which decide for themselves."""
 
 
+pytest.register_assert_rewrite("remedies")  # its modules hold assertions, and are no test modules
+
+
 def pytest_addoption(parser):
     parser.addoption(
         "--forbid-skips",
