@@ -111,8 +111,10 @@ class RowParser:
                 elif self.layout.may_be_text(column, field):
                     rows[index, column], texts[index] = 0, field
                 else:
-                    remedy = "scale the pixels to 0 to 1, or mend that row"
-                    raise self._wrong(number, column, field, "pixels from 0 to 1 or from 0 to 255", remedy)
+                    raise self._wrong(
+                        number, column, field, "pixels from 0 to 1 or from 0 to 255",
+                        remedy="scale the pixels to 0 to 1, or mend that row",
+                    )  # fmt: skip
         return rows, texts
 
     def _first_decimals(self, lines: Sequence[str], numbers: Sequence[int]) -> Rows:
