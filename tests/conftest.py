@@ -42,6 +42,8 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 MOST_PROCESSES = 8
 """Processes that run the suite: some tests start windows and workers of their own."""
 
+pytest.register_assert_rewrite("remedies")  # its modules hold assertions, and are no test modules
+
 
 def pytest_addoption(parser):
     parser.addoption(
