@@ -14,6 +14,7 @@ from lenet_gpu.commands.options import (
     add_data_options,
     path,
     positive_number,
+    share,
     text,
     whole_number,
 )
@@ -35,11 +36,15 @@ EXAMPLES = """\
   lenet-gpu train --backend cpu --seed 1 --out runs/one
   lenet-gpu train --dataset digits.csv --epochs 3
   lenet-gpu train --add my_digits/                MNIST and your own pictures together
+  lenet-gpu train --validation 0.1 --patience 3   hold out a tenth; end when it is no longer read better
   lenet-gpu train --recipe paper --distortions    the 1998 training, with its distorted patterns
   lenet-gpu train --resume runs/one               continue an interrupted run, bit for bit
 """
 
-FIXED_BY_RUN = ("recipe", "seed", "batch_size", "learning_rate", "distortions", "loss", "add", "out", "force")
+FIXED_BY_RUN = (
+    *("recipe", "seed", "batch_size", "learning_rate", "distortions", "loss", "add", "validation", "patience"),
+    *("out", "force"),
+)
 """Options that a resumed run has already settled."""
 
 
@@ -68,11 +73,15 @@ def add_parser(subparsers: Any) -> None:
     add_data_options(parser)
     added = "learn from the training set of this data set, too; may be given several times"
     parser.add_argument("--add", action="append", type=text, metavar="NAME|PATH", help=added)
+    held = "share of the training set to hold out and to find the best epoch by, kept in best.npz (default: none)"
+    parser.add_argument("--validation", type=share, metavar="SHARE", help=held)
+    patience = "end after so many epochs without a better one; the model is that of the best epoch"
+    parser.add_argument("--patience", type=whole_number(1, MOST), metavar="EPOCHS", help=patience)
     parser.add_argument(
         "--out",
         type=path,
         metavar="DIR",
-        help="new folder for model.npz, checkpoint.npz, log.jsonl, curves.png "
+        help="new folder for model.npz, checkpoint.npz, log.jsonl, command.txt, curves.png "
         "(default: runs/DATASET-RECIPE-seedN, with a number behind it when taken)",
     )
     force = "replace the run, or files of a run's names, that --out holds"
@@ -110,7 +119,7 @@ def _start(options: argparse.Namespace) -> int:
     model = LeNet5(recipe.variant, backend, 0 if options.seed is None else options.seed, classes=data.classes)
     engine = "auto" if options.engine is None else options.engine
     trainer = Trainer(model, recipe, engine=engine, threads=options.threads, download=not options.no_download)
-    trainer.added = added
+    trainer.added, trainer.validation, trainer.patience = added, options.validation or 0.0, options.patience or 0
     name = f"{Path(plain_name(data.name)).stem}-{recipe.name}-seed{trainer.seed}"
     with new_run(options.out, name, _room(trainer), force=options.force) as folder:
         return _train(trainer, data, folder)
@@ -159,14 +168,16 @@ def _with_added(data: Dataset, sources: list[str], *, download: bool) -> Dataset
 
 def _train(trainer: Trainer, data: Any, folder: Path) -> int:
     from lenet_gpu.report.plots import Curves
+    from lenet_gpu.training.best_epoch import best_epoch
     from lenet_gpu.training.callbacks import RunFolder
     from lenet_gpu.training.checkpoint import RUN_FILES
     from lenet_gpu.training.progress import ProgressBar
+    from lenet_gpu.training.repeat import repeating_command
 
-    files, bar = RunFolder(folder), ProgressBar()
+    files, bar = RunFolder(folder, repeating_command), ProgressBar()
     files.epochs_written = trainer.epochs_done  # of a resumed run, also if it is interrupted before it begins
     # An epoch is shown as done when it is safe on the disk; the picture comes last.
-    trainer.callbacks = [files, bar, Curves(folder)]
+    trainer.callbacks = [files, bar, *best_epoch(trainer.validation, trainer.patience, folder), Curves(folder)]
     try:
         trainer.fit(data)
     except KeyboardInterrupt:
@@ -177,6 +188,7 @@ def _train(trainer: Trainer, data: Any, folder: Path) -> int:
     finally:
         bar.close()
     print(f"wrote     {folder}: {', '.join(name for name in RUN_FILES if (folder / name).exists())}")
+    print(f"repeat    {repeating_command(trainer.checkpoint())}")
     return 0
 
 

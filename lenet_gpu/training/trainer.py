@@ -127,6 +127,8 @@ class Trainer:
         self.source_digests: dict[str, str] | None = None  # None: not known before the sources are loaded
         self._data_paths: list[str] = []
         self.added: list[str] = []  # names and paths of data sets that were added, to find them again
+        self.validation = 0.0  # share of the training set that is held out
+        self.patience = 0  # of the run's early stopping, to be kept in its checkpoint
         self.engine: Engine | None = None
         self._stopping = False
         check_recipe(model, self.recipe)
@@ -253,6 +255,7 @@ class Trainer:
         trainer.dataset, trainer.digests = plain_name(checkpoint.dataset), checkpoint.digests
         trainer.source_digests = checkpoint.source_digests or None
         trainer._data_paths, trainer.added = checkpoint.data_paths, checkpoint.added
+        trainer.validation, trainer.patience = checkpoint.validation, checkpoint.patience
         if trainer.history:
             trainer._record()
         return trainer
@@ -275,7 +278,7 @@ class Trainer:
             labels: (n,) integers or texts: 0 to below the network's number of classes, or any others, which
                 become the network's `class_labels`.
             validation: A set to watch the training by: a share of the images, 0 to below 1, that is held out, class
-                by class, or a pair of images and labels.
+                by class, or a pair of images and labels. If None, the share that a resumed run began with.
 
         Returns:
             The run.
@@ -287,6 +290,10 @@ class Trainer:
                 while files written by callbacks hold the last whole epoch.
             KeyboardInterrupt: Passed on; the history and files end with the last whole epoch.
         """
+        if isinstance(validation, float):
+            self.validation = validation
+        elif validation is None and self.validation:
+            validation = self.validation
         data = self._dataset(data, labels, validation)
         if self.digests and not same_data(self.digests, data.digests):
             raise DataError(
@@ -344,6 +351,9 @@ class Trainer:
             data_paths=self._data_paths,
             source_digests=self.source_digests or {},
             added=self.added,
+            validation=self.validation,
+            patience=self.patience,
+            backend=self.model.backend.name,
         )
 
     def _load_sources(self) -> dict[str, Dataset]:
