@@ -137,6 +137,34 @@ def a_run_without_an_epoch(place):
         folder.rmdir()
 
 
+@carries_out("wait for its end", "remove the reason and give the same command again: what is finished is kept")
+def a_sweep_that_can_not_go_on(place):
+    from lenet_gpu.storage.lock import exclusive
+
+    given = (
+        "sweep",
+        "--backend",
+        "cpu",
+        "--dataset",
+        place.csv,
+        "--epochs",
+        1,
+        "--executor",
+        "processes",
+        "--out",
+        "s",
+    )
+    (place.folder / "s").mkdir()
+    (place.folder / "s/epochs=1-seed0").touch()  # where the run's folder is to be
+    with exclusive(place.folder / "s/.sweep.lock", lambda: None):
+        assert place.refused(*given) == "wait for its end"
+    status, line = place.command(*given)
+    assert status == 1
+    assert line.endswith("; remove the reason and give the same command again: what is finished is kept")
+    (place.folder / "s/epochs=1-seed0").unlink()
+    place.works(*given)
+
+
 @carries_out("name the folder that --out named")
 def resume_of_no_run(place):
     place.has_run()
@@ -906,6 +934,10 @@ NOT_HERE = {
         "{}, or unpack it if it is right",
         "split the file, or convert it to idx files",
     ),
+    "several processes, started by mpiexec: tests/training/test_distributed.py": (
+        "give all of them the same command, data, package versions and kind of processor",
+        "start it without mpiexec",
+    ),
     "a second window of the app: tests/app/test_two_windows.py": ("close the other one, then start this one again",),
     "damaged data, to be replaced": ("train again", "pack it again with one of them"),
     "a name that an object of another type took": ("give the name first",),
@@ -932,6 +964,7 @@ NOT_HERE = {
         "name labelled data here; lenet-gpu predict MODEL FILE reads pictures without",
         "name the folder of one of them",
         "name them with --dataset",
+        "pip install distributed",
         "pip install onnx",
         "pip install safetensors",
         "put it there",
