@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lenet_gpu.datasets import Dataset
     from lenet_gpu.engine.base import Engine
     from lenet_gpu.nn.network import Network
+    from lenet_gpu.nn.optim import Optimizer
     from lenet_gpu.training.recipes import Recipe
 
 
@@ -28,6 +29,8 @@ class TrainingRun(Protocol):
         seed: The run's seed.
         history: A log entry for each whole epoch.
         engine: What computes; None before the run.
+        optimizer: The update rule.
+        stopping: Whether the run ends after the epoch in hand.
     """
 
     model: Network
@@ -35,6 +38,11 @@ class TrainingRun(Protocol):
     seed: int
     history: list[dict[str, Any]]
     engine: Engine | None
+    optimizer: Optimizer
+
+    @property
+    def stopping(self) -> bool:
+        """True if the run ends after the epoch in hand."""
 
     @property
     def epochs_done(self) -> int:

@@ -29,6 +29,7 @@ from lenet_gpu.recognition.rejection import FEATURES, UNITS, Rejection
 from lenet_gpu.training.ahead import EpochsAhead, begin_elastic_fields
 from lenet_gpu.training.checkpoint import Checkpoint, plain_name
 from lenet_gpu.training.compatibility import check_data, check_loss, check_recipe, same_data
+from lenet_gpu.training.distributed import callbacks_of_rank
 from lenet_gpu.training.epochs import Patterns
 from lenet_gpu.training.progress import AnyCallback, callbacks_of
 from lenet_gpu.training.recipes import DEFAULT, Recipe, get_recipe
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from lenet_gpu.datasets import Split
     from lenet_gpu.nn.layer import Layer
     from lenet_gpu.nn.losses import Loss
+    from lenet_gpu.training.distributed import MpiRanks
 
 LOGGER = logging.getLogger("lenet_gpu")
 
@@ -82,6 +84,8 @@ class Trainer:
             steps that returns one rate or an array (steps,).
         progress: Whether to show a bar, and a line for each epoch.
         download: Whether the network may be used for the data sets that the recipe adds.
+        ranks: The processes that train together, all of which make the same trainer (see
+            `lenet_gpu.training.distributed.find_ranks`); None: this one alone. Callbacks are told on rank 0 alone.
 
     Raises:
         InputError: Unknown recipe or engine, or a value that makes no sense.
@@ -103,8 +107,9 @@ class Trainer:
         schedule: Schedule | None = None,
         progress: bool = True,
         download: bool = True,
+        ranks: MpiRanks | None = None,
     ) -> None:
-        self.model = model
+        self.model, self.ranks = model, ranks
         self.recipe = get_recipe(recipe).with_changes(
             epochs=epochs, batch_size=batch_size, learning_rate=learning_rate
         )
@@ -169,6 +174,7 @@ class Trainer:
         network: type[Network] = Network,
         progress: bool = True,
         download: bool = True,
+        ranks: MpiRanks | None = None,
     ) -> Trainer:
         """Make a trainer that continues a run where its checkpoint ends; `fit` goes on with the next epoch.
 
@@ -189,6 +195,7 @@ class Trainer:
             network: The class of the network, where it is one of your own.
             progress: As for the constructor.
             download: As for the constructor.
+            ranks: As for the constructor.
 
         Raises:
             ModelFileError: No usable checkpoint, or one that needs a layer, optimizer, schedule or loss of your own.
@@ -240,6 +247,7 @@ class Trainer:
             schedule=schedule,
             progress=progress,
             download=download,
+            ranks=ranks,
         )
         for name, array in trainer.optimizer.state.items():
             saved = checkpoint.state.get(name)
@@ -264,6 +272,11 @@ class Trainer:
     def epochs_done(self) -> int:
         """Number of whole epochs so far."""
         return len(self.history)
+
+    @property
+    def stopping(self) -> bool:
+        """True if the run ends after the epoch in hand."""
+        return self._stopping
 
     def stop(self) -> None:
         """End the run after the epoch in hand; for callbacks."""
@@ -311,7 +324,8 @@ class Trainer:
         sources = self._load_sources() if self.epochs_done < self.recipe.epochs else {}
         if self.model.backend.name == "gpu" and self.epochs_done < self.recipe.epochs:
             begin_elastic_fields(self.recipe.augmentation)
-        with make_engine(self.model, self.optimizer, self.engine_name, self.threads) as engine:
+        self._listeners = self.callbacks if self.ranks is None else callbacks_of_rank(self, self.ranks)
+        with make_engine(self.model, self.optimizer, self.engine_name, self.threads, self.ranks) as engine:
             self.engine = engine
             self._tell("on_start", self, data)
             if self.epochs_done < self.recipe.epochs:
@@ -329,7 +343,8 @@ class Trainer:
                         self._tell("on_epoch", self, log)
         # The workers are gone by now: what follows needs memory of its own.
         self._tell("on_trained", self)
-        self._add_extras(data)
+        if self.ranks is None or self.ranks.rank == 0:
+            self._add_extras(data)
         self._tell("on_end", self)
         return Run(self.model, self.history)
 
@@ -518,7 +533,7 @@ class Trainer:
         )
 
     def _tell(self, hook: str, *arguments: Any) -> None:
-        for callback in self.callbacks:
+        for callback in self._listeners:
             getattr(callback, hook)(*arguments)
 
 
