@@ -27,8 +27,35 @@ class Ranks(Protocol):
             counts: Rows of each rank, (size,).
         """
 
+    def add_up(self, rows: np.ndarray, counts: Sequence[int]) -> np.ndarray:
+        """Add up the rows of all ranks, one after the other in their order: everywhere the same bytes.
+
+        Args:
+            rows: As for `gather`; used up.
+            counts: As for `gather`.
+
+        Returns:
+            The sum, of a row's shape; may lie in `rows`, and may be overwritten by the next call.
+        """
+
     def from_first(self, number: int) -> int:
         """Give everybody the whole number that rank 0 has."""
+
+
+def added(rows: np.ndarray, total: np.ndarray) -> np.ndarray:
+    """Add rows in their order.
+
+    Args:
+        rows: (k, ...), k from 1.
+        total: Receives the sum, of a row's shape, unless there is a single row.
+
+    Returns:
+        The sum: `total`, or the single row itself.
+    """
+    found = rows[0]
+    for row in rows[1:]:
+        found = np.add(found, row, total)
+    return found
 
 
 def portion(items: int, rank: int, size: int) -> range:

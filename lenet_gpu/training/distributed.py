@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lenet_gpu.engine.cpu.workers.cores import available_cores
+from lenet_gpu.engine.ranks import added, portion
 from lenet_gpu.errors import LenetError, TrainingError
 from lenet_gpu.training.callbacks import Callback, TrainingRun
 from lenet_gpu.training.mpi import import_mpi
@@ -33,6 +34,9 @@ LOGGER = logging.getLogger("lenet_gpu")
 
 SIZES = ("PMI_SIZE", "OMPI_COMM_WORLD_SIZE")
 """Variables in which MPICH's and Open MPI's launchers, and Slurm's for them, say how many ranks there are."""
+
+GATHERED = 2
+"""Rows up to which every rank gathers all of them to add them up: one exchange, of no more bytes than the two."""
 
 GRACE_SECONDS = 1.0
 """Seconds for which a rank with an error waits for rank 0 to say the same, before it speaks itself."""
@@ -56,6 +60,7 @@ class MpiRanks:
         self._mpi = mpi
         self._comm = mpi.COMM_WORLD if communicator is None else communicator
         self.rank, self.size = self._comm.Get_rank(), self._comm.Get_size()
+        self._total: np.ndarray | None = None
         here = self._comm.Split_type(mpi.COMM_TYPE_SHARED)
         self.local_rank, self.local_size = here.Get_rank(), here.Get_size()
         here.Free()
@@ -65,6 +70,31 @@ class MpiRanks:
         width = rows.nbytes // len(rows) if len(rows) else 0
         sizes = [count * width for count in counts]
         self._comm.Allgatherv(self._mpi.IN_PLACE, [rows.reshape(-1).view(np.uint8), sizes, None, self._mpi.BYTE])
+
+    def add_up(self, rows: np.ndarray, counts: Sequence[int]) -> np.ndarray:
+        """Add up the rows of all ranks in their order; see `engine.ranks.Ranks`.
+
+        With few rows everybody gathers all of them. Otherwise everybody gets a part of every row, adds these up, and
+        the parts of the sum are gathered: a rank receives two rows' worth at most, however many there are.
+        """
+        if self._total is None or self._total.shape != rows.shape[1:]:
+            self._total = np.empty_like(rows[0])
+        if len(rows) <= GATHERED:
+            self.gather(rows, counts)
+            return added(rows, self._total)
+        width, item = rows.shape[1], rows.itemsize
+        columns = [portion(width, rank, self.size) for rank in range(self.size)]
+        own = slice(sum(counts[: self.rank]), sum(counts[: self.rank + 1]))
+        mine = columns[self.rank]
+        sent = np.concatenate([rows[own, part.start : part.stop].ravel() for part in columns])
+        parts = np.empty((len(rows), len(mine)), rows.dtype)
+        self._comm.Alltoallv(
+            [sent.view(np.uint8), [counts[self.rank] * len(part) * item for part in columns], None, self._mpi.BYTE],
+            [parts.ravel().view(np.uint8), [count * len(mine) * item for count in counts], None, self._mpi.BYTE],
+        )
+        self._total[mine.start : mine.stop] = added(parts, np.empty_like(parts[0]))
+        self.gather(self._total, [len(part) for part in columns])
+        return self._total
 
     def from_first(self, number: int) -> int:
         """Give everybody the whole number that rank 0 has."""

@@ -58,7 +58,6 @@ class RankedEngine(Engine):
         self._spec = NetworkSpec.of(network, training=optimizer is not None)
         self._plan = CpuPlan(self._spec, network.parameters)
         self._training: dict[tuple[int, str], tuple[np.ndarray, CpuPlan]] = {}
-        self._total = np.empty_like(network.parameters)
 
     @property
     def description(self) -> str:
@@ -122,11 +121,7 @@ class RankedEngine(Engine):
                 indices = order[positions]
                 source = self._images if distorter is None else distorter.source(indices, distortions[positions])  # type: ignore[index]
                 losses[shard, step] = plan.gradients(source, labels, indices, 1.0 / m, shard)
-            ranks.gather(gradients, counts)
-            total = gradients[0]  # of a single portion; the update may use it up
-            for gradient in gradients[1:]:
-                total = np.add(total, gradient, self._total)
-            self.optimizer.update(network.parameters, total, rate)
+            self.optimizer.update(network.parameters, ranks.add_up(gradients, counts), rate)
             if step % PROGRESS_STEPS == PROGRESS_STEPS - 1 or step == steps - 1:
                 block = np.ascontiguousarray(losses[:, told : step + 1])
                 ranks.gather(block, counts)
