@@ -56,10 +56,15 @@ NOT_HERE = {
         "{}, or unpack it if it is right",
         "split the file, or convert it to idx files",
     ),
+    "several processes, started by mpiexec: tests/training/test_distributed.py": (
+        "give all of them the same command, data, package versions and kind of processor",
+        "start it without mpiexec",
+    ),
     "a second window of the app: tests/app/test_two_windows.py": ("close the other one, then start this one again",),
     "damaged data, to be replaced": ("train again", "pack it again with one of them"),
     "a name that an object of another type took": ("give the name first",),
     "packages that are installed": (
+        "pip install distributed",
         "pip install onnx",
         "pip install safetensors",
         "load it in PyTorch and write its state_dict() with safetensors.torch.save_file",

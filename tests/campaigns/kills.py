@@ -27,7 +27,7 @@ from pathlib import Path
 CHILD = Path(__file__).with_name("moments.py")
 ROOT = CHILD.parents[2]
 SIGNALS = ("SIGKILL", "SIGTERM", "SIGHUP", "SIGINT")
-FILES = ["checkpoint.npz", "curves.png", "log.jsonl", "model.npz"]
+FILES = ["checkpoint.npz", "command.txt", "curves.png", "log.jsonl", "model.npz"]
 EPOCHS = 3
 SETTINGS = ("--backend", "cpu", "--recipe", "classic", "--epochs", str(EPOCHS), "--seed", "5")
 SMALL, FULL = ("--threads", "1"), ("--dataset", "mnist", "--no-download", "--threads", "2")
