@@ -46,6 +46,15 @@ FRAMED = 0.85
 MOST_OF_EDGE = 0.9
 """Share of an edge along which strokes reach it, at most."""
 
+EVEN_GROUND, FAINTEST = 0.2, 0.01
+"""Share of a clean crop that has no ink at all, and darkness of the faintest ink in it, at least."""
+
+SHADE, LEAST_SHADE = 0.12, 0.05
+"""Depth of a shadow, and its share of the picture, at least."""
+
+CUT_MARGIN = (3, 0.1)
+"""Margin between the dark ink of a clean crop and its edges: pixels, or a share of the side, at most."""
+
 EDGE = 0.07
 """Distance from an edge at which ink reaches it still, as a share of the side."""
 
@@ -69,6 +78,9 @@ NOISE = 0.12
 
 EVEN = 0.6
 """Share of the paper at exactly its own level from which it is even, and the faintest edges of ink are real."""
+
+MOST_BIAS = 0.02
+"""Distance of even paper's middle level from its lightest, without grain, at most."""
 
 GRAIN = 5.0
 """Standard deviations of the paper's grain that still count as paper."""
@@ -209,7 +221,7 @@ def _looked_at(picture: np.ndarray) -> Look:
             best, depth, marks = size, tried, found
         if best >= least:
             break
-    if _is_cropped(views[-1][1]):
+    if not _is_shaded(views[-1][1], views[max(len(views) - 2, 0)][1]) and _is_cropped(views[-1][1]):
         return Look(0, DEPTHS[0], False, NO_RULES)
     if best < 3:  # nothing stands free: either nothing is left without frames and rules, or all of it reaches an edge
         even = views[-1][1]
@@ -217,6 +229,16 @@ def _looked_at(picture: np.ndarray) -> Look:
         return Look(0, DEPTHS[0], not left, NO_RULES if left else slopes)
     window = views[_widest([absorbed for _, absorbed, _ in views], marks)][0]
     return Look(2 * (window * factor // 2) + 1 if window else 0, depth, True, slopes)
+
+
+def _is_shaded(even: np.ndarray, wide: np.ndarray) -> bool:
+    """Tell whether there is a shadow: dark on even paper, and paper where the light is followed in wide windows.
+
+    Args:
+        even: (h, w) float32, what is absorbed on even paper.
+        wide: The same in the widest window.
+    """
+    return bool(((even > SHADE) & (wide < FAINTEST)).mean() > LEAST_SHADE)
 
 
 def _is_cropped(absorbed: np.ndarray) -> bool:
@@ -237,7 +259,25 @@ def _is_cropped(absorbed: np.ndarray) -> bool:
         mask[:, -across:].any(axis=1),
     )
     shares = np.array([edge.mean() for edge in edges])
-    return bool(((shares > 0.0) & (shares <= MOST_OF_EDGE)).sum() >= 3)
+    return bool(((shares > 0.0) & (shares <= MOST_OF_EDGE)).sum() >= 3) or _is_close_cut(absorbed)
+
+
+def _is_close_cut(absorbed: np.ndarray) -> bool:
+    """Tell whether a picture on even paper ends where its ink's faint edges do, which may be all that reach there.
+
+    Args:
+        absorbed: (h, w) float32, on even paper, without rules.
+    """
+    if (absorbed <= 0.0).mean() < EVEN_GROUND:
+        return False
+    strong = absorbed > DEPTHS[0] * _darkest(absorbed)
+    for side, along in zip(strong.shape, (strong.any(axis=1), strong.any(axis=0)), strict=True):
+        at = np.flatnonzero(along)
+        if max(at[0], side - 1 - at[-1]) > max(CUT_MARGIN[0], CUT_MARGIN[1] * side):
+            return False
+    faint = absorbed > FAINTEST
+    shares = np.array([edge.mean() for edge in (faint[0], faint[-1], faint[:, 0], faint[:, -1])])
+    return bool((shares > 0.0).all() and (shares <= MOST_OF_EDGE).sum() >= 3)
 
 
 class Mark(NamedTuple):
@@ -314,6 +354,9 @@ def _absorbed(picture: np.ndarray, paper: np.ndarray) -> np.ndarray:
     # The greatest value in a window lies above the middle of grain by some standard deviations.
     low = absorbed[absorbed < 0.5 * _darkest(absorbed)]
     bias = np.float32(np.median(low)) if low.size else np.float32(0.0)
+    if bias > MOST_BIAS and paper[0, 0] == paper.max() == paper.min():  # on even paper it may be a shadow's level
+        steps = np.median(np.abs(np.diff(picture.astype(np.int16), axis=1))) if picture.shape[1] > 1 else 0.0
+        bias = np.minimum(bias, np.float32(MOST_BIAS + GRAIN * float(steps) / paper[0, 0]))
     if bias > 0.0:
         absorbed -= bias
     return np.maximum(absorbed, np.float32(0.0)) if low.size else absorbed
