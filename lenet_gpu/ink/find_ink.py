@@ -49,11 +49,12 @@ MOST_OF_EDGE = 0.9
 EVEN_GROUND, FAINTEST = 0.2, 0.01
 """Share of a clean crop that has no ink at all, and darkness of the faintest ink in it, at least."""
 
-SHADE, LEAST_SHADE = 0.12, 0.05
-"""Depth of a shadow, and its share of the picture, at least."""
+SHADE, LEAST_SHADE, LIGHTER = 0.12, 0.05, 0.75
+"""Depth of a shadow, and its share of the picture, at least; and its depth as a share of the ink's, at most."""
 
-CUT_MARGIN = (3, 0.1)
-"""Margin between the dark ink of a clean crop and its edges: pixels, or a share of the side, at most."""
+CUT_MARGIN = (3, 0.1, 0.2)
+"""Margin between the dark ink of a clean crop and its edges, at most: pixels, or shares of the longer and its own
+side."""
 
 EDGE = 0.07
 """Distance from an edge at which ink reaches it still, as a share of the side."""
@@ -125,18 +126,23 @@ def find_ink(gray: np.ndarray) -> Ink:
     """
     scale = max(1, int(np.ceil(np.sqrt(gray.size / WORKING))))
     picture = pooled(gray, scale)
-    light_on_dark = is_light_on_dark(picture)
+    clean = _is_clean(picture)
+    if clean and picture[0, 0] in (picture.min(), picture.max()):  # no paper is clearer
+        light_on_dark = bool(picture[0, 0] < picture.max())
+    else:
+        light_on_dark = is_light_on_dark(picture)
     if light_on_dark:
         picture = np.uint8(255) - picture
-    window, depth, free, slopes = CLEAN if _is_clean(picture) else _looked_at(picture)
+    window, depth, free, slopes = CLEAN if clean else _looked_at(picture)
     paper = _paper(picture, window)
     absorbed = _absorbed(picture, paper)
     noise = _noise(absorbed) if free else 0.0
     no_rules = np.zeros(picture.shape, dtype=np.float32)
     rules = find_rules(absorbed, noise, slopes)
     ink = without_rules(absorbed, rules, noise)
-    sides = _sides(ink, max(depth * _darkest(ink), GRAIN * noise), noise) if free else no_rules > 0.0
-    if free:  # a frame may count as darker paper, which goes on beyond the edge
+    looked = free and not clean  # around clean paper there is nothing
+    sides = _sides(ink, max(depth * _darkest(ink), GRAIN * noise), noise) if looked else no_rules > 0.0
+    if looked:  # a frame may count as darker paper, which goes on beyond the edge
         sides |= sides_of(paper < FRAMED * np.median(paper), FRAME)
     ink = np.where(sides, np.float32(0.0), ink)
     darkness, floor = _levels(ink, rules, sides, noise, depth, free)
@@ -238,7 +244,8 @@ def _is_shaded(even: np.ndarray, wide: np.ndarray) -> bool:
         even: (h, w) float32, what is absorbed on even paper.
         wide: The same in the widest window.
     """
-    return bool(((even > SHADE) & (wide < FAINTEST)).mean() > LEAST_SHADE)
+    shade = (even > SHADE) & (even < LIGHTER * _darkest(even))  # thick strokes at the edges are darker
+    return bool((shade & (wide < FAINTEST)).mean() > LEAST_SHADE)
 
 
 def _is_cropped(absorbed: np.ndarray) -> bool:
@@ -263,21 +270,27 @@ def _is_cropped(absorbed: np.ndarray) -> bool:
 
 
 def _is_close_cut(absorbed: np.ndarray) -> bool:
-    """Tell whether a picture on even paper ends where its ink's faint edges do, which may be all that reach there.
+    """Tell whether a picture on even paper ends about where its one mark does.
+
+    Of its edges two at least are reached, if by faint ink alone.
 
     Args:
         absorbed: (h, w) float32, on even paper, without rules.
     """
     if (absorbed <= 0.0).mean() < EVEN_GROUND:
         return False
-    strong = absorbed > DEPTHS[0] * _darkest(absorbed)
-    for side, along in zip(strong.shape, (strong.any(axis=1), strong.any(axis=0)), strict=True):
-        at = np.flatnonzero(along)
-        if max(at[0], side - 1 - at[-1]) > max(CUT_MARGIN[0], CUT_MARGIN[1] * side):
+    pieces = pieces_of(absorbed > DEPTHS[0] * _darkest(absorbed))
+    if not len(pieces):
+        return False
+    box = pieces.boxes[np.argmax(pieces.heights * pieces.widths)]
+    for axis, side in enumerate(absorbed.shape):
+        most = min(CUT_MARGIN[1] * max(absorbed.shape), CUT_MARGIN[2] * side)
+        if max(box[axis], side - box[axis + 2]) > max(CUT_MARGIN[0], most):
             return False
     faint = absorbed > FAINTEST
     shares = np.array([edge.mean() for edge in (faint[0], faint[-1], faint[:, 0], faint[:, -1])])
-    return bool((shares > 0.0).all() and (shares <= MOST_OF_EDGE).sum() >= 3)
+    partly = (shares > 0.0) & (shares <= MOST_OF_EDGE)
+    return bool(partly.sum() >= 3 or (partly.sum() == 2 and (shares <= MOST_OF_EDGE).all()))
 
 
 class Mark(NamedTuple):
