@@ -5,6 +5,7 @@ import io
 import shutil
 import struct
 import zipfile
+from string import ascii_lowercase, ascii_uppercase
 
 import numpy as np
 import pytest
@@ -15,6 +16,9 @@ from PIL import Image
 from lenet_gpu import load_dataset
 from lenet_gpu.datasets.settle import looks_transposed
 from lenet_gpu.errors import DataError, LenetError
+from lenet_gpu.handwriting.letters import draw_letters
+from lenet_gpu.ink.preprocess import strokes_to_mnist
+from lenet_gpu.seeds import generator
 
 HEADER = "label," + ",".join(f"pixel{k}" for k in range(784))
 WORDS = np.array(["null", "eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun"])
@@ -385,6 +389,41 @@ def test_looks_tell_digits_on_their_side(mnist):
     assert looks_transposed(side[:5], labels[:5]) is None
     for digit in (1, 3, 7):
         assert looks_transposed(images[labels == digit], labels[labels == digit]) is False
+
+
+@pytest.fixture(scope="module")
+def letters():
+    """Capital letters, drawn by the program."""
+    labels = np.tile(np.arange(26), 12)
+    strokes = draw_letters(generator(3, 77), labels)
+    return np.stack([strokes_to_mnist(letter) for letter in strokes]), labels
+
+
+@pytest.mark.parametrize(
+    "named",
+    [
+        lambda y: y,
+        lambda y: y + 1,  # EMNIST's letters
+        lambda y: np.where(np.arange(len(y)) < 2, [0, 61] * (len(y) // 2), y + 10),  # EMNIST's by class
+        lambda y: np.array([*ascii_uppercase])[y],
+        lambda y: np.array([*ascii_lowercase])[y],
+    ],
+)
+def test_looks_tell_letters_on_their_side(named, letters):
+    images, labels = letters
+    assert looks_transposed(images, named(labels)) is False
+    assert looks_transposed(images.transpose(0, 2, 1), named(labels)) is True
+    words = np.array([f"letter {letter}" for letter in ascii_uppercase])
+    assert looks_transposed(images.transpose(0, 2, 1), words[labels]) is None
+
+
+def test_letters_on_their_side_are_turned_upright(letters, tmp_path, caplog):
+    images, labels = letters
+    (tmp_path / "letters.csv").write_text(rows(images.transpose(0, 2, 1), labels + 1, -1))
+    data = load_dataset(tmp_path / "letters.csv")
+    assert "pictures lie on their side, as EMNIST's do" in caplog.text
+    found = pairs(*(np.concatenate([getattr(data.train, x), getattr(data.test, x)]) for x in ("images", "labels")))
+    assert found == pairs(images, labels)
 
 
 # ---- warnings, and errors where most of a set is so

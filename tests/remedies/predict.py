@@ -54,3 +54,16 @@ def an_array_of_too_many_pixels(place):
         recognizer.read_page(large)
     recognizer.read_page(np.array(large[::8, ::8]))
     recognizer.read_page(np.array(large[:300, :300]))
+
+
+@carries_out("name another folder with --show, or give --force", "name another folder with --show")
+def pictures_that_are_not_ours(place):
+    content = place.picture.read_bytes()
+    arguments = ("predict", "mnist", place.picture, "--show")
+    assert place.refused(*arguments, ".") == "name another folder with --show, or give --force"
+    assert place.picture.read_bytes() == content
+    assert place.refused(*arguments, place.csv) == "name another folder with --show"
+    place.works(*arguments, "seen")
+    place.works(*arguments, "seen")  # replaces our own
+    place.works(*arguments, ".", "--force")
+    assert place.picture.read_bytes() != content
