@@ -1,8 +1,8 @@
 """A folder or zip of pictures sorted by class: PATH/3/anything.png is a 3, PATH/cat/anything.jpg a cat.
 
-A picture of 28x28 pixels is taken as it is, apart from its polarity: where the outermost ring of pixels is
-bright the ground must be, so it is inverted (MNIST has bright ink on black; none of its images has such a
-ring). A picture of another size goes through `lenet_gpu.ink.preprocess`, which finds the digit in it.
+A picture of a digit is brought into MNIST's form by `lenet_gpu.ink.preprocess`, as `predict` does; one that is in
+that form already is taken as it is. Where classes are no digits, so is every picture of 28x28 pixels: what makes up a
+class may be its place and size. Which is the ink, dark or bright, `lenet_gpu.ink.polarity` tells.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from lenet_gpu.datasets.raw import Raw
 from lenet_gpu.datasets.zip_folder import ZipFolder
 from lenet_gpu.errors import DataError, InputError
 from lenet_gpu.ink.image_files import decode_gray, read_gray
+from lenet_gpu.ink.normal_form import is_in_form
+from lenet_gpu.ink.polarity import is_light_on_dark
 from lenet_gpu.ink.preprocess import image_to_mnist
 from lenet_gpu.paper import IMAGE_SIZE
 
@@ -159,23 +161,25 @@ def read_image_folder(folder: Folder, key: str = "all", *, progress: bool = Fals
         raise DataError(folder, found="class folders without a file in them", expected="pictures")
     if empty := sorted(set(folders) - {name for name, _ in files}):
         LOGGER.warning("%s: no pictures in %s", folder, ", ".join(empty[:6]))
+    digits = set(folders) <= set("0123456789")
     images = np.empty((len(files), IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
     for index, (_, path) in enumerate(
         tqdm(files, desc=folder.name, unit="image", delay=1, file=sys.stderr, disable=not progress)
     ):
-        images[index] = read_image(path)
+        images[index] = read_image(path, digits)
     labels = np.array([name for name, _ in files])
     sha256 = hashlib.sha256(images.data)
-    sha256.update(bytes(map(int, labels)) if set(folders) <= set("0123456789") else "\0".join(labels).encode())
+    sha256.update(bytes(map(int, labels)) if digits else "\0".join(labels).encode())
     names = [f"{name}/{path.name}" for name, path in files]
     return Raw(images, labels, str(folder), {key: sha256.hexdigest()}, names, upright=True)
 
 
-def read_image(path: Folder) -> Bytes:
+def read_image(path: Folder, digit: bool = True) -> Bytes:
     """Read one picture as an MNIST image.
 
     Args:
         path: The file, in any format that Pillow reads.
+        digit: Whether it shows a digit; if not, one of 28x28 pixels stays as it is, but for its polarity.
 
     Returns:
         (28, 28) uint8, bright ink on black.
@@ -191,8 +195,11 @@ def read_image(path: Folder) -> Bytes:
         raise DataError(path, found=error.found, expected=error.expected, remedy=error.remedy) from None
     if gray.shape != (IMAGE_SIZE, IMAGE_SIZE):
         return image_to_mnist(gray)
-    ring = np.concatenate([gray[0], gray[-1], gray[1:-1, 0], gray[1:-1, -1]])
-    return 255 - gray if ring.mean() > 127.5 else gray
+    bright = gray if is_light_on_dark(gray) else 255 - gray
+    if not digit or is_in_form(bright):
+        return bright
+    field = image_to_mnist(gray)
+    return field if field.any() else bright  # too faint for a picture, maybe not for a whole set on another scale
 
 
 def _check_names(folder: Folder, names: list[str]) -> None:

@@ -15,7 +15,7 @@ import numpy as np
 from lenet_gpu.datasets.dataset import Bytes
 from lenet_gpu.datasets.raw import Raw
 from lenet_gpu.errors import DataError
-from lenet_gpu.ink.find_ink import MIN_CONTRAST
+from lenet_gpu.ink.absorption import MIN_CONTRAST
 
 LOGGER = logging.getLogger("lenet_gpu")
 

@@ -16,12 +16,12 @@ from lenet_gpu.errors import InputError, ModelFileError
 from lenet_gpu.ink.find_ink import Ink, find_ink, nothing
 from lenet_gpu.ink.layout import written
 from lenet_gpu.ink.marks import digit_pieces, free_pieces
+from lenet_gpu.ink.normal_form import ink_to_mnist
 from lenet_gpu.ink.pictures import gray_of
 from lenet_gpu.ink.preprocess import (
     check_strokes,
     drawings_to_mnist,
     flatten,
-    ink_to_mnist,
     only_pieces,
     strokes_to_mnist,
 )
