@@ -23,7 +23,7 @@ from app.samples import SampleStore
 from lenet_gpu import LeNet5, Network, Recognizer, Trainer, load_dataset, nn
 from lenet_gpu._version import __version__
 from lenet_gpu.cli import run
-from lenet_gpu.datasets import Dataset
+from lenet_gpu.datasets import Dataset, read_writers
 from lenet_gpu.datasets.csv_file import read_csv
 from lenet_gpu.engine.cpu.engine import CpuEngine
 from lenet_gpu.engine.cpu.local import LocalEngine
@@ -185,6 +185,17 @@ def other_data_on_resume(place):
     place.works(*place.train(out="new"))
     place.csv.write_text(content)
     place.works("train", "--resume", "run", "--epochs", 2)
+
+
+@carries_out("copy it from data/mnist of this project")
+def writers_of_mnist_missing_or_altered(place):
+    path = place.folder / "writers.npz"
+    for _ in range(2):
+        with refused("copy it from data/mnist of this project"):
+            read_writers(path)
+        path.write_bytes(b"another file")
+    shutil.copy(ROOT / "data" / "mnist" / "writers.npz", path)
+    read_writers(path)
 
 
 @carries_out("wait for its end{}")
