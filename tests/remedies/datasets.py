@@ -3,13 +3,17 @@
 import gzip
 import shutil
 import struct
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from remedies.place import carries_out, refused
 
 from lenet_gpu import load_dataset
+from lenet_gpu.datasets import read_writers
 from lenet_gpu.datasets.csv_file import read_csv
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @carries_out("check the spelling", "name another file or a folder", "name another folder", "name another path")
@@ -114,3 +118,14 @@ def images_and_labels_of_two_sets(place):
         load_dataset(folder)
     shutil.copyfile(other / "train-images-idx3-ubyte", folder / "train-images-idx3-ubyte")
     load_dataset(folder)
+
+
+@carries_out("copy it from data/mnist of this project")
+def writers_of_mnist_missing_or_altered(place):
+    path = place.folder / "writers.npz"
+    for _ in range(2):
+        with refused("copy it from data/mnist of this project"):
+            read_writers(path)
+        path.write_bytes(b"another file")
+    shutil.copy(ROOT / "data" / "mnist" / "writers.npz", path)
+    read_writers(path)
