@@ -15,6 +15,7 @@ from lenet_gpu.commands.options import (
     add_backend_option,
     add_command,
     add_data_options,
+    device_list,
     path,
     share,
     text,
@@ -77,12 +78,6 @@ def seeds(given: str) -> list[int]:
             raise argparse.ArgumentTypeError(f"found {part!r}, expected a range of at most {MOST_RUNS:,} seeds")
         found += range(int(first), int(last or first) + 1)
     return list(dict.fromkeys(found))
-
-
-def device_list(given: str) -> list[int]:
-    """Parse numbers of GPUs."""
-    parse = whole_number(0, 9999)
-    return list(dict.fromkeys(parse(part) for part in given.split(",")))
 
 
 def variation(given: str) -> tuple[str, list[Any]]:
