@@ -118,7 +118,7 @@ def run(options: argparse.Namespace) -> int:
     ):
         results = run_jobs(pool, jobs, _Told(len(jobs), quiet=options.json))
     rows = summarize(results)
-    folders = {row["name"]: [Path(job.folder) for job in jobs if job.settings == row["settings"]] for row in rows}
+    folders = {row["name"]: [folder / job.name for job in jobs if job.settings == row["settings"]] for row in rows}
     for row in rows:
         if data.test is not None and row["runs"] > 1:
             row["ensemble_error"] = ensemble_error(folders[row["name"]], data.test.images, data.test.labels)

@@ -3,11 +3,11 @@
 python tests/benchmarks/scaling.py --out results/scaling.json      measures (2 minutes), simulates, and prints both
 python tests/benchmarks/scaling.py --from results/scaling.json     simulates again
 
-Measured: the gradient of a portion, by its number of images, in one process on one core; an update; the exchange of
-`MpiRanks.add_up` between two ranks, by the number of portions; and whole epochs, two ranks against two workers of one
-process, in turn. Simulated: each step of each rank draws its portions' times at random from those measured, so that
-a step waits for the slowest rank; the exchange is counted in messages and bytes (two phases: N - 1 messages, with S/N
-rows each cut into N parts, then the same with one part of the sum), with a network's latency and bandwidth.
+Measured: the processor's time for the gradient of a portion, by its number of images, and for an update; the exchange
+of `MpiRanks.add_up` between two ranks, by the number of portions; and whole epochs, two ranks against two workers of
+one process, in turn. Simulated: each step of each rank draws its portions' times at random from those measured, so
+that a step waits for the slowest rank; the exchange is counted in messages and bytes (two phases: N - 1 messages,
+with S/N rows each cut into N parts, then the same with one part of the sum), with a network's latency and bandwidth.
 """
 
 import argparse
@@ -20,6 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # as the command has it; before NumPy is loaded
 import numpy as np
 
 PYTHON = Path(sys.executable)
@@ -50,8 +51,8 @@ def network_and_optimizer():
     return network, optimizer
 
 
-def measure_parts(repeats=200):
-    """Seconds of each call: portions by their images, and an update."""
+def measure_parts(repeats=80):
+    """Seconds of the processor in each call, which other processes change little: portions by images, an update."""
     from lenet_gpu import load_dataset
     from lenet_gpu.engine.cpu.plan import CpuPlan
     from lenet_gpu.engine.cpu.workers.main import BUFFER
@@ -67,12 +68,12 @@ def measure_parts(repeats=200):
     for repeat in range(repeats):
         for n in PORTIONS:
             indices = np.arange(repeat * n, (repeat + 1) * n) % len(labels)
-            started = time.perf_counter()
+            started = time.thread_time()
             plan.gradients(images, labels, indices, 1.0 / n)
-            times[str(n)].append(time.perf_counter() - started)
-        started = time.perf_counter()
+            times[str(n)].append(time.thread_time() - started)
+        started = time.thread_time()
         optimizer.update(network.parameters, 0.01 * gradient, 0.01)
-        updates.append(time.perf_counter() - started)
+        updates.append(time.thread_time() - started)
     return {"portion": {n: values[5:] for n, values in times.items()}, "update": updates[5:]}
 
 
@@ -104,7 +105,7 @@ def whole_epochs(rounds=5):
     found = {str(batch): {"ranks": [], "workers": []} for batch in BATCHES}
     with tempfile.TemporaryDirectory() as place:
         data = Path(place) / "digits.npz"
-        n = 6_144
+        n = 3_072
         np.savez(data, x_train=mnist.train.images[:n], y_train=mnist.train.labels[:n],
                  x_test=mnist.test.images[:100], y_test=mnist.test.labels[:100])  # fmt: skip
         given = [
@@ -160,7 +161,8 @@ def step_seconds(measured, batch, ranks, network, rng, steps=200):
     nearest = sizes[np.searchsorted(sizes, min(images, sizes[-1]))]
     times = np.array(measured["portion"][str(nearest)])
     scale = calls * min(images, sizes[-1]) / nearest
-    slowest = rng.choice(times, (steps, count)).max(axis=1) * scale
+    drawn = rng.choice(times, (steps, count, int(np.ceil(calls)))).mean(axis=2)
+    slowest = drawn.max(axis=1) * scale
     latency, bandwidth = network
     row = 4 * 60_850
     exchanged = 0.0
@@ -211,12 +213,15 @@ def main():
     parser.add_argument("--out", type=Path)
     parser.add_argument("--from", dest="source", type=Path)
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--parts", action="store_true", help="with --from: measure portions and updates anew")
     parser.add_argument("--exchange", action="store_true", help="be one of the ranks that are measured")
     options = parser.parse_args()
     if options.exchange:
         exchange()
         return
     measured = json.loads(options.source.read_text()) if options.source else measure(options.rounds)
+    if options.parts:
+        measured |= measure_parts()
     if options.out:
         options.out.write_text(json.dumps(measured))
     show(measured, simulate(measured))
