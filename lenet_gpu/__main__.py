@@ -24,8 +24,6 @@ def _leave_current_folder() -> None:
 if __name__ == "__main__":
     _leave_current_folder()
 
-BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
-
 
 def end_at_once(number: int, frame: object) -> None:
     """End the process as an interrupted one, from the first moment until the command has begun.
@@ -48,17 +46,15 @@ def main() -> int:
     Returns:
         Exit status: 0 done, 1 not finished (interrupted, diverged), 2 bad input.
     """
-    # One BLAS thread unless the user says otherwise, before NumPy is first imported: products this small gain
-    # nothing from two, and lose almost everything when another process wants the same core.
-    for name in BLAS_THREADS:
-        os.environ.setdefault(name, "1")
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):
         number = getattr(_signal, name, None)
         if number is not None and _signal.getsignal(number) in (_signal.SIG_DFL, _signal.default_int_handler):
             _signal.signal(number, end_at_once)
     from lenet_gpu import interrupts
+    from lenet_gpu.blas_threads import take_one_blas_thread
     from lenet_gpu.errors import exhausted
 
+    take_one_blas_thread()
     try:
         from lenet_gpu.cli import run
 

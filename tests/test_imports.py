@@ -110,7 +110,7 @@ ABOVE = {
     "recognition": ("engine", "ink", "nn", "backend", "storage", "paper", "errors"),
     "training": (
         *("recognition", "datasets", "handwriting", "engine", "nn", "backend", "augment", "ink", "storage"),
-        *("paper", "seeds", "errors", "_version"),
+        *("paper", "seeds", "errors", "_version", "blas_threads"),
     ),
     "export": (
         "recognition",
@@ -134,8 +134,9 @@ ABOVE = {
     ),
     "streams": (),
     "interrupts": (),
+    "blas_threads": (),
     "cli": ("commands", "streams", "interrupts", "errors", "_version"),
-    "__main__": ("cli", "interrupts", "errors"),
+    "__main__": ("cli", "interrupts", "errors", "blas_threads"),
 }
 """The house's arrows, by wing. A wing that is not named here does not belong to the house."""
 

@@ -58,6 +58,7 @@ NOT_HERE = {
     ),
     "several processes, started by mpiexec: tests/training/test_distributed.py": (
         "give all of them the same command, data, package versions and kind of processor",
+        "start it with: mpiexec -n {} python -m mpi4py -m lenet_gpu train ...",
         "start it without mpiexec",
     ),
     "a second window of the app: tests/app/test_two_windows.py": ("close the other one, then start this one again",),

@@ -141,6 +141,12 @@ def whole_number(minimum: int, maximum: int) -> Callable[[str], int]:
     return parse
 
 
+def device_list(given: str) -> list[int]:
+    """Parse numbers of GPUs."""
+    parse = whole_number(0, 9999)
+    return list(dict.fromkeys(parse(part) for part in given.split(",")))
+
+
 def positive_number(text: str) -> float:
     """Parse a number above 0."""
     is_plain = re.fullmatch(r"([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?", text)

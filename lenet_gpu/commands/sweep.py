@@ -15,6 +15,7 @@ from lenet_gpu.commands.options import (
     add_backend_option,
     add_command,
     add_data_options,
+    device_list,
     path,
     share,
     text,
@@ -79,12 +80,6 @@ def seeds(given: str) -> list[int]:
     return list(dict.fromkeys(found))
 
 
-def device_list(given: str) -> list[int]:
-    """Parse numbers of GPUs."""
-    parse = whole_number(0, 9999)
-    return list(dict.fromkeys(parse(part) for part in given.split(",")))
-
-
 def variation(given: str) -> tuple[str, list[Any]]:
     """Parse NAME=A,B: a setting and its values."""
     name, _, values = given.partition("=")
@@ -123,7 +118,7 @@ def run(options: argparse.Namespace) -> int:
     ):
         results = run_jobs(pool, jobs, _Told(len(jobs), quiet=options.json))
     rows = summarize(results)
-    folders = {row["name"]: [Path(job.folder) for job in jobs if job.settings == row["settings"]] for row in rows}
+    folders = {row["name"]: [folder / job.name for job in jobs if job.settings == row["settings"]] for row in rows}
     for row in rows:
         if data.test is not None and row["runs"] > 1:
             row["ensemble_error"] = ensemble_error(folders[row["name"]], data.test.images, data.test.labels)

@@ -14,6 +14,7 @@ from lenet_gpu.commands.options import (
     add_backend_option,
     add_command,
     add_data_options,
+    device_list,
     path,
     positive_number,
     share,
@@ -65,6 +66,8 @@ def add_parser(subparsers: Any) -> None:
     recipes = "; ".join(f"{recipe.name}: {recipe.summary}" for recipe in RECIPES.values())
     parser.add_argument("--recipe", choices=tuple(RECIPES), help=f"{recipes} (default: {DEFAULT})")
     add_backend_option(parser)
+    devices = "GPUs of this machine, such as 0,1: one for each rank that mpiexec starts here"
+    parser.add_argument("--devices", type=device_list, metavar="LIST", help=devices)
     parser.add_argument("--engine", choices=("auto", *ENGINES), help="how to run it (default: the fastest)")
     workers = "workers of the CPU engine (default: one a core)"
     parser.add_argument("--threads", type=whole_number(1, MOST_WORKERS), metavar="N", help=workers)
@@ -142,7 +145,7 @@ def _start(options: argparse.Namespace, ranks: MpiRanks | None) -> int:
     if options.epochs is None:
         recipe = for_few(recipe, len(data.train))
     _advise(data, recipe)
-    backend = select_backend(options.backend, device=options.device)
+    backend = select_backend(options.backend, device=_device(options, ranks))
     model = LeNet5(recipe.variant, backend, 0 if options.seed is None else options.seed, classes=data.classes)
     engine = "auto" if options.engine is None else options.engine
     trainer = Trainer(
@@ -180,7 +183,7 @@ def _resume(options: argparse.Namespace, ranks: MpiRanks | None) -> int:
         source = _source(options.resume, checkpoint) if options.dataset is None else options.dataset
         trainer = Trainer.resume(
             folder,
-            select_backend(options.backend, device=options.device),
+            select_backend(options.backend, device=_device(options, ranks)),
             epochs=options.epochs,
             engine=options.engine,
             threads=options.threads,
@@ -196,6 +199,27 @@ def _resume(options: argparse.Namespace, ranks: MpiRanks | None) -> int:
         if trainer.epochs_done >= trainer.recipe.epochs:
             print(f"all {trainer.epochs_done} epochs of {folder} are done; train on with --epochs N")
         return _train(trainer, data, folder)
+
+
+def _device(options: argparse.Namespace, ranks: MpiRanks | None) -> int | None:
+    """Choose the GPU of this process; None: the backend's own choice."""
+    devices = options.devices
+    if devices is None:
+        return ranks.local_rank if ranks is not None and options.backend == "gpu" else options.device
+    if options.device is not None:
+        raise InputError("--devices", found="--device beside it", expected="one of them", remedy="leave one out")
+    if len(devices) == 1:
+        return int(devices[0])
+    here = 1 if ranks is None else ranks.local_size
+    if here != len(devices):
+        raise InputError(
+            "--devices",
+            found=f"{here} rank{'s' if here > 1 else ''} on this machine for {len(devices)} devices",
+            expected="one rank a device",
+            remedy=f"start it with: mpiexec -n {len(devices)} python -m mpi4py -m lenet_gpu train ...",
+        )
+    assert ranks is not None
+    return int(devices[ranks.local_rank])
 
 
 def _with_added(data: Dataset, sources: list[str], *, download: bool) -> Dataset:

@@ -74,17 +74,23 @@ def _ranked_engine(
     network: Network, optimizer: Optimizer | None, name: str, threads: int | None, ranks: Ranks
 ) -> Engine:
     """Make the engine that ranks share; InputError for a network that it does not cover."""
-    from lenet_gpu.engine.cpu.ranked import RankedEngine
-
-    difference = first_difference(network, training=optimizer is not None)
-    if name == "layered" or difference is not None or network.backend.name != "cpu":
-        found = difference or (f"engine {name}" if name == "layered" else f"the {network.backend.name} backend")
+    on_gpu = network.backend.name == "gpu"
+    found = first_difference(network, training=optimizer is not None)
+    if name not in ("auto", "layered" if on_gpu else FAST_ENGINE["cpu"]):
+        found = found or f"engine {name}"
+    if found is not None:
         raise InputError(
             f"{ranks.size} ranks",
             found=found,
-            expected="LeNet-5 on the fast CPU engine",
+            expected=f"LeNet-5 on the {'readable layers' if on_gpu else 'fast CPU engine'}",
             remedy="start it without mpiexec",
         )
+    if on_gpu:
+        from lenet_gpu.engine.ranked_layers import NcclGather, RankedLayers
+
+        return RankedLayers(network, optimizer, ranks, NcclGather(ranks, network.backend.xp))
+    from lenet_gpu.engine.cpu.ranked import RankedEngine
+
     return RankedEngine(network, optimizer, ranks, threads)
 
 

@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from lenet_gpu.blas_threads import take_one_blas_thread
 from lenet_gpu.errors import InputError, LenetError, TrainingError
 from lenet_gpu.storage.atomic import write_atomically
 
@@ -134,6 +135,8 @@ def run_job(job: Job) -> dict[str, Any]:
     Raises:
         LenetError: As `Trainer` raises it.
     """
+    take_one_blas_thread()  # as the command does: an executor's process has not loaded NumPy yet
+
     from lenet_gpu.backend.backend import select_backend
     from lenet_gpu.nn.lenet5 import LeNet5
     from lenet_gpu.training.best_epoch import best_epoch

@@ -202,6 +202,7 @@ class ndarray:
     strides = property(lambda self: self._host.strides)
     flags = property(lambda self: self._host.flags)
     device = property(lambda self: Device(0))
+    data = property(lambda self: types.SimpleNamespace(ptr=self._host.ctypes.data))
     T = property(lambda self: _wrap(self._host.T))
 
     def __len__(self):
@@ -365,6 +366,8 @@ class Device:
 
 class Stream:
     """A stream that runs everything at once."""
+
+    ptr = 0
 
     def __init__(self, null=False, non_blocking=False, ptds=False):
         pass

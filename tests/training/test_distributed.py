@@ -5,16 +5,16 @@ import os
 import signal
 import subprocess
 import sys
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
+from thread_ranks import on_ranks
 
 from lenet_gpu import LeNet5
 from lenet_gpu.engine.cpu.engine import CpuEngine
 from lenet_gpu.engine.cpu.ranked import RankedEngine
-from lenet_gpu.engine.ranks import added, portion, portions
+from lenet_gpu.engine.ranks import portion, portions
 from lenet_gpu.nn.optim import Nesterov
 from lenet_gpu.training.checkpoint import Checkpoint
 
@@ -22,53 +22,6 @@ PYTHON = Path(sys.executable)
 MPIEXEC = PYTHON.with_name("mpiexec")
 ALONE = (PYTHON, "-m", "lenet_gpu")
 TWO = (MPIEXEC, "-n", "2", PYTHON, "-m", "mpi4py", "-m", "lenet_gpu")
-
-
-class ThreadRanks:
-    """Ranks that are threads of one process: the engine's arithmetic without MPI."""
-
-    def __init__(self, rank, size, shared):
-        self.rank, self.size, self._shared = rank, size, shared
-
-    def gather(self, rows, counts):
-        rows_of, barrier = self._shared
-        rows_of[self.rank] = rows
-        barrier.wait()
-        ends = np.cumsum([0, *counts])
-        for rank, other in enumerate(list(rows_of)):
-            if rank != self.rank:
-                rows[ends[rank] : ends[rank + 1]] = other[ends[rank] : ends[rank + 1]]
-        barrier.wait()
-
-    def add_up(self, rows, counts):
-        self.gather(rows, counts)
-        return added(rows, np.empty_like(rows[0]))
-
-    def from_first(self, number):
-        rows = np.zeros(self.size, np.int64)
-        rows[self.rank] = number
-        self.gather(rows, [1] * self.size)
-        return int(rows[0])
-
-
-def on_ranks(size, work):
-    """What `work` returns for each of so many ranks; it is called with them at once."""
-    shared = [None] * size, threading.Barrier(size, timeout=60)
-    found = [None] * size
-
-    def run(rank):
-        try:
-            found[rank] = work(ThreadRanks(rank, size, shared))
-        except BaseException:
-            shared[1].abort()
-            raise
-
-    threads = [threading.Thread(target=run, args=(rank,)) for rank in range(size)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return found
 
 
 def trained(engine, network, mnist, batch_size, distorted):
