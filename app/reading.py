@@ -17,10 +17,10 @@ SURE = 0.85
 RIVAL = 0.2
 """Probability of the second digit from which it is named beside the first."""
 
-SEVERAL = "several"
-"""Reason of a drawing that is no digit, but a number."""
+NO_DIGIT = -1
+"""What the user says of a drawing that is no digit at all."""
 
-KNOWN_REASONS = {"speck": "why_dot", "bars": "why_bars", "noise": "why_noise", SEVERAL: "why_many"}
+KNOWN_REASONS = {"speck": "why_dot", "bars": "why_bars", "noise": "why_noise"}
 """Reasons that have a text of their own whatever the probabilities; "blank" says nothing at all."""
 
 
@@ -65,8 +65,18 @@ def best_two(probabilities: np.ndarray) -> tuple[int, int]:
     return int(order[0]), int(order[1])
 
 
-def answer(prediction: Prediction) -> Answer:
-    """Answer for one digit."""
+def answer(prediction: Prediction, said: int | None = None) -> Answer:
+    """Answer for one digit.
+
+    Args:
+        prediction: What the network read.
+        said: What the user has said it is, which counts; None for nothing.
+    """
+    if said is not None:
+        read = Say("said_read", {"read": prediction.digit}) if prediction.is_digit else Say("said_read_none")
+        if said == NO_DIGIT:
+            return Answer("not_digit", "", Say("you_said_none"), read)
+        return Answer("digit", str(said), Say("you_said", {"label": said}), read)
     first, second = best_two(prediction.probabilities)
     share, other = float(prediction.probabilities[first]), float(prediction.probabilities[second])
     if prediction.reason == "blank":
@@ -84,19 +94,33 @@ def answer(prediction: Prediction) -> Answer:
     return Answer("digit", str(first), Say(key, {"percent": percent(share)}))
 
 
-def number_answer(predictions: Sequence[Prediction]) -> Answer:
-    """Answer for a whole number: its text, and the digit that is least sure where one is."""
+def number_answer(predictions: Sequence[Prediction], said: Sequence[int | None] = ()) -> Answer:
+    """Answer for a whole number: its text, and the digit that is least sure where one is.
+
+    Args:
+        predictions: What the network read, from left to right.
+        said: What the user has said of each of them; None for nothing.
+    """
     if not predictions:
         return Answer("blank")
-    text = number_text(predictions)
+    told = list(said) or [None] * len(predictions)
+    # One character a mark: signs, too, if the recogniser names them.
+    letters = [number_text([one]) for one in predictions]
+    for i, label in enumerate(told):
+        if label is not None:
+            letters[i] = NOT_READ if label == NO_DIGIT else str(label)
+    text = "".join(letters)
     headline = Say("number_read", {"count": len(text)}) if len(text) > 1 else Say("number_one")
-    doubt = min(range(len(predictions)), key=lambda i: predictions[i].is_digit and predictions[i].confidence)
+    open_ones = [i for i, label in enumerate(told) if label is None]
+    if not open_ones:
+        return Answer("number", text, headline)
+    doubt = min(open_ones, key=lambda i: predictions[i].is_digit and predictions[i].confidence)
     first, second = best_two(predictions[doubt].probabilities)
     if predictions[doubt].is_digit and float(predictions[doubt].probabilities[second]) < RIVAL:
         return Answer("number", text, headline)
     values: dict[str, Any] = {"position": doubt + 1, "first": first, "second": second}
-    said = "number_unlike" if text[doubt] == NOT_READ else "number_doubt"
-    return Answer("number", text, headline, Say(said, values))
+    key = "number_unlike" if letters[doubt] == NOT_READ else "number_doubt"
+    return Answer("number", text, headline, Say(key, values))
 
 
 def spoken(said: Answer) -> Say:

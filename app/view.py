@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from .strings import LANGUAGES, Strings
 from .widgets.answer import AnswerPanel
 from .widgets.canvas import InkCanvas
 from .widgets.look import SERIES, look
-from .widgets.tap import Tap, Tool
+from .widgets.tap import Tool
 
 # Not `#:import` in the file itself: the app goes by two names, app in the checkout and lenet_gpu_app where installed.
 global_idmap.update(look=look, SERIES=SERIES)
@@ -32,7 +32,8 @@ Builder.load_file(str(Path(__file__).with_name("lenet.kv")))
 TOOLS = {"undo": "↶", "redo": "↷", "erase": "⌫", "clear": "✕", "number": "123"}
 """Tools by name, with their signs."""
 
-TABS = ("draw", "answer", "inside", "teach", "more")
+TABS = {"draw": "✎", "answer": "▤", "inside": "▦", "teach": "✓", "more": "☰"}
+"""Tabs by name, with their signs."""
 
 NUMBER_PEN = 0.6
 """A number's digits are smaller than a single one: so is the pen, by this factor."""
@@ -45,6 +46,7 @@ class View(FloatLayout):
         ink: What the canvas draws, and draws into.
         settings: Sizes and sides until `dress` brings others.
         has_voice: There is text-to-speech to be switched on.
+        hidden: Names of tabs that are not there.
 
     Attributes:
         page: The canvas.
@@ -58,16 +60,19 @@ class View(FloatLayout):
         shown: The widgets that are in the window now.
     """
 
-    def __init__(self, ink: Ink, settings: Settings, has_voice: bool) -> None:
+    def __init__(self, ink: Ink, settings: Settings, has_voice: bool, hidden: Sequence[str] = ()) -> None:
         super().__init__()
-        self._settings, self._strings, self._has_voice = settings, Strings(settings.language), has_voice
+        self.hidden = tuple(hidden)
+        self._settings, self._strings, self._has_voice = settings, Strings(settings.language_in_use), has_voice
         self._actions: Actions | None = None
         self.pane, self.shape = "draw", ""
         self.shown: list[Any] = []
         self.page, self.answer = InkCanvas(ink), AnswerPanel()
         self.tool_row, self.tab_row = BoxLayout(spacing=dp(4)), BoxLayout(spacing=dp(4))
         self.tools = {name: Tool(icon=icon) for name, icon in TOOLS.items()}
-        self.tabs = {name: Tap(most=15) for name in TABS}
+        self.tabs = {name: Tool(icon=icon) for name, icon in TABS.items()}
+        for tool in self.tools.values():
+            tool.mates = list(self.tools.values())
         self.panes: dict[str, Any] = {"answer": AnswerPane(), "inside": InsidePane(), "teach": TeachPane()}
         self.bars = self.panes["answer"].bars
         self.bind(size=self.place, pos=self.place)
@@ -80,7 +85,7 @@ class View(FloatLayout):
         """
         self._actions = actions
         self.page.changed, self.page.lifted = actions.ink_changed, actions.ink_lifted
-        self.answer.chose, self.bars.tapped = actions.choose, actions.teach
+        self.answer.chose, self.bars.tapped, self.answer.acted = actions.choose, actions.select, actions.act
         presses: dict[str, Callable[[], None]] = {
             "undo": actions.undo,
             "redo": actions.redo,
@@ -115,9 +120,11 @@ class View(FloatLayout):
             self.panes[name].say(strings.logical)
         if "more" in self.panes:
             self.panes["more"].show(settings, strings)
+        self.page.erase_hint = strings.logical("erase_hint")
         self.page.pen_width = settings.pen_width * (NUMBER_PEN if settings.number_mode else 1.0)
         self.tool_row.clear_widgets()
-        for name in list(TOOLS)[::-1] if settings.left_handed else TOOLS:
+        # Where writing runs from the right, so do the rows; a left hand wants the other end.
+        for name in list(TOOLS)[::-1] if settings.left_handed != strings.rtl else TOOLS:
             self.tool_row.add_widget(self.tools[name])
         self.place()
 
@@ -125,8 +132,9 @@ class View(FloatLayout):
         """Put every widget where the window's size wants it."""
         unit, settings = dp(1), self._settings
         drawn = plan(self.width / unit, self.height / unit, settings.text_scale, settings.left_handed, self.pane)
-        if self.pane not in drawn.tabs and "pane" in drawn.rects:
-            self.pane = drawn.tabs[0]
+        names = [name for name in drawn.tabs if name not in self.hidden]
+        if self.pane not in names and "pane" in drawn.rects:
+            self.pane = names[0]
         self.shape = drawn.shape
         widgets: dict[str, Any] = {
             "answer": self.answer, "canvas": self.page, "tools": self.tool_row, "tabs": self.tab_row,
@@ -136,10 +144,11 @@ class View(FloatLayout):
         if "bars" in drawn.rects:
             widgets["bars"] = self.panes["answer"]
         self._show([widget for name, widget in widgets.items() if name in drawn.rects])
-        tabs = [self.tabs[name] for name in drawn.tabs]
+        tabs = [self.tabs[name] for name in names][:: -1 if self._strings.rtl else 1]
         if list(reversed(self.tab_row.children)) != tabs:
             self.tab_row.clear_widgets()
             for tab in tabs:
+                tab.mates = tabs
                 self.tab_row.add_widget(tab)
         for name, tab in self.tabs.items():
             tab.chosen = name == self.pane
@@ -174,8 +183,9 @@ class View(FloatLayout):
 
     def open_pane(self, name: str) -> None:
         """Bring a pane into sight; where it is not a tab of its own here, it is in sight already."""
-        self.pane = name
-        self.place()
+        if name not in self.hidden:
+            self.pane = name
+            self.place()
 
     def open_canvas(self) -> None:
         """Bring the canvas into sight; only the compact shape hides it."""
@@ -202,9 +212,10 @@ class View(FloatLayout):
         self.answer.show_digits(state.digits, state.chosen)
         self.answer.ids.seen.show(state.image)
 
-    def show_bars(self, probabilities: np.ndarray | None, is_digit: bool) -> None:
-        """Show ten probabilities, or none."""
+    def show_bars(self, probabilities: np.ndarray | None, is_digit: bool, selected: int | None) -> None:
+        """Show ten probabilities, or none, and which bar is selected."""
         self.bars.show(probabilities, is_digit)
+        self.bars.select(selected)
 
     @property
     def shows_inside(self) -> bool:
@@ -223,9 +234,9 @@ class View(FloatLayout):
         """Take back the choice of a unit in every layer but one."""
         self.panes["inside"].release_units(keep)
 
-    def show_note(self, text: str) -> None:
-        """Show a message in the place of the answer; an empty one uncovers it."""
-        self.answer.note = text
+    def show_note(self, text: str, acts: Sequence[str]) -> None:
+        """Show a message, with buttons, in the place of the answer; an empty one uncovers it."""
+        self.answer.show_note(text, acts)
 
     # ---- the canvas
 

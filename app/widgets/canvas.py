@@ -50,6 +50,7 @@ class InkCanvas(Stop, Widget):
     erasing = BooleanProperty(False)
     pen_width = NumericProperty(2.0)
     hint = StringProperty("")
+    erase_hint = StringProperty("")
 
     def __init__(self, ink: Ink, **kwargs: Any) -> None:
         self.ink = ink

@@ -1,10 +1,12 @@
 """What buttons and keys do: the commands with the real session and presenter, without Kivy and without a window."""
 
+import numpy as np
 import pytest
 from windowless import Screen, Speaker, Timer, down, draw
 
 from app.commands import Commands
 from app.presenter import Presenter
+from app.reading import NO_DIGIT
 from app.session import Session
 from app.settings import PEN_WIDTHS, TEXT_SCALES, Settings
 
@@ -101,24 +103,86 @@ def test_what_is_no_picture_is_said_and_changes_nothing(stage, tmp_path):
     assert (stage.screen.answer.big, stage.screen.canvas_opened) == ("1", 0)
 
 
-def test_teaching_and_forgetting_are_said(stage):
-    stage.commands.teach(4)
+def finish_learning(stage):
+    """Wait for the thread that learns, as the clock does."""
+    while stage.session.tuning:
+        assert stage.timer.called.wait(60)
+        stage.timer.called.clear()
+        stage.timer.go_on()
+    stage.timer.go_on()
+
+
+def test_a_selected_bar_teaches_nothing_until_it_is_confirmed(stage):
+    stage.commands.select(4)
     assert stage.screen.note == "Draw a digit first, then tap the right one."
     stage.draw(*down())
-    stage.commands.teach(4)
-    stage.timer.go_on()
-    assert "4" in stage.screen.note
+    stage.commands.select(4)
+    assert stage.screen.selected == 4
+    assert stage.screen.note.startswith("4: ")
+    assert stage.screen.acts == ["This was a 4", "Why 4?"]
+    assert (len(stage.session.samples), stage.screen.answer.big) == (0, "1")
+    stage.commands.select(4)
+    assert (stage.screen.selected, stage.screen.note) == (None, "")
+    stage.commands.select(4)
+    stage.draw(*down(0.2))
+    assert (stage.screen.selected, stage.screen.note) == (None, "")
+
+
+def test_a_correction_changes_the_answer_and_the_clipboard_at_once_and_is_undone(stage, monkeypatch):
+    copied = []
+    monkeypatch.setattr("app.commands.copy_text", copied.append)
+    stage.draw(*down())
+    shipped = stage.session.recognizer.network.host_parameters()
+    stage.commands.select(7)
+    assert stage.commands.act(0)
+    assert (stage.screen.answer.big, stage.screen.answer.headline) == ("7", "7, you say")
+    assert (stage.screen.note, stage.screen.acts) == ("7 it is. Learning …", ["Undo"])
+    stage.commands.copy()
+    assert copied == ["7"]
+    finish_learning(stage)
+    assert stage.screen.note.startswith(("Learned.", "Kept"))
     assert stage.screen.samples.summary == "Samples: 1, 1 of them misread"
-    stage.commands.forget_sample()
+    assert stage.commands.act(0)
+    assert (stage.screen.note, stage.screen.answer.big) == ("Taken back.", "7")
     stage.timer.go_on()
-    assert (len(stage.session.samples), stage.screen.samples.some) == (0, False)
+    finish_learning(stage)
+    assert stage.screen.answer.big == "1"
+    assert (len(stage.session.samples), stage.session.tuner.tuned) == (0, False)
+    np.testing.assert_array_equal(stage.session.recognizer.network.host_parameters(), shipped)
+
+
+def test_no_digit_can_be_taught_and_what_it_does_is_said(stage):
+    stage.draw(*down())
+    stage.commands.teach(NO_DIGIT)
+    assert (stage.screen.answer.big, stage.screen.answer.headline) == ("", "Not a digit, you say")
+    assert "don't learn" in stage.screen.note
+    assert not stage.session.tuning
+    assert [sample.label for sample in stage.session.samples] == [None]
+
+
+def test_why_takes_the_answers_score_apart(stage):
+    stage.screen.shows_inside = True
+    stage.draw(*down())
+    stage.commands.select(7)
+    assert stage.commands.act(1)
+    assert (stage.screen.pane, stage.screen.unit.explanation.layer) == ("inside", "output")
+    assert stage.screen.unit.explanation.index == (7,)
+
+
+def test_the_last_sample_can_be_forgotten(stage):
+    stage.draw(*down())
+    stage.commands.teach(4)
+    finish_learning(stage)
+    stage.commands.forget_sample()
+    finish_learning(stage)
+    assert (len(stage.session.samples), stage.screen.samples.some, stage.session.tuner.tuned) == (0, False, False)
 
 
 def test_learning_runs_beside_the_drawing_and_reports_in_the_apps_own_thread(stage):
     stage.commands.tune()
     assert not stage.session.tuning  # there is nothing to learn from
     stage.draw(*down())
-    stage.commands.teach(1)
+    stage.session.teach(1)
     stage.commands.tune()
     assert (stage.session.tuning, stage.screen.note) == (True, "Learning …")
     assert not stage.screen.samples.can_tune
@@ -132,17 +196,29 @@ def test_learning_runs_beside_the_drawing_and_reports_in_the_apps_own_thread(sta
     assert stage.screen.samples.can_tune
 
 
+def test_what_is_taught_while_learning_goes_on_is_learned_after_it(stage, monkeypatch):
+    seen = []
+    fit = stage.session.tuner.fit
+    monkeypatch.setattr(stage.session.tuner, "fit", lambda samples: seen.append(len(samples)) or fit(samples))
+    for x in (0.0, 0.1, 0.2):
+        stage.commands.clear()
+        stage.draw(*down(x))
+        stage.commands.teach(7)
+    finish_learning(stage)
+    assert seen[-1] == 3
+    assert len(seen) <= 3
+
+
 def test_a_fault_while_learning_is_told_and_learning_can_go_on(stage, monkeypatch):
     stage.draw(*down())
-    stage.commands.teach(1)
+    stage.session.teach(1)
 
     def fail(samples):
         raise MemoryError("no room")
 
     monkeypatch.setattr(stage.session.tuner, "fit", fail)
     stage.commands.tune()
-    assert stage.timer.called.wait(60)
-    stage.timer.go_on()
+    finish_learning(stage)
     assert "no room" in stage.screen.note
     assert stage.screen.samples.can_tune
 

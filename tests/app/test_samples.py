@@ -78,7 +78,6 @@ def test_forgetting_everything_leaves_nothing(store):
         (ONE, 10, None),
         (ONE, -1, None),
         (ONE, 1, 11),
-        (ONE, None, 1),
         ([np.zeros((30_000, 2))], 1, None),
     ],
 )

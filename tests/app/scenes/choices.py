@@ -1,6 +1,6 @@
 """Settings: taken on at once, and kept."""
 
-from acting import ONE, draw, tap
+from acting import ONE, draw, key, tap
 
 
 def scene(app):
@@ -20,6 +20,20 @@ def scene(app):
         view.answer.ids.headline.halign,
         any("\u0590" <= c <= "\u05ff" for c in view.tabs["teach"].text),
     ]
+    order = list(reversed(view.tab_row.children))
+    seen["mirrored"] = [
+        order[-1] is view.tabs["answer"],
+        view.tool_row.children[0] is view.tools["undo"],
+        view.bars.bars[0].x > view.bars.bars[5].x,
+        more.copy.x > more.share.x,
+        view.answer.ids.big.x > view.answer.ids.seen.x,
+    ]
+    app.keys.go(None)
+    key("tab")
+    app.keys.go(view.tools["undo"])
+    key("tab")
+    seen["reading_order"] = app.keys.stop.icon
+    app.keys.go(None)
     commands.change(language="de")
     commands.change(left_handed=True)
     yield 0.05
