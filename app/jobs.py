@@ -27,7 +27,7 @@ FINAL_REASONS = ("blank", "speck", "bars", "noise")
 
 @dataclass(frozen=True)
 class Found:
-    """What the recognizer has found.
+    """The recognizer's finding.
 
     Attributes:
         predictions: One for a digit, several for a number, none on a blank canvas.

@@ -52,7 +52,7 @@ class Lesson:
 
 
 class Lessons:
-    """What the user has said of drawings, and the samples that came of it.
+    """The user's words about drawings, and the samples that came of them.
 
     Args:
         samples: The user's digits on the disk.

@@ -18,7 +18,7 @@ RIVAL = 0.2
 """Probability of the second digit from which it is named beside the first."""
 
 NO_DIGIT = -1
-"""What the user says of a drawing that is no digit at all."""
+"""Label of a drawing that is no digit at all, as the user says it."""
 
 KNOWN_REASONS = {"speck": "why_dot", "bars": "why_bars", "noise": "why_noise"}
 """Reasons that have a text of their own whatever the probabilities; "blank" says nothing at all."""

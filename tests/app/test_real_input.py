@@ -72,7 +72,10 @@ def test_nothing_is_said_on_the_terminal_when_nothing_is_wrong(tmp_path, display
     process = subprocess.Popen(
         [sys.executable, "-m", "lenet_gpu", "app", "--folder", str(tmp_path / "user")],
         cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        env={"HOME": str(home), "DISPLAY": display.name, "PATH": str(home), "LC_ALL": "de_DE.UTF-8", "SDL_VIDEO_X11_WMCLASS": "lenet_gpu_quiet"},
+        env={
+            "HOME": str(home), "PATH": str(home), "DISPLAY": display.name,
+            "LC_ALL": "de_DE.UTF-8", "SDL_VIDEO_X11_WMCLASS": "lenet_gpu_quiet",
+        },
     )  # fmt: skip
     try:
         window = display.do("search", "--sync", "--class", "lenet_gpu_quiet").split()[0]
