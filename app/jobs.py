@@ -15,7 +15,7 @@ from lenet_gpu.errors import InputError
 from lenet_gpu.recognition.answers import Prediction
 from lenet_gpu.recognition.recognizer import Recognizer
 
-from .reading import Answer, Say
+from .reading import Answer, Say, sign_of
 
 QUICK_STROKES = 4
 QUICK_POINTS = 400
@@ -86,7 +86,7 @@ class Job:
         if prediction.is_digit or prediction.reason in FINAL_REASONS or len(self.strokes) < 2:
             return one
         number = self._number()
-        whole = len(number.predictions) > 1 and all(digit.is_digit for digit in number.predictions)
+        whole = len(number.predictions) > 1 and all(one.is_digit or sign_of(one) for one in number.predictions)
         return number if whole else one
 
     def _number(self) -> Found:

@@ -134,7 +134,7 @@ class Presenter:
             headline, line = "", line or headline
         if answer.kind == "blank":
             headline = self.text("title")
-        big, digits = ("", answer.big) if number else (answer.big, "")
+        big, digits = ("", answer.big.replace("\n", "")) if number else (answer.big, "")
         image = prediction.image if prediction is not None else None
         self.screen.show_answer(AnswerState(big, headline, line, digits, reading.chosen, image))
         if prediction is None:

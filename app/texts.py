@@ -36,7 +36,7 @@ TEXTS: dict[str, str] = {
     "why_dot": "Only a dot.",
     "why_bars": "Only a line across.",
     "number_read": "{count} digits. Tap one to look at it.",
-    "number_one": "One digit so far. Write the next one beside it.",
+    "number_one": "One digit so far.",
     "number_doubt": "Digit {position}: {first} or {second}?",
     "number_unlike": "Character {position}: not a digit",
     "digit_of": "Digit {position} of {count}",

@@ -32,7 +32,7 @@ TEXTS: dict[str, str] = {
     "why_dot": "Nur ein Punkt.",
     "why_bars": "Nur ein Querstrich.",
     "number_read": "{count} Ziffern. Tippe eine an, um sie anzusehen.",
-    "number_one": "Bisher eine Ziffer. Schreibe die nächste daneben.",
+    "number_one": "Bisher eine Ziffer.",
     "number_doubt": "Ziffer {position}: {first} oder {second}?",
     "number_unlike": "Zeichen {position}: keine Ziffer",
     "digit_of": "Ziffer {position} von {count}",

@@ -32,7 +32,7 @@ TEXTS: dict[str, str] = {
     "why_dot": "רק נקודה.",
     "why_bars": "רק קו לרוחב.",
     "number_read": "{count} ספרות. הקישו על אחת כדי לראות אותה.",
-    "number_one": "ספרה אחת עד כה. כתבו את הבאה לצידה.",
+    "number_one": "ספרה אחת עד כה.",
     "number_doubt": "ספרה {position}: {first} או {second}?",
     "number_unlike": "סימן {position}: לא ספרה",
     "digit_of": "ספרה {position} מתוך {count}",

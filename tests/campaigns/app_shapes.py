@@ -12,7 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "app"))
 
-from kivy_process import play  # noqa: E402
+from kivy_process import play
 
 SIZES = ((320, 480), (480, 320), (480, 800), (800, 480), (768, 1024), (1280, 720))
 LANGUAGES = ("en", "de", "he")
