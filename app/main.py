@@ -14,6 +14,7 @@ from typing import Any  # noqa: E402
 from kivy.app import App  # noqa: E402
 from kivy.config import Config  # noqa: E402
 
+from .safe_area import insets  # noqa: E402
 from .touch import GhostFilter, record_moves  # noqa: E402
 
 # A right click is no second finger, and Escape leads back to the canvas, not out.
@@ -94,9 +95,15 @@ class ReaderApp(App):
             Window.bind(on_drop_file=self._dropped)
             keep = Clock.create_trigger(lambda _: self.session.keep_drawing(), KEEP_AFTER)
             self.commands.drawn = keep
+        # The system's bars come, go and change sides with the phone's turning; it answers once the window stands.
+        self.view.fbind("size", lambda *_: Clock.schedule_once(self._keep_clear, 0.1))
+        Clock.schedule_once(self._keep_clear, 0.1)
         self.presenter.refresh()
         Window.softinput_mode = "below_target"
         return self.view
+
+    def _keep_clear(self, *_: Any) -> None:
+        self.view.keep_clear(insets())
 
     def _dropped(self, _window: Any, path: bytes, *_: Any) -> None:
         self.commands.open_picture(os.fsdecode(path))

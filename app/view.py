@@ -17,6 +17,7 @@ from .ink import Ink
 from .interfaces import Actions
 from .layout import plan
 from .panes import AnswerPane, InsidePane, TeachPane, when_tapped
+from .safe_area import NONE, Insets
 from .settings import PALETTES, Settings
 from .states import AnswerState, SamplesState, ToolsState, UnitState
 from .strings import LANGUAGES, Strings
@@ -58,11 +59,13 @@ class View(FloatLayout):
         pane: Name of the pane that is open.
         shape: The window's shape, of `app.layout`.
         shown: The widgets that are in the window now.
+        safe: Pixels at the window's edges that are the system's.
     """
 
     def __init__(self, ink: Ink, settings: Settings, has_voice: bool, hidden: Sequence[str] = ()) -> None:
         super().__init__()
         self.hidden = tuple(hidden)
+        self.safe: Insets = NONE
         self._settings, self._strings, self._has_voice = settings, Strings(settings.language_in_use), has_voice
         self._actions: Actions | None = None
         self.pane, self.shape = "draw", ""
@@ -131,7 +134,9 @@ class View(FloatLayout):
     def place(self, *_: Any) -> None:
         """Put every widget where the window's size wants it."""
         unit, settings = dp(1), self._settings
-        drawn = plan(self.width / unit, self.height / unit, settings.text_scale, settings.left_handed, self.pane)
+        left, top, right, bottom = self.safe
+        free = ((self.width - left - right) / unit, (self.height - top - bottom) / unit)
+        drawn = plan(*free, settings.text_scale, settings.left_handed, self.pane)
         names = [name for name in drawn.tabs if name not in self.hidden]
         if self.pane not in names and "pane" in drawn.rects:
             self.pane = names[0]
@@ -153,8 +158,18 @@ class View(FloatLayout):
         for name, tab in self.tabs.items():
             tab.chosen = name == self.pane
         for name, (x, y, width, height) in drawn.rects.items():
-            widgets[name].pos = (self.x + x * unit, self.y + y * unit)
+            widgets[name].pos = (self.x + left + x * unit, self.y + bottom + y * unit)
             widgets[name].size = (width * unit, height * unit)
+
+    def keep_clear(self, safe: Insets) -> None:
+        """Leave the window's edges to the system.
+
+        Args:
+            safe: Left, top, right, bottom, pixels.
+        """
+        if safe != self.safe:
+            self.safe = safe
+            self.place()
 
     def _show(self, widgets: list[Any]) -> None:
         """Bring these widgets into the window, and no others."""

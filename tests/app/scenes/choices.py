@@ -1,6 +1,7 @@
 """Settings: taken on at once, and kept."""
 
-from acting import ONE, draw, key, tap
+from acting import ONE, box, draw, faults, key, tap
+from kivy.core.window import Window
 
 
 def scene(app):
@@ -44,4 +45,10 @@ def scene(app):
 
     kept = Settings.load(session.settings.folder)
     seen["kept"] = [kept.language, kept.left_handed, kept.pen_width]
+    commands.change(language="en", left_handed=False)
+    view.keep_clear((12, 40, 0, 60))  # a notch, a status bar, a bar of gestures
+    yield 0.1
+    boxes = [box(part) for part in view.shown]
+    seen["kept_clear"] = [min(b[0] for b in boxes) >= 12, max(b[3] for b in boxes) <= Window.height - 40]
+    seen["kept_clear"] += [min(b[1] for b in boxes) >= 60, not faults(view)]
     return seen
