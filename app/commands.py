@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from .file_dialog import FileDialog
 from .interfaces import Act, Presentation, Timer, Unit, Workspace
 from .learner import Learner
 from .picture_file import load_greyscale
@@ -29,12 +30,14 @@ class Commands:
 
     Attributes:
         learner: Learns from the samples.
+        dialog: Chooses a file.
         drawn: Called when the drawing has changed and rests.
     """
 
     def __init__(self, session: Session, workspace: Workspace, presenter: Presentation, timer: Timer) -> None:
         self.session, self.workspace, self.presenter, self.timer = session, workspace, presenter, timer
         self.learner = Learner(session, timer)
+        self.dialog = FileDialog(timer)
         self.drawn: Callable[[], object] = lambda: None
 
     # ---- drawing
@@ -105,13 +108,15 @@ class Commands:
             path: The file; an empty text is none.
         """
         if path and self.session.open_picture(path, load_greyscale):
-            prediction = self.session.read().prediction
-            assert prediction is not None
             self.workspace.redraw_ink()
-            self.workspace.show_picture(prediction.image)
+            self.workspace.show_picture(self.session.picture)
             self.workspace.open_canvas()
         self.presenter.show_messages()
         self.presenter.refresh()
+
+    def choose_picture(self) -> None:
+        """Let the user choose a picture in the system's own dialog."""
+        self.dialog.choose(self.open_picture)
 
     # ---- looking
 

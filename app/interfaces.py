@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from .ink import Box
 from .reading import Say
 from .settings import Settings
 from .states import AnswerState, SamplesState, ToolsState, UnitState
@@ -45,6 +46,9 @@ class Screen(Protocol):
     def show_bars(self, probabilities: np.ndarray | None, is_digit: bool, selected: int | None) -> None:
         """Show the ten probabilities, or none, and which bar is selected."""
 
+    def show_outlines(self, boxes: Sequence[Box], chosen: int) -> None:
+        """Outline the marks of a number, in ink units or in pixels of the picture, and the one that is looked at."""
+
     def show_maps(self, maps: dict[str, np.ndarray] | None, hint: str) -> None:
         """Show the maps of all layers by name, or none."""
 
@@ -68,7 +72,7 @@ class Workspace(Protocol):
         """Bring the canvas into sight."""
 
     def show_picture(self, image: np.ndarray | None) -> None:
-        """Show a 28x28 picture on the canvas; None takes it away."""
+        """Show a grey picture on the canvas; None takes it away."""
 
     def redraw_ink(self) -> None:
         """Show the ink after it was replaced, not added to."""
@@ -155,6 +159,9 @@ class Actions(Protocol):
 
     def open_picture(self, path: str) -> None:
         """Read a picture's file."""
+
+    def choose_picture(self) -> None:
+        """Let the user choose a picture's file."""
 
     def look_at(self, layer: str, unit: Unit) -> None:
         """Take a unit apart."""

@@ -6,7 +6,7 @@ A job holds all that it needs, so that another thread can do it while drawing go
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,14 +15,25 @@ from lenet_gpu.errors import InputError
 from lenet_gpu.recognition.answers import Prediction
 from lenet_gpu.recognition.recognizer import Recognizer
 
-from .reading import Answer, Say, sign_of
+from .ink import Box
+from .lessons import Key, key_of
+from .reading import Answer, Say, line_of, sign_of
 
 QUICK_STROKES = 4
 QUICK_POINTS = 400
 """A drawing of at most so many strokes and points is read in about a millisecond: handing it over costs as much."""
 
+QUICK_PIXELS = 40_000
+"""A picture of at most so many pixels likewise."""
+
 FINAL_REASONS = ("blank", "speck", "bars", "noise")
 """Reasons of the recognizer for which there is no number to look for."""
+
+
+def box_of(sides: Sequence[float]) -> Box:
+    """Return four sides as plain numbers."""
+    left, top, right, bottom = map(float, sides)
+    return left, top, right, bottom
 
 
 @dataclass(frozen=True)
@@ -34,6 +45,8 @@ class Found:
         strokes: The strokes of each of them, as the recognizer got them; empty lists for a picture.
         is_number: Whether it is to be shown as a number.
         chosen: Index of the newest.
+        boxes: Left, top, right, bottom of each mark of a number: in ink units, or in pixels of the picture.
+        lines: Number of the line that each mark is in, from the top.
         too_much: The drawing has more strokes or points than the recognizer takes.
     """
 
@@ -41,7 +54,14 @@ class Found:
     strokes: tuple[list[np.ndarray], ...] = ()
     is_number: bool = False
     chosen: int = 0
+    boxes: tuple[Box, ...] = ()
+    lines: tuple[int, ...] = ()
     too_much: bool = False
+
+    def key(self, index: int) -> Key:
+        """Return what tells the drawing of one of them from all others."""
+        place = self.boxes[index] if self.boxes else ()
+        return key_of(self.strokes[index], self.predictions[index].image, place)
 
 
 @dataclass(frozen=True)
@@ -65,19 +85,33 @@ class Job:
     @property
     def quick(self) -> bool:
         """True if reading takes less than a frame has to spare."""
-        points = sum(map(len, self.strokes))
-        return self.picture is not None or (len(self.strokes) <= QUICK_STROKES and points <= QUICK_POINTS)
+        if self.picture is not None:
+            return self.picture.size <= QUICK_PIXELS
+        return len(self.strokes) <= QUICK_STROKES and sum(map(len, self.strokes)) <= QUICK_POINTS
 
     def run(self) -> Found:
         """Read; safe in any thread."""
         if self.picture is not None:
-            return Found((self.recognizer.predict_image(self.picture),), ([],))
+            return self._picture(self.picture)
         if not self.strokes:
             return Found()
         try:
             return self._number() if self.number_mode else self._digit()
         except InputError:
             return Found(too_much=True)
+
+    def _picture(self, picture: np.ndarray) -> Found:
+        """Read a picture: of one digit, or a page of them."""
+        one = self.recognizer.predict_image(picture)
+        if one.is_digit:
+            return Found((one,), ([],))
+        page = self.recognizer.read_page(picture)
+        marks = [(mark, number) for number, line in enumerate(page.lines) for mark in line.digits]
+        if sum(mark.is_digit for mark, _ in marks) < 2:
+            return Found((one,), ([],))
+        boxes = tuple(box_of(mark.box) for mark, _ in marks)
+        lines = tuple(number for _, number in marks)
+        return Found(tuple(mark for mark, _ in marks), tuple([] for _ in marks), True, 0, boxes, lines)
 
     def _digit(self) -> Found:
         """Read one digit; what is none, but would make a number, is read as that."""
@@ -96,7 +130,8 @@ class Job:
         groups = tuple([self.strokes[i] for i in digit.strokes] for digit in digits)
         # The digit just written is the one to look at.
         newest = max(range(len(digits)), key=lambda i: max(digits[i].strokes, default=-1))
-        return Found(tuple(digits), groups, True, newest)
+        boxes = tuple(box_of(digit.box) for digit in digits)
+        return Found(tuple(digits), groups, True, newest, boxes, tuple(map(line_of, digits)))
 
 
 @dataclass(frozen=True)
@@ -109,6 +144,8 @@ class Reading:
         strokes: The strokes of each of them, as the recognizer got them; empty lists for a picture.
         chosen: The one that is looked at.
         said: What the user has said of each of them; None for nothing.
+        boxes: Left, top, right, bottom of each mark of a number: in ink units, or in pixels of the picture.
+        lines: Number of the line that each mark is in, from the top.
     """
 
     answer: Answer
@@ -116,6 +153,8 @@ class Reading:
     strokes: tuple[list[np.ndarray], ...] = ()
     chosen: int = 0
     said: tuple[int | None, ...] = ()
+    boxes: tuple[Box, ...] = ()
+    lines: tuple[int, ...] = ()
 
     @property
     def prediction(self) -> Prediction | None:

@@ -18,17 +18,19 @@ Key = bytes
 """A drawing, to the last bit."""
 
 
-def key_of(strokes: Sequence[np.ndarray], image: np.ndarray) -> Key:
+def key_of(strokes: Sequence[np.ndarray], image: np.ndarray, place: Sequence[float] = ()) -> Key:
     """Tell drawings apart.
 
     Args:
         strokes: (n, 2) arrays; none for a part of a picture.
         image: (28, 28) uint8 that the network saw, which stands for a drawing without strokes.
+        place: Where in its picture it lies.
 
     Returns:
         Equal for equal drawings alone.
     """
-    parts = [np.ascontiguousarray(stroke, dtype=np.float32) for stroke in strokes] or [image]
+    parts = [np.ascontiguousarray(stroke, dtype=np.float32) for stroke in strokes]
+    parts = parts or [image, np.asarray(place, dtype=np.float32)]
     return b"".join(len(part).to_bytes(4, "little") + part.tobytes() for part in parts)
 
 
@@ -66,16 +68,16 @@ class Lessons:
         self._said: dict[Key, int] = {}
         self.last: Lesson | None = None
 
-    def said(self, strokes: Sequence[np.ndarray], image: np.ndarray) -> int | None:
+    def said(self, key: Key) -> int | None:
         """Return what the user has said of a drawing, or None."""
-        return self._said.get(key_of(strokes, image)) if self._said else None
+        return self._said.get(key)
 
-    def teach(self, strokes: Sequence[np.ndarray], image: np.ndarray, label: int, read: int | None) -> Lesson:
+    def teach(self, key: Key, strokes: Sequence[np.ndarray], label: int, read: int | None) -> Lesson:
         """Take a correction.
 
         Args:
-            strokes: The drawing's strokes; none for a part of a picture, of which no sample is kept.
-            image: (28, 28) uint8 that the network saw.
+            key: The drawing, as `key_of` tells it from others.
+            strokes: Its strokes; none for a part of a picture, of which no sample is kept.
             label: What it is: 0..9, or `NO_DIGIT`.
             read: The digit that was read, if any.
 
@@ -85,7 +87,6 @@ class Lessons:
         Raises:
             InputError: The sample can't be kept; nothing changes then.
         """
-        key = key_of(strokes, image)
         name = None if label == NO_DIGIT else label
         known = self._samples.find(strokes) if len(strokes) else None
         added = replaced = None

@@ -87,6 +87,7 @@ class ReaderApp(App):
         self.keys = Keys(self.view, self.commands, KEYS if kiosk else None)
         self.presenter.dress()
         self.presenter.show_messages()
+        self.view.can_choose = self.commands.dialog.available
         if kiosk:
             self.idle = Idle(Clock, self.commands.begin_anew)
             self.idle.watch(Window)

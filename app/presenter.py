@@ -137,6 +137,7 @@ class Presenter:
         big, digits = ("", answer.big.replace("\n", "")) if number else (answer.big, "")
         image = prediction.image if prediction is not None else None
         self.screen.show_answer(AnswerState(big, headline, line, digits, reading.chosen, image))
+        self.screen.show_outlines(reading.boxes if number else (), reading.chosen)
         if prediction is None:
             self.screen.show_bars(None, False, None)
         else:

@@ -104,12 +104,15 @@ def answer(prediction: Prediction, said: int | None = None) -> Answer:
     return Answer("digit", str(first), Say(key, {"percent": percent(share)}))
 
 
-def number_answer(predictions: Sequence[Prediction], said: Sequence[int | None] = ()) -> Answer:
+def number_answer(
+    predictions: Sequence[Prediction], said: Sequence[int | None] = (), lines: Sequence[int] = ()
+) -> Answer:
     """Answer for a whole number: its text, and the digit that is least sure where one is.
 
     Args:
         predictions: What the network read, from left to right.
         said: What the user has said of each of them; None for nothing.
+        lines: Number of the line that each is in; all in one if empty.
     """
     if not predictions:
         return Answer("blank")
@@ -118,10 +121,10 @@ def number_answer(predictions: Sequence[Prediction], said: Sequence[int | None] 
     for i, label in enumerate(told):
         if label is not None:
             letters[i] = NOT_READ if label == NO_DIGIT else str(label)
-    text, line = "", line_of(predictions[0])
-    for letter, one in zip(letters, predictions, strict=True):
-        text += letter if line_of(one) == line else f"\n{letter}"
-        line = line_of(one)
+    rows = list(lines) or [0] * len(predictions)
+    text = letters[0]
+    for i in range(1, len(letters)):
+        text += letters[i] if rows[i] == rows[i - 1] else f"\n{letters[i]}"
     count = sum(not sign_of(one) for one in predictions)
     headline = Say("number_read", {"count": count}) if count > 1 else Say("number_one")
     open_ones = [i for i, label in enumerate(told) if label is None and not sign_of(predictions[i])]

@@ -140,16 +140,22 @@ class Session:
         """Put what was read and what the user has said of it into words."""
         if not found.predictions:
             return BLANK
-        pairs = zip(found.strokes, found.predictions, strict=True)
-        said = tuple(self.lessons.said(strokes, one.image) for strokes, one in pairs)
-        whole = number_answer(found.predictions, said) if found.is_number else answer(found.predictions[0], said[0])
-        return Reading(whole, found.predictions, found.strokes, chosen, said)
+        said = tuple(self.lessons.said(found.key(i)) for i in range(len(found.predictions)))
+        whole = (
+            number_answer(found.predictions, said, found.lines)
+            if found.is_number
+            else answer(found.predictions[0], said[0])
+        )
+        return Reading(whole, found.predictions, found.strokes, chosen, said, found.boxes, found.lines)
 
     def _say_again(self) -> None:
         """Put the same reading into words again, after a correction."""
+        if self.reading.predictions:
+            self.reading = self._reading(self._found(), self.reading.chosen)
+
+    def _found(self) -> Found:
         old = self.reading
-        found = Found(old.predictions, old.strokes, old.answer.kind == "number")
-        self.reading = self._reading(found, old.chosen) if old.predictions else old
+        return Found(old.predictions, old.strokes, old.answer.kind == "number", old.chosen, old.boxes, old.lines)
 
     def choose(self, index: int) -> None:
         """Look at one digit of a number."""
@@ -163,7 +169,7 @@ class Session:
         return self.selected is not None
 
     def forget_reading(self) -> None:
-        """Read again at the next `read`: the model has changed."""
+        """Read again at the next `read`."""
         self._read_state = None
 
     # ---- drawing
@@ -173,7 +179,7 @@ class Session:
         self.picture = None
 
     def open_picture(self, path: str, load: Callable[[str], np.ndarray]) -> bool:
-        """Read a picture's digit instead of the ink.
+        """Read a picture's digits instead of the ink.
 
         Args:
             path: The file.
@@ -184,7 +190,6 @@ class Session:
         """
         try:
             picture = load(path)
-            self.recognizer.predict_image(picture)
         except (LenetError, OSError, ValueError, MemoryError):
             self.messages.append(Say("picture_failed", {"name": os.path.basename(path) or path}))
             return False
@@ -224,7 +229,8 @@ class Session:
         strokes = reading.strokes[reading.chosen]
         read = prediction.digit if prediction.is_digit else None
         self.selected = None
-        lesson: Lesson | None = self.attempt(lambda: self.lessons.teach(strokes, prediction.image, label, read))
+        key = self._found().key(reading.chosen)
+        lesson: Lesson | None = self.attempt(lambda: self.lessons.teach(key, strokes, label, read))
         if lesson is not None:
             self._say_again()
         return lesson

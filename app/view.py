@@ -13,7 +13,7 @@ from kivy.metrics import dp
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.floatlayout import FloatLayout
 
-from .ink import Ink
+from .ink import Box, Ink
 from .interfaces import Actions
 from .layout import plan
 from .panes import AnswerPane, InsidePane, TeachPane, when_tapped
@@ -59,6 +59,7 @@ class View(FloatLayout):
         pane: Name of the pane that is open.
         shape: The window's shape, of `app.layout`.
         shown: The widgets that are in the window now.
+        can_choose: There is a dialog to choose a picture's file.
         safe: Pixels at the window's edges that are the system's.
     """
 
@@ -66,6 +67,7 @@ class View(FloatLayout):
         super().__init__()
         self.hidden = tuple(hidden)
         self.safe: Insets = NONE
+        self.can_choose = False
         self._settings, self._strings, self._has_voice = settings, Strings(settings.language_in_use), has_voice
         self._actions: Actions | None = None
         self.pane, self.shape = "draw", ""
@@ -191,6 +193,8 @@ class View(FloatLayout):
 
             assert self._actions is not None
             self.panes["more"] = more = MorePane(LANGUAGES, PALETTES, self._actions)
+            if not self.can_choose:
+                more.hide_dialog()
             if not self._has_voice:
                 more.hide_voice()
             more.show(self._settings, self._strings)
@@ -255,9 +259,13 @@ class View(FloatLayout):
 
     # ---- the canvas
 
+    def show_outlines(self, boxes: Sequence[Box], chosen: int) -> None:
+        """Outline the marks of a number on the canvas, and the one that is looked at more strongly."""
+        self.page.under.show_outlines(boxes, chosen)
+
     def show_picture(self, image: np.ndarray | None) -> None:
-        """Show a 28x28 picture on the canvas; None takes it away."""
-        self.page.show_picture(image)
+        """Show a grey picture on the canvas; None takes it away."""
+        self.page.under.show_picture(image)
 
     def redraw_ink(self) -> None:
         """Show the ink after it was replaced, not added to; a blank canvas takes its first scale again."""

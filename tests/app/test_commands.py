@@ -5,6 +5,7 @@ import pytest
 from windowless import Screen, Speaker, Timer, down, draw
 
 from app.commands import Commands
+from app.file_dialog import FileDialog
 from app.presenter import Presenter
 from app.reading import NO_DIGIT
 from app.session import Session
@@ -88,10 +89,57 @@ def test_a_picture_takes_the_place_of_the_ink_until_something_is_drawn(stage, tm
     stage.draw(*down())
     stage.commands.open_picture(picture(tmp_path / "seven.png"))
     stage.timer.go_on()
-    assert (stage.screen.answer.big, stage.screen.picture.shape, stage.screen.canvas_opened) == ("7", (28, 28), 1)
+    assert (stage.screen.answer.big, stage.screen.picture.shape, stage.screen.canvas_opened) == ("7", (60, 60), 1)
     assert stage.session.ink.empty
     stage.draw(*down())
     assert (stage.screen.answer.big, stage.screen.picture) == ("1", None)
+
+
+def test_a_page_is_read_line_by_line_with_its_marks_outlined(stage, tmp_path):
+    from PIL import Image, ImageDraw
+
+    image = Image.new("L", (160, 150), 255)
+    pen = ImageDraw.Draw(image)
+    for x, y in ((15, 10), (65, 10), (15, 85)):
+        pen.line([(x, y), (x + 30, y), (x + 10, y + 45)], fill=0, width=5)
+    image.save(tmp_path / "page.png")
+    stage.commands.open_picture(str(tmp_path / "page.png"))
+    finish_reading(stage)
+    assert (stage.session.reading.answer.big, stage.screen.answer.digits) == ("77\n7", "777")
+    boxes, chosen = stage.screen.outlines
+    assert chosen == 0
+    for (left, top, right, bottom), (x, y) in zip(boxes, ((15, 10), (65, 10), (15, 85)), strict=True):
+        assert max(abs(left - x), abs(top - y), abs(right - x - 30), abs(bottom - y - 45)) <= 6
+    stage.commands.choose(2)
+    assert stage.screen.outlines[1] == 2
+    stage.commands.teach(1)  # one mark is corrected, in its line
+    assert stage.session.reading.answer.big == "77\n1"
+    stage.draw(*down())
+    assert stage.screen.outlines == ([], 0)
+
+
+def finish_reading(stage):
+    """Wait for what is read beside the drawing."""
+    stage.timer.go_on()
+    while stage.presenter.reader.busy or stage.timer.calls:
+        stage.timer.called.wait(0.05)
+        stage.timer.go_on()
+
+
+def test_a_picture_is_chosen_in_the_systems_own_dialog(stage, tmp_path):
+    path = picture(tmp_path / "seven.png")
+    command = tmp_path / "zenity"
+    command.write_text(f"#!/bin/sh\nsleep 0.1\necho {path}\n")
+    command.chmod(0o755)
+    stage.commands.dialog = FileDialog(stage.timer, lambda name: str(command) if name == "zenity" else None)
+    assert stage.commands.dialog.available
+    stage.commands.choose_picture()
+    stage.commands.choose_picture()  # a second press opens no second dialog
+    assert stage.timer.called.wait(20)
+    assert len(stage.timer.calls) == 1
+    finish_reading(stage)
+    assert stage.screen.answer.big == "7"
+    assert not FileDialog(stage.timer, lambda name: None).available
 
 
 def test_what_is_no_picture_is_said_and_changes_nothing(stage, tmp_path):

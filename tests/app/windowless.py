@@ -64,7 +64,7 @@ class Screen:
         self.shows_inside = False
         self.dressed, self.tools, self.samples, self.answer, self.bars = [], None, None, None, None
         self.maps, self.hint, self.unit, self.kept, self.note = None, None, None, [], ""
-        self.selected, self.acts = None, []
+        self.selected, self.acts, self.outlines = None, [], ([], 0)
         self.pane, self.canvas_opened, self.picture, self.redrawn, self.saved = "draw", 0, None, 0, []
 
     def dress(self, settings, strings):
@@ -81,6 +81,9 @@ class Screen:
 
     def show_bars(self, probabilities, is_digit, selected):
         self.bars, self.selected = (probabilities, is_digit), selected
+
+    def show_outlines(self, boxes, chosen):
+        self.outlines = list(boxes), chosen
 
     def show_maps(self, maps, hint):
         self.maps, self.hint = maps, hint

@@ -29,6 +29,7 @@ def scene(app):
     for count in range(1, 11):
         x = 0.04 + 0.092 * (count - 1)
         draw(page, [(x, 0.4), (x, 0.5), (x, 0.6)])
+        yield 0.05  # a reading is asked for at the end of a frame
         while app.presenter.reader.busy:
             yield 0.02
         yield 0.1
