@@ -88,7 +88,7 @@ TEXTS: dict[str, str] = {
     "tune_few": "Kept. Draw a few more, then I can learn.",
     "tune_check_fell": "Kept, but not learned: I would read other people's digits worse.",
     "tune_other_network": "Kept. This model can't learn here; the shipped one can.",
-    "tune_no_gain": "Kept. Nothing to change: I read {before} of your {count} samples.",
+    "tune_no_gain": "Kept. It changes nothing yet: I read {before} of your {count} samples.",
     "reset_model": "Back to the shipped model",
     "model_reset": "The shipped model reads again.",
     "export": "Export the samples",

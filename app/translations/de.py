@@ -85,7 +85,7 @@ TEXTS: dict[str, str] = {
     "tune_few": "Gemerkt. Zeichne noch einige, dann kann ich lernen.",
     "tune_check_fell": "Gemerkt, aber nicht gelernt: Die Ziffern anderer würde ich schlechter lesen.",
     "tune_other_network": "Gemerkt. Dieses Modell kann hier nicht lernen, das mitgelieferte schon.",
-    "tune_no_gain": "Gemerkt. Nichts zu ändern: Ich lese {before} deiner {count} Beispiele.",
+    "tune_no_gain": "Gemerkt. Noch ändert es nichts: Ich lese {before} deiner {count} Beispiele.",
     "reset_model": "Zum mitgelieferten Modell",
     "model_reset": "Jetzt liest wieder das mitgelieferte Modell.",
     "export": "Beispiele exportieren",
