@@ -1,4 +1,4 @@
-"""What lies below the ink: a picture that is read instead of it, and outlines around the marks of a number."""
+"""Things that lie below the ink: a picture that is read instead of it, and outlines around the marks of a number."""
 
 from __future__ import annotations
 
