@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .interfaces import Presentation, Timer, Unit, Workspace
+from .file_dialog import FileDialog
+from .interfaces import Act, Presentation, Timer, Unit, Workspace
+from .learner import Learner
 from .picture_file import load_greyscale
-from .reading import Say
+from .reading import NO_DIGIT, Say, percent
 from .sending import copy_text, save_drawing
 from .session import Session
 from .settings import PEN_WIDTHS, TEXT_SCALES
@@ -25,10 +27,18 @@ class Commands:
         workspace: The view's canvas and panes.
         presenter: Shows what came of it.
         timer: Kivy's Clock.
+
+    Attributes:
+        learner: Learns from the samples.
+        dialog: Chooses a file.
+        drawn: Called when the drawing has changed and rests.
     """
 
     def __init__(self, session: Session, workspace: Workspace, presenter: Presentation, timer: Timer) -> None:
         self.session, self.workspace, self.presenter, self.timer = session, workspace, presenter, timer
+        self.learner = Learner(session, timer)
+        self.dialog = FileDialog(timer)
+        self.drawn: Callable[[], object] = lambda: None
 
     # ---- drawing
 
@@ -43,6 +53,7 @@ class Commands:
         """React to a lifted pen: read at once."""
         self.presenter.refresh()
         self.presenter.speak()
+        self.drawn()
 
     def undo(self) -> None:
         """Take back the last step."""
@@ -66,6 +77,15 @@ class Commands:
         self.presenter.clear_note()
         self.presenter.show_state()
         self.presenter.refresh()
+        self.drawn()
+
+    def begin_anew(self) -> None:
+        """Leave everything as whoever comes next shall find it."""
+        self.session.begin_anew()
+        self.presenter.look_away()
+        self.presenter.dress()
+        self._ink_replaced()
+        self.open_pane("draw")
 
     def _drop_picture(self) -> None:
         self.session.drop_picture()
@@ -88,13 +108,15 @@ class Commands:
             path: The file; an empty text is none.
         """
         if path and self.session.open_picture(path, load_greyscale):
-            prediction = self.session.read().prediction
-            assert prediction is not None
             self.workspace.redraw_ink()
-            self.workspace.show_picture(prediction.image)
+            self.workspace.show_picture(self.session.picture)
             self.workspace.open_canvas()
         self.presenter.show_messages()
         self.presenter.refresh()
+
+    def choose_picture(self) -> None:
+        """Let the user choose a picture in the system's own dialog."""
+        self.dialog.choose(self.open_picture)
 
     # ---- looking
 
@@ -135,45 +157,92 @@ class Commands:
 
     # ---- teaching
 
-    def teach(self, digit: int) -> None:
-        """Keep the drawing as a sample.
+    def select(self, digit: int) -> None:
+        """Select a digit's bar, and offer what can be done with it; selected again, it is let go.
 
         Args:
-            digit: What it is.
+            digit: 0..9.
         """
-        self.session.teach(digit)
+        reading = self.session.read()
+        if reading.prediction is None:
+            self.presenter.note(Say("teach_nothing"))
+        elif not self.session.select(digit):
+            self.presenter.clear_note()
+        else:
+            share = percent(float(reading.prediction.probabilities[digit]))
+            acts = [] if self.session.kiosk else [Act(Say("this_was", {"label": digit}), lambda: self.teach(digit))]
+            if self.session.tuner.possible:
+                acts.append(Act(Say("why_digit", {"label": digit}), lambda: self._why(digit)))
+            self.presenter.note(Say("selected", {"label": digit, "percent": share}), acts=acts)
+        self.presenter.show_reading()
+
+    def _why(self, digit: int) -> None:
+        """Show what speaks for a digit, and against it."""
+        self.presenter.clear_note()
+        self.open_pane("inside")
+        self.presenter.look_at("output", digit)
+
+    def act(self, index: int) -> bool:
+        """Press a button of the message that is shown; says whether it has one."""
+        return self.presenter.act(index)
+
+    def teach(self, digit: int) -> None:
+        """Say what the drawing is: the answer changes at once, and the model learns by itself.
+
+        Args:
+            digit: What it is; `app.reading.NO_DIGIT` for no digit.
+        """
+        lesson = None if self.session.kiosk else self.session.teach(digit)
+        if lesson is None:
+            self._session_changed()
+            return
+        learns = digit != NO_DIGIT and lesson.added is not None
+        key = "taken_none" if digit == NO_DIGIT else "taken" if learns else "taken_plain"
+        self._note_lesson(Say(key, {"label": digit}))
+        self.presenter.show_state()
+        self.presenter.show_reading()
+        if learns:
+            self.learner.learn(self._note_result)
+        elif lesson.replaced is not None:
+            self._unlearn()
+
+    def _note_lesson(self, said: Say) -> None:
+        """Say what came of the last correction, with the way back."""
+        if self.session.lessons.last is None:
+            self.presenter.note(said)
+        else:
+            self.presenter.note(said, acts=[Act(Say("undo"), self.undo_lesson)])
+
+    def _note_result(self, result: Say) -> None:
+        self.presenter.show_state()
+        self.presenter.refresh()
+        self._note_lesson(result)
+
+    def undo_lesson(self) -> None:
+        """Take the last correction back: answer, sample, and what was learned from it."""
+        lesson = self.session.undo_lesson()
+        if lesson is not None:
+            self.session.messages.append(Say("lesson_undone"))
+            self._unlearn()
         self._session_changed()
 
     def forget_sample(self) -> None:
-        """Forget the last sample: it was a mistake."""
+        """Forget the last sample, and what was learned from it."""
         self.session.forget_sample()
+        self._unlearn()
         self._session_changed()
+
+    def _unlearn(self) -> None:
+        if self.session.tuner.tuned or self.session.tuning:
+            self.learner.learn(lambda _: self._session_changed())
 
     def tune(self) -> None:
-        """Learn from the samples in a thread of its own, beside the drawing."""
-        if self.session.tuning or not len(self.session.samples):
+        """Learn from all samples, beside the drawing."""
+        if self.session.tuning or not self.session.samples.digits:
             return
-        self.session.tuning = True
         self.presenter.note(Say("tuning"), lasting=True)
+        self.learner.learn(self._note_result)
         self.presenter.show_state()
-        samples = list(self.session.samples)
-
-        def learn() -> None:
-            try:
-                fit: Any = self.session.tuner.fit(samples)
-            except Exception as error:  # shown to the user: a thread's traceback helps nobody
-                fit = error
-            self.timer.schedule_once(lambda _: self._learned(fit))
-
-        threading.Thread(target=learn, daemon=True).start()
-
-    def _learned(self, fit: Any) -> None:
-        self.session.tuning = False
-        if isinstance(fit, Exception):
-            self.presenter.note(Say("unexpected", {"reason": str(fit)}))
-        else:
-            self.session.accept(fit)
-        self._session_changed()
 
     def reset_model(self) -> None:
         """Go back to the shipped model."""

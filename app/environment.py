@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import logging
 import os
 import shutil
 import sys
@@ -38,6 +39,8 @@ def prepare(environment: MutableMapping[str, str] = os.environ) -> None:
     """
     for name, value in VARIABLES.items():
         environment.setdefault(name, value)
+    if "KIVY_LOG_MODE" not in environment:
+        quieten(environment)
     check_display(environment)
     if not environment.get("KIVY_HOME"):
         home = kivy_home()
@@ -48,6 +51,28 @@ def prepare(environment: MutableMapping[str, str] = os.environ) -> None:
             line = f"lenet-gpu: {home} can't be written to: Kivy's files are in {folder} this time"
             if sys.stderr is not None:
                 print(line, file=sys.stderr)
+
+
+NO_FAULTS = ("Input: MTDev is not supported", "Cutbuffer: Unable to find any valuable")
+"""Messages of Kivy about what a desktop does not need: a touch screen's library, the middle mouse button's text."""
+
+
+class FaultsAlone(logging.Filter):
+    """Lets through what went wrong, and of that only what matters here."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether a record is to be said."""
+        return record.levelno >= logging.ERROR and not record.getMessage().startswith(NO_FAULTS)
+
+
+def quieten(environment: MutableMapping[str, str]) -> None:
+    """Keep Kivy's reports from the terminal, faults excepted; KIVY_LOG_MODE=KIVY brings them back.
+
+    Args:
+        environment: The variables to change.
+    """
+    environment["KIVY_LOG_MODE"] = "PYTHON"
+    logging.getLogger("kivy").addFilter(FaultsAlone())
 
 
 def check_display(environment: MutableMapping[str, str]) -> None:

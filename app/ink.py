@@ -224,6 +224,14 @@ class Ink:
         self.version += 1
         return True
 
+    def restore(self, strokes: Sequence[np.ndarray]) -> None:
+        """Begin with strokes that were drawn another time: nothing to take back."""
+        self.live.clear()
+        self._undo.clear()
+        self._redo.clear()
+        self.strokes = tuple(Stroke(points) for points in strokes)
+        self.version += 1
+
     # ---- asking
 
     def nearest(self, point: Point, reach: float) -> Stroke | None:

@@ -38,7 +38,7 @@ class Inspector:
         """Take a unit apart.
 
         Args:
-            layer: "c1" ... "f6".
+            layer: "c1" ... "f6", or "output".
             unit: Its index there.
         """
         self._unit = (layer, unit)
@@ -61,6 +61,7 @@ class Inspector:
             index, row, column = unit
             title = self.text("unit_map", layer=layer.upper(), map=index, row=row, column=column)
         else:
-            title = self.text("unit_single", layer=layer.upper(), unit=unit)
+            title = self.text("unit_output" if layer == "output" else "unit_single", layer=layer.upper(), unit=unit)
         numbers = {"sum": f"{found.sum:.2f}", "bias": f"{found.bias:.2f}", "value": f"{found.value:.2f}"}
-        self.screen.show_unit(UnitState(title, self.text("unit_sum", **numbers), found))
+        said = "unit_score" if layer == "output" else "unit_sum"
+        self.screen.show_unit(UnitState(title, self.text(said, **numbers), found))

@@ -8,11 +8,13 @@ tested, without a window.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
 
+from .ink import Box
 from .reading import Say
 from .settings import Settings
 from .states import AnswerState, SamplesState, ToolsState, UnitState
@@ -41,8 +43,11 @@ class Screen(Protocol):
     def show_answer(self, state: AnswerState) -> None:
         """Show the answer."""
 
-    def show_bars(self, probabilities: np.ndarray | None, is_digit: bool) -> None:
-        """Show the ten probabilities, or none."""
+    def show_bars(self, probabilities: np.ndarray | None, is_digit: bool, selected: int | None) -> None:
+        """Show the ten probabilities, or none, and which bar is selected."""
+
+    def show_outlines(self, boxes: Sequence[Box], chosen: int) -> None:
+        """Outline the marks of a number, in ink units or in pixels of the picture, and the one that is looked at."""
 
     def show_maps(self, maps: dict[str, np.ndarray] | None, hint: str) -> None:
         """Show the maps of all layers by name, or none."""
@@ -53,8 +58,8 @@ class Screen(Protocol):
     def release_units(self, keep: str | None) -> None:
         """Take back the choice of a unit in every layer but one."""
 
-    def show_note(self, text: str) -> None:
-        """Show a message in the place of the answer; an empty one uncovers it."""
+    def show_note(self, text: str, acts: Sequence[str]) -> None:
+        """Show a message, with the names of its buttons, in the place of the answer; an empty one uncovers it."""
 
 
 class Workspace(Protocol):
@@ -67,7 +72,7 @@ class Workspace(Protocol):
         """Bring the canvas into sight."""
 
     def show_picture(self, image: np.ndarray | None) -> None:
-        """Show a 28x28 picture on the canvas; None takes it away."""
+        """Show a grey picture on the canvas; None takes it away."""
 
     def redraw_ink(self) -> None:
         """Show the ink after it was replaced, not added to."""
@@ -97,8 +102,11 @@ class Presentation(Protocol):
     def show_reading(self) -> None:
         """Show the answer that there is."""
 
-    def note(self, said: Say, lasting: bool = False) -> None:
-        """Show a message for a while, or until the next."""
+    def note(self, said: Say, lasting: bool = False, acts: Sequence[Act] = ()) -> None:
+        """Show a message for a while, or until the next, with what can be done about it."""
+
+    def act(self, index: int) -> bool:
+        """Press a message's button; says whether it has one."""
 
     def show_messages(self) -> None:
         """Show the session's messages."""
@@ -152,14 +160,23 @@ class Actions(Protocol):
     def open_picture(self, path: str) -> None:
         """Read a picture's file."""
 
+    def choose_picture(self) -> None:
+        """Let the user choose a picture's file."""
+
     def look_at(self, layer: str, unit: Unit) -> None:
         """Take a unit apart."""
 
     def look_away(self) -> None:
         """Take no unit apart any more."""
 
+    def select(self, digit: int) -> None:
+        """Select a digit's bar: nothing is taught yet."""
+
     def teach(self, digit: int) -> None:
-        """Keep the drawing as a sample of a digit."""
+        """Say what the drawing is."""
+
+    def act(self, index: int) -> bool:
+        """Press a message's button; says whether it has one."""
 
     def forget_sample(self) -> None:
         """Forget the last sample."""
@@ -187,6 +204,14 @@ class Actions(Protocol):
 
     def share(self) -> None:
         """Save the drawing."""
+
+
+@dataclass(frozen=True)
+class Act:
+    """A message's button: its name, and what it does."""
+
+    name: Say
+    do: Callable[[], None]
 
 
 class Trigger(Protocol):

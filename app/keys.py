@@ -15,6 +15,8 @@ from .view import View
 NAMES = {code: name for name, code in Keyboard.keycodes.items()}
 PANES = {"f1": "draw", "f2": "answer", "f3": "inside", "f4": "teach", "f5": "more"}
 
+ENTER = ("enter", "numpadenter")
+
 
 class Keys:
     """Turns the window's keys into actions.
@@ -22,10 +24,11 @@ class Keys:
     Args:
         view: The window's contents, through which Tab moves.
         actions: What the keys do.
+        allowed: Names of the keys that do anything; all if None.
     """
 
-    def __init__(self, view: View, actions: Actions) -> None:
-        self.view, self.actions = view, actions
+    def __init__(self, view: View, actions: Actions, allowed: frozenset[str] | None = None) -> None:
+        self.view, self.actions, self.allowed = view, actions, allowed
         self.stop: Any = None
         Window.bind(on_key_down=self.key_down)
         view.fbind("size", self._let_go)
@@ -51,6 +54,8 @@ class Keys:
     def key_down(self, _window: Any, code: int, _scancode: int, text: str | None, modifiers: list[str]) -> bool:
         """Take a key; returns whether it was ours."""
         name = NAMES.get(code, "")
+        if self.allowed is not None and (name not in self.allowed or {"ctrl", "meta"} & set(modifiers)):
+            return True
         typing = getattr(self.stop, "takes_text", False) and self.stop.focus
         control = bool({"ctrl", "meta"} & set(modifiers))
         if name == "tab":
@@ -67,12 +72,10 @@ class Keys:
         elif name in PANES:
             self.actions.open_pane(PANES[name])
             self._let_go()
-        elif self.stop is not None and self.stop.press_key(name):
+        elif self._confirm(name) or (self.stop is not None and self.stop.press_key(name)):
             pass
-        elif len(name) == 1 and name.isdigit():
-            self.actions.teach(int(name))
-        elif name.startswith("numpad") and name[6:].isdigit():
-            self.actions.teach(int(name[6:]))
+        elif name.removeprefix("numpad").isdigit():
+            self.actions.select(int(name.removeprefix("numpad")))
         elif text in ("+", "-"):
             self.actions.step("text_size", 1 if text == "+" else -1)
         elif name in self.plain:
@@ -112,6 +115,10 @@ class Keys:
     def _let_go(self, *_: Any) -> None:
         if self.stop is not None and self.stop.get_root_window() is None:
             self.go(None)
+
+    def _confirm(self, name: str) -> bool:
+        """Press the first button of a message with Enter, where Enter means nothing else."""
+        return name in ENTER and self.stop in (None, self.view.page) and self.actions.act(0)
 
     def _to_path(self) -> None:
         self.actions.open_pane("more")

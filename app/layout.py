@@ -59,9 +59,11 @@ def _tall(width: float, height: float, row: float, gap: float, scale: float, lef
     rects["answer"] = (gap, top, inner, answer)
     rects["tabs"] = (gap, gap, inner, row)
     below = gap + row + gap
-    # The pane needs 272 dp for ten bars of 48 in two columns, the canvas 220: else they take turns.
-    if room >= 500.0:
-        canvas = min(room - 272.0, inner * 1.15)
+    # The pane needs 276 dp for ten bars of 48 in two columns and a line above them, the canvas 204: or they take
+    # turns.
+    need = 276.0 + 20.0 * scale
+    if room >= need + 204.0:
+        canvas = min(room - need, inner * 1.15)
         pane_height = room - canvas
         rects["pane"] = (gap, below, inner, pane_height)
         tools_y = below + pane_height + gap

@@ -14,11 +14,15 @@ from typing import Any  # noqa: E402
 from kivy.app import App  # noqa: E402
 from kivy.config import Config  # noqa: E402
 
+from .safe_area import insets  # noqa: E402
 from .touch import GhostFilter, record_moves  # noqa: E402
 
 # A right click is no second finger, and Escape leads back to the canvas, not out.
 Config.set("input", "mouse", "mouse,disable_multitouch")
 Config.set("kivy", "exit_on_escape", "0")
+
+KEEP_AFTER = 1.0
+"""Seconds of rest after which the drawing is kept for the next start."""
 
 
 class ReaderApp(App):
@@ -27,16 +31,23 @@ class ReaderApp(App):
     Args:
         model: Model to use instead of the one in the settings.
         folder: Where settings and samples lie; the system's place for them if None.
+        kiosk: In a public place: full screen, nothing to set, and after a rest it begins anew.
     """
 
     def __init__(
-        self, model: str | os.PathLike[str] | None = None, folder: str | os.PathLike[str] | None = None
+        self,
+        model: str | os.PathLike[str] | None = None,
+        folder: str | os.PathLike[str] | None = None,
+        kiosk: bool = False,
     ) -> None:
         super().__init__()
         from .session import Session
 
         self.title = "LeNet-5"
         self.session = Session.open(folder if folder is not None else self.user_data_dir, model)
+        if kiosk:
+            self.session.kiosk = True
+            self.session.begin_anew()
 
     @property
     def name(self) -> str:
@@ -59,6 +70,7 @@ class ReaderApp(App):
 
         from .commands import Commands
         from .keys import Keys
+        from .kiosk import HIDDEN, KEYS, Idle
         from .presenter import Presenter
         from .speech import Voice
         from .view import View
@@ -67,27 +79,45 @@ class ReaderApp(App):
         self.ghosts = GhostFilter()
         EventLoop.add_postproc_module(self.ghosts)
         self.voice = Voice()
-        self.view = View(self.session.ink, self.session.settings, self.voice.available)
+        kiosk = self.session.kiosk
+        self.view = View(self.session.ink, self.session.settings, self.voice.available, HIDDEN if kiosk else ())
         self.presenter = Presenter(self.session, self.view, Clock, self.voice)
         self.commands = Commands(self.session, self.view, self.presenter, Clock)
         self.view.connect(self.commands)
-        self.keys = Keys(self.view, self.commands)
+        self.keys = Keys(self.view, self.commands, KEYS if kiosk else None)
         self.presenter.dress()
         self.presenter.show_messages()
-        Window.bind(on_drop_file=self._dropped)
+        self.view.can_choose = self.commands.dialog.available
+        if kiosk:
+            self.idle = Idle(Clock, self.commands.begin_anew)
+            self.idle.watch(Window)
+            Window.fullscreen = "auto"
+        else:
+            Window.bind(on_drop_file=self._dropped)
+            keep = Clock.create_trigger(lambda _: self.session.keep_drawing(), KEEP_AFTER)
+            self.commands.drawn = keep
+        # The system's bars come, go and change sides with the phone's turning; it answers once the window stands.
+        self.view.fbind("size", lambda *_: Clock.schedule_once(self._keep_clear, 0.1))
+        Clock.schedule_once(self._keep_clear, 0.1)
+        self.presenter.refresh()
         Window.softinput_mode = "below_target"
         return self.view
+
+    def _keep_clear(self, *_: Any) -> None:
+        self.view.keep_clear(insets())
 
     def _dropped(self, _window: Any, path: bytes, *_: Any) -> None:
         self.commands.open_picture(os.fsdecode(path))
 
     def on_pause(self) -> bool:
-        """Lift the fingers and stay: the system puts the app to sleep."""
+        """Lift the fingers, keep the drawing, and stay: the system puts the app to sleep."""
         self.view.page.lift_all()
+        self.session.keep_drawing()
         return True
 
     def on_stop(self) -> None:
-        """Fall silent: the window closes."""
+        """Keep the drawing and fall silent: the window closes."""
+        self.session.keep_drawing()
         self.voice.stop()
 
     def open_settings(self, *_: Any) -> bool:
@@ -95,14 +125,17 @@ class ReaderApp(App):
         return False
 
 
-def run(model: str | os.PathLike[str] | None = None, folder: str | os.PathLike[str] | None = None) -> None:
+def run(
+    model: str | os.PathLike[str] | None = None, folder: str | os.PathLike[str] | None = None, kiosk: bool = False
+) -> None:
     """Open the app and stay until its window is closed.
 
     Args:
         model: Name or path of a model; the settings' if None.
         folder: Folder of settings and samples; the system's place for them if None.
+        kiosk: In a public place: full screen, nothing to set, and after a rest it begins anew.
 
     Raises:
         ModelFileError: The model can't be used.
     """
-    ReaderApp(model, Path(folder) if folder is not None else None).run()
+    ReaderApp(model, Path(folder) if folder is not None else None, kiosk).run()

@@ -37,6 +37,8 @@ class MorePane(Pane):
         super().__init__()
         self.copy, self.share = tap(actions.copy), tap(actions.share)
         self.add_row([self.copy, self.share], 52)
+        self.choose = tap(actions.choose_picture)
+        self.choose_row = self.add_row([self.choose], 52)
         self.path = Field()
         self.path.bind(on_text_validate=lambda _: actions.open_picture(self.path.text))
         self.path.bind(focus=lambda _, on: setattr(self.path, "focused", on))
@@ -69,6 +71,10 @@ class MorePane(Pane):
         self.keys = self.add_text(14, muted=False)
         self.keys_list = self.add_text(13)
 
+    def hide_dialog(self) -> None:
+        """Hide the button of a dialog that this system does not have."""
+        self.column.remove_widget(self.choose_row)
+
     def hide_voice(self) -> None:
         """Hide the switch of a voice that this system does not have."""
         if self.switches["speak"].parent is self.switch_row:
@@ -86,6 +92,7 @@ class MorePane(Pane):
 
     def _say(self, words: Words) -> None:
         self.copy.say, self.share.say, self.open.say = words("copy"), words("share"), words("picture_open")
+        self.choose.say = words("picture")
         self.picture_hint.say = words("picture_path")
         names = {"left_handed": "left_handed", "high_contrast": "contrast", "live": "live", "speak": "speak"}
         for name, switch in self.switches.items():

@@ -7,13 +7,16 @@ from functools import partial
 from typing import Any
 
 import numpy as np
+from kivy.clock import Clock
 from kivy.metrics import dp, sp
+from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.gridlayout import GridLayout
 from kivy.uix.scrollview import ScrollView
 from kivy.uix.widget import Widget
 
 from .interfaces import Actions
 from .layout import TARGET
+from .reading import NO_DIGIT
 from .states import SamplesState, UnitState
 from .widgets.bars import Bars
 from .widgets.look import look
@@ -70,9 +73,20 @@ class Pane(ScrollView):
         columns = columns or len(taps)
         rows = -(-len(taps) // columns)
         row = GridLayout(cols=columns, spacing=dp(4))
+        turn(row)
         for tap in taps:
             row.add_widget(tap)
         return self.add(row, rows * (height + 4) - 4)
+
+
+def turn(row: GridLayout) -> None:
+    """Let a row run as writing does, now and whenever the language changes."""
+
+    def follow(*_: Any) -> None:
+        row.orientation = "rl-tb" if look.rtl else "lr-tb"
+
+    look.bind(version=follow)
+    follow()
 
 
 def when_tapped(button: Any, action: Callable[[], None]) -> None:
@@ -92,8 +106,8 @@ class AnswerPane(Pane):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.bars = self.add(Bars(), 256)
         self.hint = self.add_text(13)
+        self.bars = self.add(Bars(), 256)
 
     def arrange(self, *_: Any) -> None:
         """Lay the bars in one column if it has room, else in two; the bars take the height that there is."""
@@ -115,6 +129,7 @@ class InsidePane(Pane):
         super().__init__(**kwargs)
         self.hint = self.add_text(13)
         self.explained = Explained(size_hint_y=None)
+        self._bring_explained = Clock.create_trigger(self._into_sight, 0)
         self.names: dict[str, Txt] = {}
         self.maps: dict[str, LayerMap] = {}
         for layer in SHEETS:
@@ -150,7 +165,7 @@ class InsidePane(Pane):
         """Show what feeds a unit, or nothing."""
         if unit is not None:
             self.explained.title, self.explained.sum_line = unit.title, unit.sum_line
-        self._show_explained(unit is not None)
+        self._show_explained(unit.explanation.layer if unit is not None else None)
         if unit is not None:
             self.explained.show(unit.explanation)
 
@@ -160,14 +175,27 @@ class InsidePane(Pane):
             if layer != keep and one.unit is not None:
                 one.choose(None)
 
-    def _show_explained(self, shown: bool) -> None:
+    def _show_explained(self, layer: str | None) -> None:
+        """Put it below the layer's maps, where the finger is, and into sight."""
+        column = self.column
+        below = self.maps.get(layer) if layer else None
+        at = column.children.index(below) if below is not None else len(column.children) - 1
         present = self.explained.parent is not None
-        if shown and not present:
-            # Below the hint: the column counts its children from the end.
-            self.column.add_widget(self.explained, index=len(self.column.children) - 1)
-            self.scroll_y = 1.0
-        elif present and not shown:
-            self.column.remove_widget(self.explained)
+        if layer is None:
+            if present:
+                column.remove_widget(self.explained)
+            return
+        if present and column.children[max(at - 1, 0)] is self.explained:
+            return
+        if present:
+            column.remove_widget(self.explained)
+            at = column.children.index(below) if below is not None else len(column.children) - 1
+        column.add_widget(self.explained, index=at)
+        self._bring_explained()
+
+    def _into_sight(self, *_: Any) -> None:
+        if self.explained.parent is not None and self.column.height > self.height:
+            self.scroll_to(self.explained, padding=dp(8), animate=False)
 
     def say(self, words: Words) -> None:
         """Take on a language."""
@@ -187,6 +215,8 @@ class TeachPane(Pane):
         for digit, button in enumerate(self.digits):
             button.say = str(digit)
         self.digit_rows = self.add_row(self.digits, columns=5)
+        self.none = Tap(most=15)
+        self.add_row([self.none])
         self.count = self.add_text(15, muted=False)
         self.forget, self.tune, self.reset, self.export = (Tap(most=15) for _ in range(4))
         self.add_row([self.forget, self.tune], 52)
@@ -196,6 +226,7 @@ class TeachPane(Pane):
         """Let the buttons do something."""
         for digit, button in enumerate(self.digits):
             when_tapped(button, partial(actions.teach, digit))
+        when_tapped(self.none, partial(actions.teach, NO_DIGIT))
         when_tapped(self.forget, actions.forget_sample)
         when_tapped(self.tune, actions.tune)
         when_tapped(self.reset, actions.reset_model)
@@ -220,6 +251,7 @@ class TeachPane(Pane):
     def say(self, words: Words) -> None:
         """Take on a language."""
         self.hint.say, self.this.say = words("teach_hint"), words("teach_this")
+        self.none.say = words("teach_none")
         self.forget.say, self.tune.say = words("sample_undo"), words("tune")
         self.reset.say, self.export.say = words("reset_model"), words("export")
 
@@ -229,6 +261,8 @@ def stops(widget: Widget) -> list[Any]:
     found: list[Any] = []
     if isinstance(widget, Stop) and not getattr(widget, "disabled", False):
         found.append(widget)
-    for child in reversed(widget.children):
+    # A horizontal box is filled from the left, whichever way its parts are read.
+    backwards = look.rtl and isinstance(widget, BoxLayout) and widget.orientation == "horizontal"
+    for child in widget.children if backwards else reversed(widget.children):
         found += stops(child)
     return found

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from time import perf_counter
 from typing import Any
 
 from .inspector import Inspector
-from .interfaces import Screen, Speaker, Timer, Unit
+from .interfaces import Act, Screen, Speaker, Timer, Unit
+from .jobs import Found, Job, NewestReader
 from .reading import Say, spoken
 from .session import Session
 from .states import AnswerState, SamplesState, ToolsState
@@ -32,13 +34,16 @@ class Presenter:
     Attributes:
         strings: The texts of the language in use.
         inspector: Shows the network's inside.
+        reader: Reads beside the drawing what takes longer than a frame has to spare.
     """
 
     def __init__(self, session: Session, screen: Screen, timer: Timer, speaker: Speaker) -> None:
         self.session, self.screen, self.speaker = session, screen, speaker
-        self.strings = Strings(session.settings.language)
+        self.strings = Strings(session.settings.language_in_use)
         self.inspector = Inspector(session, screen, self.text)
         self._cost, self._read_next = 0.0, 0.0
+        self._acts: Sequence[Act] = ()
+        self.reader = NewestReader(lambda job, found: timer.schedule_once(lambda _: self._settle(job, found)))
         self._spoken: object = None
         self._read_soon = timer.create_trigger(self._read, -1)
         self._speak_soon = timer.create_trigger(self._speak, SPEAK_AFTER)
@@ -50,7 +55,7 @@ class Presenter:
 
     def dress(self) -> None:
         """Show everything anew, in the settings' language and looks."""
-        self.strings = Strings(self.session.settings.language)
+        self.strings = Strings(self.session.settings.language_in_use)
         self.screen.dress(self.session.settings, self.strings)
         self.show_state()
         self.show_reading()
@@ -70,12 +75,23 @@ class Presenter:
 
     def _read(self, *_: Any) -> None:
         start = perf_counter()
-        before = self.session.reading
-        if self.session.read() is not before:
+        job = self.session.job()
+        if job is not None and not job.quick:
+            self._cost = 0.0
+            self.reader.ask(job)
+        elif job is not None:
+            self.session.settle(job, job.run())
             self._cost = perf_counter() - start
             self._read_next = start + 4 * self._cost
         self.show_state()
         self.show_reading()
+
+    def _settle(self, job: Job, found: Found | Exception) -> None:
+        """Show what was read beside the drawing, if nothing newer has been shown."""
+        if isinstance(found, Exception):
+            self.note(Say("unexpected", {"reason": str(found)}))
+        elif self.session.settle(job, found):
+            self.show_reading()
 
     def speak(self) -> None:
         """Say the answer when the ink has rested, if that is wanted."""
@@ -83,6 +99,9 @@ class Presenter:
             self._speak_soon()
 
     def _speak(self, *_: Any) -> None:
+        if self.reader.busy:  # what is said shall be the answer to all that was drawn
+            self._speak_soon()
+            return
         answer = self.session.reading.answer
         said, drawing = spoken(answer), (answer, self.session.ink.version)
         if said.key and drawing != self._spoken:
@@ -102,7 +121,7 @@ class Presenter:
         summary = (
             self.text("samples_count", count=count, wrong=session.misread) if count else self.text("samples_none")
         )
-        can_tune = bool(count) and not session.tuning
+        can_tune = bool(session.samples.digits) and not session.tuning
         self.screen.show_samples(SamplesState(summary, bool(count), can_tune, session.tuner.tuned))
 
     def show_reading(self) -> None:
@@ -115,13 +134,14 @@ class Presenter:
             headline, line = "", line or headline
         if answer.kind == "blank":
             headline = self.text("title")
-        big, digits = ("", answer.big) if number else (answer.big, "")
+        big, digits = ("", answer.big.replace("\n", "")) if number else (answer.big, "")
         image = prediction.image if prediction is not None else None
         self.screen.show_answer(AnswerState(big, headline, line, digits, reading.chosen, image))
+        self.screen.show_outlines(reading.boxes if number else (), reading.chosen)
         if prediction is None:
-            self.screen.show_bars(None, False)
+            self.screen.show_bars(None, False, None)
         else:
-            self.screen.show_bars(prediction.probabilities, prediction.is_digit)
+            self.screen.show_bars(prediction.probabilities, prediction.is_digit, self.session.selected)
         if self.screen.shows_inside:
             self.inspector.show()
 
@@ -140,32 +160,49 @@ class Presenter:
 
     # ---- messages
 
-    def note(self, said: Say, lasting: bool = False) -> None:
+    def note(self, said: Say, lasting: bool = False, acts: Sequence[Act] = ()) -> None:
         """Show a message.
 
         Args:
             said: The message.
             lasting: Until the next one, instead of a few seconds.
+            acts: Its buttons; a message with buttons lasts.
         """
-        self._note(self._said(said), lasting)
+        self._note(self._said(said), lasting, acts)
 
     def show_messages(self) -> None:
         """Show the session's messages, one a line, and take them from it."""
         if self.session.messages:
             texts = [self._said(said) for said in self.session.messages]
             self.session.messages.clear()
-            self._note("\n".join(texts), lasting=False)
+            self._note("\n".join(texts), False, ())
 
-    def _note(self, text: str, lasting: bool) -> None:
-        self.screen.show_note(text)
+    def _note(self, text: str, lasting: bool, acts: Sequence[Act]) -> None:
+        self._acts = acts
+        self.screen.show_note(text, [self._said(act.name) for act in acts])
         self._quiet_soon.cancel()
-        if not lasting:
+        if not lasting and not acts:
             self._quiet_soon()
 
+    def act(self, index: int) -> bool:
+        """Press a button of the message that is shown.
+
+        Args:
+            index: Its place.
+
+        Returns:
+            Whether there is such a button.
+        """
+        if not 0 <= index < len(self._acts):
+            return False
+        self._acts[index].do()
+        return True
+
     def clear_note(self, *_: Any) -> None:
-        """Take the message away; that of a tuning stays until it ends."""
-        if not self.session.tuning:
-            self.screen.show_note("")
+        """Take the message away, and its buttons."""
+        self._quiet_soon.cancel()
+        self._acts = ()
+        self.screen.show_note("", [])
 
     def _said(self, said: Say) -> str:
         return self.text(said.key, **said.values) if said.key else ""

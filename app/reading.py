@@ -11,10 +11,10 @@ import numpy as np
 from lenet_gpu.recognition.answers import NOT_READ, RIVAL, SURE, Prediction, number_text
 from lenet_gpu.recognition.rejection import UNDECIDED_BETWEEN
 
-SEVERAL = "several"
-"""Reason of a drawing that is no digit, but a number."""
+NO_DIGIT = -1
+"""Label of a drawing that is no digit at all, as the user says it."""
 
-KNOWN_REASONS = {"speck": "why_dot", "bars": "why_bars", "noise": "why_noise", SEVERAL: "why_many"}
+KNOWN_REASONS = {"speck": "why_dot", "bars": "why_bars", "noise": "why_noise"}
 """Reasons that have a text of their own whatever the probabilities; "blank" says nothing at all."""
 
 
@@ -53,14 +53,34 @@ def percent(share: float) -> str:
     return str(value)
 
 
+def sign_of(prediction: Prediction) -> str:
+    """Return "-", "." or "," where a mark among digits is one of these, else an empty text."""
+    return str(getattr(prediction, "sign", ""))
+
+
+def line_of(prediction: Prediction) -> int:
+    """Return the number of the line that a mark of a number is in, from the top."""
+    return int(getattr(prediction, "line", 0))
+
+
 def best_two(probabilities: np.ndarray) -> tuple[int, int]:
     """Return the two most probable digits, the better first."""
     order = np.argsort(-probabilities, kind="stable")
     return int(order[0]), int(order[1])
 
 
-def answer(prediction: Prediction) -> Answer:
-    """Answer for one digit."""
+def answer(prediction: Prediction, said: int | None = None) -> Answer:
+    """Answer for one digit.
+
+    Args:
+        prediction: What the network read.
+        said: What the user has said it is, which counts; None for nothing.
+    """
+    if said is not None:
+        read = Say("said_read", {"read": prediction.digit}) if prediction.is_digit else Say("said_read_none")
+        if said == NO_DIGIT:
+            return Answer("not_digit", "", Say("you_said_none"), read)
+        return Answer("digit", str(said), Say("you_said", {"label": said}), read)
     first, second = best_two(prediction.probabilities)
     share, other = float(prediction.probabilities[first]), float(prediction.probabilities[second])
     if prediction.reason == "blank":
@@ -78,20 +98,39 @@ def answer(prediction: Prediction) -> Answer:
     return Answer("digit", str(first), Say(key, {"percent": percent(share)}))
 
 
-def number_answer(predictions: Sequence[Prediction]) -> Answer:
-    """Answer for a whole number: its text, and the digit that is least sure where one is."""
+def number_answer(
+    predictions: Sequence[Prediction], said: Sequence[int | None] = (), lines: Sequence[int] = ()
+) -> Answer:
+    """Answer for a whole number: its text, and the digit that is least sure where one is.
+
+    Args:
+        predictions: What the network read, from left to right.
+        said: What the user has said of each of them; None for nothing.
+        lines: Number of the line that each is in; all in one if empty.
+    """
     if not predictions:
         return Answer("blank")
-    text = number_text(predictions)
-    headline = Say("number_read", {"count": len(text)}) if len(text) > 1 else Say("number_one")
-    digits = [p for p in predictions if not p.sign] or predictions
-    doubt = min(range(len(digits)), key=lambda i: digits[i].is_digit and digits[i].confidence)
-    first, second = best_two(digits[doubt].probabilities)
-    if digits[doubt].is_digit and float(digits[doubt].probabilities[second]) < RIVAL:
+    told = list(said) or [None] * len(predictions)
+    letters = [sign_of(one) or number_text([one]) for one in predictions]  # one character a mark
+    for i, label in enumerate(told):
+        if label is not None:
+            letters[i] = NOT_READ if label == NO_DIGIT else str(label)
+    rows = list(lines) or [0] * len(predictions)
+    text = letters[0]
+    for i in range(1, len(letters)):
+        text += letters[i] if rows[i] == rows[i - 1] else f"\n{letters[i]}"
+    count = sum(not sign_of(one) for one in predictions)
+    headline = Say("number_read", {"count": count}) if count > 1 else Say("number_one")
+    open_ones = [i for i, label in enumerate(told) if label is None and not sign_of(predictions[i])]
+    if not open_ones:
+        return Answer("number", text, headline)
+    doubt = min(open_ones, key=lambda i: predictions[i].is_digit and predictions[i].confidence)
+    first, second = best_two(predictions[doubt].probabilities)
+    if predictions[doubt].is_digit and float(predictions[doubt].probabilities[second]) < RIVAL:
         return Answer("number", text, headline)
     values: dict[str, Any] = {"position": doubt + 1, "first": first, "second": second}
-    said = "number_unlike" if number_text([digits[doubt]]) == NOT_READ else "number_doubt"
-    return Answer("number", text, headline, Say(said, values))
+    key = "number_unlike" if letters[doubt] == NOT_READ else "number_doubt"
+    return Answer("number", text, headline, Say(key, values))
 
 
 def spoken(said: Answer) -> Say:

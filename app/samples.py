@@ -16,73 +16,12 @@ from typing import Any
 import numpy as np
 
 from lenet_gpu.errors import InputError
-from lenet_gpu.ink.preprocess import strokes_to_mnist
-from lenet_gpu.paper import CLASSES
 from lenet_gpu.storage.atomic import write_atomically
 
+from .sample import Sample
 from .user_folder import BROKEN, check_writable, make_folder, read_file, remove, set_aside
 
 FILE = "samples.jsonl"
-MAX_POINTS = 20_000
-"""Points of one digit; more is not handwriting."""
-
-MAX_COORDINATE = 1e30
-"""Greatest magnitude of a coordinate, which float32 holds with room to spare."""
-
-
-@dataclass(frozen=True, eq=False)
-class Sample:
-    """One digit that the user has drawn and named.
-
-    Attributes:
-        strokes: (n, 2) float32 arrays, x right, y down, as they were drawn.
-        label: The digit it is.
-        predicted: The digit that was read, or None.
-    """
-
-    strokes: list[np.ndarray]
-    label: int
-    predicted: int | None
-
-    def image(self) -> np.ndarray:
-        """Draw the digit as the network sees it, (28, 28) uint8."""
-        return strokes_to_mnist(self.strokes)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the sample as plain values; coordinates keep six digits."""
-        lines = [[[float(f"{v:.6g}") for v in point] for point in stroke.tolist()] for stroke in self.strokes]
-        return {"label": self.label, "predicted": self.predicted, "strokes": lines}
-
-    @classmethod
-    def from_json(cls, values: Any) -> Sample:
-        """Make a sample of what `to_json` returned.
-
-        Raises:
-            ValueError: Anything else.
-        """
-        try:
-            label, predicted, lines = values["label"], values["predicted"], values["strokes"]
-            strokes = [_points(line) for line in lines]
-        except (TypeError, KeyError, OverflowError) as error:
-            raise ValueError(f"not a sample ({error})") from None
-        for digit in (label, 0 if predicted is None else predicted):
-            if type(digit) is not int or not 0 <= digit < CLASSES:
-                raise ValueError(f"digit {digit!r}")
-        if not strokes or sum(map(len, strokes)) > MAX_POINTS:
-            raise ValueError("no strokes, or too many points")
-        return cls(strokes, label, predicted)
-
-
-def _points(line: Any) -> np.ndarray:
-    """Bring the points of a stroke, pairs of numbers, to (n, 2) float32."""
-    values = np.asarray(line)
-    if values.dtype.kind not in "iuf" or values.ndim != 2 or values.shape[1] != 2 or not len(values):
-        raise ValueError(f"stroke of shape {values.shape}, {values.dtype}")
-    if isinstance(line, list) and not all(type(v) in (int, float) for point in line for v in point):
-        raise ValueError("stroke with other things than numbers")  # NumPy takes true for 1
-    if not (abs(values.astype(np.float64)) <= MAX_COORDINATE).all():
-        raise ValueError(f"a coordinate beyond {MAX_COORDINATE:g}, or not finite")
-    return values.astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -90,7 +29,7 @@ class Export:
     """The files that `SampleStore.export` has written.
 
     Attributes:
-        csv: The data set that `lenet-gpu train --dataset` takes.
+        csv: The data set that `lenet-gpu train --add` takes.
         strokes: The strokes behind it, in the same order.
         count: Number of digits.
     """
@@ -124,12 +63,12 @@ class SampleStore:
     def __iter__(self) -> Iterator[Sample]:
         return iter(tuple(self._samples))
 
-    def add(self, strokes: Sequence[Any], label: int, predicted: int | None = None) -> Sample:
+    def add(self, strokes: Sequence[Any], label: int | None, predicted: int | None = None) -> Sample:
         """Keep a digit.
 
         Args:
             strokes: (n, 2) arrays, x right, y down, any unit.
-            label: The digit it is, 0..9.
+            label: The digit it is, 0..9; None for no digit.
             predicted: The digit that was read, if any.
 
         Returns:
@@ -139,7 +78,7 @@ class SampleStore:
             InputError: Not a digit's strokes, or the disk doesn't take it; then nothing is kept.
         """
         try:
-            whole = [int(label), None if predicted is None else int(predicted)]
+            whole = [None if digit is None else int(digit) for digit in (label, predicted)]
             arrays = [np.asarray(stroke, dtype=np.float32) for stroke in strokes]
             values = {"label": whole[0], "predicted": whole[1], "strokes": arrays}
             line = Sample.from_json(values).to_json()
@@ -153,6 +92,34 @@ class SampleStore:
         self._samples.append(sample)
         return sample
 
+    def find(self, strokes: Sequence[np.ndarray]) -> Sample | None:
+        """Find the sample of a drawing, whatever its label; None if there is none."""
+        wanted = [np.asarray(stroke, dtype=np.float32) for stroke in strokes]
+
+        def same(one: Sample) -> bool:
+            pairs = list(zip(one.strokes, wanted, strict=False))
+            return len(one.strokes) == len(wanted) and all(
+                a.shape == b.shape and np.allclose(a, b, rtol=1e-5, atol=0.0) for a, b in pairs
+            )
+
+        return next((one for one in reversed(self._samples) if same(one)), None)
+
+    def remove(self, sample: Sample) -> None:
+        """Forget a sample, on the disk too.
+
+        Args:
+            sample: One of them; another changes nothing.
+
+        Raises:
+            InputError: The file can't be changed.
+        """
+        at = next((i for i, one in enumerate(self._samples) if one is sample), None)
+        if at is None:
+            return
+        check_writable(self.path, self._read_only)
+        self._take_out(_line(sample))
+        del self._samples[at]
+
     def remove_last(self) -> Sample | None:
         """Forget the newest sample, on the disk too.
 
@@ -164,9 +131,14 @@ class SampleStore:
         """
         if not self._samples:
             return None
-        check_writable(self.path, self._read_only)
-        self._take_out(_line(self._samples[-1]))
-        return self._samples.pop()
+        last = self._samples[-1]
+        self.remove(last)
+        return last
+
+    @property
+    def digits(self) -> list[Sample]:
+        """The samples that are digits, oldest first."""
+        return [sample for sample in self._samples if sample.label is not None]
 
     def clear(self) -> None:
         """Forget all samples, what was set aside as broken, and what a killed app has left half written.
@@ -182,11 +154,12 @@ class SampleStore:
         self._samples = []
 
     def export(self, path: str | os.PathLike[str]) -> Export:
-        """Write the samples as a data set.
+        """Write the digits among the samples as a data set.
 
         Args:
             path: The CSV file to write (".csv" is added if it is missing): label, then 784 pixels, one digit
-                a row, as `lenet-gpu train --dataset` takes it. NAME.strokes.json beside it has the strokes.
+                a row, as `lenet-gpu train --add` takes it beside MNIST, however few there are.
+                NAME.strokes.json beside it has the strokes.
 
         Returns:
             What was written.
@@ -197,17 +170,18 @@ class SampleStore:
         target = Path(path)
         if target.suffix.lower() != ".csv":
             target = target.with_name(target.name + ".csv")
-        if not self._samples:
+        digits = self.digits
+        if not digits:
             raise InputError("samples", found="none", expected="at least one", remedy="teach the app a digit first")
         make_folder(target.parent)
         header = ",".join(["label", *(f"pixel{i}" for i in range(784))])
-        rows = [",".join(map(str, [sample.label, *sample.image().ravel().tolist()])) for sample in self]
+        rows = [",".join(map(str, [sample.label, *sample.image().ravel().tolist()])) for sample in digits]
         text = "\n".join([header, *rows, ""])
         strokes = target.with_suffix(".strokes.json")
-        content = {"axes": "x right, y down", "samples": [sample.to_json() for sample in self]}
+        content = {"axes": "x right, y down", "samples": [sample.to_json() for sample in digits]}
         write_atomically(target, lambda file: file.write(text.encode()))
         write_atomically(strokes, lambda file: file.write(json.dumps(content).encode()))
-        return Export(target, strokes, len(self))
+        return Export(target, strokes, len(digits))
 
     # ---- the file
 

@@ -6,56 +6,27 @@ Every failure that a user can cause becomes a message (text key and values), nev
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lenet_gpu.errors import InputError, LenetError, ModelFileError
-from lenet_gpu.recognition.answers import Prediction
-from lenet_gpu.recognition.recognizer import MOST_STROKES, Recognizer
-from lenet_gpu.storage.atomic import write_atomically
+from lenet_gpu.errors import LenetError, ModelFileError
+from lenet_gpu.recognition.recognizer import Recognizer
 from lenet_gpu.storage.lock import FileLock
 from lenet_gpu.storage.shipped_models import model_path, shipped_models
 
+from .drawing_file import load_drawing, save_drawing
 from .ink import Ink
-from .reading import SEVERAL, Answer, Say, answer, number_answer
+from .jobs import BLANK, TOO_MUCH, Found, Job, Reading
+from .lessons import Lesson, Lessons
+from .reading import Say, answer, number_answer
 from .samples import SampleStore
 from .settings import Settings
-from .tune import Fit, Tuner
+from .tune import Fit, Tuner, TuneResult
 from .user_folder import open_folder, set_aside
-
-FINAL_REASONS = ("blank", "speck", "bars", "noise")
-"""Reasons of the recognizer for which there is no number to look for."""
-
-
-@dataclass(frozen=True)
-class Reading:
-    """A reading of the drawing.
-
-    Attributes:
-        answer: What to say about the whole.
-        predictions: One for a digit, several for a number, none on a blank canvas.
-        strokes: The strokes of each of them, as the recognizer got them; empty lists for a picture.
-        chosen: The one that is looked at.
-    """
-
-    answer: Answer
-    predictions: tuple[Prediction, ...] = ()
-    strokes: tuple[list[np.ndarray], ...] = ()
-    chosen: int = 0
-
-    @property
-    def prediction(self) -> Prediction | None:
-        """The prediction that is looked at."""
-        return self.predictions[self.chosen] if self.predictions else None
-
-
-BLANK = Reading(Answer("blank"))
-TOO_MUCH = Reading(Answer("not_digit", "", Say("not_digit"), Say("why_noise")))
-"""The reading of a drawing with more strokes or points than the recognizer takes."""
 
 
 @dataclass
@@ -71,8 +42,11 @@ class Session:
         reading: The last reading.
         picture: The greyscale picture that is read instead of the ink, if any.
         messages: Texts the user has not seen yet.
+        lessons: The user's corrections.
+        selected: The digit whose bar is selected, until the drawing changes.
         erasing: Whether the pen is an eraser now.
         tuning: Whether the model learns from the samples now.
+        kiosk: The app stands in a public place: it keeps no drawing.
         lock: Keeps other apps from changing this one's files, for as long as the session lives.
     """
 
@@ -84,11 +58,17 @@ class Session:
     reading: Reading = BLANK
     picture: np.ndarray | None = None
     messages: list[Say] = field(default_factory=list)
+    selected: int | None = None
     erasing: bool = False
     tuning: bool = False
+    kiosk: bool = False
     lock: FileLock | None = None
     _read_state: object = None
-    _chosen: int = 0
+    _jobs: int = 0
+    _settled: int = 0
+
+    def __post_init__(self) -> None:
+        self.lessons = Lessons(self.samples)
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str], model: str | os.PathLike[str] | None = None) -> Session:
@@ -121,66 +101,75 @@ class Session:
         tuner, samples = Tuner(recognizer, folder, lock.taken), SampleStore(folder, lock.taken)
         keys = (settings.message, samples.message, tuner.load())
         messages = [*(Say(key) for key in keys if key), *messages]
-        return cls(settings, recognizer, tuner, samples, messages=messages, lock=lock)
+        session = cls(settings, recognizer, tuner, samples, messages=messages, lock=lock)
+        session.ink.restore(load_drawing(folder))
+        return session
 
     # ---- reading
 
-    def read(self) -> Reading:
-        """Read what is drawn now; quick when nothing has changed."""
+    def job(self) -> Job | None:
+        """Return what is to be read now; None where that has been read, or is being read."""
         state = (self.ink.version, id(self.picture), self.settings.number_mode, self.tuner.tuned)
         if state == self._read_state:
-            return self.reading
+            return None
         self._read_state = state
-        # A picture is a picture of one digit, as the recognizer reads it.
-        if self.picture is not None:
-            self._chosen = 0
-            prediction = self.recognizer.predict_image(self.picture)
-            self.reading = Reading(answer(prediction), (prediction,), ([],))
-        elif self.ink.empty:
-            self._chosen, self.reading = 0, BLANK
-        else:
-            try:
-                self._read_ink(self.ink.arrays())
-            except InputError:
-                self._chosen, self.reading = 0, TOO_MUCH
+        self._jobs += 1
+        picture = self.picture
+        strokes = [] if picture is not None else self.ink.arrays()
+        return Job(self._jobs, self.recognizer, strokes, self.settings.number_mode, picture)
+
+    def settle(self, job: Job, found: Found) -> bool:
+        """Take what a job has found, unless a newer one has been taken already; says whether it was taken."""
+        if job.number <= self._settled:
+            return False
+        self._settled = job.number
+        self.selected = None
+        self.reading = TOO_MUCH if found.too_much else self._reading(found, found.chosen)
+        return True
+
+    def read(self) -> Reading:
+        """Read what is drawn now, and wait for it; quick when nothing has changed."""
+        if self._settled < self._jobs:  # another thread is at it: this one does not wait for its turn
+            self._read_state = None
+        job = self.job()
+        if job is not None:
+            self.settle(job, job.run())
         return self.reading
 
-    def _read_ink(self, strokes: list[np.ndarray]) -> None:
-        if self.settings.number_mode:
-            self.reading = self._read_number(strokes)
-        else:
-            prediction = self._several(self.recognizer.predict_strokes(strokes), strokes)
-            self._chosen = 0
-            self.reading = Reading(answer(prediction), (prediction,), (strokes,))
-
-    def _several(self, prediction: Prediction, strokes: list[np.ndarray]) -> Prediction:
-        """Give a drawing that is no digit, but would make a number, that as its reason."""
-        if prediction.is_digit or prediction.reason in FINAL_REASONS or not 2 <= len(strokes) <= MOST_STROKES:
-            return prediction
-        digits = self.recognizer.predict_number(strokes).digits
-        if len(digits) < 2 or not all(digit.is_digit for digit in digits):
-            return prediction
-        return replace(prediction, reason=SEVERAL)
-
-    def _read_number(self, strokes: Sequence[np.ndarray]) -> Reading:
-        number = self.recognizer.predict_number(list(strokes))
-        predictions = tuple(number.digits)
-        groups = tuple([strokes[i] for i in digit.strokes] for digit in number.digits)
-        if not predictions:
+    def _reading(self, found: Found, chosen: int) -> Reading:
+        """Put what was read and what the user has said of it into words."""
+        if not found.predictions:
             return BLANK
-        # The digit just written is the one to look at.
-        newest = len(strokes) - 1
-        self._chosen = next(i for i, digit in enumerate(number.digits) if newest in digit.strokes)
-        return Reading(number_answer(predictions), predictions, groups, self._chosen)
+        said = tuple(self.lessons.said(found.key(i)) for i in range(len(found.predictions)))
+        whole = (
+            number_answer(found.predictions, said, found.lines)
+            if found.is_number
+            else answer(found.predictions[0], said[0])
+        )
+        return Reading(whole, found.predictions, found.strokes, chosen, said, found.boxes, found.lines)
+
+    def _say_again(self) -> None:
+        """Put the same reading into words again, after a correction."""
+        if self.reading.predictions:
+            self.reading = self._reading(self._found(), self.reading.chosen)
+
+    def _found(self) -> Found:
+        old = self.reading
+        return Found(old.predictions, old.strokes, old.answer.kind == "number", old.chosen, old.boxes, old.lines)
 
     def choose(self, index: int) -> None:
         """Look at one digit of a number."""
         if 0 <= index < len(self.reading.predictions):
-            self._chosen = index
-            self.reading = Reading(self.reading.answer, self.reading.predictions, self.reading.strokes, index)
+            self.selected = None
+            self.reading = replace(self.reading, chosen=index)
+
+    def select(self, digit: int) -> bool:
+        """Select a digit's bar; again, and nothing is selected. Returns whether one is."""
+        self.selected = None if digit == self.selected or self.reading.prediction is None else digit
+        return self.selected is not None
 
     def forget_reading(self) -> None:
-        """Read again at the next `read`, whatever has changed (the model, say)."""
+        """Read again at the next `read`."""
         self._read_state = None
 
     # ---- drawing
@@ -190,7 +179,7 @@ class Session:
         self.picture = None
 
     def open_picture(self, path: str, load: Callable[[str], np.ndarray]) -> bool:
-        """Read a picture's digit instead of the ink.
+        """Read a picture's digits instead of the ink.
 
         Args:
             path: The file.
@@ -201,7 +190,6 @@ class Session:
         """
         try:
             picture = load(path)
-            self.recognizer.predict_image(picture)
         except (LenetError, OSError, ValueError, MemoryError):
             self.messages.append(Say("picture_failed", {"name": os.path.basename(path) or path}))
             return False
@@ -209,41 +197,64 @@ class Session:
         self.picture = picture
         return True
 
+    def keep_drawing(self) -> None:
+        """Keep the drawing for the next start, unless another app has the folder, or this one forgets."""
+        if not self.settings.read_only and not self.kiosk:
+            save_drawing(self.settings.folder, [stroke.points for stroke in self.ink.strokes])
+
+    def begin_anew(self) -> None:
+        """Forget the drawing and all that was chosen: somebody else stands before the screen."""
+        self.ink.restore([])
+        self.picture, self.selected, self.erasing = None, None, False
+        self.settings.number_mode = False
+        self.messages.clear()
+        self.forget_reading()
+
     # ---- teaching
 
-    def teach(self, label: int) -> bool:
-        """Keep the digit that is looked at as a sample.
+    def teach(self, label: int) -> Lesson | None:
+        """Take the user's word for what the digit is that is looked at: the answer changes at once.
 
         Args:
-            label: What it is.
+            label: What it is; `app.reading.NO_DIGIT` for no digit.
 
         Returns:
-            Whether it was kept; there is a message either way.
+            The correction; None where there is nothing to correct or it can't be kept, which is a message.
         """
         reading = self.read()
-        strokes = reading.strokes[reading.chosen] if reading.strokes else []
-        if reading.prediction is None or not strokes:
+        prediction = reading.prediction
+        if prediction is None:
             self.messages.append(Say("teach_nothing"))
-            return False
-        read = reading.prediction.digit if reading.prediction.is_digit else None
-        if self.attempt(lambda: self.samples.add(strokes, label, read)) is None:
-            return False
-        self.messages.append(Say("taught", {"label": label}))
-        return True
+            return None
+        strokes = reading.strokes[reading.chosen]
+        read = prediction.digit if prediction.is_digit else None
+        self.selected = None
+        key = self._found().key(reading.chosen)
+        lesson: Lesson | None = self.attempt(lambda: self.lessons.teach(key, strokes, label, read))
+        if lesson is not None:
+            self._say_again()
+        return lesson
+
+    def undo_lesson(self) -> Lesson | None:
+        """Take the last correction back; returns it, or None if there is none or a file can't be changed."""
+        lesson: Lesson | None = self.attempt(self.lessons.undo)
+        if lesson is not None:
+            self._say_again()
+        return lesson
 
     def forget_sample(self) -> None:
-        """Take the last sample back."""
-        before = len(self.samples)
-        self.attempt(self.samples.remove_last)
-        self.messages.append(Say("sample_forgotten" if len(self.samples) < before else "samples_none"))
+        """Take the last sample back, and what was said of its drawing."""
+        last = self.attempt(self.samples.remove_last)
+        if last is not None:
+            self.lessons.forget(last)
+            self._say_again()
+        self.messages.append(Say("samples_none" if last is None else "sample_forgotten"))
 
-    def accept(self, fit: Fit) -> None:
-        """Use what was learned, if it is better."""
-        result = self.attempt(lambda: self.tuner.accept(fit))
-        if result is not None:
-            values = {"before": round(100 * result.before), "after": round(100 * result.after)}
-            self.messages.append(Say(result.reason, values))
+    def accept(self, fit: Fit) -> TuneResult | None:
+        """Use what was learned, if it is better; what failed is a message."""
+        result: TuneResult | None = self.attempt(lambda: self.tuner.accept(fit))
         self.forget_reading()
+        return result
 
     def reset_model(self) -> None:
         """Go back to the model as it was shipped."""
@@ -264,7 +275,7 @@ class Session:
 
     @property
     def misread(self) -> int:
-        """Samples that had been read wrongly."""
+        """Number of the samples that had been read wrongly."""
         return sum(sample.predicted != sample.label for sample in self.samples)
 
     # ---- settings
@@ -278,7 +289,8 @@ class Session:
             self.settings.save()
             return True
 
-        self.attempt(save)
+        if not self.kiosk:
+            self.attempt(save)
 
     # ---- failing politely
 
@@ -289,8 +301,3 @@ class Session:
         except (LenetError, OSError) as error:
             self.messages.append(Say("unexpected", {"reason": str(error)}))
             return None
-
-
-def save_bytes(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    write_atomically(path, lambda file: file.write(content))

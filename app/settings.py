@@ -11,6 +11,7 @@ from typing import Any
 from lenet_gpu.storage.atomic import write_atomically
 
 from .strings import LANGUAGES
+from .system_language import system_language
 from .user_folder import check_writable, make_folder, read_file, set_aside
 
 FILE = "settings.json"
@@ -33,7 +34,7 @@ class Settings:
 
     Attributes:
         pen_width: Width of the pen in pixels of the 28x28 picture.
-        language: Key of `app.strings.LANGUAGES`.
+        language: Key of `app.strings.LANGUAGES`; empty for that of the system.
         text_scale: Factor of all text.
         high_contrast: Pure black and white with strong outlines, whatever the palette.
         palette: One of `PALETTES`.
@@ -48,7 +49,7 @@ class Settings:
     """
 
     pen_width: float = 2.0
-    language: str = "en"
+    language: str = ""
     text_scale: float = 1.0
     high_contrast: bool = False
     palette: str = PALETTES[0]
@@ -60,6 +61,11 @@ class Settings:
     folder: Path = field(default=Path(), repr=False, compare=False)
     message: str = field(default="", repr=False, compare=False)
     read_only = False  # not a field: no choice of the user's
+
+    @property
+    def language_in_use(self) -> str:
+        """The language that was chosen, or else the system's."""
+        return self.language or system_language()
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], read_only: bool = False) -> Settings:
@@ -121,5 +127,5 @@ def _usable(name: str, value: Any) -> bool:
         return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
     if not isinstance(value, str):
         return False
-    choices = {"language": tuple(LANGUAGES), "palette": PALETTES}.get(name)
+    choices = {"language": ("", *LANGUAGES), "palette": PALETTES}.get(name)
     return value in choices if choices else 0 < len(value) <= LONGEST_NAME and value.isprintable()

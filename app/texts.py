@@ -19,6 +19,7 @@ TEXTS: dict[str, str] = {
     "redo": "Redo",
     "erase": "Eraser",
     "clear": "Clear",
+    "erase_hint": "Eraser is on: tap a line to rub it out",
     "number": "Number",
     # ---- the answer
     "hint_draw": "Draw a digit",
@@ -34,9 +35,8 @@ TEXTS: dict[str, str] = {
     "why_noise": "Only noise, no strokes.",
     "why_dot": "Only a dot.",
     "why_bars": "Only a line across.",
-    "why_many": "More than one digit? Switch on Number.",
     "number_read": "{count} digits. Tap one to look at it.",
-    "number_one": "One digit so far. Write the next one beside it.",
+    "number_one": "One digit so far.",
     "number_doubt": "Digit {position}: {first} or {second}?",
     "number_unlike": "Character {position}: not a digit",
     "digit_of": "Digit {position} of {count}",
@@ -60,9 +60,8 @@ TEXTS: dict[str, str] = {
     "unit_sum": "Sum {sum} with bias {bias}, squashed to {value}",
     "close": "Close",
     # ---- teaching
-    "teach_hint": "After a wrong answer tap the right digit. Your samples stay on this device.",
+    "teach_hint": "Was the answer wrong? Say what it was: I learn it at once. Your samples stay on this device.",
     "teach_this": "This was a …",
-    "taught": "Kept as a sample of {label}",
     "teach_nothing": "Draw a digit first, then tap the right one.",
     "teach_single": "Teaching takes one digit at a time: tap one of the number.",
     "samples_none": "No samples yet",
@@ -71,15 +70,29 @@ TEXTS: dict[str, str] = {
     "sample_forgotten": "The last sample is forgotten.",
     "tune": "Learn from them",
     "tuning": "Learning …",
-    "tune_done": "Learned: {before} % of your samples right before, {after} % now.",
-    "tune_few": "Too few samples to learn from: draw some more.",
-    "tune_check_fell": "Nothing changed: other people's digits would be read worse.",
-    "tune_other_network": "This model can't learn here; the shipped one can.",
-    "tune_no_gain": "Nothing changed: your samples would be read no better.",
+    "said_read": "I had read {read}.",
+    "said_read_none": "I had read no digit.",
+    "you_said": "{label}, you say",
+    "you_said_none": "Not a digit, you say",
+    "selected": "{label}: {percent} %",
+    "this_was": "This was a {label}",
+    "why_digit": "Why {label}?",
+    "taken": "{label} it is. Learning …",
+    "taken_plain": "{label} it is.",
+    "taken_none": "Not a digit: noted. I don't learn from it yet.",
+    "lesson_undone": "Taken back.",
+    "teach_none": "no digit",
+    "unit_output": "Digit {unit}: the ten strongest of its 84 inputs",
+    "unit_score": "Score {sum}, of it {bias} in advance. The highest score wins.",
+    "tune_done": "Learned. Of your {count} samples I read {after}; before it was {before}.",
+    "tune_few": "Kept. Draw a few more, then I can learn.",
+    "tune_check_fell": "Kept, but not learned: I would read other people's digits worse.",
+    "tune_other_network": "Kept. This model can't learn here; the shipped one can.",
+    "tune_no_gain": "Kept. It changes nothing yet: I read {before} of your {count} samples.",
     "reset_model": "Back to the shipped model",
     "model_reset": "The shipped model reads again.",
     "export": "Export the samples",
-    "exported": "Samples written to {path}",
+    "exported": "Samples written to {path}. They join a training with: lenet-gpu train --add",
     # ---- settings and the rest
     "pen": "Pen width",
     "language": "Language",
@@ -112,7 +125,7 @@ TEXTS: dict[str, str] = {
         "Tab, Shift+Tab: next, previous button. Enter: press it.\n"
         "On the canvas: arrows move the pen, Space lowers and lifts it.\n"
         "Ctrl+Z, Ctrl+Y: undo, redo. E: eraser. Delete: clear. N: number.\n"
-        "0 to 9: teach the right digit. Left, Right: digit of a number.\n"
+        "0 to 9, then Enter: the right digit. Left, Right: digit of a number.\n"
         "F1 to F5: the panes. Ctrl+C: copy. Ctrl+S: save. Ctrl+O: picture.\n"
         "Plus, Minus: text size. Esc: back to the canvas."
     ),

@@ -1,8 +1,8 @@
 """Colours of the app: three palettes and one for high contrast. Plain data.
 
-Text keeps a contrast of at least 4.5 : 1 against what it stands on (7 : 1 in high contrast), and no meaning is
-carried by a colour alone. Activations run from blue (below 0) to orange (above), which every kind of colour vision
-tells apart.
+Text keeps a contrast of at least 4.5 : 1 against what it stands on (7 : 1 in high contrast), bars, outlines and the
+focus ring one of 3 : 1 (WCAG 2.1, success criteria 1.4.3 and 1.4.11), and no meaning is carried by a colour alone.
+Activations run from blue (below 0) to orange (above), which every kind of colour vision tells apart.
 """
 
 from __future__ import annotations
@@ -58,22 +58,22 @@ def _theme(*codes: str) -> Theme:
 
 THEMES = {
     "calm": _theme(
-        "efece4", "fffdf9", "e4e0d6", "1c2530", "566170", "1f6b8a", "ffffff", "9a4a12", "cdc7ba", "b3470a",
+        "efece4", "fffdf9", "e4e0d6", "1c2530", "566170", "1f6b8a", "ffffff", "9a4a12", "7d776a", "b3470a",
         "2166ac", "f6f4ef", "d9731a",
     ),
     "dark": _theme(
-        "12161b", "1c2229", "2b333d", "eef1f4", "a9b4c0", "7cc4e8", "0d1a22", "f2b066", "3b4651", "ffd166",
+        "12161b", "1c2229", "2b333d", "eef1f4", "a9b4c0", "7cc4e8", "0d1a22", "f2b066", "7c8896", "ffd166",
         "4a9fe0", "20262d", "f5a04a",
     ),
     "safe": _theme(
-        "f2f4f7", "ffffff", "dfe5ec", "101418", "4b5661", "00619a", "ffffff", "a34700", "bcc6d0", "a34700",
+        "f2f4f7", "ffffff", "dfe5ec", "101418", "4b5661", "00619a", "ffffff", "a34700", "6d7782", "a34700",
         "0072b2", "f7f7f7", "e69f00",
     ),
 }  # fmt: skip
 """Palettes by the names in `app.settings.PALETTES`."""
 
 HIGH_CONTRAST = _theme(
-    "000000", "000000", "000000", "ffffff", "ffffff", "ffe600", "000000", "ffe600", "ffffff", "00e5ff",
+    "000000", "000000", "000000", "ffffff", "b4b4b4", "ffe600", "000000", "ffe600", "ffffff", "00e5ff",
     "3d8bff", "000000", "ffffff",
 )  # fmt: skip
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,17 +13,18 @@ from kivy.metrics import dp
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.floatlayout import FloatLayout
 
-from .ink import Ink
+from .ink import Box, Ink
 from .interfaces import Actions
 from .layout import plan
 from .panes import AnswerPane, InsidePane, TeachPane, when_tapped
+from .safe_area import NONE, Insets
 from .settings import PALETTES, Settings
 from .states import AnswerState, SamplesState, ToolsState, UnitState
 from .strings import LANGUAGES, Strings
 from .widgets.answer import AnswerPanel
 from .widgets.canvas import InkCanvas
 from .widgets.look import SERIES, look
-from .widgets.tap import Tap, Tool
+from .widgets.tap import Tool
 
 # Not `#:import` in the file itself: the app goes by two names, app in the checkout and lenet_gpu_app where installed.
 global_idmap.update(look=look, SERIES=SERIES)
@@ -32,7 +33,8 @@ Builder.load_file(str(Path(__file__).with_name("lenet.kv")))
 TOOLS = {"undo": "↶", "redo": "↷", "erase": "⌫", "clear": "✕", "number": "123"}
 """Tools by name, with their signs."""
 
-TABS = ("draw", "answer", "inside", "teach", "more")
+TABS = {"draw": "✎", "answer": "▤", "inside": "▦", "teach": "✓", "more": "☰"}
+"""Tabs by name, with their signs."""
 
 NUMBER_PEN = 0.6
 """A number's digits are smaller than a single one: so is the pen, by this factor."""
@@ -45,6 +47,7 @@ class View(FloatLayout):
         ink: What the canvas draws, and draws into.
         settings: Sizes and sides until `dress` brings others.
         has_voice: There is text-to-speech to be switched on.
+        hidden: Names of tabs that are not there.
 
     Attributes:
         page: The canvas.
@@ -56,18 +59,25 @@ class View(FloatLayout):
         pane: Name of the pane that is open.
         shape: The window's shape, of `app.layout`.
         shown: The widgets that are in the window now.
+        can_choose: There is a dialog to choose a picture's file.
+        safe: Pixels at the window's edges that are the system's.
     """
 
-    def __init__(self, ink: Ink, settings: Settings, has_voice: bool) -> None:
+    def __init__(self, ink: Ink, settings: Settings, has_voice: bool, hidden: Sequence[str] = ()) -> None:
         super().__init__()
-        self._settings, self._strings, self._has_voice = settings, Strings(settings.language), has_voice
+        self.hidden = tuple(hidden)
+        self.safe: Insets = NONE
+        self.can_choose = False
+        self._settings, self._strings, self._has_voice = settings, Strings(settings.language_in_use), has_voice
         self._actions: Actions | None = None
         self.pane, self.shape = "draw", ""
         self.shown: list[Any] = []
         self.page, self.answer = InkCanvas(ink), AnswerPanel()
         self.tool_row, self.tab_row = BoxLayout(spacing=dp(4)), BoxLayout(spacing=dp(4))
         self.tools = {name: Tool(icon=icon) for name, icon in TOOLS.items()}
-        self.tabs = {name: Tap(most=15) for name in TABS}
+        self.tabs = {name: Tool(icon=icon) for name, icon in TABS.items()}
+        for tool in self.tools.values():
+            tool.mates = list(self.tools.values())
         self.panes: dict[str, Any] = {"answer": AnswerPane(), "inside": InsidePane(), "teach": TeachPane()}
         self.bars = self.panes["answer"].bars
         self.bind(size=self.place, pos=self.place)
@@ -80,7 +90,7 @@ class View(FloatLayout):
         """
         self._actions = actions
         self.page.changed, self.page.lifted = actions.ink_changed, actions.ink_lifted
-        self.answer.chose, self.bars.tapped = actions.choose, actions.teach
+        self.answer.chose, self.bars.tapped, self.answer.acted = actions.choose, actions.select, actions.act
         presses: dict[str, Callable[[], None]] = {
             "undo": actions.undo,
             "redo": actions.redo,
@@ -115,18 +125,23 @@ class View(FloatLayout):
             self.panes[name].say(strings.logical)
         if "more" in self.panes:
             self.panes["more"].show(settings, strings)
+        self.page.erase_hint = strings.logical("erase_hint")
         self.page.pen_width = settings.pen_width * (NUMBER_PEN if settings.number_mode else 1.0)
         self.tool_row.clear_widgets()
-        for name in list(TOOLS)[::-1] if settings.left_handed else TOOLS:
+        # Where writing runs from the right, so do the rows; a left hand wants the other end.
+        for name in list(TOOLS)[::-1] if settings.left_handed != strings.rtl else TOOLS:
             self.tool_row.add_widget(self.tools[name])
         self.place()
 
     def place(self, *_: Any) -> None:
         """Put every widget where the window's size wants it."""
         unit, settings = dp(1), self._settings
-        drawn = plan(self.width / unit, self.height / unit, settings.text_scale, settings.left_handed, self.pane)
-        if self.pane not in drawn.tabs and "pane" in drawn.rects:
-            self.pane = drawn.tabs[0]
+        left, top, right, bottom = self.safe
+        free = ((self.width - left - right) / unit, (self.height - top - bottom) / unit)
+        drawn = plan(*free, settings.text_scale, settings.left_handed, self.pane)
+        names = [name for name in drawn.tabs if name not in self.hidden]
+        if self.pane not in names and "pane" in drawn.rects:
+            self.pane = names[0]
         self.shape = drawn.shape
         widgets: dict[str, Any] = {
             "answer": self.answer, "canvas": self.page, "tools": self.tool_row, "tabs": self.tab_row,
@@ -136,16 +151,27 @@ class View(FloatLayout):
         if "bars" in drawn.rects:
             widgets["bars"] = self.panes["answer"]
         self._show([widget for name, widget in widgets.items() if name in drawn.rects])
-        tabs = [self.tabs[name] for name in drawn.tabs]
+        tabs = [self.tabs[name] for name in names][:: -1 if self._strings.rtl else 1]
         if list(reversed(self.tab_row.children)) != tabs:
             self.tab_row.clear_widgets()
             for tab in tabs:
+                tab.mates = tabs
                 self.tab_row.add_widget(tab)
         for name, tab in self.tabs.items():
             tab.chosen = name == self.pane
         for name, (x, y, width, height) in drawn.rects.items():
-            widgets[name].pos = (self.x + x * unit, self.y + y * unit)
+            widgets[name].pos = (self.x + left + x * unit, self.y + bottom + y * unit)
             widgets[name].size = (width * unit, height * unit)
+
+    def keep_clear(self, safe: Insets) -> None:
+        """Leave the window's edges to the system.
+
+        Args:
+            safe: Left, top, right, bottom, pixels.
+        """
+        if safe != self.safe:
+            self.safe = safe
+            self.place()
 
     def _show(self, widgets: list[Any]) -> None:
         """Bring these widgets into the window, and no others."""
@@ -167,6 +193,8 @@ class View(FloatLayout):
 
             assert self._actions is not None
             self.panes["more"] = more = MorePane(LANGUAGES, PALETTES, self._actions)
+            if not self.can_choose:
+                more.hide_dialog()
             if not self._has_voice:
                 more.hide_voice()
             more.show(self._settings, self._strings)
@@ -174,8 +202,9 @@ class View(FloatLayout):
 
     def open_pane(self, name: str) -> None:
         """Bring a pane into sight; where it is not a tab of its own here, it is in sight already."""
-        self.pane = name
-        self.place()
+        if name not in self.hidden:
+            self.pane = name
+            self.place()
 
     def open_canvas(self) -> None:
         """Bring the canvas into sight; only the compact shape hides it."""
@@ -202,9 +231,10 @@ class View(FloatLayout):
         self.answer.show_digits(state.digits, state.chosen)
         self.answer.ids.seen.show(state.image)
 
-    def show_bars(self, probabilities: np.ndarray | None, is_digit: bool) -> None:
-        """Show ten probabilities, or none."""
+    def show_bars(self, probabilities: np.ndarray | None, is_digit: bool, selected: int | None) -> None:
+        """Show ten probabilities, or none, and which bar is selected."""
         self.bars.show(probabilities, is_digit)
+        self.bars.select(selected)
 
     @property
     def shows_inside(self) -> bool:
@@ -223,15 +253,19 @@ class View(FloatLayout):
         """Take back the choice of a unit in every layer but one."""
         self.panes["inside"].release_units(keep)
 
-    def show_note(self, text: str) -> None:
-        """Show a message in the place of the answer; an empty one uncovers it."""
-        self.answer.note = text
+    def show_note(self, text: str, acts: Sequence[str]) -> None:
+        """Show a message, with buttons, in the place of the answer; an empty one uncovers it."""
+        self.answer.show_note(text, acts)
 
     # ---- the canvas
 
+    def show_outlines(self, boxes: Sequence[Box], chosen: int) -> None:
+        """Outline the marks of a number on the canvas, and the one that is looked at more strongly."""
+        self.page.under.show_outlines(boxes, chosen)
+
     def show_picture(self, image: np.ndarray | None) -> None:
-        """Show a 28x28 picture on the canvas; None takes it away."""
-        self.page.show_picture(image)
+        """Show a grey picture on the canvas; None takes it away."""
+        self.page.under.show_picture(image)
 
     def redraw_ink(self) -> None:
         """Show the ink after it was replaced, not added to; a blank canvas takes its first scale again."""

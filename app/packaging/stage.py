@@ -121,12 +121,14 @@ def stage(target: Path) -> list[Path]:
         shutil.rmtree(target)
     target.mkdir(parents=True, exist_ok=True)
     (target / MARK).write_text("made by app/packaging/stage.py\n", encoding="utf-8")
-    data = [path for pattern in DATA for path in ROOT.glob(pattern) if path.is_file()]
+    found = [path for pattern in DATA for path in ROOT.glob(pattern)]
+    data = [path for path in found if path.is_file() and HERE not in path.parents]
     for path in {*modules().values(), *data}:
         copy = target / path.relative_to(ROOT)
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, copy)
-    shutil.copyfile(HERE / "buildozer.spec", target / "buildozer.spec")
+    for name in ("buildozer.spec", "icon.png"):
+        shutil.copyfile(HERE / name, target / name)
     (target / "main.py").write_text(MAIN, encoding="utf-8")
     return sorted(path.relative_to(target) for path in target.rglob("*") if path.is_file())
 

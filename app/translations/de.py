@@ -12,9 +12,10 @@ TEXTS: dict[str, str] = {
     "tab_more": "Mehr",
     # ---- tools under the canvas
     "undo": "Zurück",
-    "redo": "Vor",
+    "redo": "Nochmal",
     "erase": "Radierer",
     "clear": "Leeren",
+    "erase_hint": "Radierer ist an: Tippe auf einen Strich",
     "number": "Zahl",
     # ---- the answer
     "hint_draw": "Zeichne eine Ziffer",
@@ -30,9 +31,8 @@ TEXTS: dict[str, str] = {
     "why_noise": "Nur Rauschen, keine Striche.",
     "why_dot": "Nur ein Punkt.",
     "why_bars": "Nur ein Querstrich.",
-    "why_many": "Mehr als eine Ziffer? Schalte „Zahl“ ein.",
     "number_read": "{count} Ziffern. Tippe eine an, um sie anzusehen.",
-    "number_one": "Bisher eine Ziffer. Schreibe die nächste daneben.",
+    "number_one": "Bisher eine Ziffer.",
     "number_doubt": "Ziffer {position}: {first} oder {second}?",
     "number_unlike": "Zeichen {position}: keine Ziffer",
     "digit_of": "Ziffer {position} von {count}",
@@ -56,10 +56,9 @@ TEXTS: dict[str, str] = {
     "unit_sum": "Summe {sum} mit Schwelle {bias}, gestaucht auf {value}",
     "close": "Schließen",
     # ---- teaching
-    "teach_hint": "Tippe nach einer falschen Antwort auf die richtige Ziffer. "
+    "teach_hint": "War die Antwort falsch? Sag, was es war: Ich lerne es sofort. "
     "Deine Beispiele bleiben auf diesem Gerät.",
     "teach_this": "Das war eine …",
-    "taught": "Als Beispiel für {label} gemerkt",
     "teach_nothing": "Zeichne erst eine Ziffer, dann tippe auf die richtige.",
     "teach_single": "Gelehrt wird eine Ziffer auf einmal: Tippe eine der Zahl an.",
     "samples_none": "Noch keine Beispiele",
@@ -68,15 +67,29 @@ TEXTS: dict[str, str] = {
     "sample_forgotten": "Das letzte Beispiel ist vergessen.",
     "tune": "Daraus lernen",
     "tuning": "Lerne …",
-    "tune_done": "Gelernt: vorher {before} % deiner Beispiele richtig, jetzt {after} %.",
-    "tune_few": "Zu wenige Beispiele zum Lernen: Zeichne noch einige.",
-    "tune_check_fell": "Nichts geändert: Die Ziffern anderer würden schlechter gelesen.",
-    "tune_other_network": "Dieses Modell kann hier nicht lernen, das mitgelieferte schon.",
-    "tune_no_gain": "Nichts geändert: Deine Beispiele würden nicht besser gelesen.",
+    "said_read": "Gelesen hatte ich {read}.",
+    "said_read_none": "Gelesen hatte ich keine Ziffer.",
+    "you_said": "{label}, sagst du",
+    "you_said_none": "Keine Ziffer, sagst du",
+    "selected": "{label}: {percent} %",
+    "this_was": "Das war eine {label}",
+    "why_digit": "Warum {label}?",
+    "taken": "Eine {label} also. Ich lerne …",
+    "taken_plain": "Eine {label} also.",
+    "taken_none": "Keine Ziffer: gemerkt. Daraus lerne ich noch nicht.",
+    "lesson_undone": "Zurückgenommen.",
+    "teach_none": "keine Ziffer",
+    "unit_output": "Ziffer {unit}: die zehn stärksten ihrer 84 Eingänge",
+    "unit_score": "{sum} Punkte, davon {bias} im Voraus. Die meisten Punkte gewinnen.",
+    "tune_done": "Gelernt. Von deinen {count} Beispielen lese ich {after}, vorher {before}.",
+    "tune_few": "Gemerkt. Zeichne noch einige, dann kann ich lernen.",
+    "tune_check_fell": "Gemerkt, aber nicht gelernt: Die Ziffern anderer würde ich schlechter lesen.",
+    "tune_other_network": "Gemerkt. Dieses Modell kann hier nicht lernen, das mitgelieferte schon.",
+    "tune_no_gain": "Gemerkt. Noch ändert es nichts: Ich lese {before} deiner {count} Beispiele.",
     "reset_model": "Zum mitgelieferten Modell",
     "model_reset": "Jetzt liest wieder das mitgelieferte Modell.",
     "export": "Beispiele exportieren",
-    "exported": "Beispiele gespeichert in {path}",
+    "exported": "Beispiele gespeichert in {path}. So kommen sie ins Training: lenet-gpu train --add",
     # ---- settings and the rest
     "pen": "Strichbreite",
     "language": "Sprache",
@@ -108,8 +121,8 @@ TEXTS: dict[str, str] = {
     "keys_list": (
         "Tab, Umschalt+Tab: nächste, vorige Schaltfläche. Enter: drücken.\n"
         "Auf der Fläche: Pfeile bewegen den Stift, Leertaste senkt und hebt ihn.\n"
-        "Strg+Z, Strg+Y: zurück, vor. E: Radierer. Entf: leeren. N: Zahl.\n"
-        "0 bis 9: richtige Ziffer lehren. Links, Rechts: Ziffer der Zahl.\n"
+        "Strg+Z, Strg+Y: zurück, nochmal. E: Radierer. Entf: leeren. N: Zahl.\n"
+        "0 bis 9, dann Enter: die richtige Ziffer. Links, Rechts: Ziffer der Zahl.\n"
         "F1 bis F5: Seiten. Strg+C: kopieren. Strg+S: speichern. Strg+O: Bild.\n"
         "Plus, Minus: Textgröße. Esc: zurück zur Fläche."
     ),

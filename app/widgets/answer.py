@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from kivy.clock import Clock
 from kivy.graphics.texture import Texture
 from kivy.metrics import dp
-from kivy.properties import NumericProperty, ObjectProperty, StringProperty
+from kivy.properties import BooleanProperty, NumericProperty, ObjectProperty, StringProperty
 from kivy.uix.behaviors import ButtonBehavior
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.widget import Widget
@@ -45,34 +46,101 @@ class Seen(ButtonBehavior, Widget):
 
 
 class AnswerPanel(BoxLayout):
-    """The answer; its layout is in lenet.kv.
+    """The answer, or a message with what can be done about it; its layout is in lenet.kv.
 
     Attributes:
         chose: Called with the index of a number's digit that is tapped.
+        acted: Called with the index of a message's button that is tapped.
+        acting: True while a message has buttons: they take the place of a number's digits.
+        free: Height that the texts have, pixels.
     """
 
     big = StringProperty("")
     headline = StringProperty("")
     line = StringProperty("")
     note = StringProperty("")
-    chosen = NumericProperty(0)
+    acting = BooleanProperty(False)
+    free = NumericProperty(0)
 
     def __init__(self, **kwargs: Any) -> None:
         self.chose: Callable[[int], None] = lambda index: None
+        self.acted: Callable[[int], object] = lambda index: None
         self.chips: list[Tap] = []
+        self.buttons: list[Tap] = []
         super().__init__(**kwargs)
+        column = self.ids.column
+        column.bind(height=self._share)
+        look.bind(version=self._mirror)
+        self._show_newest = Clock.create_trigger(self._scroll, -1)
+        self._chosen = 0
+        self._mirror()
 
     def show_digits(self, digits: str, chosen: int) -> None:
         """Show the digits of a number as buttons; an empty text takes them away."""
-        row = self.ids.chips
         while len(self.chips) > len(digits):
-            row.remove_widget(self.chips.pop())
+            self.chips.pop()
         while len(self.chips) < len(digits):
             index = len(self.chips)
             chip = Tap(most=28, strong=True, size_hint=(None, 1), width=dp(TARGET), halign="center")
             chip.bind(on_release=lambda _, index=index: self.chose(index))
             self.chips.append(chip)
-            row.add_widget(chip)
         for index, (chip, digit) in enumerate(zip(self.chips, digits, strict=True)):
             chip.say, chip.chosen = digit, index == chosen
-        self.ids.strip.height = dp(TARGET) if digits else 0
+        self._chosen = chosen
+        self._arrange()
+
+    def show_note(self, text: str, acts: Sequence[str] = ()) -> None:
+        """Show a message in the place of the answer, with buttons; an empty one uncovers the answer."""
+        self.note = text
+        while len(self.buttons) > len(acts):
+            self.ids.acts.remove_widget(self.buttons.pop())
+        while len(self.buttons) < len(acts):
+            index = len(self.buttons)
+            button = Tap(most=15)
+            button.bind(on_release=lambda _, index=index: self.acted(index))
+            self.buttons.append(button)
+            self.ids.acts.add_widget(button)
+        for button, name in zip(self.buttons, acts, strict=True):
+            button.say = name
+        self.acting = bool(acts)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        """Give the strip of digits, the buttons and the texts their heights."""
+        shown = [] if self.acting else self.chips
+        row = self.ids.chips
+        if list(reversed(row.children)) != shown:
+            row.clear_widgets()
+            for chip in shown:
+                row.add_widget(chip)
+        self.ids.strip.height = dp(TARGET) if shown else 0
+        self.ids.acts.height = dp(TARGET) if self.acting else 0
+        self._share()
+        self._show_newest()
+
+    def _share(self, *_: Any) -> None:
+        self.free = max(self.ids.column.height - self.ids.strip.height - self.ids.acts.height, 0)
+
+    def _scroll(self, *_: Any) -> None:
+        """Bring the digit that is looked at, the newest as a rule, into sight."""
+        strip, row = self.ids.strip, self.ids.chips
+        if not self.chips or self.acting:
+            return
+        row.width = row.minimum_width = len(self.chips) * (dp(TARGET) + row.spacing) - row.spacing
+        hidden = row.width - strip.width
+        if hidden <= 0:
+            strip.scroll_x = 0.0
+            return
+        left = self._chosen * (dp(TARGET) + row.spacing)
+        first = strip.scroll_x * hidden
+        first = min(max(first, left + dp(TARGET) - strip.width), left)
+        strip.scroll_x = min(max(first / hidden, 0.0), 1.0)
+
+    def _mirror(self, *_: Any) -> None:
+        """Begin at the side where reading begins."""
+        parts = [self.ids[name] for name in ("big", "column", "seen")]
+        wanted = parts[::-1] if look.rtl else parts
+        if list(reversed(self.children)) != wanted:
+            self.clear_widgets()
+            for part in wanted:
+                self.add_widget(part)

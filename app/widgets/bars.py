@@ -1,4 +1,4 @@
-"""Ten bars, one a digit: how probable it is; tapping one teaches that it was the right one."""
+"""Ten bars, one a digit: how probable it is; tapping one selects it."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from kivy.uix.widget import Widget
 
 from ..layout import TARGET
 from ..reading import percent
+from .look import look
 from .tap import Stop
 
 
@@ -25,6 +26,7 @@ class Bar(Stop, ButtonBehavior, Widget):
     share = NumericProperty(0.0)
     number = StringProperty("")
     best = BooleanProperty(False)
+    selected = BooleanProperty(False)
 
     def press_key(self, key: str) -> bool:
         """Press it with Enter or Space."""
@@ -55,14 +57,23 @@ class Bars(GridLayout):
             bar.bind(on_release=lambda _, digit=digit: self.tapped(digit))
             self.add_widget(bar)
         self.spacing = dp(4)
-        self.orientation = "tb-lr"
+        look.bind(version=self._turn)
+        self._turn()
         self.set_columns(2)
+
+    def _turn(self, *_: Any) -> None:
+        self.orientation = "tb-rl" if look.rtl else "tb-lr"
 
     def set_columns(self, columns: int) -> None:
         """Lay ten digits in this many columns, counted downwards."""
         self.cols, self.rows = None, None
         self.rows = 10 // columns
         self.least = self.rows * (dp(TARGET) + dp(4)) - dp(4)
+
+    def select(self, digit: int | None) -> None:
+        """Mark one bar as selected, or none."""
+        for index, bar in enumerate(self.bars):
+            bar.selected = index == digit
 
     def show(self, probabilities: np.ndarray | None, is_digit: bool = True) -> None:
         """Show ten probabilities, or none."""

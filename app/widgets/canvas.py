@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from kivy.core.window import Window
-from kivy.graphics import Color, InstructionGroup, Line, Rectangle
-from kivy.graphics.texture import Texture
+from kivy.graphics import Color, InstructionGroup, Line
 from kivy.metrics import dp
 from kivy.properties import BooleanProperty, NumericProperty, StringProperty
 from kivy.uix.widget import Widget
@@ -19,6 +17,7 @@ from ..viewport import Viewport
 from .look import look
 from .tap import Stop
 from .trace import Trace
+from .underlay import Underlay
 
 REACH = 24.0
 """Distance from a stroke at which a finger erases it, dp."""
@@ -42,6 +41,7 @@ class InkCanvas(Stop, Widget):
 
     Attributes:
         ink: The drawing.
+        under: The picture that is read instead of ink, and the outlines of a number's marks.
         changed: Called after every change of the ink, many times a stroke.
         lifted: Called when the ink has come to rest: a finger lifted, an undo.
     """
@@ -50,6 +50,7 @@ class InkCanvas(Stop, Widget):
     erasing = BooleanProperty(False)
     pen_width = NumericProperty(2.0)
     hint = StringProperty("")
+    erase_hint = StringProperty("")
 
     def __init__(self, ink: Ink, **kwargs: Any) -> None:
         self.ink = ink
@@ -60,11 +61,10 @@ class InkCanvas(Stop, Widget):
         self._traces: dict[Stroke, Trace] = {}
         self._live: dict[object, list[Trace]] = {}
         self._touches: dict[object, Any] = {}
-        self._group, self._picture_group, self._cursor_group = (
-            InstructionGroup(), InstructionGroup(), InstructionGroup(),
-        )  # fmt: skip
+        self._group, self._cursor_group = InstructionGroup(), InstructionGroup()
+        self.under = Underlay(self)
         super().__init__(**kwargs)
-        for group in (self._picture_group, self._group, self._cursor_group):
+        for group in (self.under, self._group, self._cursor_group):
             self.canvas.add(group)
         self.bind(pos=self._place, size=self._place, focused=self._draw_cursor, pen_width=self.redraw)
         look.bind(version=self.redraw)
@@ -89,7 +89,7 @@ class InkCanvas(Stop, Widget):
         self._group.clear()
         self._traces.clear()
         self._live.clear()
-        self._draw_picture()
+        self.under.redraw()
         self.sync()
 
     def sync(self) -> None:
@@ -127,28 +127,6 @@ class InkCanvas(Stop, Widget):
         trace.extend(flat)
         self._group.add(trace)
         return trace
-
-    def show_picture(self, image: np.ndarray | None) -> None:
-        """Show a 28x28 picture instead of a hint; None takes it away."""
-        self._image = image
-        self._draw_picture()
-
-    _image: np.ndarray | None = None
-
-    def _draw_picture(self) -> None:
-        self._picture_group.clear()
-        if self._image is None:
-            return
-        texture = Texture.create(size=self._image.shape[::-1], colorfmt="rgb")
-        texture.mag_filter = "nearest"
-        paper, ink = np.array(look.surface[:3]), np.array(look.text[:3])
-        share = self._image[::-1, :, None] / 255.0
-        content = np.rint((paper + (ink - paper) * share) * 255.0).astype(np.uint8)
-        texture.blit_buffer(content.tobytes(), colorfmt="rgb", bufferfmt="ubyte")
-        side = min(self.width, self.height) - dp(8)
-        self._picture_group.add(Color(1, 1, 1, 1))
-        pos = (self.center_x - side / 2, self.center_y - side / 2)
-        self._picture_group.add(Rectangle(texture=texture, pos=pos, size=(side, side)))
 
     def _draw_cursor(self, *_: Any) -> None:
         self._cursor_group.clear()

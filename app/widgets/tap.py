@@ -44,28 +44,46 @@ class Tap(Stop, ButtonBehavior, Txt):
 
 
 class Tool(Tap):
-    """A button with a sign, and its name below where there is room."""
+    """A button with a sign, and its name below or beside it.
+
+    Attributes:
+        mates: The buttons of its row, itself among them: their names have one size.
+    """
 
     icon = StringProperty("")
 
-    def fit(self, *_: Any) -> None:
-        """Show the sign, and the name where there is room."""
+    def __init__(self, **kwargs: Any) -> None:
+        self.mates: list[Tool] = [self]
+        super().__init__(**kwargs)
+
+    @property
+    def beside(self) -> bool:
+        """True where the name has more room beside the sign than below it."""
+        return self.width > 2.4 * self.height and self.width >= dp(110)
+
+    def name_size(self) -> float:
+        """Return the largest size of the name that has room, pixels."""
         width, height = self.room()
-        named = width >= dp(62) * max(look.scale, 1.0) and height >= dp(44)
-        self.markup, self.halign, self.text_size = True, "center", self.size
-        big = round(min(sp(20) * look.scale, height * 0.44))
+        room = width - height if self.beside else width
+        size = min(sp(14) * look.scale, height * (0.4 if self.beside else 0.32))
+        while text_too_wide(self.say, size, room) and size > sp(7):
+            size -= 0.5
+        return size
+
+    def fit(self, *_: Any) -> None:
+        """Show the sign and the name, as large as there is room."""
+        width, height = self.room()
+        self.markup, self.halign, self.text_size = True, "center", (self.width, None)
+        name = visual(self.say) if look.rtl else self.say
+        size = min(mate.name_size() for mate in self.mates)
+        self.font_name, self.font_size, self.line_height = look.font, size, 1.0
+        room = height * 0.7 if self.beside else height * 0.94 - 1.25 * size
+        big = round(min(sp(20) * look.scale, room * 0.8))
         while text_too_wide(self.icon, big, width, SERIES) and big > 6:
             big -= 1
         sign = f"[font={SERIES}][size={big}]{self.icon}[/size][/font]"
-        if not named:
-            self.text = sign
-            return
-        size = min(sp(12) * look.scale, height * 0.26)
-        while text_too_wide(self.say, size, width - dp(6)) and size > sp(8):
-            size -= 1.0
-        self.font_name, self.font_size = look.font, size
-        self.line_height = 1.0
-        self.text = f"{sign}\n{visual(self.say) if look.rtl else self.say}"
+        parts = [sign, name]
+        self.text = "  ".join(parts[::-1] if look.rtl else parts) if self.beside else "\n".join(parts)
 
 
 def text_too_wide(text: str, size: float, width: float, font: str = "") -> bool:

@@ -22,6 +22,9 @@ from .look import SERIES, look
 SHARES = (1.0, 0.92, 0.84, 0.76, 0.68, 0.6)
 """Sizes tried, as shares of the largest one."""
 
+SMALLEST = 9.0
+"""Letters are made smaller than these shares say, down to this (sp), before a text is cut or a word broken."""
+
 LINE = 1.22
 """Height of a line in font sizes."""
 
@@ -113,8 +116,7 @@ class Txt(Label):
             return
         lines: list[str] | None = None
         size = 1.0
-        for share in SHARES:
-            size = max(sp(self.most) * look.scale * share, 1.0)
+        for size in self.sizes():
             lines = self.broken(size, width)
             if lines is not None and len(lines) * size * LINE <= height + 1.0:
                 break
@@ -123,6 +125,14 @@ class Txt(Label):
             visual(line) if look.rtl or (self.foreign and not line.isascii()) else line
             for line in self.cut(lines, size, height)
         )
+
+    def sizes(self) -> list[float]:
+        """List the font sizes to try, from the largest to the smallest that can be read, pixels."""
+        largest = sp(self.most) * look.scale
+        found = [largest * share for share in SHARES]
+        while found[-1] * 0.92 > sp(SMALLEST):
+            found.append(found[-1] * 0.92)
+        return found
 
     def cut(self, lines: list[str] | None, size: float, height: float) -> list[str]:
         """Keep of the lines what has room at the smallest size."""
@@ -142,7 +152,9 @@ class Txt(Label):
 
     @property
     def needed(self) -> float:
-        """Height that the text takes at its full size in the width it has, pixels."""
-        size = sp(self.most) * look.scale
-        lines = self.broken(size, self.room()[0])
-        return (len(lines) if lines else 2) * size * LINE
+        """Height that the text takes in the width it has, at the largest size at which no word is broken, pixels."""
+        for size in self.sizes():
+            lines = self.broken(size, self.room()[0])
+            if lines is not None:
+                return len(lines) * size * LINE
+        return 2 * sp(self.most) * look.scale * LINE

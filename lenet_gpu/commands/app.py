@@ -16,6 +16,7 @@ from lenet_gpu.errors import InputError
 EXAMPLES = """\
   lenet-gpu app                                   draw, see it read, look inside, teach it
   lenet-gpu app --model runs/one                  with your own model
+  lenet-gpu app --kiosk                           full screen, in a public place
   lenet-gpu app --folder /tmp/trial               settings and samples in another folder
 """
 
@@ -32,6 +33,8 @@ def add_parser(subparsers: Any) -> None:
     model = "model file, folder of a run, or name of a shipped model (default: the one chosen in the app)"
     parser.add_argument("--model", metavar="MODEL", help=model)
     folder = "where settings, samples and what was learned are kept (default: the user's own folder)"
+    kiosk = "for a public place: full screen, nothing to set, and it begins anew when nobody touches it for a minute"
+    parser.add_argument("--kiosk", action="store_true", help=kiosk)
     parser.add_argument("--folder", type=path, metavar="DIR", help=folder)
 
 
@@ -48,7 +51,7 @@ def run(options: argparse.Namespace) -> int:
         from lenet_gpu.storage.shipped_models import model_path
 
         options.model = model_path(options.model)  # a wrong one is named before a window opens
-    _import_app().run(model=options.model, folder=options.folder)
+    _import_app().run(model=options.model, folder=options.folder, kiosk=options.kiosk)
     return 0
 
 

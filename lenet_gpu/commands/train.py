@@ -224,14 +224,14 @@ def _device(options: argparse.Namespace, ranks: MpiRanks | None) -> int | None:
 
 def _with_added(data: Dataset, sources: list[str], *, download: bool) -> Dataset:
     """Add further data sets to learn from, each under a name of its own."""
-    from lenet_gpu.datasets import load_dataset
+    from lenet_gpu.datasets.load import load_addition
     from lenet_gpu.datasets.mix import with_added
     from lenet_gpu.training.checkpoint import plain_name
 
     for number, source in enumerate(sources, 1):
         name = plain_name(source)
         taken = any(key.startswith(f"{name}/") for key in data.digests)
-        data = with_added(data, load_dataset(source, download=download), f"{name}-{number}" if taken else name)
+        data = with_added(data, load_addition(source, download=download), f"{name}-{number}" if taken else name)
     return data
 
 

@@ -17,7 +17,9 @@ from lenet_gpu.paper import CLASSES
 LOGGER = logging.getLogger("lenet_gpu")
 
 
-def assemble(name: str, train: Raw, validation: Raw | None = None, test: Raw | None = None) -> Dataset:
+def assemble(
+    name: str, train: Raw, validation: Raw | None = None, test: Raw | None = None, *, addition: bool = False
+) -> Dataset:
     """Make a data set.
 
     Whole numbers from 0 to 9 are digits, with ten classes whichever of them there are. Any other labels of the
@@ -28,6 +30,8 @@ def assemble(name: str, train: Raw, validation: Raw | None = None, test: Raw | N
         train: Pictures to learn from.
         validation: Pictures to choose with, if there are any.
         test: Pictures to measure with; if None, a sixth of each class of `train` is held out, and that is said.
+        addition: They will be added to another set, which has its own test: nothing is held out, and one class alone
+            or a single picture will do.
 
     Returns:
         The data set.
@@ -41,12 +45,14 @@ def assemble(name: str, train: Raw, validation: Raw | None = None, test: Raw | N
         for key, raw in (("train", train), ("validation", validation), ("test", test))
         if raw is not None
     }
-    classes = _classes(parts)
+    classes = _classes(parts, least=1 if addition else 2)
     digests = {
         key: value for raw in (train, validation, test) if raw is not None for key, value in raw.digests.items()
     }
     splits = {key: _split(raw, classes) for key, raw in parts.items()}
-    if "test" not in splits:
+    if "test" not in splits and addition:
+        splits["test"] = splits["train"]
+    elif "test" not in splits:
         splits["train"], splits["test"] = hold_out(splits["train"], train.thing)
         kept, whole = len(splits["test"]), len(parts["train"])
         LOGGER.warning("%s has no test set: %d of its %d pictures, a sixth of each class, are held out for it",
@@ -111,13 +117,13 @@ def _labelled(raw: Raw) -> Raw:
     return raw
 
 
-def _classes(parts: Mapping[str, Raw]) -> tuple[Label, ...]:
+def _classes(parts: Mapping[str, Raw], least: int) -> tuple[Label, ...]:
     """Find the classes; all parts know the same."""
     labels = [raw.labels for raw in parts.values() if raw.labels is not None]
     train = parts["train"]
     assert train.labels is not None
     found = np.unique(train.labels).tolist()
-    if len(found) == 1:
+    if len(found) < least:
         raise DataError(
             train.thing,
             found=f"one class alone ({found[0]})",

@@ -90,6 +90,27 @@ def load_dataset(
     return load(path, name, progress=progress)
 
 
+def load_addition(source: str | os.PathLike[str], *, download: bool = True, progress: bool = True) -> Dataset:
+    """Load a data set to be added to another one, which has a test set of its own.
+
+    Args:
+        source: As for `load_dataset`. A CSV file, as the app writes it, may have few pictures, or of one class alone:
+            nothing of it is held out.
+        download: True if a data set known by name may be downloaded.
+        progress: True if a long job shows a progress bar on standard error.
+
+    Returns:
+        The data set; its `.train` is what to add.
+
+    Raises:
+        DataError: If it is missing, damaged or of no known form.
+    """
+    path = Path(os.path.expanduser(source))
+    if path.name.lower().endswith(CSV_ENDINGS) and path.is_file():
+        return assemble(os.fspath(source), _csv(path), addition=True)
+    return load_dataset(source, download=download, progress=progress)
+
+
 def _load_file(path: Path, name: str, *, progress: bool) -> Dataset:
     ending = path.name.lower()
     if is_idx(path):

@@ -19,6 +19,7 @@ def environment(driver, size=(480, 800), density=1.0, frames=60):
     """The environment of a Kivy process that reads no one's configuration."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("KIVY_", "KCFG_", "SDL_"))}
     clean |= {
+        "LC_ALL": "C.UTF-8",
         "KIVY_NO_ARGS": "1",
         "KIVY_NO_CONFIG": "1",
         "KIVY_NO_FILELOG": "1",

@@ -20,7 +20,7 @@ before = set(sys.modules)
 from app.main import ReaderApp  # noqa: E402
 
 scene_module = importlib.import_module(scene_name)
-app = ReaderApp(folder=Path(folder) / "user", model=options.get("model"))
+app = ReaderApp(folder=Path(folder) / "user", model=options.get("model"), kiosk=options.get("kiosk", False))
 app.options, app.modules_before = options, before
 outcome = {}
 

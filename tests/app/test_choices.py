@@ -28,3 +28,12 @@ def test_copying_says_what_was_copied(seen):
 
 def test_settings_are_kept(seen):
     assert seen["kept"] == ["de", True, 2.25]
+
+
+def test_in_hebrew_rows_begin_at_the_right_and_so_does_the_keyboard(seen):
+    assert seen["mirrored"] == [True] * 5
+    assert seen["reading_order"] in ("↷", "⌫")  # redo where there is something to redo
+
+
+def test_the_systems_bars_and_the_notch_cover_nothing(seen):
+    assert seen["kept_clear"] == [True] * 4

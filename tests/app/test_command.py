@@ -19,7 +19,7 @@ import sys, types
 kivy = types.ModuleType("kivy")
 kivy.__spec__ = types.SimpleNamespace()
 main = types.ModuleType("lenet_gpu_app.main")
-main.run = lambda model=None, folder=None: print(model, folder)
+main.run = lambda model=None, folder=None, kiosk=False: print(model, folder, kiosk)
 sys.modules.update({"kivy": kivy, "lenet_gpu_app.main": main})
 from lenet_gpu.cli import run
 sys.exit(run(sys.argv[1:]))
@@ -54,8 +54,8 @@ def test_a_wrong_model_is_named_before_a_window_opens(tmp_path):
 def test_options_reach_the_app(tmp_path):
     ended = call(WITHOUT_WINDOW, "--model", "mnist", "--folder", str(tmp_path))
     assert (ended.returncode, ended.stderr) == (0, "")
-    assert ended.stdout == f"{ROOT / 'lenet_gpu' / 'weights' / 'mnist.npz'} {tmp_path}\n"
-    assert call(WITHOUT_WINDOW).stdout == "None None\n"
+    assert ended.stdout == f"{ROOT / 'lenet_gpu' / 'weights' / 'mnist.npz'} {tmp_path} False\n"
+    assert call(WITHOUT_WINDOW, "--kiosk").stdout == "None None True\n"
 
 
 def test_help_has_examples():

@@ -1,10 +1,13 @@
 """What buttons and keys do: the commands with the real session and presenter, without Kivy and without a window."""
 
+import numpy as np
 import pytest
 from windowless import Screen, Speaker, Timer, down, draw
 
 from app.commands import Commands
+from app.file_dialog import FileDialog
 from app.presenter import Presenter
+from app.reading import NO_DIGIT
 from app.session import Session
 from app.settings import PEN_WIDTHS, TEXT_SCALES, Settings
 
@@ -86,10 +89,57 @@ def test_a_picture_takes_the_place_of_the_ink_until_something_is_drawn(stage, tm
     stage.draw(*down())
     stage.commands.open_picture(picture(tmp_path / "seven.png"))
     stage.timer.go_on()
-    assert (stage.screen.answer.big, stage.screen.picture.shape, stage.screen.canvas_opened) == ("7", (28, 28), 1)
+    assert (stage.screen.answer.big, stage.screen.picture.shape, stage.screen.canvas_opened) == ("7", (60, 60), 1)
     assert stage.session.ink.empty
     stage.draw(*down())
     assert (stage.screen.answer.big, stage.screen.picture) == ("1", None)
+
+
+def test_a_page_is_read_line_by_line_with_its_marks_outlined(stage, tmp_path):
+    from PIL import Image, ImageDraw
+
+    image = Image.new("L", (160, 150), 255)
+    pen = ImageDraw.Draw(image)
+    for x, y in ((15, 10), (65, 10), (15, 85)):
+        pen.line([(x, y), (x + 30, y), (x + 10, y + 45)], fill=0, width=5)
+    image.save(tmp_path / "page.png")
+    stage.commands.open_picture(str(tmp_path / "page.png"))
+    finish_reading(stage)
+    assert (stage.session.reading.answer.big, stage.screen.answer.digits) == ("77\n7", "777")
+    boxes, chosen = stage.screen.outlines
+    assert chosen == 0
+    for (left, top, right, bottom), (x, y) in zip(boxes, ((15, 10), (65, 10), (15, 85)), strict=True):
+        assert max(abs(left - x), abs(top - y), abs(right - x - 30), abs(bottom - y - 45)) <= 6
+    stage.commands.choose(2)
+    assert stage.screen.outlines[1] == 2
+    stage.commands.teach(1)  # one mark is corrected, in its line
+    assert stage.session.reading.answer.big == "77\n1"
+    stage.draw(*down())
+    assert stage.screen.outlines == ([], 0)
+
+
+def finish_reading(stage):
+    """Wait for what is read beside the drawing."""
+    stage.timer.go_on()
+    while stage.presenter.reader.busy or stage.timer.calls:
+        stage.timer.called.wait(0.05)
+        stage.timer.go_on()
+
+
+def test_a_picture_is_chosen_in_the_systems_own_dialog(stage, tmp_path):
+    path = picture(tmp_path / "seven.png")
+    command = tmp_path / "zenity"
+    command.write_text(f"#!/bin/sh\nsleep 0.1\necho {path}\n")
+    command.chmod(0o755)
+    stage.commands.dialog = FileDialog(stage.timer, lambda name: str(command) if name == "zenity" else None)
+    assert stage.commands.dialog.available
+    stage.commands.choose_picture()
+    stage.commands.choose_picture()  # a second press opens no second dialog
+    assert stage.timer.called.wait(20)
+    assert len(stage.timer.calls) == 1
+    finish_reading(stage)
+    assert stage.screen.answer.big == "7"
+    assert not FileDialog(stage.timer, lambda name: None).available
 
 
 def test_what_is_no_picture_is_said_and_changes_nothing(stage, tmp_path):
@@ -101,24 +151,86 @@ def test_what_is_no_picture_is_said_and_changes_nothing(stage, tmp_path):
     assert (stage.screen.answer.big, stage.screen.canvas_opened) == ("1", 0)
 
 
-def test_teaching_and_forgetting_are_said(stage):
-    stage.commands.teach(4)
+def finish_learning(stage):
+    """Wait for the thread that learns, as the clock does."""
+    while stage.session.tuning:
+        assert stage.timer.called.wait(60)
+        stage.timer.called.clear()
+        stage.timer.go_on()
+    stage.timer.go_on()
+
+
+def test_a_selected_bar_teaches_nothing_until_it_is_confirmed(stage):
+    stage.commands.select(4)
     assert stage.screen.note == "Draw a digit first, then tap the right one."
     stage.draw(*down())
-    stage.commands.teach(4)
-    stage.timer.go_on()
-    assert "4" in stage.screen.note
+    stage.commands.select(4)
+    assert stage.screen.selected == 4
+    assert stage.screen.note.startswith("4: ")
+    assert stage.screen.acts == ["This was a 4", "Why 4?"]
+    assert (len(stage.session.samples), stage.screen.answer.big) == (0, "1")
+    stage.commands.select(4)
+    assert (stage.screen.selected, stage.screen.note) == (None, "")
+    stage.commands.select(4)
+    stage.draw(*down(0.2))
+    assert (stage.screen.selected, stage.screen.note) == (None, "")
+
+
+def test_a_correction_changes_the_answer_and_the_clipboard_at_once_and_is_undone(stage, monkeypatch):
+    copied = []
+    monkeypatch.setattr("app.commands.copy_text", copied.append)
+    stage.draw(*down())
+    shipped = stage.session.recognizer.network.host_parameters()
+    stage.commands.select(7)
+    assert stage.commands.act(0)
+    assert (stage.screen.answer.big, stage.screen.answer.headline) == ("7", "7, you say")
+    assert (stage.screen.note, stage.screen.acts) == ("7 it is. Learning …", ["Undo"])
+    stage.commands.copy()
+    assert copied == ["7"]
+    finish_learning(stage)
+    assert stage.screen.note.startswith(("Learned.", "Kept"))
     assert stage.screen.samples.summary == "Samples: 1, 1 of them misread"
-    stage.commands.forget_sample()
+    assert stage.commands.act(0)
+    assert (stage.screen.note, stage.screen.answer.big) == ("Taken back.", "7")
     stage.timer.go_on()
-    assert (len(stage.session.samples), stage.screen.samples.some) == (0, False)
+    finish_learning(stage)
+    assert stage.screen.answer.big == "1"
+    assert (len(stage.session.samples), stage.session.tuner.tuned) == (0, False)
+    np.testing.assert_array_equal(stage.session.recognizer.network.host_parameters(), shipped)
+
+
+def test_no_digit_can_be_taught_and_what_it_does_is_said(stage):
+    stage.draw(*down())
+    stage.commands.teach(NO_DIGIT)
+    assert (stage.screen.answer.big, stage.screen.answer.headline) == ("", "Not a digit, you say")
+    assert "don't learn" in stage.screen.note
+    assert not stage.session.tuning
+    assert [sample.label for sample in stage.session.samples] == [None]
+
+
+def test_why_takes_the_answers_score_apart(stage):
+    stage.screen.shows_inside = True
+    stage.draw(*down())
+    stage.commands.select(7)
+    assert stage.commands.act(1)
+    assert (stage.screen.pane, stage.screen.unit.explanation.layer) == ("inside", "output")
+    assert stage.screen.unit.explanation.index == (7,)
+
+
+def test_the_last_sample_can_be_forgotten(stage):
+    stage.draw(*down())
+    stage.commands.teach(4)
+    finish_learning(stage)
+    stage.commands.forget_sample()
+    finish_learning(stage)
+    assert (len(stage.session.samples), stage.screen.samples.some, stage.session.tuner.tuned) == (0, False, False)
 
 
 def test_learning_runs_beside_the_drawing_and_reports_in_the_apps_own_thread(stage):
     stage.commands.tune()
     assert not stage.session.tuning  # there is nothing to learn from
     stage.draw(*down())
-    stage.commands.teach(1)
+    stage.session.teach(1)
     stage.commands.tune()
     assert (stage.session.tuning, stage.screen.note) == (True, "Learning …")
     assert not stage.screen.samples.can_tune
@@ -132,17 +244,29 @@ def test_learning_runs_beside_the_drawing_and_reports_in_the_apps_own_thread(sta
     assert stage.screen.samples.can_tune
 
 
+def test_what_is_taught_while_learning_goes_on_is_learned_after_it(stage, monkeypatch):
+    seen = []
+    fit = stage.session.tuner.fit
+    monkeypatch.setattr(stage.session.tuner, "fit", lambda samples: seen.append(len(samples)) or fit(samples))
+    for x in (0.0, 0.1, 0.2):
+        stage.commands.clear()
+        stage.draw(*down(x))
+        stage.commands.teach(7)
+    finish_learning(stage)
+    assert seen[-1] == 3
+    assert len(seen) <= 3
+
+
 def test_a_fault_while_learning_is_told_and_learning_can_go_on(stage, monkeypatch):
     stage.draw(*down())
-    stage.commands.teach(1)
+    stage.session.teach(1)
 
     def fail(samples):
         raise MemoryError("no room")
 
     monkeypatch.setattr(stage.session.tuner, "fit", fail)
     stage.commands.tune()
-    assert stage.timer.called.wait(60)
-    stage.timer.go_on()
+    finish_learning(stage)
     assert "no room" in stage.screen.note
     assert stage.screen.samples.can_tune
 

@@ -26,3 +26,9 @@ def test_a_tapped_unit_is_taken_apart(seen):
     assert seen["across_the_gap"] == [5, 0, 0]
     assert seen["explained_c3"] == 3  # Table I: C3 map 5 sees S2 maps 0, 1, 5
     assert seen["closed"]
+
+
+def test_on_a_phone_every_tap_brings_what_it_took_apart_into_sight(seen):
+    for layer, title, shown, pane, whole in seen["in_sight"]:
+        assert title == layer
+        assert shown >= min(pane, whole) - 1, layer

@@ -15,3 +15,8 @@ def test_a_number_is_read_digit_by_digit(seen):
     assert seen["newest"] == 1
     assert seen["chosen"] == [0, True, False]
     assert seen["chosen_by_key"] == 1
+
+
+def test_the_newest_digit_of_a_long_number_is_in_sight(seen):
+    assert (seen["long"], seen["wider"]) == ("1" * 10, True)
+    assert all(seen["in_sight"])

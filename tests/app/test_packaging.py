@@ -239,11 +239,49 @@ def test_the_android_build_gets_what_it_needs(staged):
     options = dict(parser["app"])
     kinds = {path.suffix.lstrip(".") for path in staged.rglob("*") if path.is_file() and path.name[0] != "."}
     assert kinds - {"spec", "md"} <= set(options["source.include_exts"].split(","))
-    assert options["requirements"].split(",") == ["python3", "kivy==2.3.1", "numpy"]
+    assert {"icon.png"} <= {path.name for path in staged.iterdir()}
     assert int(options["android.ndk_api"]) >= 24
     version = (staged / "lenet_gpu" / "_version.py").read_text()
     assert re.search(options["version.regex"], version)
     assert options["android.permissions"] == ""
+
+
+def test_every_requirement_of_the_android_build_is_pinned_to_its_recipe():
+    """Another version than the recipe's is built by patches that were made for that one."""
+    parser = configparser.RawConfigParser()
+    parser.read(PACKAGING / "buildozer.spec")
+    options = dict(parser["app"])
+    known = json.loads((PACKAGING / "recipes.json").read_text())
+    pinned = dict(part.split("==") for part in options["requirements"].split(","))
+    versions = known["recipes"] | known["without a recipe"]
+    assert {name: versions.get(name) for name in pinned} == pinned
+    assert {"python3", "hostpython3", "kivy", "numpy", "pyjnius", "plyer"} <= set(pinned)
+    assert options["p4a.branch"] == f"v{known['python-for-android']}"
+    assert options["android.ndk"] == known["ndk"]
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d", known["read"])
+    assert pinned["python3"].split(".")[:2] >= ["3", "11"]
+
+
+def test_the_icon_is_what_its_script_makes(tmp_path):
+    from PIL import Image
+
+    call = "import runpy, sys, pathlib; runpy.run_path(sys.argv[1])['write'](pathlib.Path(sys.argv[2]))"
+    script, made = PACKAGING / "make_icon.py", tmp_path / "icon.png"
+    subprocess.run([sys.executable, "-c", call, str(script), str(made)], check=True, cwd=ROOT)
+    with Image.open(made) as one, Image.open(PACKAGING / "icon.png") as other:
+        assert one.size == (504, 504)
+        assert one.tobytes() == other.tobytes()
+
+
+def test_the_raspberry_pis_commands_install_what_the_kiosks_user_can_read():
+    """The clone that pip is given lies in that user's home: other homes are closed to it."""
+    page = (PACKAGING / "raspberry_pi.md").read_text(encoding="utf-8")
+    line = next(line for line in page.splitlines() if "pip install" in line)
+    assert "sudo -u lenet" in line
+    target = line.split("pip install")[1].strip().strip("'\"")
+    assert target == "/home/lenet/lenet-gpu[app]"
+    copied = page.index("/home/lenet/lenet-gpu\n")
+    assert copied < page.index("chown -R lenet") < page.index(line)
 
 
 # ---- one folder for desktops

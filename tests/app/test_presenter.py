@@ -8,6 +8,7 @@ import pytest
 from kivy_process import ROOT
 from windowless import Screen, Speaker, Timer, down, draw
 
+from app.interfaces import Act
 from app.presenter import MESSAGE_SECONDS, SPEAK_AFTER, Presenter
 from app.reading import Say
 from app.session import Session
@@ -117,15 +118,62 @@ def test_a_message_goes_after_a_while_and_the_next_one_has_its_full_time(stage):
     assert stage.screen.note == ""
 
 
-def test_a_lasting_message_stays_and_tuning_keeps_its_own(stage):
-    stage.session.tuning = True
+def test_a_lasting_message_stays_until_it_is_taken_away(stage):
     stage.presenter.note(Say("tuning"), lasting=True)
     stage.timer.go_on(10 * MESSAGE_SECONDS)
-    stage.presenter.clear_note()
     assert stage.screen.note == "Learning …"
-    stage.session.tuning = False
     stage.presenter.clear_note()
     assert stage.screen.note == ""
+
+
+def test_a_messages_buttons_stay_and_go_with_it(stage):
+    pressed = []
+    stage.presenter.note(Say("lesson_undone"), acts=[Act(Say("undo"), lambda: pressed.append(1))])
+    stage.timer.go_on(10 * MESSAGE_SECONDS)
+    assert (stage.screen.note, stage.screen.acts) == ("Taken back.", ["Undo"])
+    assert not stage.presenter.act(1)
+    assert stage.presenter.act(0)
+    stage.presenter.note(Say("copy_nothing"))
+    assert not stage.presenter.act(0)
+    assert (pressed, stage.screen.acts) == ([1], [])
+
+
+def scribble(session, strokes):
+    for i in range(strokes):
+        draw(session, *[(0.4 * np.sin(k * 0.7 + i), 0.4 * np.cos(k * 1.1 + 2 * i)) for k in range(12)])
+
+
+def test_a_long_reading_goes_on_beside_the_drawing_and_the_newest_is_shown(stage):
+    draw(stage.session, *down())
+    stage.read()
+    scribble(stage.session, 30)
+    stage.read()
+    assert stage.screen.answer.big == "1"  # the last answer, until there is a newer one
+    stage.session.ink.clear()
+    stage.session.ink.undo()
+    draw(stage.session, *down(0.1))
+    stage.read()
+    stage.session.ink.clear()
+    draw(stage.session, *down())
+    stage.read()
+    newest = stage.screen.answer
+    assert newest.big == "1"
+    while stage.presenter.reader.busy or stage.timer.calls:
+        stage.timer.called.wait(0.05)
+        stage.timer.go_on()
+    assert stage.screen.answer.big == newest.big
+    assert stage.screen.answer.image is newest.image
+
+
+def test_what_is_read_beside_the_drawing_is_shown(stage):
+    scribble(stage.session, 30)
+    stage.read()
+    assert stage.screen.answer.image is None
+    while stage.presenter.reader.busy or stage.timer.calls:
+        stage.timer.called.wait(0.05)
+        stage.timer.go_on()
+    assert stage.screen.answer.headline == "Not a digit"
+    assert stage.screen.answer.image is not None
 
 
 def test_the_sessions_messages_are_shown_once_one_a_line(stage):

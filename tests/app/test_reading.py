@@ -5,7 +5,7 @@ import pytest
 
 from app import heat
 from app.heat import Sheet
-from app.reading import answer, number_answer, percent, spoken
+from app.reading import NO_DIGIT, answer, number_answer, percent, spoken
 from app.speech import Voice
 from app.strings import LANGUAGES, Strings
 from app.texts import TEXTS
@@ -59,7 +59,7 @@ def test_every_reason_is_said_in_every_language(language):
     for number in ("4", "9", "50", "45"):
         assert number in torn[1]
     assert {"4", "9"} <= set(torn[0])
-    reasons = ["unlike any digit", "noise", "bars", "speck", "several"]
+    reasons = ["unlike any digit", "noise", "bars", "speck"]
     said = [texts(answer(prediction({8: 0.99}, is_digit=False, reason=reason))) for reason in reasons]
     assert {headline for headline, _ in said} == {words.logical("not_digit")}
     assert len({line for _, line in said} | {torn[1]}) == len(reasons) + 1  # each its own, none left empty
@@ -96,13 +96,27 @@ def test_a_number_names_the_digit_it_is_least_sure_of():
     said = number_answer([prediction({1: 0.99}), prediction({4: 0.5, 9: 0.45}), prediction({7: 0.98})])
     assert (said.kind, said.big) == ("number", "147")
     assert sentence(said.line) == "Digit 2: 4 or 9?"
-    assert (
-        sentence(number_answer([prediction({1: 0.99})]).headline) == "One digit so far. Write the next one beside it."
-    )
+    assert sentence(number_answer([prediction({1: 0.99})]).headline) == "One digit so far."
     sure = number_answer([prediction({1: 0.99}), prediction({3: 0.99})])
     assert sentence(sure.headline) == "2 digits. Tap one to look at it."
     assert sentence(sure.line) == ""
     assert number_answer([]).kind == "blank"
+
+
+def test_lines_and_the_users_word_are_in_the_text():
+    marks = [prediction({digit: 0.99}) for digit in (1, 2, 3)]
+    assert number_answer(marks, lines=(0, 0, 1)).big == "12\n3"
+    assert number_answer(marks, (None, 7, NO_DIGIT), (0, 0, 1)).big == "17\n?"
+    assert sentence(number_answer(marks).headline).startswith("3 digits")
+
+
+def test_what_the_user_says_counts_and_what_was_read_is_named():
+    said = answer(prediction({7: 0.99}), 9)
+    assert (said.kind, said.big, sentence(said.headline), sentence(said.line)) == (
+        "digit", "9", "9, you say", "I had read 7.",
+    )  # fmt: skip
+    said = answer(prediction({7: 0.3}, is_digit=False, reason="unlike any digit"), NO_DIGIT)
+    assert (said.kind, said.big, sentence(said.line)) == ("not_digit", "", "I had read no digit.")
 
 
 def test_a_number_marks_what_is_no_digit():

@@ -1,13 +1,15 @@
 """Input as it really comes: a mouse through X, two fingers through TUIO, no point lost at 5 frames a second."""
 
 import os
+import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 
 import pytest
-from kivy_process import finish, play, result_in, start
+from kivy_process import ROOT, finish, play, result_in, start
 
 
 def test_no_point_of_a_mouse_is_lost_at_five_frames_a_second(tmp_path):
@@ -63,6 +65,30 @@ def display(tmp_path):
     one.close()
 
 
+def test_nothing_is_said_on_the_terminal_when_nothing_is_wrong(tmp_path, display):
+    """As a user starts it: no configuration of Kivy's yet, no libraries of touch screens, no clipboard command."""
+    home = tmp_path / "home"
+    home.mkdir()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lenet_gpu", "app", "--folder", str(tmp_path / "user")],
+        cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        env={
+            "HOME": str(home), "PATH": str(home), "DISPLAY": display.name,
+            "LC_ALL": "de_DE.UTF-8", "SDL_VIDEO_X11_WMCLASS": "lenet_gpu_quiet",
+        },
+    )  # fmt: skip
+    try:
+        window = display.do("search", "--sync", "--class", "lenet_gpu_quiet").split()[0]
+        display.do("windowfocus", window)
+        for keys in ("1", "F5", "ctrl+o", "a", "ctrl+c", "Escape", "ctrl+c"):  # the clipboard's turn, too
+            display.do("key", "--window", window, keys)
+            time.sleep(0.5)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        said = process.communicate(timeout=30)[0]
+    assert said.replace("lenet-gpu: interrupted", "").strip() == ""
+
+
 def test_a_real_mouse_draws_clicks_and_real_keys_work(tmp_path, display):
     process = start(
         "slow_mouse", tmp_path, "x11", frames=5, options={"from_outside": True, "seconds": 90}, DISPLAY=display.name
@@ -106,6 +132,8 @@ def test_a_real_mouse_draws_clicks_and_real_keys_work(tmp_path, display):
     time.sleep(1.0)
     display.do("key", "--window", window, "7")
     time.sleep(1.0)
+    display.do("key", "--window", window, "Return")
+    time.sleep(1.0)
     display.do("key", "--window", window, "n")
     display.do("key", "--window", window, "F4")
     process.wait(120)
@@ -123,5 +151,5 @@ def test_a_real_mouse_draws_clicks_and_real_keys_work(tmp_path, display):
     assert [] in after, "the click on undo"
     assert [101] in after[after.index([]) :], "Ctrl+Y"
     assert any(state[1] == "1" for state in states)
-    assert any(state[3] == 1 for state in states), "the key 7 teaches"
+    assert any(state[3] == 1 for state in states), "the keys 7 and Enter correct"
     assert states[-1][2] == "teach", "F4"

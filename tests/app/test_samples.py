@@ -12,6 +12,8 @@ import pytest
 from app.samples import FILE, SampleStore
 from app.texts import TEXTS
 from lenet_gpu.datasets import load_dataset
+from lenet_gpu.datasets.load import load_addition
+from lenet_gpu.datasets.mix import with_added
 from lenet_gpu.errors import InputError
 from lenet_gpu.ink.preprocess import strokes_to_mnist
 
@@ -78,7 +80,6 @@ def test_forgetting_everything_leaves_nothing(store):
         (ONE, 10, None),
         (ONE, -1, None),
         (ONE, 1, 11),
-        (ONE, None, 1),
         ([np.zeros((30_000, 2))], 1, None),
     ],
 )
@@ -152,6 +153,8 @@ ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)
 FULL_DISK = """
 import resource, signal, sys
 from app.samples import SampleStore
+from lenet_gpu.datasets.load import load_addition
+from lenet_gpu.datasets.mix import with_added
 from lenet_gpu.errors import InputError
 store = SampleStore(sys.argv[1])
 store.add([[[0, 0], [1, 1]]], 1, None)
@@ -212,3 +215,27 @@ def test_an_export_of_nothing_is_refused(store, tmp_path):
     with pytest.raises(InputError, match="samples"):
         store.export(tmp_path / "mine.csv")
     assert os.listdir(tmp_path) == []
+
+
+@pytest.mark.parametrize("count", [1, 3])
+def test_however_few_the_exported_digits_join_a_training(store, tmp_path, mnist, count):
+    """`lenet-gpu train --add digits.csv`, to the point where training begins."""
+    for x in range(count):
+        store.add([[[5, 0], [5 + 4 * x, 30]]], 1, 4)
+    store.add([[[0, 0], [9, 9]]], None, 7)  # no digit: MNIST has no place for it
+    path = store.export(tmp_path / "digits").csv
+    both = with_added(mnist, load_addition(path, download=False), "digits")
+    assert len(both.train) == len(mnist.train) + count
+    assert both.train.labels[-count:].tolist() == [1] * count
+    np.testing.assert_array_equal(both.train.images[-1], list(store)[count - 1].image())
+    assert both.test is mnist.test
+
+
+def test_a_drawing_is_found_whatever_its_label(store):
+    first = store.add(SEVEN, 7, 1)
+    store.add(ONE, 1, 1)
+    assert store.find([np.asarray(stroke, np.float32) for stroke in SEVEN]) is first
+    assert store.find([np.asarray(SEVEN[0], np.float32) + 1]) is None
+    store.remove(first)
+    assert store.find([np.asarray(stroke, np.float32) for stroke in SEVEN]) is None
+    assert [sample.label for sample in SampleStore(store.path.parent)] == [1]

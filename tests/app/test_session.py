@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from windowless import down, draw
 
+from app.reading import NO_DIGIT
 from app.session import Session
-from app.texts import TEXTS
 from lenet_gpu.errors import ModelFileError
 from lenet_gpu.handwriting import draw_digits
 from lenet_gpu.recognition.recognizer import Recognizer
@@ -57,11 +57,10 @@ def test_every_shipped_model_reads_numbers_and_knows_what_is_no_digit(tmp_path, 
     assert said.line.key in ("why_unlike", "why_unsure")
 
 
-def test_a_number_without_number_mode_is_no_digit_and_the_way_to_read_it_is_said(session):
+def test_a_number_is_read_as_one_without_being_told(session):
     written(session, [2, 7])
-    said = session.read().answer
-    assert (said.kind, said.line.key) == ("not_digit", "why_many")
-    assert TEXTS["number"] in TEXTS["why_many"]
+    reading = session.read()
+    assert (reading.answer.kind, reading.answer.big) == ("number", "27")
     session.change(number_mode=True)
     assert session.read().answer.big == "27"
 
@@ -101,30 +100,75 @@ def test_a_number_and_its_digits(session):
     assert session.read().chosen == 1
 
 
-def test_teaching_counts_and_can_be_taken_back(session):
-    assert not session.teach(3)
+def test_a_correction_counts_at_once_and_is_kept_once(session):
+    assert session.teach(3) is None
     assert said(session) == ["teach_nothing"]
     draw(session, *down())
-    assert session.teach(7)
-    assert session.teach(1)
-    assert (len(session.samples), session.misread) == (2, 1)
-    session.forget_sample()
-    assert [sample.label for sample in session.samples] == [7]
-    assert len(Session.open(session.settings.folder).samples) == 1
+    assert session.teach(7).added.label == 7
+    assert (session.reading.answer.big, session.reading.answer.headline.key) == ("7", "you_said")
+    assert session.read().answer.big == "7"
+    assert session.teach(7).added is None  # the same drawing is not kept again
+    assert len(session.samples) == 1
+    lesson = session.teach(1)  # nor under two names
+    assert (lesson.replaced.label, [sample.label for sample in session.samples]) == (7, [1])
+    assert session.misread == 0
+    assert [sample.label for sample in Session.open(session.settings.folder).samples] == [1]
     session.export(session.settings.folder / "out.csv")
     assert (session.settings.folder / "out.csv").exists()
+
+
+def test_undo_takes_the_answer_and_the_sample_back(session):
+    draw(session, *down())
+    session.teach(7)
+    session.teach(9)
+    assert session.undo_lesson().label == 9
+    assert (session.reading.answer.big, [sample.label for sample in session.samples]) == ("7", [7])
+    assert session.undo_lesson() is None
+    session.forget_sample()
+    assert (session.read().answer.big, len(session.samples)) == ("1", 0)
+
+
+def test_a_correction_holds_for_its_drawing_alone(session):
+    draw(session, *down())
+    session.teach(NO_DIGIT)
+    assert (session.read().answer.kind, session.read().answer.big) == ("not_digit", "")
+    assert [sample.label for sample in Session.open(session.settings.folder).samples] == [None]
+    session.ink.undo()
+    draw(session, *down(0.01))
+    assert session.read().answer.big == "1"
+
+
+def test_a_digit_of_a_number_is_corrected_in_its_place(session):
+    written(session, [2, 7, 4])
+    session.read()
+    session.choose(1)
+    session.teach(1)
+    assert session.reading.answer.big == "214"
+    assert session.reading.chosen == 1
+    draw(session, *down(0.48, -0.1, 0.1))  # beside the others: what was said stays said
+    assert session.read().answer.big == "2141"
+    session.undo_lesson()
+    assert session.reading.answer.big == "2741"
 
 
 def test_learning_and_going_back(session):
     draw(session, *down())
     before = session.read().prediction.probabilities
-    for _ in range(3):
-        session.teach(7)
-    session.messages.clear()
-    session.accept(session.tuner.fit(session.samples))
-    assert said(session)[0].startswith("tune_")
+    session.teach(7)
+    assert session.accept(session.tuner.fit(session.samples)).reason.startswith("tune_")
     session.reset_model()
     assert np.allclose(session.read().prediction.probabilities, before)
+
+
+def test_of_two_readings_the_newest_wins(session):
+    draw(session, *down())
+    old = session.job()
+    written(session, [2, 7])
+    new = session.job()
+    assert session.job() is None
+    assert session.settle(new, new.run())
+    assert not session.settle(old, old.run())
+    assert session.reading.answer.kind != "digit"
 
 
 def test_a_broken_model_of_the_users_is_set_aside_and_the_app_starts(tmp_path):
@@ -161,7 +205,7 @@ def test_a_full_disk_is_said_not_raised(tmp_path):
     session.change(language="de")
     assert said(session) == ["unexpected"]
     draw(session, *down())
-    assert not session.teach(1)
+    assert session.teach(1) is None
     assert len(session.samples) == 0
 
 
@@ -171,7 +215,8 @@ def test_a_picture_is_read_instead_of_ink(session, tmp_path, mnist):
     assert session.open_picture("seven.png", lambda path: image)
     assert session.ink.empty
     assert session.read().answer.big == "7"
-    assert not session.teach(7)
+    assert session.teach(3).added is None  # there are no strokes to learn from
+    assert (session.read().answer.big, len(session.samples)) == ("3", 0)
     session.drop_picture()
     session.ink.undo()
     assert session.read().answer.big == "1"

@@ -64,6 +64,7 @@ class Screen:
         self.shows_inside = False
         self.dressed, self.tools, self.samples, self.answer, self.bars = [], None, None, None, None
         self.maps, self.hint, self.unit, self.kept, self.note = None, None, None, [], ""
+        self.selected, self.acts, self.outlines = None, [], ([], 0)
         self.pane, self.canvas_opened, self.picture, self.redrawn, self.saved = "draw", 0, None, 0, []
 
     def dress(self, settings, strings):
@@ -78,8 +79,11 @@ class Screen:
     def show_answer(self, state):
         self.answer = state
 
-    def show_bars(self, probabilities, is_digit):
-        self.bars = probabilities, is_digit
+    def show_bars(self, probabilities, is_digit, selected):
+        self.bars, self.selected = (probabilities, is_digit), selected
+
+    def show_outlines(self, boxes, chosen):
+        self.outlines = list(boxes), chosen
 
     def show_maps(self, maps, hint):
         self.maps, self.hint = maps, hint
@@ -90,8 +94,8 @@ class Screen:
     def release_units(self, keep):
         self.kept.append(keep)
 
-    def show_note(self, text):
-        self.note = text
+    def show_note(self, text, acts):
+        self.note, self.acts = text, list(acts)
 
     def open_pane(self, name):
         self.pane = name

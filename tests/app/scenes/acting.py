@@ -82,6 +82,8 @@ def viewport(widget):
 def faults(view):
     """What is wrong with how things lie: parts or buttons that overlap, leave the window, or are too small."""
     from app.panes import stops
+    from app.widgets.look import look
+    from app.widgets.tap import Tool
     from app.widgets.text import Txt
 
     found = []
@@ -100,8 +102,15 @@ def faults(view):
             if viewport(stop) == viewport(other) and overlap(box(stop), box(other)):
                 found.append(f"{label(stop)} overlaps {label(other)}")
     for text in [w for w in view.walk() if isinstance(w, Txt) and w.text]:
+        if isinstance(text, Tool) and text.font_size < 8:
+            found.append(f"the name {text.say!r} has letters of {text.font_size}")
         if text.texture_size[0] > text.width + 1.5 or text.texture_size[1] > text.height * 1.15 + 2:
             found.append(f"text {text.text!r} of {text.texture_size} in {text.size}")
+        if "…" in text.text and "…" not in text.say:
+            found.append(f"text {text.say!r} is cut: {text.text!r}")
+        plain = not (isinstance(text, Tool) or look.rtl or text.foreign)  # neither marked up nor turned round
+        if plain and not set(text.text.split()) - {"…"} <= set(text.say.split()):
+            found.append(f"text {text.say!r} is broken in a word: {text.text!r}")
         if text.height < 8:
             found.append(f"text {text.text!r} has no height")
     return found

@@ -8,7 +8,7 @@ from app.reading import answer, number_answer
 from app.session import Reading
 from lenet_gpu.recognition.answers import Prediction
 
-REASONS = ["", "speck", "bars", "noise", "several", "unlike any digit", "undecided between 4 and 9"]
+REASONS = ["", "speck", "bars", "noise", "unlike any digit", "undecided between 4 and 9"]
 LEAST_TEXT = 9.0
 """Smallest letters, sp."""
 

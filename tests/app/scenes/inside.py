@@ -1,6 +1,7 @@
 """The network's inside: maps, and units taken apart."""
 
-from acting import ONE, SEVEN, draw, tap
+from acting import ONE, SEVEN, box, draw, tap
+from kivy.core.window import Window
 
 
 def scene(app):
@@ -38,4 +39,18 @@ def scene(app):
     tap(inside.explained.ids.close)
     yield 0.1
     seen["closed"] = inside.explained.parent is None
+
+    # ---- a phone: whatever is tapped, what came of it is in sight
+    Window.resize(320, 480)
+    yield 0.2
+    seen["in_sight"] = []
+    for layer in ("c1", "c3", "f6", "s2"):
+        inside.scroll_to(inside.maps[layer], animate=False)
+        yield 0.1
+        tap(inside.maps[layer], (0.5, 0.5))
+        yield 0.2
+        low, high = box(inside)[1], box(inside)[3]
+        bottom, top = box(inside.explained)[1], box(inside.explained)[3]
+        shown, pane = min(high, top) - max(low, bottom), high - low
+        seen["in_sight"].append([layer, inside.explained.title[:2].lower(), shown, pane, top - bottom])
     return seen

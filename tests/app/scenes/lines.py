@@ -23,13 +23,15 @@ def scene(app):
         text = Txt(say="\n".join(["HHHH"] * count), most=14, size_hint=(None, None), width=200, pos=(20, 20))
         text.color = (0, 0, 0, 1)
         text.height = text.needed + sp(4)
-        view.page.opacity = 0
+        for part in view.shown:  # whatever lies below
+            part.opacity = 0
         view.add_widget(text)
         yield 0.1
         yield from camera.shoot()
         seen[str(count)] = bands(camera.picture, text)
         view.remove_widget(text)
-    view.page.opacity = 1
+    for part in view.shown:
+        part.opacity = 1
 
     app.commands.open_pane("more")
     yield 0.3

@@ -1,0 +1,85 @@
+"""Things that lie below the ink: a picture that is read instead of it, and outlines around the marks of a number."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from kivy.graphics import Color, InstructionGroup, Line, Rectangle
+from kivy.graphics.texture import Texture
+from kivy.metrics import dp
+
+from ..ink import Box
+from .look import look
+
+if TYPE_CHECKING:
+    from .canvas import InkCanvas
+
+MOST_PIXELS = 1024
+"""Longer side of a picture as it is shown; of a larger one every second, third ... pixel is shown."""
+
+
+class Underlay(InstructionGroup):
+    """Draws below the ink of a page.
+
+    Args:
+        page: The page; its place and its viewport say where.
+    """
+
+    def __init__(self, page: InkCanvas) -> None:
+        super().__init__()
+        self._page = page
+        self._image: np.ndarray | None = None
+        self._boxes: Sequence[Box] = ()
+        self._chosen = 0
+
+    def show_picture(self, image: np.ndarray | None) -> None:
+        """Show a grey picture, (h, w) uint8, 255 is white; None takes it away."""
+        self._image, self._boxes = image, ()
+        self.redraw()
+
+    def show_outlines(self, boxes: Sequence[Box], chosen: int) -> None:
+        """Outline marks; boxes are in ink units, or in pixels of the picture that is shown."""
+        if (boxes, chosen) != (self._boxes, self._chosen):
+            self._boxes, self._chosen = boxes, chosen
+            self.redraw()
+
+    def redraw(self) -> None:
+        """Draw everything anew."""
+        self.clear()
+        if self._image is not None:
+            self._draw_picture(self._image)
+        for index, box in enumerate(self._boxes):
+            self._outline(box, index == self._chosen)
+
+    def _draw_picture(self, picture: np.ndarray) -> None:
+        step = -(-max(picture.shape) // MOST_PIXELS)  # a texture has its limit, and a screen few pixels
+        image = np.repeat(picture[::-step, ::step, None], 3, axis=2)  # (h, w, 3), the last row first
+        texture = Texture.create(size=image.shape[1::-1], colorfmt="rgb")
+        texture.mag_filter = "nearest" if max(image.shape) < 100 else "linear"
+        texture.blit_buffer(np.ascontiguousarray(image).tobytes(), colorfmt="rgb", bufferfmt="ubyte")
+        left, bottom, scale = self._place(picture)
+        height, width = picture.shape
+        self.add(Color(1, 1, 1, 1))
+        self.add(Rectangle(texture=texture, pos=(left, bottom), size=(width * scale, height * scale)))
+
+    def _place(self, picture: np.ndarray) -> tuple[float, float, float]:
+        """Left and lower edge of the picture on the screen, and screen pixels for one of its own."""
+        page, (height, width) = self._page, picture.shape
+        scale = max(min((page.width - dp(8)) / width, (page.height - dp(8)) / height), 1e-6)
+        return page.center_x - width * scale / 2, page.center_y - height * scale / 2, scale
+
+    def _outline(self, box: Box, chosen: bool) -> None:
+        x0, y0, x1, y1 = box
+        page, reach = self._page, dp(4)
+        if self._image is None:
+            (left, top), (right, bottom) = page.viewport.to_pixels((x0, y0)), page.viewport.to_pixels((x1, y1))
+            reach += page.pen / 2
+        else:
+            x, y, scale = self._place(self._image)
+            left, right = x + x0 * scale, x + x1 * scale
+            top, bottom = y + (len(self._image) - y0) * scale, y + (len(self._image) - y1) * scale
+        self.add(Color(*(look.accent if chosen else look.line)))
+        rectangle = (left - reach, bottom - reach, right - left + 2 * reach, top - bottom + 2 * reach, dp(6))
+        self.add(Line(rounded_rectangle=rectangle, width=dp(2.5 if chosen else 1.2)))
