@@ -55,7 +55,7 @@ ALPHABETS = {
     (0, 46): [*digits, *ascii_uppercase] + [""] * 11,  # EMNIST's balanced: some small letters are classes
     (0, 61): [*digits, *ascii_uppercase * 2],  # EMNIST's by class
 }
-"""What labels from the least to the greatest stand for."""
+"""Characters of the labels from the least to the greatest."""
 
 
 def settle(raw: Raw) -> Raw:

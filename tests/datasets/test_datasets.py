@@ -420,6 +420,9 @@ def test_a_zip_by_its_path(tmp_path, emnist, small):
     assert "found a damaged zip (File is not a zip file)" in refusal(path)
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("other", b"")
+    assert "found a zip without CSV files, idx files and class folders" in refusal(path)
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("emnist-letters-train-images-idx3-ubyte.gz", b"")
     assert "found no such member, expected emnist-digits-train-images-idx3-ubyte.gz in it" in refusal(path)
     damaged = bytearray(emnist[1])
     damaged[len(damaged) // 2] ^= 0xFF
