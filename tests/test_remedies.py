@@ -917,7 +917,7 @@ def data_to_fine_tune_with(place):
 
     write("letters.csv", np.array(list("ABCDEFGHIJ"))[place.labels])
     assert place.refused(*fine_tune_touch(place, dataset="letters.csv")) == "train on it alone: leave out --from"
-    place.works(*place.train()[:-4], "letters.csv", "--out", "letters")
+    place.works(*place.train()[:-3], "letters.csv", "--out", "letters")
     write("few.csv", np.where(np.arange(len(place.labels)) < 6, 1, place.labels), 7)
     assert place.refused(*fine_tune_touch(place, dataset="few.csv")) == "add some: 20 to 200 are enough"
     place.works(*fine_tune_touch(place, "--out", "more"))
