@@ -228,6 +228,7 @@ def _report(answer: Prediction | Page | Number) -> dict[str, Any]:
 def _words(name: str, answer: Prediction | Page | Number) -> list[str]:
     """Give an answer as lines for people."""
     from lenet_gpu.recognition.answers import Number, Page
+    from lenet_gpu.recognition.rejection import UNLIKE
 
     if isinstance(answer, Number):
         if not answer.digits:
@@ -250,7 +251,8 @@ def _words(name: str, answer: Prediction | Page | Number) -> list[str]:
                     lines.append(f"  at x {mark.box[0]}, y {mark.box[1]}: not a digit ({mark.reason})")
         return lines
     if not answer.is_digit:
-        return [f"{name}: not a digit ({answer.reason})"]
+        letter = "; a letter?" if answer.reason == UNLIKE else ""
+        return [f"{name}: not a digit ({answer.reason}{letter})"]
     return [
         f"{name}: {answer.digit}  (confidence {100 * answer.confidence:.1f} %)",
         "  " + "  ".join(f"{d}: {100 * p:.1f} %" for d, p in enumerate(answer.probabilities)),

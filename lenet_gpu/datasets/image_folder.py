@@ -29,6 +29,9 @@ LOGGER = logging.getLogger("lenet_gpu")
 
 IGNORED = ("thumbs.db", "desktop.ini", "__macosx")  # what file managers leave behind
 
+DIM = 127
+"""Greatest pixel of pictures that may be on another scale, which only their whole set tells: not turned here."""
+
 SETS = {
     "train": ("train", "training", "trainset", "trainingset"),
     "validation": ("valid", "val", "validation", "dev"),
@@ -195,11 +198,11 @@ def read_image(path: Folder, digit: bool = True) -> Bytes:
         raise DataError(path, found=error.found, expected=error.expected, remedy=error.remedy) from None
     if gray.shape != (IMAGE_SIZE, IMAGE_SIZE):
         return image_to_mnist(gray)
-    bright = gray if is_light_on_dark(gray) else 255 - gray
+    bright = gray if gray.max() <= DIM or is_light_on_dark(gray) else 255 - gray
     if not digit or is_in_form(bright):
         return bright
     field = image_to_mnist(gray)
-    return field if field.any() else bright  # too faint for a picture, maybe not for a whole set on another scale
+    return field if field.any() else bright
 
 
 def _check_names(folder: Folder, names: list[str]) -> None:

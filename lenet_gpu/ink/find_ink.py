@@ -122,7 +122,7 @@ def nothing(found: Ink) -> str:
         if found.rules.any():
             return "only lines"
         return "too faint" if found.faint else "blank"
-    return "only a frame" if len(found.pieces) else "blank"
+    return "only a frame" if len(found.pieces) else "too faint"
 
 
 def _levels(

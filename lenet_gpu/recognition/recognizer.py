@@ -83,7 +83,7 @@ class _Single(NamedTuple):
         """Choose the digit."""
         alone = digit_pieces(found.pieces, found.ink, found.sides, found.free)
         field = ink_to_mnist(only_pieces(found, alone))
-        return cls(found, alone, field, "" if found.contrast else nothing(found))
+        return cls(found, alone, field, "" if found.contrast and field.any() else nothing(found))
 
 
 class Recognizer:

@@ -52,6 +52,9 @@ SOME_GRAIN = 12
 the network was not taught what is no digit: of MNIST's 60,000 training digits 10 have more, and none of the 7,494 of
 pendigits more than 4."""
 
+UNLIKE = "unlike any digit"
+"""The reason of what is sharp and dark and no digit: letters, scribbles."""
+
 UNDECIDED_BETWEEN = "undecided between"
 """The beginning of the reason that names two digits."""
 
@@ -175,7 +178,7 @@ def decide(probabilities: np.ndarray, distance: float | None, limit: float | Non
     if probabilities[best] < CONFIDENCE_FLOOR:
         if probabilities[second] >= UNDECIDED:
             return f"{UNDECIDED_BETWEEN} {min(best, second)} and {max(best, second)}"
-        return "unlike any digit"
+        return UNLIKE
     if distance is not None and limit is not None and distance > limit:
-        return "unlike any digit"
+        return UNLIKE
     return ""

@@ -1,4 +1,4 @@
-"""Writes the figures of results/accuracy.json into docs/accuracy.md, between markers.
+"""Writes the figures of results/accuracy.json and results/pictures.json into docs/accuracy.md, between markers.
 
 python tests/benchmarks/accuracy_page.py
 """
@@ -12,6 +12,7 @@ from statistics import mean
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "accuracy.json"
+PICTURES = HERE / "results" / "pictures.json"  # written by tests/campaigns/pictures.py
 COLOURS = ("#666666", "#0072b2", "#d55e00", "#009e73", "#cc79a7")
 PAGE = HERE.parents[1] / "docs" / "accuracy.md"
 
@@ -86,7 +87,26 @@ def numbers_table(report: dict) -> list[str]:
     return table(("gaps", "of the digits' height", "every digit right, %"), rows)
 
 
+def interval(hits: int, n: int) -> tuple[float, float]:
+    """Wilson's 95 % interval of a share, in %."""
+    z, p = 1.96, hits / n
+    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * (p * (1 - p) / n + z * z / (4 * n * n)) ** 0.5
+    return 100 * max(middle - half, 0.0), 100 * min(middle + half, 1.0)
+
+
+def pictures_table(_: dict) -> list[str]:
+    rows = []
+    for name, found in json.loads(PICTURES.read_text()).items():
+        n, right = found["n"], found["right"]
+        low, high = interval(right, n)
+        others = [f"{100 * found[key] / n:.1f}" if key in found else "" for key in ("refused", "sure")]
+        rows.append((name, n, f"{100 * right / n:.1f} ({low:.1f} to {high:.1f})", *others))
+    return table(("pictures", "n", "right, % (95 % interval)", "refused, %", "wrong and sure, %"), rows)
+
+
 TABLES = {
+    "pictures": pictures_table,
     "mnist": mnist_table,
     "off-centre": off_centre_table,
     "nondigits": nondigits_table,

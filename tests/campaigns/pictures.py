@@ -24,10 +24,11 @@ from pathlib import Path
 for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 TESTS = Path(__file__).resolve().parents[1]
-sys.path[:0] = [str(TESTS.parent), str(TESTS)]
+sys.path[:0] = [str(TESTS.parent), str(TESTS), str(TESTS / "benchmarks")]
 
 import made_pictures as made  # noqa: E402
 import numpy as np  # noqa: E402
+from accuracy_page import interval  # noqa: E402
 from PIL import Image  # noqa: E402
 
 from lenet_gpu import Recognizer, load_dataset  # noqa: E402
@@ -68,14 +69,6 @@ class Hands:
         if rng.random() < 0.5:
             return self.pasted_digit(rng, height)
         return self.stroke_digit(rng, height, float(np.exp(rng.uniform(np.log(0.03), np.log(0.15)))))
-
-
-def interval(hits: int, n: int) -> tuple[float, float]:
-    """Wilson's 95 % interval of a share, in %."""
-    z, p = 1.96, hits / n
-    middle = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z / (1 + z * z / n) * np.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
-    return 100 * max(middle - half, 0.0), 100 * min(middle + half, 1.0)
 
 
 class Book:
