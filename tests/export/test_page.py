@@ -158,7 +158,7 @@ def test_words_are_the_apps_where_it_has_them():
     words = json.loads((PAGE / "words.json").read_text("utf-8"))
     assert {language: each["name"] for language, each in words.items()} == LANGUAGES
     assert [language for language, each in words.items() if each["dir"] == "rtl"] == list(RIGHT_TO_LEFT)
-    used = re.compile(r'data-text="(\w+)"|text\("(\w+)"|"((?:why|said|number|hint|layer|pen)_\w+)"')
+    used = re.compile(r'data-text="(\w+)"|\.text\("(\w+)"|"((?:why|said|number|hint|layer|pen)_\w+)"')
     for language, each in words.items():
         texts, own = each["texts"], Strings(language)._texts
         assert {key: text for key, text in texts.items() if key in own and own[key] != text} == {}
