@@ -119,7 +119,7 @@ def drawings(seed, count):
 
 
 def numbers(seed, count):
-    """Numbers of 1 to 6 digits, in the order in which they are written; a quarter each with a sign and in two lines."""
+    """Numbers of 1 to 6 digits, as they are written; a quarter of them with a minus, and a quarter in two lines."""
     rng = np.random.default_rng(seed)
     rows = []
     for number, digits in enumerate(rng.integers(1, 7, count)):
@@ -128,7 +128,7 @@ def numbers(seed, count):
             row = [*row, np.array([[-0.7, 0.0], [-0.35, 0.02]]) + rng.uniform(-0.1, 0.1)]
         if number % 4 == 3:
             second = side_by_side(rng, 1, int(digits))[0]
-            row += [stroke + [rng.uniform(-0.1, 0.1), rng.uniform(1.2, 1.7)] for stroke in second]
+            row += [stroke + np.array([rng.uniform(-0.1, 0.1), rng.uniform(1.2, 1.7)]) for stroke in second]
         rows.append(row)
     return rows
 

@@ -62,7 +62,7 @@ def above(first, second, gap=0.5):
     """Two drawings as lines, one above the other."""
     bottom = max(float(np.asarray(stroke)[:, 1].max()) for stroke in first)
     top = min(float(np.asarray(stroke)[:, 1].min()) for stroke in second)
-    return [*first, *(np.asarray(stroke) + [0, bottom - top + gap] for stroke in second)]
+    return [*first, *(np.asarray(stroke) + np.array([0, bottom - top + gap]) for stroke in second)]
 
 
 AWKWARD = {
