@@ -42,6 +42,8 @@ class Page {
     this.timer = 0;
     this.listen();
     this.dress();
+    // The first reading takes longest, since code is translated when it first runs: it is done before anyone draws.
+    setTimeout(() => readDrawing(this.recognizer, [[[0, 0], [0, 1]]], false));
   }
 
   listen() {
