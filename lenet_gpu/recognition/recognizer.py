@@ -14,7 +14,7 @@ from lenet_gpu.engine.cpu.plan import CpuPlan
 from lenet_gpu.engine.cpu.threads import ThreadPlans, turns
 from lenet_gpu.errors import InputError, ModelFileError
 from lenet_gpu.ink.find_ink import Ink, find_ink, nothing
-from lenet_gpu.ink.layout import TALL, written
+from lenet_gpu.ink.layout import written
 from lenet_gpu.ink.marks import digit_pieces, free_pieces
 from lenet_gpu.ink.pictures import gray_of
 from lenet_gpu.ink.preprocess import (
@@ -26,6 +26,8 @@ from lenet_gpu.ink.preprocess import (
     strokes_to_mnist,
 )
 from lenet_gpu.ink.segmentation import is_bar, split
+from lenet_gpu.ink.signs import TALL
+from lenet_gpu.ink.stroke_lines import lines_of_strokes
 from lenet_gpu.nn.extras import TEMPERATURE
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.paper import CLASSES, IMAGE_SIZE
@@ -165,8 +167,7 @@ class Recognizer:
         marks = [mark for mark in self._page(found).digits if mark.is_digit]
         if len(marks) < 2:
             return answer
-        reason = f"{IN_WORDS[len(marks)] if len(marks) < len(IN_WORDS) else len(marks)} digits"
-        return replace(answer, is_digit=False, reason=reason)
+        return replace(answer, is_digit=False, reason=f"{_in_words(len(marks))} digits")
 
     def _page(self, found: Ink) -> Page:
         """Read all digits of a picture's ink."""
@@ -183,7 +184,7 @@ class Recognizer:
         units_of = [batch[1] for batch in batches if batch[1] is not None]
         f6 = np.concatenate(units_of) if units_of else None
         answers = []
-        for line in lines:
+        for number, line in enumerate(lines):
             marks = []
             for mark in line:
                 shares = probabilities[mark.number]
@@ -191,7 +192,8 @@ class Recognizer:
                 is_digit, reason = self._judged(mark.field, shares, units, SIGNS.get(mark.sign, ""))
                 top, left, bottom, right = (side * found.scale for side in mark.box)
                 box, sign = (left, top, right, bottom), "" if mark.sign == LOW else mark.sign
-                marks.append(PageDigit(int(shares.argmax()), shares, is_digit, reason, mark.field, box, sign))
+                digit = int(shares.argmax())
+                marks.append(PageDigit(digit, shares, is_digit, reason, mark.field, box, sign=sign, line=number))
             answers.append(Line(tuple(marks)))
         return Page(tuple(answers), "")
 
@@ -202,7 +204,7 @@ class Recognizer:
             strokes: List of (n, 2) arrays or lists of numbers, x right and y down; any unit, place and size.
 
         Returns:
-            The prediction; a drawing without any extent is a speck.
+            The prediction; a drawing without any extent is a speck, and lines one above the other are no one digit.
 
         Raises:
             InputError: Not strokes, or a coordinate that is not a finite number.
@@ -211,16 +213,18 @@ class Recognizer:
             checked = check_strokes(strokes)
             speck = bool(checked) and not np.ptp(np.concatenate(checked), axis=0).any()
             bars = bool(checked) and all(is_bar(stroke) for stroke in checked)
-            return self._predict(strokes_to_mnist(checked), "speck" if speck else "bars" if bars else "")
+            lines = len(lines_of_strokes(checked)) if 1 < len(checked) <= MOST_STROKES else 1
+            reason = "speck" if speck else "bars" if bars else f"{_in_words(lines)} lines" if lines > 1 else ""
+            return self._predict(strokes_to_mnist(checked), reason)
 
     def predict_number(self, strokes: Any) -> Number:
-        """Read the digits of a number, written side by side.
+        """Read the digits of a number, written side by side, or of several, one above the other.
 
         Args:
             strokes: As for `predict_strokes`, in any order.
 
         Returns:
-            The digits from left to right; `text` puts them together.
+            The digits from left to right, line by line, and the signs between them; `text` puts them together.
 
         Raises:
             InputError: Not strokes, more than `MOST_STROKES` of them or `MOST_POINTS` points, or a coordinate that is
@@ -257,7 +261,8 @@ class Recognizer:
         for group in groups:
             field = fields[group.candidate]
             units = None if f6 is None else f6[group.candidate]
-            is_digit, reason = self._judged(field, probabilities[group.candidate], units, group.reason)
+            known = SIGNS.get(group.sign, group.reason)
+            is_digit, reason = self._judged(field, probabilities[group.candidate], units, known)
             digits.append(
                 NumberDigit(
                     digit=int(probabilities[group.candidate].argmax()),
@@ -267,6 +272,8 @@ class Recognizer:
                     image=field,
                     strokes=tuple(numbers[k] for k in group.strokes),
                     box=group.box,
+                    sign=group.sign,
+                    line=group.line,
                 )
             )
         return Number(tuple(digits))
@@ -318,3 +325,8 @@ class Recognizer:
         padded[: len(fields)] = fields
         probabilities, f6 = self._pass(padded)
         return self._calibrated(probabilities[: len(fields)]), None if f6 is None else f6[: len(fields)]
+
+
+def _in_words(count: int) -> str:
+    """Write a count in words where it is small."""
+    return IN_WORDS[count] if count < len(IN_WORDS) else str(count)
