@@ -20,7 +20,7 @@ import numpy as np
 
 from lenet_gpu._version import __version__
 from lenet_gpu.export.plain import PlainNetwork
-from lenet_gpu.ink import preprocess, raster, segmentation
+from lenet_gpu.ink import preprocess, raster, segmentation, signs, stroke_lines
 from lenet_gpu.paper import C3_TABLE, CLASSES, CODES, IMAGE_SIZE, SQUASH_A, SQUASH_S
 from lenet_gpu.recognition import answers, recognizer, rejection
 
@@ -130,9 +130,11 @@ def rules() -> dict[str, dict[str, Any]]:
         "segmentation": _constants(
             segmentation,
             *("MOST_STROKES", "REACH", "SAMPLES", "TOGETHER", "READING_WEIGHT", "MIN_READING", "DIGIT_PENALTY"),
-            *("MIN_LOG_ODDS", "WIDEST", "FLAT", "STRAIGHT", "SPECK"),
+            *("MIN_LOG_ODDS", "WIDEST", "FLAT", "STRAIGHT", "SPECK", "SIGN_READING", "TOUCHING", "CROSSED", "APART"),
         ),
-        "recognizer": _constants(recognizer, "MOST_STROKES", "MOST_POINTS"),
+        "signs": _constants(signs, "TALL", "DASH", "DOT"),
+        "stroke_lines": _constants(stroke_lines, "TALL", "GAP", "RINGS", "CLOSED", "OVER", "LONG", "SLOPES"),
+        "recognizer": _constants(recognizer, "MOST_STROKES", "MOST_POINTS", "SIGNS", "IN_WORDS"),
         "rejection": _constants(
             rejection, "CONFIDENCE_FLOOR", "UNDECIDED", "GRAIN", "SOME_GRAIN", "UNDECIDED_BETWEEN"
         ),

@@ -33,6 +33,7 @@ from lenet_gpu.export import export_network  # noqa: E402
 
 IMAGES, DRAWINGS, NUMBERS = 10_000, 2_000, 300
 CLOSE = 1e-3
+OPENED = 20
 
 WATCH = """
 globalThis.spent = {frame: [], pointerup: [], pointerdown: []};
@@ -56,10 +57,8 @@ EventTarget.prototype.addEventListener = function (name, run, ...more) {
 def pendigits(path: Path) -> tuple[list[Any], list[Any]]:
     """Drawings and numbers of strokes that people wrote."""
     from lenet_gpu.datasets.pendigits import read_npz
-    from lenet_gpu.ink.raster import Drawings
 
-    digits, _ = read_npz(path)
-    every = Drawings(digits.points.astype(float), digits.strokes, digits.digits)
+    every = read_npz(path)[0].drawings
     rng = np.random.default_rng(7)
     chosen = rng.permutation(len(every))
     rows = []
@@ -117,9 +116,14 @@ def strokes_of_times(page: Any, model: str, screen: Screen) -> Iterator[tuple[st
 def times(browser: Any, model: str, address: str) -> int:
     """Print what opening, strokes and frames take."""
     for name, screen in SCREENS.items():
-        ready, first = [], []
-        for _ in range(20):
+        ready, first, worked = [], [], []
+        for _ in range(OPENED):
             with opened(browser, address, screen, before=WATCH) as page:
+                session = page.context.new_cdp_session(page)
+                session.send("Performance.enable", {"timeDomain": "threadTicks"})
+                page.reload()
+                metrics = {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
+                worked.append(1000 * metrics["TaskDuration"])
                 loaded = page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
                 draw(page, placed([[[0, 0], [0.1, 1.0]]], page), screen.pointer)
                 spent = page.evaluate("spent")
@@ -127,6 +131,7 @@ def times(browser: Any, model: str, address: str) -> int:
                 first.append(loaded + spent["pointerdown"][0] + (spent["frame"] or spent["pointerup"])[0])
         show(name, "opened, ready to draw", ready)
         show(name, "opened, with the first answer", first)
+        show(name, "processor time of opening", worked)
         with opened(browser, address, screen, before=WATCH) as page:
             for what, spent in strokes_of_times(page, model, screen):
                 show(name, what, spent)
@@ -135,11 +140,11 @@ def times(browser: Any, model: str, address: str) -> int:
 
 def show(screen: str, what: str, spent: Sequence[float]) -> None:
     """Print a line of times in milliseconds."""
-    middle, most = np.quantile(spent, [0.5, 0.95])
+    least, middle, most = np.quantile(spent, [0.0, 0.5, 0.95])
     load = os.getloadavg()[0]
     print(
-        f"{screen:8} {what:36} median {middle:6.1f} ms, 95 % below {most:6.1f}, most {max(spent):6.1f}, "
-        f"n {len(spent):5}, load {load:.0f}",
+        f"{screen:8} {what:36} least {least:6.1f} ms, median {middle:6.1f}, 95 % below {most:6.1f}, "
+        f"most {max(spent):6.1f}, n {len(spent):5}, load {load:.0f}",
         flush=True,
     )
 

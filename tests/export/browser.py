@@ -62,7 +62,7 @@ def opened(browser: Any, address: str, screen: Screen, before: str = "", **setti
         page.goto(address)
         yield page
         assert complaints == []
-        assert [url for url in requests if not url.startswith("data:")] == [address.split("#")[0]]
+        assert {url for url in requests if not url.startswith("data:")} == {address.split("#")[0]}
         assert page.evaluate("document.cookie") == ""
         assert context.storage_state(indexed_db=True) == {"cookies": [], "origins": []}
     finally:

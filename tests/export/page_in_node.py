@@ -103,6 +103,10 @@ def compared_numbers(ours, theirs):
             other.append(f"number {number}: {cuts[0]}, not {cuts[1]}")
     found = compared([d for mine, _ in alike for d in mine.digits], [d for _, their in alike for d in their])
     found.different += other
+    for number, (mine, their) in enumerate(zip(ours, theirs, strict=True)):
+        signs = [(d.sign, d.line) for d in mine.digits], [(d["sign"], d["line"]) for d in their]
+        if signs[0] != signs[1]:
+            found.different.append(f"number {number}: {signs[0]}, not {signs[1]}")
     return found
 
 
@@ -115,9 +119,18 @@ def drawings(seed, count):
 
 
 def numbers(seed, count):
-    """Numbers of 1 to 6 digits, their strokes in the order in which they are written."""
+    """Numbers of 1 to 6 digits, as they are written; a quarter of them with a minus, and a quarter in two lines."""
     rng = np.random.default_rng(seed)
-    return [side_by_side(rng, 1, int(digits))[0] for digits in rng.integers(1, 7, count)]
+    rows = []
+    for number, digits in enumerate(rng.integers(1, 7, count)):
+        row = side_by_side(rng, 1, int(digits))[0]
+        if number % 4 == 2:
+            row = [*row, np.array([[-0.7, 0.0], [-0.35, 0.02]]) + rng.uniform(-0.1, 0.1)]
+        if number % 4 == 3:
+            second = side_by_side(rng, 1, int(digits))[0]
+            row += [stroke + np.array([rng.uniform(-0.1, 0.1), rng.uniform(1.2, 1.7)]) for stroke in second]
+        rows.append(row)
+    return rows
 
 
 def policy(page):

@@ -11,8 +11,7 @@ const model = page.modelOf(json("model.json"));
 const rules = json("rules.json");
 const { fields, drawings, numbers, units, sayings } = json("drawings.json");
 
-const plain = ({ best, probabilities, isDigit, reason, field, strokes }) =>
-  ({ best, probabilities, isDigit, reason, field: Buffer.from(field).toString("base64"), strokes });
+const plain = ({ field, ...prediction }) => ({ ...prediction, field: Buffer.from(field).toString("base64") });
 const recognizer = new page.Recognizer(model, rules);
 const answers = {
   fields: fields.map((field) => plain(recognizer.readField(Buffer.from(field, "base64")))),
@@ -23,8 +22,8 @@ const answers = {
     return page.explainUnit(model.network, values, unit);
   }),
   sayings: sayings.map(({ strokes, asNumber }) => {
-    const { answer } = page.readDrawing(recognizer, strokes, asNumber);
-    return { ...answer, spoken: page.spoken(answer) };
+    const { answer, predictions } = page.readDrawing(recognizer, strokes, asNumber);
+    return { ...answer, spoken: page.spoken(answer), marks: predictions.map(({ sign, line }) => [sign, line]) };
   }),
 };
 writeFileSync(join(folder, "answers.json"), JSON.stringify(answers));

@@ -58,7 +58,22 @@ def test_the_page_reads_images_strokes_and_numbers_as_python_does(model, mnist, 
     assert len(reasons) > 1, "nothing was refused: the comparison says little"
 
 
+def above(first, second, gap=0.5):
+    """Two drawings as lines, one above the other."""
+    bottom = max(float(np.asarray(stroke)[:, 1].max()) for stroke in first)
+    top = min(float(np.asarray(stroke)[:, 1].min()) for stroke in second)
+    return [*first, *(np.asarray(stroke) + np.array([0, bottom - top + gap]) for stroke in second)]
+
+
 AWKWARD = {
+    "a minus before a one": [[[0, 2], [2, 2]], [[3, 0], [3, 4]]],
+    "a decimal point": [[[0, 0], [0, 5]], [[1.5, 4.9], [1.6, 5.0]], [[3, 0], [3, 5]]],
+    "a decimal comma": [[[0, 0], [0, 5]], [[1.5, 4.6], [1.2, 5.9]], [[3, 0], [3, 5]]],
+    "strokes that cross": [[[0, 0], [4, 5]], [[4, 0], [0, 5]], [[6, 0], [6, 5]]],
+    "strokes that touch": [[[0, 0], [2, 5]], [[2, 5], [4, 0]], [[2, 5], [2, 9]]],
+    "two lines of two": [[[0, 0], [0, 5]], [[2, 0], [2, 5]], [[0, 7], [0, 12]], [[2, 7], [2, 12]]],
+    "a ring on a ring": above(drawings(6, 1)[0], drawings(7, 1)[0], 0.1),
+    "three sloping lines": above(above(numbers(8, 1)[0], numbers(9, 2)[1]), numbers(10, 3)[2]),
     "a dot": [[[3.0, 4.0]]],
     "a dot of many points": [[[3.0, 4.0]] * 9],
     "two dots": [[[0.0, 0.0]], [[5.0, 1.0]]],
@@ -141,6 +156,7 @@ def test_the_answer_is_worded_as_in_the_app(tmp_path):
             session._read_ink([np.asarray(stroke, dtype=float) for stroke in strokes])
             mine = session.reading.answer
             assert (other["kind"], other["big"]) == (mine.kind, mine.big)
+            assert other["marks"] == [[p.sign, p.line] for p in session.reading.predictions]
             for said, key in ((mine.headline, "headline"), (mine.line, "line"), (spoken(mine), "spoken")):
                 found = other[key] or ["", {}]
                 told = Say(found[0], {name: str(value) for name, value in found[1].items()})
@@ -158,7 +174,7 @@ def test_words_are_the_apps_where_it_has_them():
     words = json.loads((PAGE / "words.json").read_text("utf-8"))
     assert {language: each["name"] for language, each in words.items()} == LANGUAGES
     assert [language for language, each in words.items() if each["dir"] == "rtl"] == list(RIGHT_TO_LEFT)
-    used = re.compile(r'data-text="(\w+)"|text\("(\w+)"|"((?:why|said|number|hint|layer|pen)_\w+)"')
+    used = re.compile(r'data-text="(\w+)"|\.text\("(\w+)"|"((?:why|said|number|hint|layer|pen)_\w+)"')
     for language, each in words.items():
         texts, own = each["texts"], Strings(language)._texts
         assert {key: text for key, text in texts.items() if key in own and own[key] != text} == {}

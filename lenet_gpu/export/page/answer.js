@@ -82,13 +82,26 @@ export function answerOf(prediction, labels, rules) {
 }
 
 /**
- * Write one digit of a number: of two between which it is undecided the more probable, "?" for what is none.
+ * Write one mark of a number: of two digits between which it is undecided the more probable, "?" for what is neither
+ * digit nor sign.
  * @param {Prediction} prediction
  * @param {Rules} rules
  * @returns {string}
  */
 export function digitText(prediction, rules) {
+  if (prediction.sign) return prediction.sign;
   return prediction.isDigit || isUndecided(prediction, rules) ? String(prediction.best) : rules.answers.NOT_READ;
+}
+
+/**
+ * Write digits and signs, with a line break between lines.
+ * @param {Prediction[]} predictions
+ * @param {Rules} rules
+ * @returns {string}
+ */
+export function numberText(predictions, rules) {
+  return predictions.map((each, k) =>
+    (k && each.line !== predictions[k - 1].line ? "\n" : "") + digitText(each, rules)).join("");
 }
 
 /**
@@ -99,17 +112,18 @@ export function digitText(prediction, rules) {
  */
 export function numberAnswer(predictions, rules) {
   if (!predictions.length) return BLANK;
-  const texts = predictions.map((prediction) => digitText(prediction, rules));
-  const text = texts.join("");
+  const text = numberText(predictions, rules);
   /** @type {Say} */
   const headline = text.length > 1 ? ["number_read", { count: text.length }] : ["number_one", {}];
-  const sureness = predictions.map((each) => (each.isDigit ? each.probabilities[each.best] : 0));
+  const marks = predictions.filter((each) => !each.sign);
+  const digits = marks.length ? marks : predictions;
+  const sureness = digits.map((each) => (each.isDigit ? each.probabilities[each.best] : 0));
   const doubt = sureness.indexOf(Math.min(...sureness));
-  const [first, second] = byProbability(predictions[doubt].probabilities);
-  if (predictions[doubt].isDigit && predictions[doubt].probabilities[second] < rules.answers.RIVAL) {
+  const [first, second] = byProbability(digits[doubt].probabilities);
+  if (digits[doubt].isDigit && digits[doubt].probabilities[second] < rules.answers.RIVAL) {
     return { kind: "number", big: text, headline, line: null };
   }
-  const key = texts[doubt] === rules.answers.NOT_READ ? "number_unlike" : "number_doubt";
+  const key = digitText(digits[doubt], rules) === rules.answers.NOT_READ ? "number_unlike" : "number_doubt";
   return { kind: "number", big: text, headline, line: [key, { position: doubt + 1, first, second }] };
 }
 

@@ -42,6 +42,8 @@ class Page {
     this.timer = 0;
     this.listen();
     this.dress();
+    // The first reading takes longest, since code is translated when it first runs: it is done before anyone draws.
+    setTimeout(() => readDrawing(this.recognizer, [[[0, 0], [0, 1]]], false));
   }
 
   listen() {
@@ -160,20 +162,32 @@ class Page {
   showDigits(predictions, chosen) {
     const group = byId("digits");
     group.hidden = !predictions.length;
-    while (group.children.length > predictions.length) group.lastChild.remove();
-    predictions.forEach((prediction, k) => {
-      let button = group.children[k];
-      if (!button) {
-        button = group.appendChild(document.createElement("button"));
-        button.type = "button";
-        button.addEventListener("click", () => this.choose(k));
-      }
-      const text = digitText(prediction, this.recognizer.rules);
-      const place = this.text("digit_of", { position: k + 1, count: predictions.length });
-      button.textContent = text;
-      button.setAttribute("aria-label", `${text}, ${place}`);
-      button.setAttribute("aria-pressed", String(k === chosen));
-    });
+    const lines = new Set(predictions.map((prediction) => prediction.line));
+    for (const line of lines) {
+      const marks = predictions.map((_, k) => k).filter((k) => predictions[k].line === line);
+      const row = group.children[line] ?? group.appendChild(document.createElement("div"));
+      while (row.children.length > marks.length) row.lastChild.remove();
+      marks.forEach((k, place) => this.showDigit(row, place, predictions, k, k === chosen));
+    }
+    while (group.children.length > lines.size) group.lastChild.remove();
+  }
+
+  /**
+   * @param {HTMLElement} row of a line
+   * @param {number} place in it
+   * @param {import("./recognizer.js").Prediction[]} predictions
+   * @param {number} index of the digit to show
+   * @param {boolean} isChosen
+   */
+  showDigit(row, place, predictions, index, isChosen) {
+    const button = /** @type {HTMLButtonElement} */ (row.children[place]
+      ?? row.appendChild(document.createElement("button")));
+    button.type = "button";
+    button.onclick = () => this.choose(index);
+    const text = digitText(predictions[index], this.recognizer.rules);
+    button.textContent = text;
+    button.ariaLabel = `${text}, ${this.text("digit_of", { position: index + 1, count: predictions.length })}`;
+    button.ariaPressed = String(isChosen);
   }
 
   /** @param {import("./recognizer.js").Prediction | null} prediction */

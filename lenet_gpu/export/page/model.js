@@ -45,7 +45,9 @@ export function modelOf(data) {
  * @returns {Record<string, Int16Array | Float32Array>} the arrays by name; bytes are little-endian, as every browser's
  */
 function arraysOf(data) {
-  const bytes = Uint8Array.from(atob(data.bytes), (letter) => letter.charCodeAt(0));
+  const letters = atob(data.bytes);
+  const bytes = new Uint8Array(letters.length);
+  for (let k = 0; k < letters.length; k++) bytes[k] = letters.charCodeAt(k);
   /** @type {Record<string, Int16Array | Float32Array>} */
   const arrays = {};
   let start = 0;
@@ -65,5 +67,9 @@ function arraysOf(data) {
  */
 function unitByUnit(whole, step) {
   const inputs = whole.length / step.length;
-  return Float32Array.from(whole, (weight, k) => weight * step[Math.floor(k / inputs)]);
+  const weights = new Float32Array(whole.length);
+  for (let unit = 0, k = 0; unit < step.length; unit++) {
+    for (const end = k + inputs; k < end; k++) weights[k] = whole[k] * step[unit];
+  }
+  return weights;
 }

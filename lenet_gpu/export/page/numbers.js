@@ -43,6 +43,14 @@ export function median(values) {
 }
 
 /**
+ * @param {number[]} values
+ * @returns {number} the greatest less the least
+ */
+export function spread(values) {
+  return Math.max(...values) - Math.min(...values);
+}
+
+/**
  * List evenly spaced numbers, both ends included.
  * @param {number} first
  * @param {number} last

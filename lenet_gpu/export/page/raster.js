@@ -9,6 +9,7 @@ import { clip, evenly, interpolate, rint } from "./numbers.js";
 /**
  * @typedef {[number, number]} Point x right, y down
  * @typedef {Point[]} Stroke
+ * @typedef {[number, number, number, number]} Box left, top, right, bottom
  * @typedef {object} RasterRules
  * @property {number} BOX longer side of the ink in pixels
  * @property {number} SIDE side of the field
@@ -150,6 +151,21 @@ export function wayAlong(stroke) {
     along.push(along[k - 1] + Math.hypot(stroke[k][0] - stroke[k - 1][0], stroke[k][1] - stroke[k - 1][1]));
   }
   return along;
+}
+
+/**
+ * @param {Stroke} stroke
+ * @returns {Box}
+ */
+export function boxOf(stroke) {
+  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
+  for (const [x, y] of stroke) {
+    left = Math.min(left, x);
+    top = Math.min(top, y);
+    right = Math.max(right, x);
+    bottom = Math.max(bottom, y);
+  }
+  return [left, top, right, bottom];
 }
 
 /**

@@ -4,6 +4,7 @@ import { indexOfGreatest, softmax } from "./numbers.js";
 import { strokesToField } from "./raster.js";
 import { decide, distanceOf, grainOf } from "./rejection.js";
 import { isBar, split } from "./segmentation.js";
+import { linesOfStrokes } from "./stroke_lines.js";
 
 /**
  * @typedef {import("./raster.js").Stroke} Stroke
@@ -20,7 +21,9 @@ import { isBar, split } from "./segmentation.js";
  * @property {import("./raster.js").RasterRules} raster
  * @property {import("./rejection.js").RejectionRules} rejection
  * @property {import("./segmentation.js").SegmentationRules} segmentation
- * @property {{MOST_STROKES: number, MOST_POINTS: number}} recognizer
+ * @property {import("./signs.js").SignRules} signs
+ * @property {import("./stroke_lines.js").LineRules} stroke_lines
+ * @property {{MOST_STROKES: number, MOST_POINTS: number, SIGNS: Record<string, string>, IN_WORDS: string[]}} recognizer
  * @property {{SURE: number, RIVAL: number, NOT_READ: string}} answers
  *
  * @typedef {object} Prediction
@@ -30,6 +33,8 @@ import { isBar, split } from "./segmentation.js";
  * @property {string} reason why not, in the words of lenet_gpu; empty otherwise
  * @property {Uint8Array} field the 28x28 pixels that the network saw
  * @property {number[]} strokes indices of its strokes
+ * @property {string} sign "-", "." or "," where a mark among digits is one of these; empty otherwise
+ * @property {number} line number of the line that it is in, from the top
  *
  * @typedef {object} Seen what the network says of one field
  * @property {Uint8Array} field
@@ -80,7 +85,19 @@ export class Recognizer {
     const isSpeck = points.length > 0 && points.every(([x, y]) => x === points[0][0] && y === points[0][1]);
     const isBars = strokes.length > 0 && strokes.every((stroke) => isBar(stroke, segmentation));
     const field = strokesToField(strokes, raster);
-    return this.judged(this.look(field), isSpeck ? "speck" : isBars ? "bars" : "", strokes.map((_, k) => k));
+    const reason = isSpeck ? "speck" : isBars ? "bars" : this.reasonOfLines(strokes);
+    return this.judged(this.look(field), reason, strokes.map((_, k) => k));
+  }
+
+  /**
+   * @param {Stroke[]} strokes
+   * @returns {string} "two lines" where strokes are written one above the other; empty otherwise
+   */
+  reasonOfLines(strokes) {
+    const { MOST_STROKES, IN_WORDS } = this.rules.recognizer;
+    if (strokes.length < 2 || strokes.length > MOST_STROKES) return "";
+    const lines = linesOfStrokes(strokes, this.rules.stroke_lines).length;
+    return lines > 1 ? `${IN_WORDS[lines] ?? lines} lines` : "";
   }
 
   /**
@@ -96,8 +113,9 @@ export class Recognizer {
     const seenOf = (/** @type {number[]} */ members) => this.lookAt(members.map((k) => strokes[k]));
     const read = (/** @type {number[]} */ members) =>
       Math.log(Math.max(...seenOf(members).probabilities, 1e-9));
-    return split(strokes, read, this.rules.segmentation)
-      .map((group) => this.judged(seenOf(group.strokes), group.reason, group.strokes));
+    const { SIGNS } = this.rules.recognizer;
+    return split(strokes, read, this.rules).map(({ strokes: members, reason, sign, line }) =>
+      ({ ...this.judged(seenOf(members), SIGNS[sign] ?? reason, members), sign, line }));
   }
 
   /**
@@ -156,6 +174,7 @@ export class Recognizer {
       // A model that was taught what is no digit knows noise by itself; another one needs to be told.
       if (grain > (fitted || reason ? rejection.SOME_GRAIN : rejection.GRAIN)) reason = "noise";
     }
-    return { best: indexOfGreatest(probabilities), probabilities, isDigit: !reason, reason, field, strokes };
+    const best = indexOfGreatest(probabilities);
+    return { best, probabilities, isDigit: !reason, reason, field, strokes, sign: "", line: 0 };
   }
 }

@@ -1,15 +1,18 @@
 /**
  * Strokes to the digits of a number; follows lenet_gpu/ink/segmentation.py, function by function.
  *
- * Strokes are ordered from left to right. A digit is a run of some of them; every run that its geometry allows is
+ * Each line's strokes are ordered from left to right. A digit is a run of some of them; every run that its geometry allows is
  * read by the network, and dynamic programming picks the most probable way to cut the row into runs.
  */
-import { clip, logSigmoid, median } from "./numbers.js";
-import { resampled, wayAlong } from "./raster.js";
+import { crossingDepth } from "./crossings.js";
+import { clip, logSigmoid, median, spread } from "./numbers.js";
+import { boxOf, resampled, wayAlong } from "./raster.js";
+import { signAt } from "./signs.js";
+import { linesOfStrokes } from "./stroke_lines.js";
 
 /**
  * @typedef {import("./raster.js").Stroke} Stroke
- * @typedef {[number, number, number, number]} Box left, top, right, bottom
+ * @typedef {import("./raster.js").Box} Box
  *
  * @typedef {object} SegmentationRules
  * @property {number} MOST_STROKES strokes of one digit
@@ -19,6 +22,10 @@ import { resampled, wayAlong } from "./raster.js";
  * @property {number} READING_WEIGHT
  * @property {number} MIN_READING
  * @property {number} DIGIT_PENALTY
+ * @property {number} SIGN_READING
+ * @property {number} TOUCHING
+ * @property {number} CROSSED
+ * @property {number} APART
  * @property {number} MIN_LOG_ODDS
  * @property {number} WIDEST
  * @property {number} FLAT
@@ -34,6 +41,13 @@ import { resampled, wayAlong } from "./raster.js";
  * @typedef {object} Group strokes that make up one digit, or something between digits
  * @property {number[]} strokes their indices, ascending
  * @property {string} reason why this is no digit whatever the network says; empty if it may be one
+ * @property {string} sign "-", "." or ","; empty otherwise
+ * @property {number} line number of its line, from the top
+ *
+ * @typedef {object} NumberRules constants by the module that they come from
+ * @property {SegmentationRules} segmentation
+ * @property {import("./signs.js").SignRules} signs
+ * @property {import("./stroke_lines.js").LineRules} stroke_lines
  *
  * @typedef {[number, number]} Run first part, and the part after the last
  */
@@ -42,38 +56,74 @@ import { resampled, wayAlong } from "./raster.js";
  * Split the strokes of a number into its digits.
  * @param {Stroke[]} strokes at least one
  * @param {(strokes: number[]) => number} read gives the log-probability of the best digit of some strokes
- * @param {SegmentationRules} rules
- * @returns {Group[]} from left to right; each stroke is in one of them
+ * @param {NumberRules} rules
+ * @returns {Group[]} line by line from left to right; each stroke is in one of them
  */
 export function split(strokes, read, rules) {
-  const row = layOut(strokes, rules);
-  const bars = row.order.map((k) => isBar(strokes[k], rules));
+  return linesOfStrokes(strokes, rules.stroke_lines)
+    .flatMap((line, number) => splitLine(strokes, line, read, rules).map((group) => ({ ...group, line: number })));
+}
+
+/**
+ * Split one line's strokes.
+ * @param {Stroke[]} strokes
+ * @param {number[]} line indices of its strokes
+ * @param {(strokes: number[]) => number} read
+ * @param {NumberRules} rules
+ * @returns {Omit<Group, "line">[]}
+ */
+function splitLine(strokes, line, read, { segmentation: rules, signs: signRules }) {
+  const row = layOut(line.map((k) => strokes[k]), rules);
+  const order = row.order.map((k) => line[k]);
+  const bars = order.map((k) => isBar(strokes[k], rules));
   const specks = row.boxes.map((box) => Math.max(box[2] - box[0], box[3] - box[1]) < rules.SPECK);
   const links = link(row, bars, rules);
-  const runs = runsOf(row, links, rules);
-  const members = runs.map(([start, end]) => row.order.slice(start, end).sort((a, b) => a - b));
+  const signs = row.boxes.map((box) => signAt(box, row.boxes, 1, signRules));
+  const dots = signs.map((sign, k) => isDot(row, k, sign, rules));
+  const runs = runsOf(row, links, dots, rules);
+  const members = runs.map(([start, end]) => order.slice(start, end).sort((a, b) => a - b));
   const reasons = runs.map(([start, end]) =>
     bars.slice(start, end).every(Boolean) ? "bars" : specks.slice(start, end).every(Boolean) ? "speck" : "");
-  const chosen = bestCuts(links, runs, members.map(read), reasons, rules);
-  return chosen.map((k) => ({ strokes: members[k], reason: reasons[k] }));
+  const alone = runs.map(([start, end]) => (end === start + 1 ? signs[start] : ""));
+  const readings = members.map((some, k) => (alone[k] ? rules.SIGN_READING : read(some)));
+  const barred = reasons.map((reason, k) => (alone[k] ? "" : reason));
+  return bestCuts(links, runs, readings, barred, rules)
+    .map((k) => ({ strokes: members[k], reason: reasons[k], sign: alone[k] }));
 }
 
 /**
  * @param {Row} row
  * @param {number[][]} links
+ * @param {boolean[]} dots which strokes are no part of a digit
  * @param {SegmentationRules} rules
  * @returns {Run[]} every run that may be one digit
  */
-function runsOf(row, links, rules) {
+function runsOf(row, links, dots, rules) {
   const count = row.order.length;
   /** @type {Run[]} */
   const runs = [];
   for (let start = 0; start < count; start++) {
     for (let end = start + 1; end <= Math.min(start + rules.MOST_STROKES, count); end++) {
-      if (end === start + 1 || mayBeOne(row.boxes, links, start, end, rules)) runs.push([start, end]);
+      const isOne = end === start + 1
+        || (!dots.slice(start, end).includes(true) && mayBeOne(row.boxes, links, start, end, rules));
+      if (isOne) runs.push([start, end]);
     }
   }
   return runs;
+}
+
+/**
+ * Tell whether a stroke is no part of a digit: a point, or a comma that is apart from all else.
+ * @param {Row} row
+ * @param {number} k
+ * @param {string} sign
+ * @param {SegmentationRules} rules
+ * @returns {boolean}
+ */
+function isDot(row, k, sign, rules) {
+  if (sign !== ",") return sign === "."; // and a dash may be a part of a digit
+  const others = row.samples.filter((_, other) => other !== k).flat();
+  return distanceBetween(row.samples[k], others) > rules.APART;
 }
 
 /**
@@ -104,29 +154,6 @@ function layOut(strokes, rules) {
   const samples = order.map((k) => resampled(strokes[k], wayAlong(strokes[k]), rules.SAMPLES)
     .map(([x, y]) => /** @type {[number, number]} */ ([(x - left) / height, (y - top) / height])));
   return { order, boxes: scaled, samples, heights: scaled.map((box) => box[3] - box[1]) };
-}
-
-/**
- * @param {number[]} values
- * @returns {number} the greatest less the least
- */
-function spread(values) {
-  return Math.max(...values) - Math.min(...values);
-}
-
-/**
- * @param {Stroke} stroke
- * @returns {Box}
- */
-export function boxOf(stroke) {
-  let [left, top, right, bottom] = [Infinity, Infinity, -Infinity, -Infinity];
-  for (const [x, y] of stroke) {
-    left = Math.min(left, x);
-    top = Math.min(top, y);
-    right = Math.max(right, x);
-    bottom = Math.max(bottom, y);
-  }
-  return [left, top, right, bottom];
 }
 
 /**
@@ -187,7 +214,9 @@ function link(row, bars, rules) {
       rules.TOGETHER.forEach((weights, i) => weights.forEach((weight, j) => { odds += form[i] * weight * form[j]; }));
       // One bar over another is an equals sign or part of a seven, never two digits.
       const overlap = features[1];
-      return bars[a] && bars[b] && overlap > 0.5 ? Math.max(odds, 6) : odds;
+      if (bars[a] && bars[b] && overlap > 0.5) odds = Math.max(odds, 6);
+      const depth = crossingDepth(row.samples[a], row.samples[b]);
+      return depth > rules.TOUCHING ? Math.max(odds, rules.CROSSED * (depth - rules.TOUCHING)) : odds;
     }));
 }
 
