@@ -59,6 +59,9 @@ class CpuPlan:
         targets: Flat buffers of the same form, one of which `gradients` overwrites; none for inference alone.
         capacity: Largest number of images computed at once.
         images: Their form, "uint8", "float" or "grid"; see `PlanSpec`.
+
+    Attributes:
+        targets: The buffers that `gradients` may write to; behind those given one of the plan's own.
     """
 
     def __init__(
@@ -73,7 +76,7 @@ class CpuPlan:
         self.spec = spec = PlanSpec(network, capacity, images, bool(targets), has_wide_vectors())
         self.capacity, self.dtype = capacity, spec.dtype
         # A batch's first chunk writes its gradients to the target, later chunks here, to be added (index -1).
-        self._targets = [*targets, np.zeros_like(parameters)] if targets else []
+        self.targets = [*targets, np.zeros_like(parameters)] if targets else []
         self._parameters, self._buffers = parameters, Buffers(spec)
         self._reach = Reach(spec, parameters)
         self._variants: dict[frozenset[str], Programs] = {}
@@ -106,7 +109,7 @@ class CpuPlan:
         """Give the programs for parameters that keep these layers' sums near 0; they share all large arrays."""
         if near not in self._variants:
             spec = replace(self.spec, near=near)
-            self._variants[near] = Programs(spec, self._parameters, self._targets, self._buffers)
+            self._variants[near] = Programs(spec, self._parameters, self.targets, self._buffers)
         return self._variants[near]
 
     def outputs(self, images: np.ndarray, out: np.ndarray | None = None, *, refresh: bool = True) -> np.ndarray:
@@ -236,6 +239,8 @@ class CpuPlan:
         indices: np.ndarray,
         scale: float = 1.0,
         target: int = 0,
+        *,
+        refresh: bool = True,
     ) -> float:
         """Compute the loss of a batch and, in one of the targets, its derivative by every parameter.
 
@@ -248,17 +253,19 @@ class CpuPlan:
             indices: (m,) intp, the images that make up the batch.
             scale: Factor of the gradients: 1 for the derivative of the summed loss, 1 / m for its mean.
             target: Index of the buffer that receives the gradients.
+            refresh: False if the parameters are known to be unchanged since the last call.
 
         Returns:
             The loss summed over the batch, not scaled.
         """
+        if refresh:
+            self.refresh()
         total = 0.0
-        gradient, more = self._targets[target], self._targets[-1]
+        gradient, more = self.targets[target], self.targets[-1]
         if not len(indices):
             gradient.fill(0.0)
             return total
         with QUIET():
-            self._build_weights()
             head = self._programs.head
             head.scale[...] = scale
             for start, n in self._chunks(len(indices)):
