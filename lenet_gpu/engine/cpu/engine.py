@@ -30,6 +30,19 @@ SMALLEST_SHARE = 4
 """Images of an evaluation for which a worker is worth its share of the waiting."""
 
 
+def shares(workers: int, batch_size: int) -> tuple[int, int]:
+    """Choose how many workers take part, and how many shards a batch is cut into.
+
+    The shards depend on the batch alone: see `cores.portions`.
+
+    Args:
+        workers: How many there are.
+        batch_size: Images a step.
+    """
+    shards = portions(batch_size)
+    return min(workers, shards), shards
+
+
 class _Epoch(NamedTuple):
     """An epoch in the hands of the workers."""
 
@@ -158,11 +171,6 @@ class CpuEngine(Engine):
                 self._take_over(epoch)
         return epoch.losses(len(learning_rates))
 
-    def _shares(self, batch_size: int) -> tuple[int, int]:
-        """Choose how many workers take part, and how many shards a batch is cut into."""
-        shards = portions(batch_size)
-        return min(self.workers, shards), shards
-
     def _hand_over(
         self, order: np.ndarray, batch_size: int, learning_rates: np.ndarray, distortions: np.ndarray | None
     ) -> _Epoch:
@@ -170,7 +178,7 @@ class CpuEngine(Engine):
         steps, parameters = len(learning_rates), self.network.parameters
         trained = {"parameters": parameters, **self.optimizer.state}
         pool = self._workers()
-        workers, shards = self._shares(batch_size)
+        workers, shards = shares(self.workers, batch_size)
         run = pool.files["run"].allocate(
             [
                 ("order", str(np.dtype(np.intp)), order.shape),
