@@ -18,6 +18,8 @@ import numpy as np
 from lenet_gpu import seeds
 from lenet_gpu.backend.backend import Backend, select_backend
 from lenet_gpu.engine.base import Engine
+from lenet_gpu.engine.cpu.squash import has_wide_vectors
+from lenet_gpu.engine.cpu.workers.cores import available_cores, cpu_quota, portions
 from lenet_gpu.engine.names import FAST_ENGINE
 from lenet_gpu.engine.select import make_engine
 from lenet_gpu.nn.lenet5 import LeNet5
@@ -37,6 +39,9 @@ ROUNDS = 3
 """Turns of each measurement; the median counts."""
 
 LEARNING_RATE = 0.05
+
+GOOD_GAIN = 0.8
+"""Gain for each worker from which on workers are said not to wait much."""
 
 
 @dataclass(frozen=True)
@@ -149,8 +154,50 @@ def measure(
     return {
         "devices": {where.name: where.device_name for where in backends},
         "seconds": seconds,
+        "cpu": _cpu_facts(),
         "results": [measurement.as_dict() for measurement in measurements],
     }
+
+
+def _cpu_facts() -> dict[str, Any]:
+    """Tell what bounds the CPU engine here: cores, a container's quota, and the width of NumPy's vectors."""
+    return {"cores": available_cores(), "quota": cpu_quota(), "wide_vectors": has_wide_vectors()}
+
+
+def limits(report: dict[str, Any]) -> list[str]:
+    """Say which engine trains, with how many workers, and what keeps it from being faster.
+
+    Args:
+        report: What `measure` returned.
+
+    Returns:
+        Lines.
+    """
+    facts = report["cpu"]
+    trained = {
+        (r["workers"], r["size"]): r["images_per_second"]
+        for r in report["results"]
+        if (r["engine"], r["task"]) == (FAST_ENGINE["cpu"], "train")
+    }
+    if not trained:
+        return []
+    workers = max(count for count, _ in trained)
+    quota = "" if facts["quota"] is None else f", of which a quota leaves {facts['quota']:g}"
+    lines = [f"cpu: engine {FAST_ENGINE['cpu']}, {workers} workers at most, cores {facts['cores']}{quota}"]
+    for batch in BATCHES:
+        part = min(workers, portions(batch))
+        gain = trained[workers, batch] / trained[1, batch]
+        if part == 1:
+            by = "one worker computes all: more cores or workers would help"
+        elif gain >= GOOD_GAIN * part:
+            by = "the workers' computing: faster cores would help"
+        else:
+            by = "waiting for one another, or for what else this machine does"
+        few = f" ({part} take part: a batch has {portions(batch)} portions)" if part < workers else ""
+        lines.append(f"  batch {batch}: {gain:.2f} times one worker{few}; limited by {by}")
+    if not facts["wide_vectors"]:
+        lines.append("  NumPy has no vectors of 16 numbers here (AVX-512): squashing takes about a third of reading")
+    return lines
 
 
 def _measurements_on(
@@ -251,6 +298,8 @@ def table(report: dict[str, Any]) -> str:
         who = f"{backend}: {who}{'s' if workers > 1 else ''}"
         lines.append(f"{who:28s}" + "".join(f"{values.get(column, '-'):>12s}" for column in columns))
     lines += [
+        "",
+        *limits(report),
         "",
         "training: whole steps at three batch sizes; inference: many images in one call;",
         "one image: from picture to answer",

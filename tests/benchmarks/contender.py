@@ -83,6 +83,8 @@ def make(implementation: str, layout: str, threads: int) -> Contender:
         from peer_jax import Jax as Kind
     elif implementation == "onnxruntime":
         from peer_onnx import OnnxRuntime as Kind
+    elif implementation == "openvino":
+        from peer_openvino import OpenVino as Kind
     else:
         raise ValueError(f"unknown implementation {implementation!r}")
     return Kind(implementation, layout, threads)

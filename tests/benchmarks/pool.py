@@ -55,7 +55,8 @@ def all_specs(threads: tuple[int, ...]) -> list[Spec]:
             specs += [Spec(f"torch-{kind}", layout, t, True, True) for kind in ("compile", "eager")]
             specs.append(Spec("torch-trace", layout, t, False, True))
         specs += [Spec("jax", layout, t, True, True) for layout in ("NHWC", "NCHW")]
-        specs += [Spec("onnxruntime", layout, t, False, True) for layout in ("pool", "depthwise")]
+        for kind in ("onnxruntime", "openvino"):
+            specs += [Spec(kind, layout, t, False, True) for layout in ("pool", "depthwise")]
     return specs
 
 

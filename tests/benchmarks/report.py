@@ -35,6 +35,7 @@ NAMES = {
     "torch-trace": "PyTorch traced",
     "jax": "JAX, jit",
     "onnxruntime": "ONNX Runtime",
+    "openvino": "OpenVINO",
 }
 MISSING = "*Not measured yet.*"
 

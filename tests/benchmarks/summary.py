@@ -11,6 +11,7 @@ RIVALS = {
     "torch traced": ("torch-trace",),
     "JAX": ("jax",),
     "ONNX Runtime": ("onnxruntime",),
+    "OpenVINO": ("openvino",),
 }
 """Whom we are compared with; each at its best layout and number of threads."""
 

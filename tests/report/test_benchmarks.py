@@ -13,6 +13,7 @@ from PIL import Image
 from lenet_gpu import LeNet5, cli, paper
 from lenet_gpu.nn.losses import softmax
 from lenet_gpu.report import benchmark
+from lenet_gpu.report.made_up import rings
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 sys.path.append(str(BENCHMARKS))
@@ -293,6 +294,40 @@ def test_bench_shows_a_table(bench, monkeypatch, capsys):
     assert ["cpu:", "cpu_plan,", "2", "workers", *["24,700"] * 4, "-"] in lines
     assert ["cpu:", "layered", *["12,300"] * 4, "-"] in lines
     assert ["cpu:", "recognizer", *"----", "76", "us"] in lines
+
+
+def test_bench_says_what_limits_it(bench):
+    found = json.loads(bench[0].stdout)
+    assert found["data"] == "mnist"
+    for r in found["results"]:
+        r["images_per_second"] = 1000.0 * (1.9 if r["workers"] == 2 and r["size"] == 1024 else 1.0)
+    lines = benchmark.limits({**found, "cpu": {"cores": 2, "quota": 1.5, "wide_vectors": False}})
+    assert lines[0].endswith("2 workers at most, cores 2, of which a quota leaves 1.5")
+    assert "1.00 times one worker; limited by waiting" in lines[1]
+    assert "1.90 times one worker; limited by the workers' computing" in lines[3]
+
+
+def test_bench_runs_on_made_up_images_where_there_is_no_mnist(monkeypatch, capsys):
+    from lenet_gpu import datasets
+    from lenet_gpu.errors import DataError
+
+    def absent(name, *, download):
+        assert (name, download) == ("mnist", False)
+        raise DataError("mnist", found="nothing")
+
+    monkeypatch.setattr(datasets, "load_dataset", absent)
+    assert cli.run(["bench", "--backend", "cpu", "--threads", "1", "--seconds", "0.05", "--json"]) == 0
+    out = capsys.readouterr()
+    assert json.loads(out.out)["data"] == "made-up"
+    assert "made-up images" in out.err
+
+
+def test_rings_have_about_a_digits_ink():
+    pixels = rings(500)
+    assert pixels.shape == (500, 28, 28)
+    assert pixels.dtype == np.uint8
+    assert 0.07 < pixels.mean() / 255 < 0.25  # MNIST 0.13
+    assert len({image.tobytes() for image in pixels}) == 500
 
 
 def test_the_progress_reaches_its_end(mnist):
