@@ -1,9 +1,9 @@
 """LeNet-5 (LeCun et al. 1998) from scratch on NumPy and CuPy.
 
 Public names: `LeNet5` and `Network` (the networks), `Trainer` (fits them), `Recognizer` (reads digits with a trained
-one), `load_dataset`, `select_backend`, and `__version__`; what layers, losses and optimisers are made of is in
-`lenet_gpu.nn`. Names are imported when first used: importing the package alone loads nothing, not even NumPy, so
-that the command line can still set the number of BLAS threads.
+one), `fine_tune` (teaches it somebody's own digits), `load_dataset`, `select_backend`, and `__version__`; what
+layers, losses and optimisers are made of is in `lenet_gpu.nn`. Names are imported when first used: importing the
+package alone loads nothing, not even NumPy, so that the command line can still set the number of BLAS threads.
 """
 
 from importlib import import_module
@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lenet_gpu.backend import select_backend
     from lenet_gpu.datasets import Dataset, load_dataset
+    from lenet_gpu.nn.finetune import fine_tune
     from lenet_gpu.nn.lenet5 import LeNet5
     from lenet_gpu.nn.network import Network
     from lenet_gpu.recognition.recognizer import Recognizer
@@ -33,6 +34,7 @@ __all__ = [
     "Recognizer",
     "Trainer",
     "__version__",
+    "fine_tune",
     "load_dataset",
     "select_backend",
 ]
@@ -46,6 +48,7 @@ _HOME = {
     "Recipe": "lenet_gpu.training.recipes",
     "Recognizer": "lenet_gpu.recognition.recognizer",
     "Trainer": "lenet_gpu.training.trainer",
+    "fine_tune": "lenet_gpu.nn.finetune",
     "load_dataset": "lenet_gpu.datasets",
     "select_backend": "lenet_gpu.backend",
 }

@@ -43,6 +43,9 @@ class Guard:
         if self.error is None:
             try:
                 return self._stream.write(text)
+            except UnicodeEncodeError as error:  # a file's name, or a class, that the stream has no characters for
+                shown = text.encode(error.encoding, "backslashreplace").decode(error.encoding)
+                return self.write(shown) and len(text)
             except (OSError, ValueError) as error:  # ValueError: the stream is closed
                 self._failed(error)
         return len(text)
@@ -62,8 +65,6 @@ class Guard:
 
     def _failed(self, error: Exception) -> None:
         """Keep the error, and send what still waits in the stream where it can go: Python flushes it at the end."""
-        if isinstance(error, UnicodeError):
-            raise error
         self.error = error
         with contextlib.suppress(OSError, ValueError):
             fd = self._stream.fileno()

@@ -8,6 +8,7 @@ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import importlib
 import importlib.util
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,13 +30,19 @@ WITNESSES = {
     "onnx": "pip install onnx",
     "onnxruntime": "pip install onnxruntime",
     "safetensors": "pip install safetensors",
+    "chromium": "apt-get install chromium, pip install playwright",
 }
 """Independent implementations that tests compare with, by marker and module, and how to get them. A witness that is
 not installed may be skipped; so may tests of a GPU (marker `gpu`), which decide for themselves."""
 
 
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+"""Names of the browser's program."""
+
 MOST_PROCESSES = 8
 """Processes that run the suite: some tests start windows and workers of their own."""
+
+pytest.register_assert_rewrite("remedies")  # its modules hold assertions, and are no test modules
 
 
 def pytest_addoption(parser):
@@ -68,7 +75,13 @@ def pytest_xdist_auto_num_workers(config):
 
 def missing_witness(names):
     """The witness among a test's markers that is not installed, or None."""
-    return next((name for name in WITNESSES if name in names and importlib.util.find_spec(name) is None), None)
+    return next((name for name in WITNESSES if name in names and not is_installed(name)), None)
+
+
+def is_installed(witness):
+    if witness == "chromium":
+        return bool(importlib.util.find_spec("playwright") and any(map(shutil.which, CHROMIUM)))
+    return importlib.util.find_spec(witness) is not None
 
 
 def pytest_runtest_setup(item):
@@ -113,6 +126,18 @@ def pytest_sessionfinish(session, exitstatus):
 def torch():
     """PyTorch, for tests marked `torch`."""
     return importlib.import_module("torch")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A headless Chromium, driven by Playwright, for tests marked `chromium`."""
+    from playwright.sync_api import sync_playwright
+
+    program = next(filter(None, map(shutil.which, CHROMIUM)))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

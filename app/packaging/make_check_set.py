@@ -1,6 +1,7 @@
-"""Make app/check_set.npz and its record from MNIST: `python app/packaging/make_check_set.py`, same bytes each time.
+"""Make lenet_gpu/nn/check_set.npz and its record from MNIST: `python app/packaging/make_check_set.py`.
 
-The digits are the first of each class from index 50,000 of the training set on; the test set stays unseen.
+The same bytes each time. The digits are the first of each class from index 50,000 of the training set on; the
+test set stays unseen.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from app.check_set import ANCHORS_EACH, CHECKS_EACH, FILE
+from lenet_gpu.nn.check_set import ANCHORS_EACH, CHECKS_EACH, FILE
 
 FIRST = 50_000
 """Index in the training set from which they are taken."""

@@ -18,6 +18,8 @@ from lenet_gpu.errors import InputError
 from lenet_gpu.input_files import unreadable
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from lenet_gpu.recognition.answers import Number, Page, Prediction
     from lenet_gpu.recognition.recognizer import Recognizer
 
@@ -48,9 +50,11 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--out", type=output_path, metavar="CSV", help="with a CSV of pictures: write the answers there"
     )
-    parser.add_argument("--force", action="store_true", help="let --out replace a file that exists")
+    parser.add_argument("--force", action="store_true", help="let --out and --show replace files that exist")
     parser.add_argument("--json", action="store_true", help="print one JSON object a file")
-    parser.add_argument("--show", metavar="FOLDER", type=Path, help="write each picture there, its digits boxed")
+    parser.add_argument(
+        "--show", metavar="FOLDER", type=output_path, help="write each picture there, its digits boxed"
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -59,14 +63,15 @@ def run(options: argparse.Namespace) -> int:
     from lenet_gpu.recognition.recognizer import Recognizer
 
     status = predict_table.answer(options)
-    status = predict_classes.answer(options, read_strokes) if status is None else status
+    status = predict_classes.answer(options, inputs, _field) if status is None else status
     if status is not None:
         return status
     recognizer = Recognizer(options.model)
-    failed = False
-    for name in inputs(options.files):
+    failed, names = False, inputs(options.files)
+    shown = {} if options.show is None else dict(zip(names, shown_files(options.show, names), strict=True))
+    for name in names:
         try:
-            answer = _answer(recognizer, name, options.show)
+            answer = _answer(recognizer, name, shown.get(name), force=options.force)
         except LenetError as error:
             failed = True
             if options.json:
@@ -108,30 +113,62 @@ def inputs(names: Sequence[str]) -> list[str]:
     return found
 
 
-def _answer(recognizer: Recognizer, name: str, show: Path | None) -> Prediction | Page | Number:
-    """Read one file: a page where there are several digits, and one digit otherwise."""
-    from lenet_gpu.ink.image_files import decode_gray, read_gray
+def shown_files(folder: Path, names: Sequence[str]) -> list[Path]:
+    """Name the picture that --show writes for each file; files of one name in several folders get numbers.
 
+    Args:
+        folder: The folder of --show.
+        names: The files, or "-".
+    """
+    taken: dict[str, str] = {}
+    found = []
+    for name in names:
+        stem = "input" if name == "-" else Path(name).stem
+        called, number = stem, 1
+        while taken.setdefault(called, name) != name:
+            number += 1
+            called = f"{stem}-{number}"
+        found.append(folder / f"{called}.png")
+    return found
+
+
+def _answer(recognizer: Recognizer, name: str, show: Path | None, *, force: bool) -> Prediction | Page | Number:
+    """Read one file: a page where there are several digits, and one digit otherwise."""
     if name.lower().endswith(".json"):
         return recognizer.predict_number(read_strokes(Path(name)))
-    if name == "-":
-        content = sys.stdin.buffer.read(MOST_PICTURE_BYTES + 1)
-        if len(content) > MOST_PICTURE_BYTES:
-            expected = f"at most {MOST_PICTURE_BYTES:,} bytes"
-            raise InputError("standard input", found="more", expected=expected, remedy="shrink the image")
-        gray = decode_gray(io.BytesIO(content), "standard input")
-    else:
-        gray = read_gray(name)
+    gray = _gray(name)
     answer: Prediction | Page = recognizer.predict_image(gray)
     if answer.reason.endswith(" digits") or show is not None:
         page = recognizer.read_page(gray)
         if show is not None:
             from lenet_gpu.report.shown import write_shown
 
-            write_shown(show / f"{'input' if name == '-' else Path(name).stem}.png", gray, page)
+            write_shown(show, gray, page, force=force)
         if answer.reason.endswith(" digits"):
             answer = page
     return answer
+
+
+def _gray(name: str) -> np.ndarray:
+    """Read a picture from a file or, for "-", from standard input."""
+    from lenet_gpu.ink.image_files import decode_gray, read_gray
+
+    if name != "-":
+        return read_gray(name)
+    content = sys.stdin.buffer.read(MOST_PICTURE_BYTES + 1)
+    if len(content) > MOST_PICTURE_BYTES:
+        expected = f"at most {MOST_PICTURE_BYTES:,} bytes"
+        raise InputError("standard input", found="more", expected=expected, remedy="shrink the image")
+    return decode_gray(io.BytesIO(content), "standard input")
+
+
+def _field(name: str) -> np.ndarray:
+    """Bring a picture, or the strokes of one sign, into MNIST's form."""
+    from lenet_gpu.ink.preprocess import check_strokes, image_to_mnist, strokes_to_mnist
+
+    if name.lower().endswith(".json"):
+        return strokes_to_mnist(check_strokes(read_strokes(Path(name))))
+    return image_to_mnist(_gray(name))
 
 
 def read_strokes(path: Path) -> list[Any]:
@@ -169,7 +206,8 @@ def _report(answer: Prediction | Page | Number) -> dict[str, Any]:
 
     if isinstance(answer, Number):
         digits = [
-            {**_report(digit), "strokes": list(digit.strokes), "box": list(digit.box)} for digit in answer.digits
+            {**_report(digit), "strokes": list(digit.strokes), "box": list(digit.box), "sign": digit.sign}
+            for digit in answer.digits
         ]
         return {"text": answer.text, "digits": digits}
     if isinstance(answer, Page):
@@ -194,8 +232,12 @@ def _words(name: str, answer: Prediction | Page | Number) -> list[str]:
     if isinstance(answer, Number):
         if not answer.digits:
             return [f"{name}: not a digit (blank)"]
-        lines = [f"{name}: {answer.text}"]
+        texts = answer.text.split("\n")
+        places = [f", line {k + 1}" for k in range(len(texts))] if len(texts) > 1 else [""]
+        lines = [f"{name}{place}: {text}" for place, text in zip(places, texts, strict=True)]
         for digit in answer.digits:
+            if digit.sign:
+                continue
             lines += [f"  {line}" for line in _words("stroke " + ", ".join(map(str, digit.strokes)), digit)]
         return lines
     if isinstance(answer, Page):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+import sys
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from lenet_gpu.errors import InputError, LenetError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,18 +17,23 @@ MOST_SHOWN = 5
 """Classes that are shown with their probabilities, the most probable first."""
 
 
-def answer(options: argparse.Namespace, read_strokes: Callable[[Path], list[Any]]) -> int | None:
-    """Read pictures and strokes with such a network.
+def answer(
+    options: argparse.Namespace,
+    list_files: Callable[[Sequence[str]], list[str]],
+    read_field: Callable[[str], np.ndarray],
+) -> int | None:
+    """Read pictures and strokes with such a network; a file that can't be read takes no other's answer along.
 
     Args:
         options: Those of ``predict``.
-        read_strokes: Reads a file of pen strokes.
+        list_files: Lists the files that names on the command line stand for.
+        read_field: Reads a picture or the strokes of one sign into MNIST's form.
 
     Returns:
         The exit status; None if the network reads the ten digits, so that there is nothing to do here.
 
     Raises:
-        LenetError: The model or a file can't be read.
+        LenetError: The model can't be read, or `--show`.
     """
     import numpy as np
 
@@ -38,29 +45,32 @@ def answer(options: argparse.Namespace, read_strokes: Callable[[Path], list[Any]
     network = Network.load(options.model)
     if network.classes == CLASSES and not network.class_labels:
         return None
-    fields = np.stack([_field(Path(name), read_strokes) for name in options.files])
-    temperature = float(network.extras.get(TEMPERATURE, np.ones(1))[0])
-    probabilities = softmax(np, network.outputs(fields) / np.float32(temperature))
+    if options.show is not None:
+        raise InputError(
+            "--show", found=f"a network of {network.classes} classes", expected="the ten digits, which are boxed",
+            remedy="leave it out",
+        )  # fmt: skip
+    temperature = np.float32(network.extras.get(TEMPERATURE, np.ones(1))[0])
     names = network.class_labels or tuple(range(network.classes))
-    for path, field, p in zip(options.files, fields, probabilities, strict=True):
+    failed = False
+    for path in list_files(options.files):
+        try:
+            field = read_field(path)
+        except LenetError as error:
+            failed = True
+            if options.json:
+                print(json.dumps({"file": path, "error": str(error)}), flush=True)
+            print(f"lenet-gpu: error: {error}", file=sys.stderr, flush=True)
+            continue
+        p = softmax(np, network.outputs(field[None]) / temperature)[0]
         order = np.argsort(-p, kind="stable")
         best = None if not field.any() else names[int(order[0])]
         if options.json:
-            report = {"file": str(path), "label": best, "confidence": float(p[order[0]])}
+            report = {"file": path, "label": best, "confidence": float(p[order[0]])}
             print(json.dumps({**report, "probabilities": {str(n): float(v) for n, v in zip(names, p, strict=True)}}))
         elif best is None:
             print(f"{path}: nothing to read (blank)")
         else:
             print(f"{path}: {best}  (confidence {100 * p[order[0]]:.1f} %)")
             print("  " + "  ".join(f"{names[int(k)]}: {100 * p[k]:.1f} %" for k in order[:MOST_SHOWN]))
-    return 0
-
-
-def _field(path: Path, read_strokes: Callable[[Path], list[Any]]) -> np.ndarray:
-    """Bring a picture, or the strokes of one sign, into MNIST's form."""
-    from lenet_gpu.ink.image_files import read_gray
-    from lenet_gpu.ink.preprocess import check_strokes, image_to_mnist, strokes_to_mnist
-
-    if path.suffix.lower() == ".json":
-        return strokes_to_mnist(check_strokes(read_strokes(path)))
-    return image_to_mnist(read_gray(path))
+    return InputError.exit_status if failed else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 import sys
 from contextlib import nullcontext
@@ -24,7 +25,9 @@ from lenet_gpu.engine.cpu.workers.cores import MOST_WORKERS
 from lenet_gpu.engine.names import ENGINES
 from lenet_gpu.errors import DataError, InputError, typed
 from lenet_gpu.nn.losses import LOSSES
+from lenet_gpu.paper import CLASSES
 from lenet_gpu.seeds import MAX_SEED
+from lenet_gpu.training.few import FEW, for_few
 from lenet_gpu.training.recipes import DEFAULT, MOST, RECIPES, get_recipe, with_distortions, with_loss
 
 if TYPE_CHECKING:
@@ -32,7 +35,10 @@ if TYPE_CHECKING:
     from lenet_gpu.training.callbacks import RunFolder
     from lenet_gpu.training.checkpoint import Checkpoint
     from lenet_gpu.training.distributed import MpiRanks
+    from lenet_gpu.training.recipes import Recipe
     from lenet_gpu.training.trainer import Trainer
+
+LOGGER = logging.getLogger("lenet_gpu")
 
 EXAMPLES = """\
   lenet-gpu train                                 MNIST by the default recipe, on the GPU if there is one
@@ -40,6 +46,8 @@ EXAMPLES = """\
   lenet-gpu train --dataset digits.csv --epochs 3
   lenet-gpu train --add my_digits/                MNIST and your own pictures together
   lenet-gpu train --validation 0.1 --patience 3   hold out a tenth; end when it is no longer read better
+  lenet-gpu train --from touch --dataset my_digits/
+                                                  teach the shipped model your digits, in a second
   lenet-gpu train --recipe paper --distortions    the 1998 training, with its distorted patterns
   lenet-gpu train --resume runs/one               continue an interrupted run, bit for bit
   mpiexec -n 4 python -m mpi4py -m lenet_gpu train --threads 4      four processes, on one machine or several
@@ -47,7 +55,7 @@ EXAMPLES = """\
 
 FIXED_BY_RUN = (
     *("recipe", "seed", "batch_size", "learning_rate", "distortions", "loss", "add", "validation", "patience"),
-    *("out", "force"),
+    *("out", "force", "from"),
 )
 """Options that a resumed run has already settled."""
 
@@ -77,6 +85,8 @@ def add_parser(subparsers: Any) -> None:
         "--seed", type=whole_number(0, MAX_SEED), metavar="N", help="seed of weights and order (default: 0)"
     )
     add_data_options(parser)
+    origin = "fine-tune this model to the data set, 20 to 200 digits of somebody's: a shipped model, a file or a run"
+    parser.add_argument("--from", type=text, metavar="MODEL", help=origin)
     added = "learn from the training set of this data set, too; may be given several times"
     parser.add_argument("--add", action="append", type=text, metavar="NAME|PATH", help=added)
     held = "share of the training set to hold out and to find the best epoch by, kept in best.npz (default: none)"
@@ -97,6 +107,10 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train; see the parser for the options."""
+    if getattr(options, "from") is not None and options.resume is None:
+        from lenet_gpu.commands.fine_tune import fine_tune_command
+
+        return fine_tune_command(options)
     from lenet_gpu.training.distributed import find_ranks, one_voice
 
     ranks = find_ranks()
@@ -128,6 +142,9 @@ def _start(options: argparse.Namespace, ranks: MpiRanks | None) -> int:
     data = load_dataset(source, data_dir=options.data_dir, download=not options.no_download)
     added = [given if given in KNOWN else os.path.abspath(os.path.expanduser(given)) for given in options.add or ()]
     data = _with_added(data, added, download=not options.no_download)
+    if options.epochs is None:
+        recipe = for_few(recipe, len(data.train))
+    _advise(data, recipe)
     backend = select_backend(options.backend, device=_device(options, ranks))
     model = LeNet5(recipe.variant, backend, 0 if options.seed is None else options.seed, classes=data.classes)
     engine = "auto" if options.engine is None else options.engine
@@ -140,6 +157,15 @@ def _start(options: argparse.Namespace, ranks: MpiRanks | None) -> int:
         return _follow(trainer, data)
     with new_run(options.out, name, _room(trainer), force=options.force) as folder:
         return _train(trainer, data, folder)
+
+
+def _advise(data: Dataset, recipe: Recipe) -> None:
+    """Say that a model that reads digits already learns from few pictures of digits better."""
+    if len(data.train) < FEW and data.class_labels == tuple(range(CLASSES)) and not recipe.sources:
+        LOGGER.warning(
+            "%s: %d pictures to learn from are few; a model that reads digits already learns more from them: "
+            "lenet-gpu train --from touch --dataset %s", data.name, len(data.train), typed(data.name),
+        )  # fmt: skip
 
 
 def _resume(options: argparse.Namespace, ranks: MpiRanks | None) -> int:

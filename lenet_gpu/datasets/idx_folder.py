@@ -1,7 +1,8 @@
 """Pairs of idx files, images and labels, by their names: MNIST's, and those of data sets of the same form.
 
 torchvision keeps them in ROOT/NAME/raw; EMNIST's are called emnist-SPLIT-train-images-idx3-ubyte and store pictures
-with rows and columns exchanged; a single pair is a set that is split.
+with rows and columns exchanged, and their labels' characters in a file of their own (mapping.py); a single pair is a
+set that is split.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import re
 from pathlib import Path
 
 from lenet_gpu.datasets.idx import read_idx
+from lenet_gpu.datasets.mapping import mapping_beside, named_labels
 from lenet_gpu.datasets.raw import Raw
 from lenet_gpu.errors import DataError
 
@@ -150,7 +152,7 @@ def read_pair(pair: Pair) -> Raw:
     """Read a pair of files.
 
     Raises:
-        DataError: A damaged file, or another number of labels than of images.
+        DataError: A damaged file, another number of labels than of images, or a mapping file that does not fit.
     """
     images, labels = read_idx(pair["images"], "images"), read_idx(pair["labels"], "labels", most_label=255)
     if len(images.values) != len(labels.values):
@@ -165,9 +167,10 @@ def read_pair(pair: Pair) -> Raw:
         for kind, file in (("images", images), ("labels", labels))
     }
     transposed = "emnist" in pair["images"].name.lower()
+    mapping = mapping_beside(pair["images"])
     return Raw(
         images.values,
-        labels.values,
+        labels.values if mapping is None else named_labels(labels.values, mapping),
         str(pair["images"]),
         digests,
         transposed=transposed,

@@ -110,7 +110,7 @@ def _read(path: Path) -> tuple[dict[str, np.ndarray], str]:
         return {"": read_array(path.stem, content, kinds=NUMBERS + "U")}, sha256
     except OSError as error:
         raise unreadable(path, error, EXPECTED, DataError) from error
-    except (NpzError, MemoryError) as error:
+    except NpzError as error:
         raise DataError(path, found=f"unreadable contents ({error})", expected=EXPECTED, remedy=AGAIN) from error
 
 

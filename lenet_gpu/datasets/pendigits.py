@@ -178,7 +178,7 @@ def read_npz(path: Path) -> tuple[Digits, str]:
     except KeyError as error:
         found, expected = f"no array {error.args[0]}", "points, stroke, digit and label"
         raise DataError(path, found=found, expected=expected, remedy=AGAIN) from error
-    except (NpzError, MemoryError) as error:
+    except NpzError as error:
         raise DataError(path, found=f"a damaged file ({error})", expected="an .npz file", remedy=AGAIN) from error
     sound = (
         points.ndim == 2

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import logging
+from string import ascii_uppercase, digits
 
 import numpy as np
 
 from lenet_gpu.datasets.dataset import Bytes
 from lenet_gpu.datasets.raw import Raw
 from lenet_gpu.errors import DataError
-from lenet_gpu.ink.find_ink import MIN_CONTRAST
+from lenet_gpu.ink.absorption import MIN_CONTRAST
 
 LOGGER = logging.getLogger("lenet_gpu")
 
@@ -39,11 +40,22 @@ MOST_ALIKE = 0.05
 LEAST_ALIKE = 5
 """Number of equal pictures that never count as many."""
 
-TALL = (1, 2, 3, 5, 7, 8, 9)
-"""Digits that are taller than wide in 97 of 100 of MNIST's images."""
+TALL = "1235789" + "BFGIJLST"
+"""Digits that are taller than wide in 97 of 100 of MNIST's images, and letters of such a form, of either case."""
+
+TALLEST = "1IL"
+"""Those that are hardly anything but tall."""
 
 LEAST_SEEN = 10
-"""Digits of `TALL` from which their shape says whether they are upright."""
+"""Characters of `TALL` from which their shape says whether they are upright."""
+
+ALPHABETS = {
+    (1, 26): [*ascii_uppercase],  # EMNIST's letters
+    (0, 25): [*ascii_uppercase],
+    (0, 46): [*digits, *ascii_uppercase] + [""] * 11,  # EMNIST's balanced: some small letters are classes
+    (0, 61): [*digits, *ascii_uppercase * 2],  # EMNIST's by class
+}
+"""What labels from the least to the greatest stand for."""
 
 
 def settle(raw: Raw) -> Raw:
@@ -133,21 +145,42 @@ def turn_dark_ink(images: Bytes, thing: str) -> Bytes:
     return np.where(light[:, None, None], 255 - images, images)
 
 
-def looks_transposed(images: Bytes, labels: np.ndarray | None) -> bool | None:
-    """Tell by sight whether digits have rows and columns exchanged.
+def characters(labels: np.ndarray) -> np.ndarray | None:
+    """Tell which characters labels stand for.
 
-    Digits are taller than wide. Where most are wider than tall, the ones above all, they lie on their side.
+    Args:
+        labels: (n,) integers, or texts.
+
+    Returns:
+        (n,) texts, digits and capitals, "" for anything else; None if the labels are no characters.
+    """
+    if labels.dtype.kind == "U":
+        capitals = np.char.upper(labels)
+        return np.where(np.char.str_len(capitals) == 1, capitals, "") if len(labels) else None
+    if labels.dtype.kind not in "iu" or not len(labels):
+        return None
+    least, most = int(labels.min()), int(labels.max())
+    if least >= 0 and most <= 9:
+        return labels.astype("U1")
+    return np.array(ALPHABETS[least, most])[labels - least] if (least, most) in ALPHABETS else None
+
+
+def looks_transposed(images: Bytes, labels: np.ndarray | None) -> bool | None:
+    """Tell by sight whether digits or letters have rows and columns exchanged.
+
+    Most are taller than wide. Where those are wider than tall, the ones, I and L above all, they lie on their side.
 
     Args:
         images: (n, 28, 28) uint8, bright ink on black.
-        labels: (n,), integers from 0 to 9 for digits; anything else says nothing.
+        labels: (n,), as `characters` knows them; anything else says nothing.
 
     Returns:
         True or False; None if there is too little to see.
     """
-    if labels is None or labels.dtype.kind not in "iu" or labels.min() < 0 or labels.max() > 9:
+    names = None if labels is None else characters(labels)
+    if names is None:
         return None
-    seen = np.flatnonzero(np.isin(labels, TALL))[:2000]
+    seen = np.flatnonzero(np.isin(names, list(TALL)))[:2000]
     if len(seen) < LEAST_SEEN:
         return None
     ink = images[seen].astype(np.float64)
@@ -159,7 +192,7 @@ def looks_transposed(images: Bytes, labels: np.ndarray | None) -> bool | None:
         return profile @ (at * at) / total - mean * mean
 
     tall = spread(ink.sum(axis=2)) > spread(ink.sum(axis=1))
-    ones = labels[seen] == 1
+    ones = np.isin(names[seen], list(TALLEST))
     share, share_of_ones = tall.mean(), tall[ones].mean() if ones.any() else tall.mean()
     if share > 0.7 and share_of_ones > 0.7:
         return False
@@ -190,7 +223,7 @@ def _without_blank(raw: Raw, images: Bytes) -> Raw:
             raise DataError(
                 raw.thing,
                 found=f"{count} of {len(blank)} pictures without ink ({named})",
-                expected="pictures in which something stands out by at least 24 of 255 grey levels",
+                expected=f"pictures in which something stands out by at least {MIN_CONTRAST} of 255 grey levels",
                 remedy="look at them, and write them anew with their full contrast",
             )
         LOGGER.warning("%s: no ink in %d of %d pictures, which are left out: %s", raw.thing, count, len(blank), named)

@@ -43,7 +43,7 @@ def read_state(path: str | os.PathLike[str]) -> tuple[dict[str, np.ndarray], dic
             content = file.read(MOST_BYTES)
     except OSError as error:
         raise unreadable(path, error, EXPECTED, ModelFileError) from error
-    except (NpzError, MemoryError) as error:
+    except NpzError as error:
         raise ModelFileError(path, found=f"unreadable contents ({error})", expected=EXPECTED, remedy=AGAIN) from None
     if PICKLE in head or head.startswith((b"\x80\x02", b"\x80\x04")):
         raise ModelFileError(

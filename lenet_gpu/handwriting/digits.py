@@ -3,6 +3,9 @@
 The styles are `styles/0.txt` to `styles/9.txt`; their weights say how common each is. Look-alikes are kept apart
 the way writers keep them apart: a 1 has an acute, falling flag and a stem that stays upright, a 7 has a level top; a
 4 has corners or an open top, a 9 a round loop; a 0 closes, or nearly so; a 6 keeps a stem well above its loop.
+
+These are the digits 0 to 9 of the Latin script. Arabic-Indic, Devanagari and other digits are not among them: some of
+their shapes are those of other digits here.
 """
 
 from __future__ import annotations

@@ -25,6 +25,19 @@ NONDIGIT_LETTERS: tuple[Template, ...] = read_styles("nondigit_letters", "letter
 NONDIGIT_SIGNS: tuple[Template, ...] = read_styles("nondigit_signs", "sign")
 """Signs and small drawings that nobody takes for a digit, each name beginning with "sign"."""
 
+LOOK_ALIKES: dict[str, int] = {
+    **{"O": 0, "o": 0, "D": 0, "Q": 0, "a": 0, "theta": 0, "phi": 0, "I": 1, "i": 1, "l": 1, "J": 1, "Z": 2, "z": 2},
+    **{"Y": 4, "y": 4, "u": 4, "S": 5, "s": 5, "G": 6, "b": 6, "e": 6, "B": 8, "g": 9, "q": 9},
+}
+"""Letters that a careful reader may take for a digit, and which: taught to neither side."""
+
+HELD_OUT_LETTERS: tuple[Template, ...] = tuple(
+    template
+    for template in read_styles("letters", "letter")
+    if template.name.split()[1] not in LOOK_ALIKES and template.name != "letter U smooth"  # U has one shape
+)
+"""Shapes of capital letters, no look-alikes, that no network has learnt as non-digits: for testing alone."""
+
 OVERLAPS = ((0, 2), (0, 4), (2, 4), (2, 5), (2, 6), (2, 8), (2, 9), (3, 4), (4, 6), (4, 8), (5, 7), (6, 7), (7, 8))
 """Pairs that stay a muddle when drawn over each other: 0 with 1 or 7 would be a slashed zero, 3 and 5 an 8."""
 

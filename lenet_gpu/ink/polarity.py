@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from lenet_gpu.ink.absorption import is_clean
 from lenet_gpu.ink.windows import closed, pooled
 
 SIDE = 96
@@ -36,6 +37,8 @@ def is_light_on_dark(gray: np.ndarray) -> bool:
     Args:
         gray: (h, w) uint8.
     """
+    if is_clean(gray) and gray[0, 0] in (gray.min(), gray.max()):  # no paper is clearer
+        return bool(gray[0, 0] < gray.max())
     every = max(1, int(np.sqrt(gray.size / 250_000)))
     low, high = np.quantile(gray[::every, ::every], (TAIL, 1.0 - TAIL))
     small = pooled(gray, -(-max(gray.shape) // SIDE))

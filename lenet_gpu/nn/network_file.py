@@ -164,7 +164,7 @@ def build(
     except ModelFileError:
         raise
     except (
-        *(TypeError, LookupError, ValueError, AttributeError, ArithmeticError, MemoryError, RecursionError),
+        *(TypeError, LookupError, ValueError, AttributeError, ArithmeticError, RecursionError),
         InputError,
     ) as error:
         if isinstance(error, InputError) and error.thing == "layers":

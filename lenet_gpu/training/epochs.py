@@ -71,16 +71,16 @@ class Patterns:
         augmentation = recipe.augmentation
         if augmentation is None:
             return order % self._different, None
-        if recipe.copies > 1:  # fixed patterns: every image as it is, and its distorted copies
+        if recipe.copies > 1 and recipe.constant_order:  # fixed: every image as it is, and its distorted copies
             distortions = augmentation.draw(seed, 1, self.count)
             distortions[: self._different] = IDENTITY
             return order % self._different, distortions[order]
-        rows = order
+        rows = order % self._different
         calm = epoch > recipe.epochs - recipe.calm_epochs
         if calm:
             augmentation = replace(augmentation, strength=CALM * augmentation.strength)
         if self._widths > 1 and not calm:
-            rows = order + self._different * augmentation.draw_variants(seed, epoch, self.count)
+            rows += self._different * augmentation.draw_variants(seed, epoch, self.count)
         elif self._widths > 1:
-            rows = order + self._different * np.abs(augmentation.stroke_widths).argmin()
+            rows += self._different * np.abs(augmentation.stroke_widths).argmin()
         return rows, augmentation.draw(seed, epoch, self.count) if augmentation.distorts else None

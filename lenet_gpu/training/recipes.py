@@ -65,8 +65,8 @@ class Recipe:
         augmentation: How the training images are varied; None: not at all.
         calm_epochs: How many epochs at the end distort `patterns.CALM` times as much, and leave strokes as wide as
             they are: the small network ends on images like those that it is for.
-        copies: Patterns made of every image: itself and, with an augmentation, copies whose distortions stay the
-            same in all epochs. 1: every epoch varies every image anew.
+        copies: How many times an epoch shows every image, each time varied anew. With `constant_order`: fixed
+            patterns, the image itself and distorted copies of it that are the same in all epochs.
         constant_order: Whether all epochs visit the patterns in the same random order.
         sources: Names of what is trained on besides the data set; see sources.py.
         temperature: What the trained network's outputs are divided by before softmax, so that its probabilities are
@@ -207,7 +207,7 @@ RECIPES = {
         Recipe(
             name="touch",
             summary="the app's model: MNIST, stylus strokes, synthetic hands, and what is not a digit",
-            epochs=20,
+            epochs=18,
             average_decay=0.9995,
             augmentation=Augmentation(strength=0.7),
             calm_epochs=4,

@@ -20,14 +20,16 @@ if TYPE_CHECKING:
     from lenet_gpu.datasets import Dataset, Split
 
 PEN_WIDTHS = (1.4, 3.2)
+ALL_PEN_WIDTHS = (0.5, 4.0)
 PEN_SOFTNESS = (0.8, 1.6)
-"""Ranges from which each drawing's pen is taken, output pixels; see `raster.Pen`."""
+"""Ranges from which each drawing's pen is taken, output pixels; see `raster.Pen`. Half of the pens may be as thin or
+fat as any that people use: a digit is 20 pixels high."""
 
 PENDIGITS_PENS = 4
 """Pens with which every digit of pendigits is drawn."""
 
-HANDWRITING_COUNT = 60_000
-NONDIGITS_COUNT = 20_000
+HANDWRITING_COUNT = 80_000
+NONDIGITS_COUNT = 24_000
 OVERLAPS, TURNS, NOISES = 5_000, 3_000, 2_000
 """Synthetic digits; drawings that are no digits; and what is made of the training set that is no digit."""
 
@@ -43,7 +45,8 @@ DATASETS = {"pendigits": "pendigits"}
 
 def random_pens(rng: np.random.Generator, n: int) -> np.ndarray:
     """Width and softness of n pens, (n, 2)."""
-    return np.stack([rng.uniform(*PEN_WIDTHS, n), rng.uniform(*PEN_SOFTNESS, n)], axis=1)
+    usual, softness, any_width = (rng.uniform(*r, n) for r in (PEN_WIDTHS, PEN_SOFTNESS, ALL_PEN_WIDTHS))
+    return np.stack([np.where(rng.random(n) < 0.5, any_width, usual), softness], axis=1)
 
 
 def handwriting(split: Split, rng: np.random.Generator, loaded: Loaded) -> Material:

@@ -164,10 +164,10 @@ def test_it_holds_what_reading_needs_and_no_more(staged):
         "buildozer.spec",
         "app/main.py",
         "app/lenet.kv",
-        "app/check_set.npz",
         "app/translations/he.py",
         "lenet_gpu/recognition/recognizer.py",
         "lenet_gpu/engine/cpu/plan.py",
+        "lenet_gpu/nn/check_set.npz",
         "lenet_gpu/weights/mnist.npz",
     } <= files
     unwanted = (

@@ -1,27 +1,21 @@
 """Tuning learns the user's digits, forgets nobody else's, and can always be undone."""
 
-import hashlib
-import json
 import os
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from app import check_set, tune
+from app import tune
 from app.explain import activations
 from app.samples import Sample
 from app.texts import TEXTS
-from app.tune import FILE, Tuner, regress
+from app.tune import FILE, Tuner
 from lenet_gpu.errors import InputError
+from lenet_gpu.nn import check_set, finetune
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.losses import softmax
 from lenet_gpu.recognition.recognizer import Recognizer
 from lenet_gpu.storage.shipped_models import model_path
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 def own_digit(shift=0.0):
@@ -60,60 +54,6 @@ def read_right(recognizer, samples):
 def check_share(network):
     bundled = check_set.load()
     return np.mean(network.predict(bundled.check_images) == bundled.check_labels)
-
-
-# ---- the bundled digits
-
-
-def test_the_check_set_is_what_its_record_says(mnist):
-    record = json.loads(check_set.FILE.with_suffix(".json").read_text())
-    bundled = check_set.load()
-    images = np.concatenate([bundled.anchor_images, bundled.check_images])
-    labels = np.concatenate([bundled.anchor_labels, bundled.check_labels])
-    assert record["images"] == len(images) == len(labels)
-    assert record["sha256_of_pixels"] == hashlib.sha256(images.tobytes()).hexdigest()
-    assert check_set.FILE.stat().st_size < 400_000
-    assert (np.bincount(bundled.anchor_labels) == 100).all()
-    assert (np.bincount(bundled.check_labels) == 100).all()
-    # None of them twice, all of them from the end of the training set, under MNIST's labels.
-    last = zip(mnist.train.images[50_000:], mnist.train.labels[50_000:], strict=True)
-    late = {image.tobytes(): label for image, label in last}
-    assert len({image.tobytes() for image in images}) == len(images)
-    assert [late[image.tobytes()] for image in images] == labels.tolist()
-    assert not {image.tobytes() for image in images} & {image.tobytes() for image in mnist.test.images}
-
-
-def test_the_script_makes_the_same_bytes(tmp_path):
-    script = ROOT / "app" / "packaging" / "make_check_set.py"
-    call = f"import runpy, sys, pathlib; runpy.run_path({str(script)!r})['write'](pathlib.Path(sys.argv[1]))"
-    subprocess.run([sys.executable, "-c", call, str(tmp_path / "check_set.npz")], check=True, cwd=ROOT)
-    assert (tmp_path / "check_set.json").read_bytes() == check_set.FILE.with_suffix(".json").read_bytes()
-    with np.load(tmp_path / "check_set.npz") as made, np.load(check_set.FILE) as shipped:
-        np.testing.assert_array_equal(made["images"], shipped["images"])
-
-
-# ---- the regression
-
-
-def test_the_regression_reaches_the_minimum(rng):
-    x = np.column_stack([rng.normal(0, 1, (60, 84)), np.ones(60)])
-    wanted = np.eye(10)[rng.integers(0, 10, 60)]
-    weights = rng.uniform(0.1, 2.0, 60)
-    start = rng.normal(0, 0.1, (10, 85))
-    w = regress(x, wanted, weights, start)
-
-    def cost(w):
-        z = x @ w.T
-        log = z - z.max(1, keepdims=True)
-        log -= np.log(np.exp(log).sum(1, keepdims=True))
-        return -(weights[:, None] * wanted * log).sum() + tune.STIFFNESS / 2 * ((w - start) ** 2).sum()
-
-    gradient = ((softmax(np, x @ w.T) - wanted) * weights[:, None]).T @ x + tune.STIFFNESS * (w - start)
-    first = ((softmax(np, x @ start.T) - wanted) * weights[:, None]).T @ x
-    assert np.abs(gradient).max() < 2e-2 * np.abs(first).max()
-    assert cost(w) < cost(start) / 2
-    for _ in range(5):
-        assert cost(w) < cost(w + rng.normal(0, 0.05, w.shape))
 
 
 # ---- tuning
@@ -176,7 +116,7 @@ def test_wrong_lessons_are_refused(recognizer, mnist, tmp_path, monkeypatch):
     wrong = [Sample(stroke, int(9 - label), None) for label in mnist.train.labels[:400]]
     shipped = recognizer.network.host_parameters()
     tuner = Tuner(recognizer, tmp_path)
-    monkeypatch.setattr(tune, "SAMPLE_WEIGHTS", (2.0,))
+    monkeypatch.setattr(finetune, "SAMPLE_WEIGHTS", (2.0,))
     result = tuner.tune(wrong)
     assert (result.accepted, result.reason) == (False, "tune_check_fell")
     assert (result.after, result.check_after) == (result.before, result.check_before)

@@ -1,10 +1,13 @@
 """Closed, missing and full standard streams end no command, and cost no work."""
 
+import io
 import os
+import re
 import subprocess
 import sys
 
 import pytest
+from PIL import Image
 from test_cli import write_idx
 
 STREAMS = ("<&-", ">&-", "2>&-", "<&- >&- 2>&-", ">/dev/full", "2>/dev/full", ">/dev/full 2>/dev/full", "| true")
@@ -114,3 +117,17 @@ os._exit(20 + (min(shared) > 2 and bool(np.isfinite(losses).all())))
 """
     ended = subprocess.run([sys.executable, "-c", program], cwd=folder, env={**os.environ}, check=False)
     assert ended.returncode == 21
+
+
+@pytest.mark.parametrize("name", ["größe.png", b"\xff.png"])
+def test_names_that_a_stream_has_no_characters_for_are_written_with_escapes(folder, mnist, name):
+    path = os.path.join(os.fsencode(folder), os.fsencode(name))
+    Image.fromarray(255 - mnist.test.images[0]).resize((90, 90)).save(buffer := io.BytesIO(), "PNG")
+    with open(path, "wb") as file:
+        file.write(buffer.getvalue())
+    command = [sys.executable, "-m", "lenet_gpu", "predict", "mnist", path, "none" + os.fsdecode(name)]
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii" if isinstance(name, str) else "utf-8"}
+    ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert ended.returncode == 2
+    assert re.match(r".*(gr\\xf6\\xdfe|\\udcff)\.png: 7 ", ended.stdout), ended.stdout
+    assert len(ended.stderr.splitlines()) == 1, ended.stderr

@@ -121,6 +121,31 @@ def test_class_names_travel_from_folders_to_answers(tmp_path, mnist, here):
         here("predict", "run", "t.csv", "--out", "s.csv")
 
 
+def test_a_file_that_can_not_be_read_takes_no_other_answer_along(tmp_path, mnist, here, capsys):
+    LeNet5(classes=2, seed=1).save(tmp_path / "two.npz")
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(mnist.test.images[1]).save(tmp_path / name / "1.png")
+    (tmp_path / "a" / "2.png").write_bytes(b"none")
+    options = build_parser().parse_args(["predict", "two.npz", "a", "b/*.png"])
+    assert options.run(options) == 2
+    told = capsys.readouterr()
+    assert [line.split(":")[0] for line in told.out.splitlines()[::2]] == ["a/1.png", "b/1.png"]
+    assert "a/2.png: found " in told.err
+    options = build_parser().parse_args(["predict", "two.npz", "a", "--show", "seen"])
+    with pytest.raises(InputError, match="--show: found a network of 2 classes"):
+        options.run(options)
+
+
+def test_pictures_of_one_name_are_shown_beside_each_other(tmp_path, mnist, here):
+    for name, image in zip("abc", mnist.test.images, strict=False):
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.kron(255 - image, np.ones((3, 3), np.uint8))).save(tmp_path / name / "1.png")
+    here("predict", "mnist", "a", "b/1.png", "c", "--show", "seen")
+    assert sorted(path.name for path in (tmp_path / "seen").iterdir()) == ["1-2.png", "1-3.png", "1.png"]
+    assert len({path.read_bytes() for path in (tmp_path / "seen").iterdir()}) == 3
+
+
 def test_added_data_are_learnt_from_and_found_again(tmp_path, mnist, here):
     for name, part in (("one", slice(0, 120)), ("two", slice(120, 240)), ("three", slice(240, 360))):
         (tmp_path / f"{name}.csv").write_text(table(mnist.train.images[part], mnist.train.labels[part].tolist()))

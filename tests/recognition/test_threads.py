@@ -94,6 +94,40 @@ def test_files_and_large_pictures_answer_every_thread_as_they_answer_one(mnist, 
     assert by_threads(read, tasks, threads) == [alone] * threads
 
 
+def test_a_server_with_eight_threads_mixes_all_methods(mnist):
+    """Each thread does everything, in an order of its own, with one Recognizer and its network."""
+    recognizer, images = Recognizer("mnist"), mnist.test.images
+    network = recognizer.network
+    page = np.full((200, 500), 255, np.uint8)
+    for k in range(6):
+        page[30 + 90 * (k // 3) :, 40 + 150 * (k % 3) :][:56, :56] = 255 - np.kron(
+            images[k], np.ones((2, 2), np.uint8)
+        )
+    requests = {
+        "image": lambda: plain(recognizer.predict_image(photograph(images[0], 600))),
+        "images": lambda: [plain(answer) for answer in recognizer.predict_images(list(images[:9]))],
+        "strokes": lambda: plain(recognizer.predict_strokes(tasks_of("predict_strokes", mnist)[3])),
+        "number": lambda: plain(recognizer.predict_number(tasks_of("predict_number", mnist)[5])),
+        "page": lambda: [
+            [(mark.box, mark.digit, mark.confidence) for mark in line.digits]
+            for line in recognizer.read_page(page).lines
+        ],
+        "predict": lambda: network.predict(images[:70]).tolist(),
+        "activations": lambda: {name: x.tobytes() for name, x in network.activations(images[5:8]).items()},
+    }
+    alone = {name: request() for name, request in requests.items()}
+    assert [len(line) for line in alone["page"]] == [3, 3]
+    barrier = Barrier(8)
+
+    def work(thread):
+        barrier.wait()
+        names = generator(9, thread).permutation(list(requests) * 2)
+        return [name for name in names if requests[name]() != alone[name]]
+
+    with ThreadPoolExecutor(8) as pool:
+        assert list(pool.map(work, range(8))) == [[]] * 8
+
+
 def test_short_computations_take_turns_and_long_ones_have_a_core_each():
     ours = Turns()
     with ours.take(long=False):

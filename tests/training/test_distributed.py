@@ -56,22 +56,6 @@ def test_any_number_of_ranks_gives_the_bytes_of_one_process(mnist, batch_size, d
         assert on_ranks(size, start) == [expected] * size
 
 
-def test_the_portions_of_another_number_of_workers_are_other_bytes(mnist):
-    """What the test above finds equal is not equal anyway."""
-
-    def start(threads):
-        network = LeNet5(seed=2, initialisation="lecun")
-        optimizer = Nesterov(momentum=0.9)
-        optimizer.prepare(network)
-
-        def work(ranks):
-            return trained(RankedEngine(network, optimizer, ranks, threads), network, mnist, 32, False)
-
-        return on_ranks(1, work)[0]
-
-    assert start(1)[1] != start(2)[1]
-
-
 @pytest.mark.parametrize(("items", "size"), [(0, 3), (1, 4), (8, 3), (7, 7)])
 def test_portions_cover_everything_once_and_evenly(items, size):
     parts = [portion(items, rank, size) for rank in range(size)]

@@ -82,3 +82,21 @@ def test_fixed_copies_keep_their_distortions_in_every_epoch(split):
     plain = (distortions == np.float32(IDENTITY)).all(axis=1)
     assert sorted(order[plain]) == list(range(300))
     assert len(np.unique(distortions, axis=0)) == 2701
+
+
+def test_copies_are_varied_anew_in_every_epoch(split):
+    """Few images, each shown four times an epoch: never twice alike, in any stroke width, calm at the end."""
+    wide = Augmentation(strength=0.8, stroke_widths=(-0.4, 0.0, 0.4))
+    patterns = Patterns(split, recipe(augmentation=wide, copies=4, epochs=3, calm_epochs=1), seed=5)
+    assert patterns.count == 1200
+    first, distortions = patterns.epoch(1)
+    again, others = patterns.epoch(2)
+    assert np.bincount(first % 300).tolist() == np.bincount(again % 300).tolist() == [4] * 300
+    assert set(first // 300) == {0, 1, 2}
+    assert not np.array_equal(first, again)
+    assert len(np.unique(np.concatenate([distortions, others]), axis=0)) == 2400
+    calm, _ = patterns.epoch(3)
+    assert set(calm // 300) == {1}
+    plain, nothing = Patterns(split, recipe(copies=4), seed=5).epoch(1)
+    assert np.bincount(plain).tolist() == [4] * 300
+    assert nothing is None

@@ -44,6 +44,18 @@ def test_the_same_seed_makes_the_same_material(split):
     assert (first[500:] != other[500:]).any(axis=(1, 2)).all()
 
 
+def test_pens_are_thin_and_fat_whatever_the_digit():
+    widths, softness = sources.random_pens(seeds.generator(1, 1), 20_000).T
+    assert 0.5 <= widths.min() < 0.52
+    assert 3.98 < widths.max() <= 4.0
+    assert 0.8 <= softness.min() <= softness.max() <= 1.6
+    assert 0.2 < (widths < 1.4).mean() + (widths > 3.2).mean() < 0.3  # the usual ones are the more common
+    labels = np.arange(20_000) % 10
+    for digit in range(10):
+        assert (widths[labels == digit] < 1.0).mean() > 0.05
+        assert (widths[labels == digit] > 3.6).mean() > 0.03
+
+
 def test_overlaps_hold_two_digits(split):
     """Each is at least as dark everywhere as some training digit, and darker somewhere."""
     for image in sources.overlaps(split, seeds.generator(1, 1), 5):

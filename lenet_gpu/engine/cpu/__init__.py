@@ -24,7 +24,8 @@ layout.py               its docstring draws the arrays: where each number of a b
 ops.py                  the recorder: `do.add(a, b, out=c)` prepares a call, `run` runs the list
 passes.py               forward and backward, layer by layer: read `forward`, then `backward`
 weights.py              the matrices built from the parameters, and the way of their gradients back
-squash.py, heads.py     the squashing function in two ways; the two output layers with their losses
+squash.py, reach.py     the squashing function in three ways; which of them processor and weights allow for
+heads.py                the two output layers with their losses
 plan.py, programs.py    the whole: `CpuPlan.outputs`, `.gradients`, `.activations`, `.read`, `.describe`
 spec.py                 the facts all of these are made from, as plain data
 ======================  ==============================================================================================

@@ -10,9 +10,8 @@ import numpy as np
 
 from lenet_gpu.engine.base import Engine, Progress
 from lenet_gpu.engine.cover import unknown_optimizer
-from lenet_gpu.engine.cpu.plan import CHUNK
 from lenet_gpu.engine.cpu.spec import PIXELS, NetworkSpec, check_pixels
-from lenet_gpu.engine.cpu.workers.cores import available_cores, check_workers, default_workers
+from lenet_gpu.engine.cpu.workers.cores import available_cores, check_workers, default_workers, portions
 from lenet_gpu.engine.cpu.workers.pool import WorkerPool
 from lenet_gpu.engine.cpu.workers.team import EVALUATION_BATCH, VERSION, status_words
 from lenet_gpu.errors import InputError
@@ -27,24 +26,8 @@ LOGGER = logging.getLogger("lenet_gpu")
 SURELY_FEW = 16
 """Workers that no one needs to be warned of, whatever the number of cores: they do little harm."""
 
-MOST_SHARDS = 4
-"""Shards of a large batch for each worker: one that is held up can be helped with the others."""
-
 SMALLEST_SHARE = 4
-"""Images of a batch for which a worker is worth its share of the waiting."""
-
-
-def shares(workers: int, batch_size: int) -> tuple[int, int]:
-    """Choose how many workers take part, and how many shards a batch is cut into.
-
-    The same for the same number of workers, whoever computes the shards then.
-
-    Args:
-        workers: How many there are.
-        batch_size: Images a step.
-    """
-    taking_part = max(1, min(workers, batch_size // SMALLEST_SHARE))
-    return taking_part, taking_part * max(1, min(MOST_SHARDS, batch_size // taking_part // CHUNK))
+"""Images of an evaluation for which a worker is worth its share of the waiting."""
 
 
 class _Epoch(NamedTuple):
@@ -64,7 +47,8 @@ class CpuEngine(Engine):
     """Trains and evaluates LeNet-5 on all cores, or, where every image is a step of its own, on one.
 
     The user's process computes nothing: it hands over an epoch and sleeps. The workers walk the steps on their
-    own (workers/team.py). With the same number of workers a run gives the same bytes again.
+    own (workers/team.py). A run gives the same bytes again, with any number of workers: a batch's portions depend on
+    its size alone (`cores.portions`). A batch of fewer portions than workers is left to as many as it has.
 
     Args:
         network: The network, on the CPU.
@@ -174,6 +158,11 @@ class CpuEngine(Engine):
                 self._take_over(epoch)
         return epoch.losses(len(learning_rates))
 
+    def _shares(self, batch_size: int) -> tuple[int, int]:
+        """Choose how many workers take part, and how many shards a batch is cut into."""
+        shards = portions(batch_size)
+        return min(self.workers, shards), shards
+
     def _hand_over(
         self, order: np.ndarray, batch_size: int, learning_rates: np.ndarray, distortions: np.ndarray | None
     ) -> _Epoch:
@@ -181,7 +170,7 @@ class CpuEngine(Engine):
         steps, parameters = len(learning_rates), self.network.parameters
         trained = {"parameters": parameters, **self.optimizer.state}
         pool = self._workers()
-        workers, shards = shares(self.workers, batch_size)
+        workers, shards = self._shares(batch_size)
         run = pool.files["run"].allocate(
             [
                 ("order", str(np.dtype(np.intp)), order.shape),

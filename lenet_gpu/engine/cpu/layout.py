@@ -93,6 +93,9 @@ class Buffers:
 
     Args:
         spec: What the plan is made for.
+
+    Attributes:
+        ready_for: The number of images for which rows of ones and empty margins have been written.
     """
 
     def __init__(self, spec: PlanSpec) -> None:
@@ -112,9 +115,11 @@ class Buffers:
             "c5": (C5_MAPS, 1, dtype),
             "f6": (F6_UNITS, 1, dtype),
         }
-        if spec.training:
+        if not spec.training:
+            self._sizes["scratch"] = self._sizes["c3"]  # as large as squashing needs; a line of c1 is smaller
+        else:
             self._sizes |= {
-                "c1_scratch": self._sizes["c1"],
+                "scratch": self._sizes["c1"],
                 "s2_delta": s2,
                 "s4_delta": s4,
                 "c5_delta": self._sizes["c5"],
@@ -127,6 +132,7 @@ class Buffers:
             name: aligned((rows * columns * spec.capacity,), kind)
             for name, (rows, columns, kind) in self._sizes.items()
         }
+        self.ready_for = 0
 
     def cut(self, n: int) -> dict[str, np.ndarray]:
         """Give views (rows, columns * n) for n images, n at most the capacity.

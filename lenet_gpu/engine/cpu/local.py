@@ -13,6 +13,7 @@ from lenet_gpu.engine.cpu.online.training import OnlineTraining, covers_step
 from lenet_gpu.engine.cpu.plan import CHUNK, CpuPlan, Fill
 from lenet_gpu.engine.cpu.spec import PIXELS, NetworkSpec, check_pixels
 from lenet_gpu.engine.cpu.threads import ThreadPlans, turns
+from lenet_gpu.engine.cpu.workers.cores import portions
 
 if TYPE_CHECKING:
     from lenet_gpu.nn.network import Network
@@ -23,6 +24,11 @@ EVALUATION_BATCH = 32 * CHUNK
 
 PROGRESS_STEPS = 64
 """Steps between two reports of progress in training."""
+
+
+def _shifted(fill: Fill, start: int, chunk: slice, grids: np.ndarray) -> None:
+    """Fill grids with images of a portion that begins at a batch's image `start`."""
+    fill(slice(start + chunk.start, start + chunk.stop), grids)
 
 
 class LocalEngine(Engine):
@@ -93,6 +99,7 @@ class LocalEngine(Engine):
     ) -> np.ndarray:
         """Take one step for every mini-batch of `order`."""
         network, update = self.network, self.optimizer.update
+        self._batch_size = batch_size
         facts = NetworkSpec.of(network)
         if covers_step(facts, self.optimizer, batch_size, self._labels):
             return self._train_online(facts, order, learning_rates, progress, distortions)
@@ -109,7 +116,7 @@ class LocalEngine(Engine):
             source: np.ndarray | Fill = self._images
             if distorter is not None and distortions is not None:
                 source = distorter.source(batch, distortions[steps])
-            losses[step] = plan.gradients(source, self._labels, batch, 1.0 / len(batch)) / len(batch)
+            losses[step] = self._gradients(plan, source, batch) / len(batch)
             update(network.parameters, network.gradients, float(rate))
             if progress is not None and (step % PROGRESS_STEPS == PROGRESS_STEPS - 1 or step == len(losses) - 1):
                 progress(step + 1, losses[: step + 1])
@@ -118,8 +125,20 @@ class LocalEngine(Engine):
     def _training_plan(self, loss: str, form: str) -> CpuPlan:
         """Give the plan that writes into the network's gradients."""
         if (loss, form) not in self._training:
-            self._training[loss, form] = CpuPlan.of(self.network, [self.network.gradients], images=form)
+            targets = [self.network.gradients, np.zeros_like(self.network.gradients)]
+            self._training[loss, form] = CpuPlan.of(self.network, targets, images=form)
         return self._training[loss, form]
+
+    def _gradients(self, plan: CpuPlan, source: np.ndarray | Fill, batch: np.ndarray) -> float:
+        """Compute a batch's gradients portion by portion, as workers do; returns the summed loss."""
+        total, m, pieces = 0.0, len(batch), portions(self._batch_size)
+        for p in range(pieces):
+            part = slice(m * p // pieces, m * (p + 1) // pieces)
+            images = source if isinstance(source, np.ndarray) else partial(_shifted, source, part.start)
+            total += plan.gradients(images, self._labels, batch[part], 1.0 / m, min(p, 1), refresh=p == 0)
+            if p:
+                np.add(self.network.gradients, plan.targets[1], out=self.network.gradients)
+        return total
 
     def _train_online(
         self,

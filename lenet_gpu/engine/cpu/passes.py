@@ -32,6 +32,12 @@ C1_PIECE, C3_PIECE = 8, 37
 result small enough (ops.py)."""
 
 
+def _like(x: np.ndarray, scratch: np.ndarray) -> np.ndarray:
+    """Give as much of the scratch array as x needs where it is squashed, in x's shape; less is there for others."""
+    flat = scratch.reshape(-1)
+    return flat[: x.size].reshape(x.shape) if x.size <= flat.size else flat
+
+
 class Passes:
     """Records the calls for any number of images up to the capacity; all of them share the same arrays.
 
@@ -40,13 +46,16 @@ class Passes:
         parameters: Flat parameter buffer.
         weights: The weight matrices built from it.
         head: The output layer.
+        buffers: The arrays.
     """
 
-    def __init__(self, spec: PlanSpec, parameters: np.ndarray, weights: Weights, head: Head) -> None:
-        self._spec, self._weights, self._head, self._squash = spec, weights, head, spec.squash
+    def __init__(
+        self, spec: PlanSpec, parameters: np.ndarray, weights: Weights, head: Head, buffers: layout.Buffers
+    ) -> None:
+        self._spec, self._weights, self._head, self._buffers = spec, weights, head, buffers
+        self._squash = {layer: spec.squash(layer) for layer in ("c1", "s2", "c3", "s4")}
         dtype = spec.dtype
         self._parameters = spec.network.views(parameters)
-        self._buffers = layout.Buffers(spec)
         self._ones = np.ones(layout.C1_TILES**2 * spec.capacity, dtype)
         self._dc1 = np.zeros((4, 4 * C1_MAPS, C1_LINE), dtype)
         self._dc1_outputs, self._dc1_sums = np.zeros((16, C1_PARAMETERS), dtype), np.zeros(C1_PARAMETERS, dtype)
@@ -83,8 +92,8 @@ class Passes:
         """
         found = np.array(layout.maps_of(name, self._buffers.cut(n)[name], n), order="C")
         if name in ("c1", "c3"):  # they stop at t
-            found *= self._squash.factor
-            found += self._squash.offset
+            found *= self._squash[name].factor
+            found += self._squash[name].offset
         return found
 
     def restore(self, do: Recorder, n: int) -> None:
@@ -117,17 +126,20 @@ class Passes:
         do.layer("C1")
         for line in range(4):
             do.product_by_rows(weights.c1[line], layout.c1_line(b["c1_in"], line), out=c1[line])
-        self._squash.unit(do, b["c1"])
+            if "c1" in self._spec.near:  # nine calls: a line stays in the cache for them
+                self._unit(do, "c1", c1[line], b["scratch"])
+        if "c1" not in self._spec.near:
+            self._unit(do, "c1", b["c1"], b["scratch"])
         do.layer("S2")
-        self._subsample(do, "s2", c1.reshape(2, 4, -1), b["s2_sum"], b["s2"])
+        self._subsample(do, "s2", c1.reshape(2, 4, -1), b["s2_sum"], b["s2"], b["scratch"])
         do.layer("C3")
         windows = layout.c3_windows(b["s2"], n)
         do.copyto(b["c3_in"][1:-1].reshape(windows.shape), windows)
         do.product_by_columns(weights.c3[: 2 * C3_MAPS, :C3_HALF], b["c3_in"][:C3_HALF], out=c3[0], unit=n)
         do.product_by_columns(weights.c3[2 * C3_MAPS :, -C3_HALF:], b["c3_in"][-C3_HALF:], out=c3[1], unit=n)
-        self._squash.unit(do, b["c3"])
+        self._unit(do, "c3", b["c3"], b["scratch"])
         do.layer("S4")
-        self._subsample(do, "s4", b["c3"].reshape(4, -1), b["s4_sum"], b["s4"])
+        self._subsample(do, "s4", b["c3"].reshape(4, -1), b["s4_sum"], b["s4"], b["scratch"])
         do.layer("C5")
         self._dense(do, "c5", b["s4"].reshape(-1, n), b["c5"])
         do.layer("F6")
@@ -135,7 +147,13 @@ class Passes:
         do.layer("output")
         self._head.forward(do, n, b["f6"])
 
-    def _subsample(self, do: Recorder, name: str, x: np.ndarray, total: np.ndarray, y: np.ndarray) -> None:
+    def _unit(self, do: Recorder, name: str, x: np.ndarray, scratch: np.ndarray) -> None:
+        """Squash the sums of C1 or C3, in place: u -> t."""
+        self._squash[name].unit(do, x, _like(x, scratch))
+
+    def _subsample(
+        self, do: Recorder, name: str, x: np.ndarray, total: np.ndarray, y: np.ndarray, scratch: np.ndarray
+    ) -> None:
         """Add four phases, multiply by the coefficient, add the bias, squash.
 
         Args:
@@ -144,6 +162,7 @@ class Passes:
             x: t of the layer below, the phases along axis -2.
             total: Receives the sums, (rows, columns).
             y: Receives the layer's output, (rows, columns).
+            scratch: At least as large as y.
         """
         factor, offset, _ = self._weights.subsampling[name]
         sums = total.reshape(*x.shape[:-2], -1)
@@ -152,7 +171,7 @@ class Passes:
         do.add(sums, x[..., 3, :], out=sums)
         do.multiply(total, factor, out=y)
         do.add(y, offset, out=y)
-        self._squash.output(do, y)
+        self._squash[name].output(do, y, _like(y, scratch))
 
     def _dense(self, do: Recorder, name: str, x: np.ndarray, y: np.ndarray) -> None:
         """Record a fully connected layer and its squashing, x (inputs, n) -> y (units, n)."""
@@ -176,9 +195,9 @@ class Passes:
         """
         b = self._buffers.cut(n)
         gradients, layer = self._spec.network.views(flat), self._weights.layers_of(flat)
-        c1, c1_scratch = (b[name].reshape(2, 4, -1) for name in ("c1", "c1_scratch"))
+        c1, c1_scratch = (b[name].reshape(2, 4, -1) for name in ("c1", "scratch"))
         c3, s4, s4_delta = b["c3"].reshape(4, -1), b["s4"].reshape(-1, n), b["s4_delta"].reshape(-1, n)
-        scratch = b["c1_scratch"].reshape(-1)
+        scratch = b["scratch"].reshape(-1)
         do.layer("output")
         self._head.loss_backward(do, n, labels, b["f6"], b["f6_delta"], gradients)
         do.layer("F6")
@@ -195,7 +214,7 @@ class Passes:
         self._c3_back(do, b, n)
         do.layer("S2, C1's squashing")
         # C3's weights hold the factor k, which goes out here.
-        self._delta(do, b["s2"], b["s2_delta"], 1.0 / self._squash.weight)
+        self._delta(do, b["s2"], b["s2_delta"], 1.0 / self._squash["c3"].weight)
         self._subsample_back(do, "s2", c1, c1_scratch, b["s2_sum"], b["s2_delta"], layer["s2"])
         do.layer("C1")
         self._c1_gradient(do, b, gradients)
@@ -239,7 +258,7 @@ class Passes:
         do.dot(sums.reshape(-1), self._weights.subsampling_gradient[name], out=gradient)
         # the same dE/dy for each of the four phases below, times its f'
         do.multiply(delta, self._weights.subsampling[name][2], out=delta)
-        self._squash.derivative(do, x, scratch)
+        self._squash["c1" if name == "s2" else "c3"].derivative(do, x, scratch)
         do.multiply(x, delta.reshape(*x.shape[:-2], 1, -1), out=x)
 
     def _c3_gradient(self, do: Recorder, b: Mapping[str, np.ndarray], gradient: np.ndarray) -> None:
@@ -253,7 +272,7 @@ class Passes:
     def _c3_back(self, do: Recorder, b: Mapping[str, np.ndarray], n: int) -> None:
         """Record dE/dy of S2 from C3's delta: the derivatives of C3's windows, folded onto the cells they lie on."""
         fold_y, fold_x = b["fold_y"].reshape(3, -1), b["fold_x"].reshape(3, *b["s2"].shape)
-        tall_flat = b["c1_scratch"].reshape(-1)[: fold_y[0].size]
+        tall_flat = b["scratch"].reshape(-1)[: fold_y[0].size]
         thirds, tall, wide = layout.fold_views(b["fold_y"], tall_flat, b["fold_x"], n)
         self._c3_windows_back(do, b["c3"], thirds)
         do.add(fold_y[0], fold_y[1], out=tall_flat)

@@ -13,13 +13,16 @@ So any optimizer can work on the parameters themselves.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lenet_gpu.engine.cpu.layout import Buffers
 from lenet_gpu.engine.cpu.ops import bounds, run
 from lenet_gpu.engine.cpu.programs import Programs
+from lenet_gpu.engine.cpu.reach import Reach
 from lenet_gpu.engine.cpu.single import SingleImage
 from lenet_gpu.engine.cpu.spec import NetworkSpec, PlanSpec
 from lenet_gpu.engine.cpu.squash import has_wide_vectors
@@ -37,8 +40,8 @@ C1's outputs alone are 1.2 MiB; on a processor with 512 KiB of cache a core that
 LAYERS = ("c1", "s2", "c3", "s4", "c5", "f6", "output")
 """Names of the activations that a plan can give."""
 
-QUIET = partial(np.errstate, over="ignore", invalid="ignore")
-"""Silences warnings of overflow around all calls: divergence is reported through the loss."""
+QUIET = partial(np.errstate, over="ignore", invalid="ignore", divide="ignore")
+"""Silences warnings around all calls: divergence is reported through the loss, and squashing divides by 0."""
 
 
 Fill = Callable[[slice, np.ndarray], object]
@@ -56,6 +59,9 @@ class CpuPlan:
         targets: Flat buffers of the same form, one of which `gradients` overwrites; none for inference alone.
         capacity: Largest number of images computed at once.
         images: Their form, "uint8", "float" or "grid"; see `PlanSpec`.
+
+    Attributes:
+        targets: The buffers that `gradients` may write to; behind those given one of the plan's own.
     """
 
     def __init__(
@@ -70,11 +76,13 @@ class CpuPlan:
         self.spec = spec = PlanSpec(network, capacity, images, bool(targets), has_wide_vectors())
         self.capacity, self.dtype = capacity, spec.dtype
         # A batch's first chunk writes its gradients to the target, later chunks here, to be added (index -1).
-        self._targets = [*targets, np.zeros_like(parameters)] if targets else []
-        self._programs = programs = Programs(spec, parameters, self._targets)
-        self._head = programs.head
+        self.targets = [*targets, np.zeros_like(parameters)] if targets else []
+        self._parameters, self._buffers = parameters, Buffers(spec)
+        self._reach = Reach(spec, parameters)
+        self._variants: dict[frozenset[str], Programs] = {}
+        self._programs = self._variant(frozenset())
         for_one = network.output == "softmax" and images == "uint8"
-        self._single = SingleImage(network.views(parameters), programs.weights, spec.squash) if for_one else None
+        self._single = SingleImage(parameters, spec) if for_one else None
         self._single_is_ready = False
 
     @classmethod
@@ -93,8 +101,16 @@ class CpuPlan:
             self._build_weights()
 
     def _build_weights(self) -> None:
+        self._programs = self._variant(self._reach.near())
         run(self._programs.build)
         self._single_is_ready = False
+
+    def _variant(self, near: frozenset[str]) -> Programs:
+        """Give the programs for parameters that keep these layers' sums near 0; they share all large arrays."""
+        if near not in self._variants:
+            spec = replace(self.spec, near=near)
+            self._variants[near] = Programs(spec, self._parameters, self.targets, self._buffers)
+        return self._variants[near]
 
     def outputs(self, images: np.ndarray, out: np.ndarray | None = None, *, refresh: bool = True) -> np.ndarray:
         """Compute the values of the output layer before softmax.
@@ -223,6 +239,8 @@ class CpuPlan:
         indices: np.ndarray,
         scale: float = 1.0,
         target: int = 0,
+        *,
+        refresh: bool = True,
     ) -> float:
         """Compute the loss of a batch and, in one of the targets, its derivative by every parameter.
 
@@ -235,18 +253,21 @@ class CpuPlan:
             indices: (m,) intp, the images that make up the batch.
             scale: Factor of the gradients: 1 for the derivative of the summed loss, 1 / m for its mean.
             target: Index of the buffer that receives the gradients.
+            refresh: False if the parameters are known to be unchanged since the last call.
 
         Returns:
             The loss summed over the batch, not scaled.
         """
+        if refresh:
+            self.refresh()
         total = 0.0
-        gradient, more = self._targets[target], self._targets[-1]
+        gradient, more = self.targets[target], self.targets[-1]
         if not len(indices):
             gradient.fill(0.0)
             return total
         with QUIET():
-            self._build_weights()
-            self._head.scale[...] = scale
+            head = self._programs.head
+            head.scale[...] = scale
             for start, n in self._chunks(len(indices)):
                 program = self._programs.get(n, -1 if start else target)
                 chunk = indices[start : start + n]
@@ -260,7 +281,7 @@ class CpuPlan:
                 run(program.backward)
                 if start:
                     np.add(gradient, more, gradient)
-                total += float(self._head.loss)
+                total += float(head.loss)
         return total
 
     def describe(self, n: int = CHUNK) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 
 from lenet_gpu.engine.cpu.describe import describe
 from lenet_gpu.engine.cpu.heads import make_head
+from lenet_gpu.engine.cpu.layout import Buffers
 from lenet_gpu.engine.cpu.ops import Call, Recorder, run
 from lenet_gpu.engine.cpu.passes import Passes
 from lenet_gpu.engine.cpu.spec import PlanSpec
@@ -34,6 +35,7 @@ class Programs:
         spec: What the plan is made for.
         parameters: Flat parameter buffer.
         targets: Flat buffers of the same form that programs write gradients to; none for inference alone.
+        buffers: The plan's arrays.
 
     Attributes:
         build: The calls that build the weight matrices from the parameters.
@@ -42,15 +44,17 @@ class Programs:
         passes: The recorder of forward and backward passes.
     """
 
-    def __init__(self, spec: PlanSpec, parameters: np.ndarray, targets: Sequence[np.ndarray]) -> None:
+    def __init__(
+        self, spec: PlanSpec, parameters: np.ndarray, targets: Sequence[np.ndarray], buffers: Buffers
+    ) -> None:
         self._spec, self._parameters, self._targets = spec, parameters, targets
         self.weights = Weights(parameters, spec)
         self.head = make_head(spec, spec.network.views(parameters))
-        self.passes = Passes(spec, parameters, self.weights, self.head)
+        self.passes = Passes(spec, parameters, self.weights, self.head, buffers)
+        self._buffers = buffers
         self.build = self._recorded("build", 0, 0).calls
         self._labels = np.zeros(spec.capacity, np.intp)
         self._programs: dict[tuple[int, int], Program] = {}
-        self._ready_for = 0
 
     def get(self, n: int, target: int) -> Program:
         """Give the program for n images, ready to run.
@@ -67,9 +71,9 @@ class Programs:
                 self.head.outputs(n).T,
                 *(self._recorded(name, n, target).calls for name in ("restore", "load", "forward", "backward")),
             )
-        if n != self._ready_for:
+        if n != self._buffers.ready_for:
             run(program.restore)
-            self._ready_for = n
+            self._buffers.ready_for = n
         return program
 
     def _recorded(self, name: str, n: int, target: int) -> Recorder:

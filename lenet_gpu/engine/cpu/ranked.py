@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lenet_gpu.engine.base import Engine, Progress
-from lenet_gpu.engine.cpu.engine import shares
 from lenet_gpu.engine.cpu.online.training import OnlineTraining, covers_step
 from lenet_gpu.engine.cpu.plan import CpuPlan
 from lenet_gpu.engine.cpu.spec import PIXELS, NetworkSpec, check_pixels
+from lenet_gpu.engine.cpu.workers import cores
 from lenet_gpu.engine.cpu.workers.cores import check_workers, default_workers
 from lenet_gpu.engine.cpu.workers.main import BUFFER
 from lenet_gpu.engine.cpu.workers.team import EVALUATION_BATCH
@@ -66,7 +66,7 @@ class RankedEngine(Engine):
 
     def described(self, batch_size: int) -> str:
         """Describe the engine; also say how many ranks have nothing to do."""
-        _, shards = shares(self.workers, batch_size)
+        shards = cores.portions(batch_size)
         idle = max(0, self._ranks.size - shards)
         hint = (
             f"; {idle} of the ranks idle, for a batch has {shards} portion{'s' if shards > 1 else ''}: see --threads"
@@ -102,7 +102,7 @@ class RankedEngine(Engine):
         distortions: np.ndarray | None,
     ) -> np.ndarray:
         ranks, network, labels = self._ranks, self.network, self._labels
-        _, shards = shares(self.workers, batch_size)
+        shards = cores.portions(batch_size)
         own, counts = portion(shards, ranks.rank, ranks.size), portions(shards, ranks.size)
         gradients, plan = self._prepared(shards, "uint8" if distortions is None else "grid")
         distorter = None

@@ -31,13 +31,11 @@ times four), so `take` gathers "quads", four numbers at a time. The last quad of
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 
 from lenet_gpu.engine.cpu.layout import C1_MAPS, C1_ONES, C1_WINDOW, C3_MAPS, C5_MAPS, F6_UNITS, aligned
-from lenet_gpu.engine.cpu.ops import Call, Recorder
-from lenet_gpu.engine.cpu.squash import Squash
+from lenet_gpu.engine.cpu.ops import Call, Recorder, run
+from lenet_gpu.engine.cpu.spec import PlanSpec
 from lenet_gpu.engine.cpu.weights import Weights
 from lenet_gpu.paper import IMAGE_SIZE, INPUT_SIZE, SQUASH_A, SQUASH_S
 
@@ -73,9 +71,8 @@ class SingleImage:
     """The calls for one image, and the weights folded for it.
 
     Args:
-        parameters: Views of the network's parameters by name.
-        weights: The first layers' weight matrices built from them.
-        squash: How squashing is computed, the same as for the weights.
+        parameters: The network's flat parameter buffer.
+        spec: What the plan is made for. All layers are squashed in the way that needs the fewest calls.
 
     Attributes:
         safe: True if softmax can't overflow, whatever the image; if it could, this path must not be used, for it
@@ -90,10 +87,14 @@ class SingleImage:
         probabilities: (1, classes), these.
     """
 
-    def __init__(self, parameters: Mapping[str, np.ndarray], weights: Weights, squash: Squash) -> None:
-        self._parameters, self._weights, self._squash = parameters, weights, squash
+    def __init__(self, parameters: np.ndarray, spec: PlanSpec) -> None:
+        self._parameters, self._weights = spec.network.views(parameters), Weights(parameters, spec)
+        self._squash = squash = spec.squash("")
+        do = Recorder()
+        self._weights.build(do)
+        self._build = do.calls
         self.safe = self.quiet = False
-        dtype, classes = weights.c1.dtype, len(parameters["output.bias"])
+        dtype, classes = spec.dtype, spec.network.classes
 
         def array(*shape: int) -> np.ndarray:
             return aligned(shape, dtype)
@@ -122,16 +123,16 @@ class SingleImage:
         do = Recorder()
         do.take(_quads(field), c1_windows, out=_quads(c1_in))
         do.dot(c1_in, self._w1, out=c1)
-        squash.unit(do, c1)
+        squash.unit(do, c1, c1)
         do.dot(c1, self._w2, out=s2)
         do.add(s2, self._b2, out=s2)
-        squash.unit(do, s2)
+        squash.unit(do, s2, s2)
         do.take(_quads(cells), c3_windows, out=_quads(c3_in))
         do.dot(c3_in, self._w3, out=c3)
-        squash.unit(do, c3)
+        squash.unit(do, c3, c3)
         do.dot(c3.reshape(25, 64), self._w4, out=units4)
         do.add(units4, self._b4, out=units4)
-        squash.unit(do, units4)
+        squash.unit(do, units4, units4)
         do.dot(self._w5, s4, out=units5)
         do.tanh(units5, out=units5)
         do.dot(self._w6, c5, out=units6)
@@ -145,7 +146,8 @@ class SingleImage:
         self.softmax: list[Call] = do.calls
 
     def fold(self) -> None:
-        """Take in the parameters; the weights must be built. Decides whether they are `safe` and `quiet`."""
+        """Take in the parameters. Decides whether they are `safe` and `quiet`."""
+        run(self._build)
         weights, parameters, q, p = self._weights, self._parameters, self._squash.factor, self._squash.offset
         # The matrices of layout.py hold those of this path: two lines of C1's tile see 6 lines of pixels.
         for line, matrix in enumerate(weights.c1[:2]):

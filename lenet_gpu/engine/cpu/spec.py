@@ -10,7 +10,7 @@ import numpy as np
 
 from lenet_gpu.engine.cover import first_difference, variant_of
 from lenet_gpu.engine.cpu.ops import Products
-from lenet_gpu.engine.cpu.squash import ByExp, ByTanh, Squash
+from lenet_gpu.engine.cpu.squash import ByDoubling, ByExp, ByTanh, Squash
 from lenet_gpu.errors import InputError
 from lenet_gpu.nn.layer import named_views
 from lenet_gpu.nn.lenet5 import VARIANTS
@@ -109,6 +109,7 @@ class PlanSpec:
             of 32x32, float32 from 0 to 255, margin included.
         training: True if the backward pass is needed too.
         wide: True if NumPy computes with vectors of 16 numbers; see `squash.has_wide_vectors`.
+        near: Those of "c1", "s2", "c3" and "s4" whose sums can't lie too far from 0 for `ByDoubling`; see reach.py.
     """
 
     network: NetworkSpec
@@ -116,6 +117,7 @@ class PlanSpec:
     images: str
     training: bool
     wide: bool
+    near: frozenset[str] = frozenset()
 
     @property
     def dtype(self) -> np.dtype:
@@ -143,10 +145,11 @@ class PlanSpec:
         """Pixels of an image."""
         return GRID if self.grid else PIXELS
 
-    @property
-    def squash(self) -> Squash:
-        """The way squashing is computed."""
-        return ByTanh() if self.wide else ByExp()
+    def squash(self, layer: str) -> Squash:
+        """Give the way in which a layer's squashing is computed."""
+        if self.wide:
+            return ByTanh()
+        return ByDoubling() if layer in self.near else ByExp()
 
     @property
     def products(self) -> Products:

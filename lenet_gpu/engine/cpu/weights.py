@@ -112,8 +112,8 @@ class Weights:
 
     Args:
         parameters: Flat parameter buffer.
-        spec: What the plan is made for. Its squashing says what factors the weights get (k, q and p below), its
-            network what pixels mean.
+        spec: What the plan is made for. Its ways of squashing say what factors the weights get (k, q and p below),
+            its network what pixels mean.
 
     Attributes:
         c1: (4, 24, 41), times k and for raw pixels; see `c1_index_maps`.
@@ -128,18 +128,17 @@ class Weights:
     """
 
     def __init__(self, parameters: np.ndarray, spec: PlanSpec) -> None:
-        dtype, squash = spec.dtype, spec.squash
-        k, q, p = squash.weight, squash.factor, squash.offset
+        dtype = spec.dtype
+        self._factor1, self._factor3 = spec.squash("c1").weight, spec.squash("c3").weight
         self._bounds = layer_bounds(spec.network)
         self._layers = self.layers_of(parameters)
-        self._factor = float(k)
         # The last one stays 0: it stands wherever a matrix holds no parameter.
         self._numbers1, self._numbers3 = np.zeros(C1_PARAMETERS + 1, dtype), np.zeros(C3_PARAMETERS + 1, dtype)
         self.c1, self.c3 = np.zeros((4, 4 * C1_MAPS, C1_LINE), dtype), np.zeros((4 * C3_MAPS, C3_ROWS), dtype)
         # A kernel of C1 to that for raw pixels and to what the background adds to the bias, times k.
         for_pixels = np.column_stack([spec.pixel_scale * np.eye(K * K), np.full(K * K, spec.network.background)])
         self.c1_gradient = for_pixels.T.astype(dtype)  # (26, 25)
-        self._for_pixels = (k * for_pixels).astype(dtype)  # (25, 26)
+        self._for_pixels = (self._factor1 * for_pixels).astype(dtype)  # (25, 26)
         self._c1_biases = np.zeros(C1_MAPS, dtype)
         self._c1_parameters, self.c1_positions = c1_index_maps()
         self._c3_parameters, self.c3_positions = c3_index_maps()
@@ -152,14 +151,16 @@ class Weights:
         }  # fmt: skip
         self.subsampling: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
         self.subsampling_gradient: dict[str, np.ndarray] = {}
-        for name, maps, repeats in (("s2", C1_MAPS, 4), ("s4", C3_MAPS, 1)):
+        for name, layer_below, maps, repeats in (("s2", "c1", C1_MAPS, 4), ("s4", "c3", C3_MAPS, 1)):
+            below, k = spec.squash(layer_below), spec.squash(name).weight
+            q, p = below.factor, below.offset
             each = np.tile(np.eye(maps), (repeats, 1))  # (rows, maps): the map of each row
             none = np.zeros_like(each)
             spread = np.block(
                 [
                     [k * q * each, none],
                     [k * 4.0 * p * each, k * each],
-                    [squash.slope * each, none],
+                    [below.slope * each, none],
                 ]
             ).astype(dtype)  # (3 rows, 2 maps)
             values = np.zeros(len(spread), dtype)
@@ -178,11 +179,11 @@ class Weights:
         c1 = numbers1[:-1].reshape(C1_MAPS, -1)  # (6, 26): a kernel and its bias
         do.layer("C1")
         do.dot(layer["c1"][:-C1_MAPS].reshape(C1_MAPS, -1), self._for_pixels, out=c1)
-        do.multiply(layer["c1"][-C1_MAPS:], self._factor, out=self._c1_biases)
+        do.multiply(layer["c1"][-C1_MAPS:], self._factor1, out=self._c1_biases)
         do.add(c1[:, -1], self._c1_biases, out=c1[:, -1])
         do.take(numbers1, self._c1_parameters, out=self.c1)
         do.layer("C3")
-        do.multiply(layer["c3"], self._factor, out=numbers3[:-1])
+        do.multiply(layer["c3"], self._factor3, out=numbers3[:-1])
         do.take(numbers3, self._c3_parameters, out=self.c3)
         for name in ("s2", "s4"):
             do.layer(name.upper())

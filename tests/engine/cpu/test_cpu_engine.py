@@ -13,9 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lenet_gpu.augment.augmentation import PAPER
 from lenet_gpu.engine.cpu.engine import CpuEngine
 from lenet_gpu.engine.cpu.local import LocalEngine
-from lenet_gpu.engine.cpu.workers.cores import keep_to_core
+from lenet_gpu.engine.cpu.workers.cores import keep_to_core, portions
 from lenet_gpu.engine.cpu.workers.team import Team, status_words
 from lenet_gpu.engine.cpu.workers.worker import Worker
 from lenet_gpu.engine.layered import LayeredEngine
@@ -452,3 +453,27 @@ def test_a_shard_is_as_old_as_its_last_beginning():
     teams[1].begin(0, 1)
     assert teams[0].seconds_since(0, 1) < 0.05
     assert teams[0].seconds_since(1, 1) > 1e3  # nobody has begun it in that step
+
+
+@pytest.mark.parametrize("batch_size", [24, 32, 100])
+def test_any_number_of_workers_gives_the_same_bytes(mnist, rng, batch_size):
+    """The last batch is a smaller one; in the user's own process it is the same too, distorted or not."""
+    order = rng.permutation(60000)[: 3 * batch_size + 7]
+    distortions = PAPER.draw(seed=1, epoch=1, n=len(order))
+    found = set()
+    for engine_kind, arguments in ((CpuEngine, {"threads": 1}), (CpuEngine, {"threads": 3}), (LocalEngine, {})):
+        net = LeNet5(seed=4)
+        with engine_kind(net, SGD(), **arguments) as engine:
+            engine.load(mnist.train.images, mnist.train.labels)
+            losses = [
+                engine.train(order, batch_size, rates(order, batch_size), distortions=d) for d in (None, distortions)
+            ]
+        found.add((net.host_parameters().tobytes(), np.concatenate(losses).tobytes()))
+    assert len(found) == 1
+
+
+def test_portions_are_bounded_and_depend_on_the_batch_alone():
+    found = {size: portions(size) for size in (1, 15, 16, 17, 32, 64, 128, 256, 512, 1024, 60000)}
+    assert found == {
+        1: 1, 15: 1, 16: 1, 17: 2, 32: 2, 64: 4, 128: 8, 256: 8, 512: 16, 1024: 16, 60000: 16
+    }  # fmt: skip

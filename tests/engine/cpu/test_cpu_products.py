@@ -1,4 +1,4 @@
-"""How the CPU plan follows the processor: products in pieces, and two ways of squashing."""
+"""How the CPU plan follows the processor: products in pieces, and three ways of squashing."""
 
 import os
 import subprocess
@@ -9,7 +9,7 @@ import pytest
 
 from lenet_gpu.engine.cpu import squash as cpu_squash
 from lenet_gpu.engine.cpu.ops import SMALL, Products, Recorder, bounds, run
-from lenet_gpu.engine.cpu.squash import ByExp, ByTanh
+from lenet_gpu.engine.cpu.squash import ByDoubling, ByExp, ByTanh
 from lenet_gpu.paper import SQUASH_A, SQUASH_S
 
 
@@ -47,25 +47,40 @@ def test_pieces_are_small_and_make_the_product(rng, shape, kind, strided):
         assert rows <= 3
 
 
-@pytest.mark.parametrize("way", [ByExp, ByTanh])
-def test_both_ways_compute_the_squashing_function(way):
-    a = np.linspace(-8.0, 8.0, 321)
+@pytest.mark.parametrize(("way", "tolerance"), [(ByExp, 1e-14), (ByTanh, 1e-14), (ByDoubling, 7e-8)])
+def test_every_way_computes_the_squashing_function(way, tolerance):
+    a = np.linspace(-8.0, 8.0, 321)  # 0 among them
     expected = SQUASH_A * np.tanh(SQUASH_S * a)
-    squash = way()
+    squash, scratch = way(), np.empty_like(a)
 
-    def computed(method, x, *scratch):
+    def computed(method, x):
         do = Recorder()
-        method(do, x, *scratch)
-        run(do.calls)
+        method(do, x, scratch)
+        with np.errstate(divide="ignore"):
+            run(do.calls)
 
     t = squash.weight * a
     computed(squash.unit, t)
-    np.testing.assert_allclose(squash.offset + squash.factor * t, expected, atol=1e-14)
-    computed(squash.derivative, t, np.empty_like(t))
-    np.testing.assert_allclose(squash.slope * t, SQUASH_S * (SQUASH_A - expected**2 / SQUASH_A), atol=1e-14)
+    np.testing.assert_allclose(squash.offset + squash.factor * t, expected, atol=tolerance)
+    computed(squash.derivative, t)
+    slope = SQUASH_S * (SQUASH_A - expected**2 / SQUASH_A)
+    np.testing.assert_allclose(squash.slope * t, slope, atol=2 * tolerance)
     y = squash.weight * a
     computed(squash.output, y)
-    np.testing.assert_allclose(y, expected, atol=1e-14)
+    np.testing.assert_allclose(y, expected, atol=tolerance)
+
+
+@pytest.mark.parametrize(("largest", "error"), [(20.0, 2e-7), (24.0, 1.5e-6), (ByDoubling.REACH, 7e-6)])
+def test_doubling_is_as_exact_as_it_says_within_its_reach(largest, error):
+    u = np.append(np.geomspace(1e-30, largest, 400_001), [0.0, largest]).astype(np.float32)
+    u = np.concatenate([u, -u])
+    t, scratch, do = u.copy(), np.empty_like(u), Recorder()
+    ByDoubling().unit(do, t, scratch)
+    with np.errstate(divide="ignore"):
+        run(do.calls)
+    np.testing.assert_allclose(t, np.tanh(u.astype(float)), atol=error, rtol=0)
+    small = (np.abs(u) > 0) & (np.abs(u) < 0.1)  # exact in proportion
+    np.testing.assert_allclose(t[small], np.tanh(u[small].astype(float)), rtol=1e-6)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,12 @@ MOST_BY_DEFAULT = 16
 MOST_WORKERS = 256
 """Workers that may be asked for: no machine gains from more, and each is a process of its own."""
 
+SMALL_PORTION, PORTION = 16, 32
+"""Images of a portion in small batches, and in large ones."""
+
+MOST_PORTIONS = 16
+"""Portions of a batch: whoever takes a step adds up the gradients of all, 0.24 MiB each."""
+
 CGROUPS = Path("/sys/fs/cgroup")
 """Folder in which Linux shows the control groups, by which containers are given their share of the processors."""
 
@@ -99,6 +105,23 @@ def check_workers(workers: int | None) -> None:
     """
     if workers is not None and not (type(workers) is int and 1 <= workers <= MOST_WORKERS):
         raise InputError("threads", found=repr(workers), expected=f"a whole number from 1 to {MOST_WORKERS}, or None")
+
+
+def portions(batch_size: int) -> int:
+    """Choose into how many portions a batch is cut, the same for any number of workers.
+
+    A portion's gradient is computed by one worker, and the gradients are added in the portions' order, whoever
+    computed them: so the result does not depend on the number of workers. Portion p of m images in all is those from
+    m p // portions to m (p + 1) // portions.
+
+    Args:
+        batch_size: Images of a batch.
+
+    Returns:
+        1 to `MOST_PORTIONS`: portions of 16 images up to a batch of 128, then of 32, and of more beyond 512.
+    """
+    small = min(MOST_PORTIONS // 2, -(-batch_size // SMALL_PORTION))
+    return max(1, min(MOST_PORTIONS, max(small, batch_size // PORTION)))
 
 
 def workers_possible() -> bool:

@@ -85,7 +85,7 @@ class Team:
         status: Shared int64 words, (workers * status_words(shards),), zero at the start.
         rank: This worker's number.
         workers: Number of workers.
-        shards: Number of shards of a batch, a multiple of `workers`.
+        shards: Number of shards of a batch, at least as many as workers.
     """
 
     def __init__(self, status: np.ndarray, rank: int, workers: int, shards: int) -> None:
@@ -95,10 +95,9 @@ class Team:
         self._bases = [worker * size for worker in range(workers)]
         self._shards = shards
         self.rank = rank
-        own = shards // workers
-        first = rank * own
+        own = range(shards * rank // workers, shards * (rank + 1) // workers)
         # Own shards in order; then the others' from the last one on, which their owner comes to last.
-        self._order = [*range(first, first + own), *reversed([s for s in range(shards) if s // own != rank])]
+        self._order = [*own, *reversed([shard for shard in range(shards) if shard not in own])]
 
     # ---- what this worker says
 

@@ -92,6 +92,7 @@ class Worker:
         self._distortions = arrays["distortions"]
         rates = arrays["rates"].tolist()
         self._shards = len(self._losses)
+        self._built_for: int | None = None  # the step whose parameters the plan's weights are made from
         self._shard_seconds = 0.1  # to begin with: patience for those who start up
         team = Team(arrays["status"], self.rank, workers, self._shards)
         step = 0
@@ -172,6 +173,7 @@ class Worker:
         """Compute the gradient of one shard of a step's batch."""
         started = time.perf_counter()
         first = step * self._batch_size
+        fresh, self._built_for = step != self._built_for, step
         m = min(self._batch_size, len(self._order) - first)
         positions = slice(first + m * shard // self._shards, first + m * (shard + 1) // self._shards)
         indices = self._order[positions]
@@ -179,7 +181,9 @@ class Worker:
         images = self._images if distorter is None else distorter.source(indices, self._distortions[positions])
         team.begin(step, shard)
         target = step % 2 * self._shards + shard
-        self._losses[shard, step] = self._training_plan.gradients(images, self._labels, indices, 1.0 / m, target)
+        self._losses[shard, step] = self._training_plan.gradients(
+            images, self._labels, indices, 1.0 / m, target, refresh=fresh
+        )
         team.finish(step, shard)
         # Track a recent minimum: a descheduled worker must not inflate the estimate.
         self._shard_seconds = min(1.02 * self._shard_seconds, time.perf_counter() - started)
@@ -209,6 +213,7 @@ class Worker:
             The number of steps that it had finished.
         """
         team.set_version(step, changing=True)
+        self._built_for = None
         while True:
             version = team.version(leader)
             if version % 2 == 0:

@@ -1,6 +1,6 @@
-"""The digits that come with the app to hold a tuned network against: cut from MNIST's training set.
+"""The digits that a fine-tuned network is held against: cut from MNIST's training set, and small enough for a phone.
 
-Some of them, the anchors, are learnt again together with the user's digits, so that what the network knows is
+Some of them, the anchors, are learnt again together with somebody's own digits, so that what the network knows is
 kept; the others only check that it was. app/packaging/make_check_set.py made the file; its record lies beside it.
 """
 
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-FILE = Path(__file__).parent / "check_set.npz"
+FILE = Path(__file__).resolve().parent / "check_set.npz"
 ANCHORS_EACH = 100
 """Digits of each class to learn again."""
 

@@ -1,0 +1,87 @@
+"""`train --from`: a model learns somebody's digits, and says what it came from; `train` on few pictures."""
+
+import hashlib
+import os
+
+import numpy as np
+import pytest
+
+from lenet_gpu import LeNet5, seeds
+from lenet_gpu.cli import build_parser
+from lenet_gpu.errors import InputError
+from lenet_gpu.handwriting.digits import STYLES
+from lenet_gpu.handwriting.variation import write
+from lenet_gpu.ink.preprocess import drawings_to_mnist
+from lenet_gpu.storage.shipped_models import model_path
+from lenet_gpu.training.few import LEAST_PATTERNS, for_few
+from lenet_gpu.training.recipes import RECIPES
+
+
+@pytest.fixture
+def mine(tmp_path, monkeypatch):
+    """A folder with 160 digits of one made-up hand, mine.npz."""
+    monkeypatch.chdir(tmp_path)
+    rng = seeds.generator(20_264, 1)
+    drawings = [drawing for digit in range(10) for drawing in write(rng, STYLES[digit][-1], 16)]
+    np.savez(tmp_path / "mine.npz", images=drawings_to_mnist(drawings), labels=np.repeat(np.arange(10), 16))
+    return tmp_path
+
+
+def run(*arguments):
+    options = build_parser().parse_args(list(arguments))
+    return options.run(options)
+
+
+def test_a_shipped_model_learns_own_digits(mine, capsys):
+    assert run("train", "--from", "mnist", "--dataset", "mine.npz", "--out", "tuned") == 0
+    out = capsys.readouterr().out
+    assert "wrote     tuned: model.npz" in out
+    assert os.listdir("tuned") == ["model.npz"]
+    base, tuned = LeNet5.load("mnist"), LeNet5.load("tuned")
+    note = tuned.record["fine_tuned"]
+    assert note["from"] == "mnist"
+    assert note["from_sha256"] == hashlib.sha256(model_path("mnist").read_bytes()).hexdigest()
+    assert (note["dataset"], note["accepted"], note["images"]) == ("mine.npz", True, 140)
+    assert note["digests"]
+    assert note["after"] > note["before"]
+    assert note["test_images"] == 20
+    assert note["test_accuracy"] >= note["test_accuracy_before"]
+    assert (
+        f"learned {100 * note['test_accuracy_before']:.1f} % before, {100 * note['test_accuracy']:.1f} % now" in out
+    )
+    assert tuned.record["recipe"] == base.record["recipe"]  # that of the model it came from
+    np.testing.assert_array_equal(tuned.views["f6.weight"], base.views["f6.weight"])
+
+
+def test_the_folder_of_runs_and_a_model_file_will_do(mine, capsys):
+    assert run("train", "--from", str(model_path("mnist")), "--dataset", "mine.npz") == 0
+    assert os.listdir("runs") == ["mine-from-mnist"]
+    assert run("train", "--from", "runs/mine-from-mnist", "--dataset", "mine.npz") == 0
+    assert "nothing reads more of them; the model is a copy" in capsys.readouterr().out
+    assert LeNet5.load("runs/mine-from-mine-from-mnist").record["fine_tuned"]["from"] == "mine-from-mnist"
+
+
+def test_from_and_resume_exclude_each_other(mine):
+    with pytest.raises(InputError, match=r"--from with --resume: .*already settled"):
+        run("train", "--from", "touch", "--resume", "runs/one")
+
+
+def test_few_pictures_are_shown_often(mine, capsys, caplog):
+    assert run("train", "--dataset", "mine.npz", "--out", "new", "--backend", "cpu", "--threads", "1",
+               "--recipe", "classic") == 0  # fmt: skip
+    assert "98 patterns an image" in capsys.readouterr().out
+    (line,) = [record.getMessage() for record in caplog.records if "--from touch" in record.getMessage()]
+    assert line.endswith("lenet-gpu train --from touch --dataset mine.npz")
+    assert LeNet5.load("new").record["test_accuracy"] >= 0.9
+
+
+@pytest.mark.parametrize(("name", "images", "copies"), [
+    ("fast", 200, 96), ("fast", 19_199, 2), ("fast", 19_200, 1), ("fast", 60_000, 1),
+    ("touch", 200, 1), ("paper", 200, 1), ("classic", 1, 13_715),
+])  # fmt: skip
+def test_a_training_shows_enough_patterns(name, images, copies):
+    recipe = for_few(RECIPES[name], images)
+    assert recipe.copies == copies
+    if copies > 1:
+        assert recipe.epochs * recipe.copies * images >= LEAST_PATTERNS > recipe.epochs * (copies - 1) * images
+    assert recipe.with_changes(copies=1) == RECIPES[name]

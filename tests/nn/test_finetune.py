@@ -1,0 +1,180 @@
+"""Fine-tuning learns one person's digits, and spoils nothing else."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from lenet_gpu import LeNet5, Network, Recognizer, fine_tune, nn, seeds
+from lenet_gpu.errors import InputError
+from lenet_gpu.handwriting.digits import STYLES
+from lenet_gpu.handwriting.variation import write
+from lenet_gpu.ink.preprocess import drawings_to_mnist
+from lenet_gpu.nn import check_set, finetune
+from lenet_gpu.nn.finetune import regress
+from lenet_gpu.nn.losses import softmax
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+# ---- the bundled digits
+
+
+def test_the_check_set_is_what_its_record_says(mnist):
+    record = json.loads(check_set.FILE.with_suffix(".json").read_text())
+    bundled = check_set.load()
+    images = np.concatenate([bundled.anchor_images, bundled.check_images])
+    labels = np.concatenate([bundled.anchor_labels, bundled.check_labels])
+    assert record["images"] == len(images) == len(labels)
+    assert record["sha256_of_pixels"] == hashlib.sha256(images.tobytes()).hexdigest()
+    assert check_set.FILE.stat().st_size < 400_000
+    assert (np.bincount(bundled.anchor_labels) == 100).all()
+    assert (np.bincount(bundled.check_labels) == 100).all()
+    # None of them twice, all of them from the end of the training set, under MNIST's labels.
+    last = zip(mnist.train.images[50_000:], mnist.train.labels[50_000:], strict=True)
+    late = {image.tobytes(): label for image, label in last}
+    assert len({image.tobytes() for image in images}) == len(images)
+    assert [late[image.tobytes()] for image in images] == labels.tolist()
+    assert not {image.tobytes() for image in images} & {image.tobytes() for image in mnist.test.images}
+
+
+def test_the_script_makes_the_same_bytes(tmp_path):
+    script = ROOT / "app" / "packaging" / "make_check_set.py"
+    call = f"import runpy, sys, pathlib; runpy.run_path({str(script)!r})['write'](pathlib.Path(sys.argv[1]))"
+    subprocess.run([sys.executable, "-c", call, str(tmp_path / "check_set.npz")], check=True, cwd=ROOT)
+    assert (tmp_path / "check_set.json").read_bytes() == check_set.FILE.with_suffix(".json").read_bytes()
+    with np.load(tmp_path / "check_set.npz") as made, np.load(check_set.FILE) as shipped:
+        np.testing.assert_array_equal(made["images"], shipped["images"])
+
+
+# ---- the regression
+
+
+def test_the_regression_reaches_the_minimum(rng):
+    x = np.column_stack([rng.normal(0, 1, (60, 84)), np.ones(60)])
+    wanted = np.eye(10)[rng.integers(0, 10, 60)]
+    weights = rng.uniform(0.1, 2.0, 60)
+    start = rng.normal(0, 0.1, (10, 85))
+    w = regress(x, wanted, weights, start)
+
+    def cost(w):
+        z = x @ w.T
+        log = z - z.max(1, keepdims=True)
+        log -= np.log(np.exp(log).sum(1, keepdims=True))
+        return -(weights[:, None] * wanted * log).sum() + finetune.STIFFNESS / 2 * ((w - start) ** 2).sum()
+
+    gradient = ((softmax(np, x @ w.T) - wanted) * weights[:, None]).T @ x + finetune.STIFFNESS * (w - start)
+    first = ((softmax(np, x @ start.T) - wanted) * weights[:, None]).T @ x
+    assert np.abs(gradient).max() < 2e-2 * np.abs(first).max()
+    assert cost(w) < cost(start) / 2
+    for _ in range(5):
+        assert cost(w) < cost(w + rng.normal(0, 0.05, w.shape))
+
+
+# ---- fine-tuning
+
+
+@pytest.fixture(scope="module")
+def hand():
+    """Digits of a hand that the model `mnist` has not seen: one of our templates a digit, the last of each."""
+    rng = seeds.generator(20_264, 1)
+    labels = np.repeat(np.arange(10), 16)
+    drawings = [drawing for digit in range(10) for drawing in write(rng, STYLES[digit][-1], 16)]
+    images = drawings_to_mnist(drawings)
+    taught = np.arange(160) % 2 == 0
+    return images[taught], labels[taught], images[~taught], labels[~taught]
+
+
+def share(model, images, labels):
+    return float((model.predict(images) == labels).mean())
+
+
+def test_own_digits_are_read_better_and_others_no_worse(hand, mnist):
+    images, labels, more, more_labels = hand
+    model = LeNet5.load("mnist")
+    parameters = model.host_parameters()
+    found = fine_tune(model, images, labels)
+    assert (found.accepted, found.reason) == (True, "done")
+    assert found.before == pytest.approx(share(model, images, labels))
+    assert found.after == pytest.approx(share(found.model, images, labels))
+    assert found.after > found.before
+    assert share(found.model, more, more_labels) > share(model, more, more_labels)  # not learnt
+    bundled = check_set.load()
+    assert found.check_before == pytest.approx(share(model, bundled.check_images, bundled.check_labels))
+    assert found.check_after == pytest.approx(share(found.model, bundled.check_images, bundled.check_labels))
+    assert found.check_after >= found.check_before
+    test = mnist.test
+    assert share(found.model, test.images, test.labels) > share(model, test.images, test.labels) - 0.002
+    np.testing.assert_array_equal(model.host_parameters(), parameters)  # the model itself stays
+    changed = {n for n, v in found.model.views.items() if not np.array_equal(v, model.views[n])}
+    assert changed == {"output.weight", "output.bias"}
+
+
+def test_the_result_is_a_model_like_any_other(hand, tmp_path):
+    images, labels, *_ = hand
+    model = LeNet5.load("touch")
+    found = fine_tune(model, images, labels)
+    found.model.save(tmp_path / "mine.npz")
+    again = LeNet5.load(tmp_path / "mine.npz")
+    np.testing.assert_array_equal(again.host_parameters(), found.model.host_parameters())
+    assert again.extras["calibration.temperature"] == model.extras["calibration.temperature"]
+    assert again.record["recipe"] == model.record["recipe"]
+    assert again.record["fine_tuned"]["images"] == len(labels)
+    assert "fine_tuned" not in model.record
+    assert Recognizer(tmp_path / "mine.npz").predict_image(images[0]).digit in range(10)
+
+
+def test_the_check_set_decides(hand):
+    """Held against somebody who writes the same and means what the model reads, nothing is learnt."""
+    images, labels, *_ = hand
+    model = LeNet5.load("mnist")
+    taught = fine_tune(model, images, labels).model
+    before = model.predict(images)
+    wrong = np.flatnonzero((before != labels) & (taught.predict(images) == labels))
+    assert len(wrong)
+    bundled = finetune.bundled_features(model)
+    guard = finetune.Bundled(bundled.anchors, finetune.features(model, images[wrong]), before[wrong])
+    found = fine_tune(model, images[wrong], labels[wrong], bundled=guard)
+    assert (found.accepted, found.reason, found.check_after) == (False, "check_fell", 1.0)
+    assert found.model.record["fine_tuned"]["accepted"] is False
+    np.testing.assert_array_equal(found.model.host_parameters(), model.host_parameters())
+
+
+def test_digits_already_read_right_change_nothing(mnist):
+    model = LeNet5.load("mnist")
+    right = np.flatnonzero(model.predict(mnist.train.images[:50]) == mnist.train.labels[:50])
+    found = fine_tune(model, mnist.train.images[right], mnist.train.labels[right])
+    assert (found.accepted, found.reason, found.before) == (False, "no_gain", 1.0)
+    np.testing.assert_array_equal(found.model.host_parameters(), model.host_parameters())
+
+
+@pytest.mark.parametrize(
+    ("network", "found"),
+    [
+        (lambda: LeNet5("paper"), "a network of 10 classes (paper)"),
+        (lambda: LeNet5(classes=26), "a network of 26 classes (modern)"),
+        (lambda: Network([nn.Flatten(), nn.Dense("output", 1024, 10)]), "a network of 10 classes (own layers)"),
+    ],
+)
+def test_another_network_is_refused(network, found, hand):
+    with pytest.raises(InputError, match="LeNet-5 with a softmax output for the ten digits") as caught:
+        fine_tune(network(), *hand[:2])
+    assert found in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"),
+    [
+        (np.empty((0, 28, 28), np.uint8), []),
+        (np.zeros((2, 28, 28), np.uint8), [1]),
+        (np.zeros((2, 28, 28), np.uint8), [1, 10]),
+        (np.zeros((2, 8, 8), np.uint8), [1, 2]),
+    ],
+)
+def test_other_arrays_are_refused(images, labels):
+    with pytest.raises(InputError):
+        fine_tune(LeNet5.load("mnist"), images, labels)
