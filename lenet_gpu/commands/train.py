@@ -50,7 +50,7 @@ EXAMPLES = """\
                                                   teach the shipped model your digits, in a second
   lenet-gpu train --recipe paper --distortions    the 1998 training, with its distorted patterns
   lenet-gpu train --resume runs/one               continue an interrupted run, bit for bit
-  mpiexec -n 4 python -m mpi4py -m lenet_gpu train --threads 4      four processes, on one machine or several
+  mpiexec -n 4 python -m mpi4py -m lenet_gpu train      four processes, on one machine or several
 """
 
 FIXED_BY_RUN = (

@@ -1,6 +1,6 @@
 """The CPU engine shared out to the processes of several machines: the same portions, the same sums, the same bytes.
 
-A batch is cut into the portions into which `CpuEngine` with a number of workers cuts it. Each rank computes some of
+A batch is cut into the portions into which `CpuEngine` cuts it, by its size alone. Each rank computes some of
 them; then all ranks gather all portions' gradients and add them up in the portions' order, so that neither the number
 of ranks nor who has computed what can be told from the outcome.
 """
@@ -39,11 +39,8 @@ class RankedEngine(Engine):
         optimizer: The update rule, prepared for the network, which every rank applies to its own copy; None for
             inference alone.
         ranks: The others.
-        threads: The number of workers of one process whose portions are computed, and whose bytes come out; if
-            None, as many as rank 0 would have.
-
-    Attributes:
-        idle: Ranks to which a batch of the last training had no portion to give.
+        threads: The number of workers that model files and checkpoints are to name, and nothing else; if None, as
+            many as rank 0 would have.
     """
 
     name = "cpu_plan"
@@ -62,14 +59,14 @@ class RankedEngine(Engine):
     @property
     def description(self) -> str:
         """The engine in words."""
-        return f"cpu_plan (prepared NumPy calls, {self._ranks.size} ranks, portions of {self.workers} workers)"
+        return f"cpu_plan (prepared NumPy calls, {self._ranks.size} ranks)"
 
     def described(self, batch_size: int) -> str:
         """Describe the engine; also say how many ranks have nothing to do."""
         shards = cores.portions(batch_size)
         idle = max(0, self._ranks.size - shards)
         hint = (
-            f"; {idle} of the ranks idle, for a batch has {shards} portion{'s' if shards > 1 else ''}: see --threads"
+            f"; {idle} of the ranks idle, for a batch of {batch_size} has {shards} portion{'s' if shards > 1 else ''}"
         )
         return self.description + (hint if idle else "")
 
