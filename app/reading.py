@@ -8,14 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from lenet_gpu.recognition.answers import NOT_READ, Prediction, number_text
+from lenet_gpu.recognition.answers import NOT_READ, RIVAL, SURE, Prediction, number_text
 from lenet_gpu.recognition.rejection import UNDECIDED_BETWEEN
-
-SURE = 0.85
-"""Probability from which an answer needs no word of doubt."""
-
-RIVAL = 0.2
-"""Probability of the second digit from which it is named beside the first."""
 
 SEVERAL = "several"
 """Reason of a drawing that is no digit, but a number."""
@@ -90,12 +84,13 @@ def number_answer(predictions: Sequence[Prediction]) -> Answer:
         return Answer("blank")
     text = number_text(predictions)
     headline = Say("number_read", {"count": len(text)}) if len(text) > 1 else Say("number_one")
-    doubt = min(range(len(predictions)), key=lambda i: predictions[i].is_digit and predictions[i].confidence)
-    first, second = best_two(predictions[doubt].probabilities)
-    if predictions[doubt].is_digit and float(predictions[doubt].probabilities[second]) < RIVAL:
+    digits = [p for p in predictions if not p.sign] or predictions
+    doubt = min(range(len(digits)), key=lambda i: digits[i].is_digit and digits[i].confidence)
+    first, second = best_two(digits[doubt].probabilities)
+    if digits[doubt].is_digit and float(digits[doubt].probabilities[second]) < RIVAL:
         return Answer("number", text, headline)
     values: dict[str, Any] = {"position": doubt + 1, "first": first, "second": second}
-    said = "number_unlike" if text[doubt] == NOT_READ else "number_doubt"
+    said = "number_unlike" if number_text([digits[doubt]]) == NOT_READ else "number_doubt"
     return Answer("number", text, headline, Say(said, values))
 
 

@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from lenet_gpu.nn.lenet5 import LeNet5
     from lenet_gpu.nn.network import Network
     from lenet_gpu.recognition.recognizer import Recognizer
-    from lenet_gpu.training.callbacks import Callback, EarlyStopping
+    from lenet_gpu.training.best_epoch import EarlyStopping
+    from lenet_gpu.training.callbacks import Callback
     from lenet_gpu.training.recipes import Recipe
     from lenet_gpu.training.trainer import Trainer
 
@@ -39,7 +40,7 @@ __all__ = [
 _HOME = {
     "Callback": "lenet_gpu.training.callbacks",
     "Dataset": "lenet_gpu.datasets",
-    "EarlyStopping": "lenet_gpu.training.callbacks",
+    "EarlyStopping": "lenet_gpu.training.best_epoch",
     "LeNet5": "lenet_gpu.nn.lenet5",
     "Network": "lenet_gpu.nn.network",
     "Recipe": "lenet_gpu.training.recipes",

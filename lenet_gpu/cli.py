@@ -10,12 +10,23 @@ import warnings
 from collections.abc import Sequence
 
 from lenet_gpu._version import __version__
-from lenet_gpu.commands import app, bench, doctor, evaluate, export_model, import_model, plot, predict, train
+from lenet_gpu.commands import (
+    app,
+    bench,
+    doctor,
+    evaluate,
+    export_model,
+    import_model,
+    plot,
+    predict,
+    sweep,
+    train,
+)
 from lenet_gpu.errors import LenetError, exhausted
 from lenet_gpu.interrupts import LINE, Interrupts
 from lenet_gpu.streams import StandardStreams
 
-COMMANDS = (train, evaluate, predict, export_model, import_model, app, plot, bench, doctor)
+COMMANDS = (train, sweep, evaluate, predict, export_model, import_model, app, plot, bench, doctor)
 """Each offers `add_parser(subparsers)`, whose parser carries the function to run as `run`."""
 
 

@@ -8,6 +8,7 @@ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import importlib
 import importlib.util
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,8 +16,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from cuda_on_cpu import harness
 
 from lenet_gpu import load_dataset
+from lenet_gpu.engine.cpu.workers.cores import available_cores
 
 # Under nohup, and behind a shell's `&`, SIGINT is ignored, and every process that a test starts would inherit that.
 if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
@@ -27,9 +30,19 @@ WITNESSES = {
     "onnx": "pip install onnx",
     "onnxruntime": "pip install onnxruntime",
     "safetensors": "pip install safetensors",
+    "chromium": "apt-get install chromium, pip install playwright",
 }
 """Independent implementations that tests compare with, by marker and module, and how to get them. A witness that is
 not installed may be skipped; so may tests of a GPU (marker `gpu`), which decide for themselves."""
+
+
+CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
+"""Names of the browser's program."""
+
+MOST_PROCESSES = 8
+"""Processes that run the suite: some tests start windows and workers of their own."""
+
+pytest.register_assert_rewrite("remedies")  # its modules hold assertions, and are no test modules
 
 
 def pytest_addoption(parser):
@@ -43,41 +56,63 @@ def pytest_addoption(parser):
 
 def pytest_configure(config):
     config.skipped_tests, config.skipped_witnesses = [], []
+    config.pluginmanager.register(Skips(config), "skips")
+    if not is_worker(config):
+        harness.share_folder()
 
 
-def missing_witness(item):
-    """The witness that a test needs and that is not installed, or None."""
-    names = [name for name in WITNESSES if item.get_closest_marker(name)]
-    return next((name for name in names if importlib.util.find_spec(name) is None), None)
+def is_worker(config):
+    """Whether this process runs a part of the tests for another that reports."""
+    return hasattr(config, "workerinput")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config):
+    """A process for each core runs the whole suite; what was asked for by name, and a GPU's tests, run in one."""
+    whole = config.args_source is config.ArgsSource.TESTPATHS and not config.option.markexpr
+    return min(available_cores(), MOST_PROCESSES) if whole else 0
+
+
+def missing_witness(names):
+    """The witness among a test's markers that is not installed, or None."""
+    return next((name for name in WITNESSES if name in names and not is_installed(name)), None)
+
+
+def is_installed(witness):
+    if witness == "chromium":
+        return bool(importlib.util.find_spec("playwright") and any(map(shutil.which, CHROMIUM)))
+    return importlib.util.find_spec(witness) is not None
 
 
 def pytest_runtest_setup(item):
-    name = missing_witness(item)
+    name = missing_witness({mark.name for mark in item.iter_markers()})
     if name is not None:
         pytest.skip(f"{name} is not installed: {WITNESSES[name]}")
 
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_runtest_makereport(item, call):
-    outcome = yield
-    report = outcome.get_result()
-    if not report.skipped or hasattr(report, "wasxfail"):
-        return
-    if missing_witness(item) is not None:
-        item.config.skipped_witnesses.append(item.nodeid)
-    elif item.get_closest_marker("gpu") is None:
-        item.config.skipped_tests.append(item.nodeid)
+class Skips:
+    """Collects what was skipped, also by other processes: their reports arrive here."""
 
+    def __init__(self, config):
+        self.config = config
 
-@pytest.hookimpl(hookwrapper=True)
-def pytest_make_collect_report(collector):
-    """A module that skips itself while it is imported would be missed by the hook above."""
-    outcome = yield
-    if outcome.get_result().skipped:
-        collector.config.skipped_tests.append(collector.nodeid)
+    def pytest_runtest_logreport(self, report):
+        if not report.skipped or hasattr(report, "wasxfail"):
+            return
+        if missing_witness(report.keywords) is not None:
+            self.config.skipped_witnesses.append(report.nodeid)
+        elif "gpu" not in report.keywords:
+            self.config.skipped_tests.append(report.nodeid)
+
+    def pytest_collectreport(self, report):
+        """Notice a module that skips itself while it is imported."""
+        if report.skipped:
+            self.config.skipped_tests.append(report.nodeid)
 
 
 def pytest_sessionfinish(session, exitstatus):
+    if is_worker(session.config):
+        return
     skipped = session.config.skipped_tests
     if session.config.getoption("--forbid-skips") and skipped:
         print(f"\nskipped although --forbid-skips: {', '.join(skipped)}", file=sys.stderr)
@@ -91,6 +126,18 @@ def pytest_sessionfinish(session, exitstatus):
 def torch():
     """PyTorch, for tests marked `torch`."""
     return importlib.import_module("torch")
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A headless Chromium, driven by Playwright, for tests marked `chromium`."""
+    from playwright.sync_api import sync_playwright
+
+    program = next(filter(None, map(shutil.which, CHROMIUM)))
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=program)
+        yield browser
+        browser.close()
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """The examples run as they stand, each in a process of its own, and reach what they are for."""
 
+import json
+import os
 import re
 import subprocess
 import sys
@@ -17,7 +19,13 @@ FLOORS = {
     "own_data.py": 96.0,
     "letters.py": 95.0,
     "early_stopping.py": 90.0,
+    "log_to_tensorboard.py": 85.0,
+    "log_to_wandb.py": 85.0,
+    "log_to_mlflow.py": 85.0,
 }
+
+LOGGERS = EXAMPLES.parent / "tests/stand_in/loggers"
+"""Stand-ins for the packages to which the examples send a run's figures."""
 
 
 def test_every_example_is_run():
@@ -27,11 +35,19 @@ def test_every_example_is_run():
 @pytest.mark.parametrize("name", FLOORS)
 def test_an_example_runs_and_reaches_its_accuracy(name, tmp_path):
     done = subprocess.run(
-        [sys.executable, EXAMPLES / name], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
-    )
+        [sys.executable, EXAMPLES / name], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False,
+        env={**os.environ, "PYTHONPATH": str(LOGGERS)},
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
     (accuracy,) = re.findall(r"^(\d+\.\d+) % ", done.stdout, re.MULTILINE)
     assert float(accuracy) >= FLOORS[name], done.stdout
+    if name.startswith("log_to_"):
+        lines = json.loads((tmp_path / "logged.json").read_text())
+        assert lines[0][0] == "open"
+        assert lines[-1] == ["close"]
+        found = {(key, step): value for _, key, value, step in lines[1:-1]}
+        assert {("loss", 1), ("loss", 2), ("validation_error", 2)} <= set(found)
+        assert found["loss", 2] < found["loss", 1]
 
 
 @pytest.mark.parametrize("name", FLOORS)

@@ -1,28 +1,48 @@
-"""The Python of README and docs runs as pasted, and links lead somewhere."""
+"""The Python of README and docs runs as pasted and prints what the page says, and links lead somewhere.
+
+Run as a program this writes anew what the blocks print: python tests/test_pages.py
+"""
 
 import re
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
+import reference
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "examples").glob("*.md"))]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md")), *sorted((ROOT / "examples").glob("*.md"))]
+PYTHON = re.compile(r"^```python\n(?P<block>.*?)^```$(?:\n\n```\n(?P<printed>.*?)^```$)?", re.M | re.S)
+"""A block of Python and, where one follows at once, the block of what it prints."""
+
 BLOCKS = [
-    pytest.param(page, block, id=f"{page.name}-{number}")
+    pytest.param(found["block"], found["printed"], id=f"{page.name}-{number}")
     for page in PAGES
-    for number, block in enumerate(re.findall(r"^```python\n(.*?)^```$", page.read_text("utf-8"), re.M | re.S), 1)
+    for number, found in enumerate(PYTHON.finditer(page.read_text("utf-8")), 1)
 ]
 
 
-@pytest.mark.parametrize(("page", "block"), BLOCKS)
-def test_a_block_of_python_runs_as_pasted(page, block, tmp_path):
-    (tmp_path / "pasted.py").write_text(block, encoding="utf-8")
-    done = subprocess.run(
-        [sys.executable, "pasted.py"], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+def run(block, folder):
+    (folder / "pasted.py").write_text(block, encoding="utf-8")
+    return subprocess.run(
+        [sys.executable, "pasted.py"], cwd=folder, capture_output=True, text=True, timeout=300, check=False
     )
+
+
+@pytest.mark.parametrize(("block", "printed"), BLOCKS)
+def test_a_block_of_python_runs_as_pasted_and_prints_what_the_page_says(block, printed, tmp_path):
+    done = run(block, tmp_path)
     assert done.returncode == 0, done.stderr
+    if printed is not None:
+        assert done.stdout == printed
+
+
+@pytest.mark.parametrize("name", reference.PAGES)
+def test_the_reference_says_what_the_code_says(name):
+    written = (reference.FOLDER / name).read_text("utf-8")
+    assert written.split() == reference.PAGES[name]().split(), "python tests/reference.py writes it anew"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -30,3 +50,24 @@ def test_links_lead_to_files_that_there_are(page):
     targets = re.findall(r"\]\(([^)#\s]+)", page.read_text("utf-8"))
     missing = [target for target in targets if "://" not in target and not (page.parent / target).exists()]
     assert missing == []
+
+
+def write_printed(page):
+    """Write what each block of a page prints into the block after it."""
+
+    def anew(found):
+        if found["printed"] is None:
+            return found[0]
+        with tempfile.TemporaryDirectory() as folder:
+            done = run(found["block"], Path(folder))
+        if done.returncode:
+            raise SystemExit(f"{page}:\n{done.stderr}")
+        return f"```python\n{found['block']}```\n\n```\n{done.stdout}```"
+
+    text = page.read_text("utf-8")
+    page.write_text(PYTHON.sub(anew, text), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    for each in PAGES:
+        write_printed(each)

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
 
     from lenet_gpu.nn.network import Network
 
-FORMS = ("onnx", "safetensors", "torch", "c", "npz")
+FORMS = ("onnx", "safetensors", "torch", "c", "npz", "html")
 
 EXAMPLES = """\
   lenet-gpu export mnist --to onnx --out digits.onnx      for ONNX Runtime, OpenVINO, MNN ...
   lenet-gpu export runs/one --to c --out digits.c         C99 in float, and digits.h beside it
   lenet-gpu export mnist --to c --int8 --out digits.c     8-bit weights, calibrated on training digits
   lenet-gpu export runs/one --to torch --out state.safetensors
+  lenet-gpu export touch --to html --out page.html        one page that reads what is drawn on it, offline
 """
 
 
@@ -30,10 +31,10 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("model", metavar="MODEL", help="model file, folder of a run, or name of a shipped model")
     forms = (
         "onnx: a graph; safetensors, npz: the parameters by name; torch: a state for the module in docs/deploy.md; "
-        "c: a C99 source file and its header"
+        "c: a C99 source file and its header; html: a page that reads what is drawn on it"
     )
     parser.add_argument("--to", choices=FORMS, required=True, help=forms)
-    out = "the file: .onnx, .safetensors (also for torch), .c or .npz"
+    out = "the file: .onnx, .safetensors (also for torch), .c, .npz or .html"
     parser.add_argument("--out", type=path, metavar="FILE", required=True, help=out)
     parser.add_argument("--int8", action="store_true", help="with --to c: 8-bit weights, whole-number arithmetic")
     parser.add_argument("--force", action="store_true", help="replace a file that exists")

@@ -150,6 +150,14 @@ def positive_number(text: str) -> float:
     return value
 
 
+def share(text: str) -> float:
+    """Parse a share: a number above 0 and below 1."""
+    value = positive_number(text)
+    if value >= 1.0:
+        raise argparse.ArgumentTypeError(f"found {text!r}, expected a share below 1, such as 0.1")
+    return value
+
+
 def number(text: str) -> float:
     """Parse a number in plain digits."""
     is_plain = re.fullmatch(r"-?([0-9]{1,18}\.?[0-9]{0,18}|\.[0-9]{1,18})([eE][+-]?[0-9]{1,2})?", text)

@@ -1,4 +1,4 @@
-"""``lenet-gpu plot``: draw the curves of a run again, or what a recipe makes of the training images."""
+"""``lenet-gpu plot``: draw the curves of runs, or what a recipe makes of the training images."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from lenet_gpu.commands.options import add_command, add_data_options, add_pictur
 EXAMPLES = """\
   lenet-gpu plot runs/one                         writes runs/one/curves.png
   lenet-gpu plot runs/one --out curves.png
+  lenet-gpu plot runs/one runs/two                compares runs, in comparison.png
   lenet-gpu plot --augment                        distorted training images, to augmentation.png
   lenet-gpu plot --augment --recipe touch --out distorted.png
 """
 
 AUGMENTATION_FILE = "augmentation.png"
+COMPARISON_FILE = "comparison.png"
 
 SIDE = 8
 """Rows and columns of the picture of distorted images."""
@@ -23,13 +25,14 @@ SIDE = 8
 
 def add_parser(subparsers: Any) -> None:
     """Add the command."""
-    summary = "draw the curves of a training run, finished or not, or the images that a recipe trains on"
+    summary = "draw the curves of training runs, finished or not, or the images that a recipe trains on"
     parser = add_command(subparsers, "plot", summary, EXAMPLES, run)
-    parser.add_argument("folder", metavar="DIR", type=path, nargs="?", help="folder of the run")
+    help_of_runs = "folder of a run; several are compared in one picture"
+    parser.add_argument("folders", metavar="DIR", type=path, nargs="*", help=help_of_runs)
     parser.add_argument("--augment", action="store_true", help="draw training images as a recipe varies them")
     parser.add_argument("--recipe", type=text, help="with --augment: whose variations (default: the standard ones)")
     add_data_options(parser)
-    add_picture_options(parser, f"DIR/curves.png, or {AUGMENTATION_FILE}")
+    add_picture_options(parser, f"DIR/curves.png, {COMPARISON_FILE} or {AUGMENTATION_FILE}")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -38,7 +41,7 @@ def run(options: argparse.Namespace) -> int:
 
     if options.augment:
         return _draw_augmentation(options)
-    if options.folder is None:
+    if not options.folders:
         raise InputError("plot", found="neither a folder nor --augment", expected="one of them")
     if options.recipe is not None:
         raise InputError("--recipe", found="no --augment", remedy="the curves know their recipe: leave it out")
@@ -47,13 +50,34 @@ def run(options: argparse.Namespace) -> int:
             option = f"--{name.replace('_', '-')}"
             raise InputError(option, found="no --augment", remedy="curves need no data: leave it out")
 
+    if len(options.folders) > 1:
+        return _compare(options)
+
     from lenet_gpu.report.plots import save_curves
     from lenet_gpu.training.checkpoint import CURVES_FILE, Checkpoint
 
-    checkpoint = Checkpoint.load(options.folder)
-    picture = options.folder / CURVES_FILE if options.out is None else options.out
+    (folder,) = options.folders
+    checkpoint = Checkpoint.load(folder)
+    picture = folder / CURVES_FILE if options.out is None else options.out
     check_picture(picture, force=options.force or options.out is None)  # the curves of a run are ours
     save_curves(checkpoint.history, picture)
+    print(f"wrote     {picture}")
+    return 0
+
+
+def _compare(options: argparse.Namespace) -> int:
+    from lenet_gpu.report.plots import save_comparison
+    from lenet_gpu.training.checkpoint import Checkpoint
+
+    histories = {str(folder): Checkpoint.load(folder).history for folder in options.folders}
+    picture = Path(COMPARISON_FILE) if options.out is None else options.out
+    check_picture(picture, force=options.force)
+    save_comparison(histories, picture)
+    for name, history in histories.items():
+        last = history[-1]
+        sets = [what for what in ("train", "validation", "test") if f"{what}_error" in last]
+        errors = "  ".join(f"{what} {100 * last[f'{what}_error']:.2f} %" for what in sets)
+        print(f"{name}: error after {last['epoch']} epochs  {errors}")
     print(f"wrote     {picture}")
     return 0
 
@@ -67,8 +91,8 @@ def _draw_augmentation(options: argparse.Namespace) -> int:
     from lenet_gpu.report.plots import save_augmentation
     from lenet_gpu.training.recipes import get_recipe
 
-    if options.folder is not None:
-        raise InputError("plot --augment", found=f"the folder {options.folder}", expected="none")
+    if options.folders:
+        raise InputError("plot --augment", found=f"the folder {options.folders[0]}", expected="none")
     augmentation = STANDARD if options.recipe is None else get_recipe(options.recipe).augmentation
     if augmentation is None:
         raise InputError(

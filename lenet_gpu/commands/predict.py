@@ -169,7 +169,8 @@ def _report(answer: Prediction | Page | Number) -> dict[str, Any]:
 
     if isinstance(answer, Number):
         digits = [
-            {**_report(digit), "strokes": list(digit.strokes), "box": list(digit.box)} for digit in answer.digits
+            {**_report(digit), "strokes": list(digit.strokes), "box": list(digit.box), "sign": digit.sign}
+            for digit in answer.digits
         ]
         return {"text": answer.text, "digits": digits}
     if isinstance(answer, Page):
@@ -194,8 +195,12 @@ def _words(name: str, answer: Prediction | Page | Number) -> list[str]:
     if isinstance(answer, Number):
         if not answer.digits:
             return [f"{name}: not a digit (blank)"]
-        lines = [f"{name}: {answer.text}"]
+        texts = answer.text.split("\n")
+        places = [f", line {k + 1}" for k in range(len(texts))] if len(texts) > 1 else [""]
+        lines = [f"{name}{place}: {text}" for place, text in zip(places, texts, strict=True)]
         for digit in answer.digits:
+            if digit.sign:
+                continue
             lines += [f"  {line}" for line in _words("stroke " + ", ".join(map(str, digit.strokes)), digit)]
         return lines
     if isinstance(answer, Page):

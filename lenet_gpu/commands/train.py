@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from lenet_gpu.commands.options import (
     add_data_options,
     path,
     positive_number,
+    share,
     text,
     whole_number,
 )
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from lenet_gpu.datasets import Dataset
     from lenet_gpu.training.callbacks import RunFolder
     from lenet_gpu.training.checkpoint import Checkpoint
+    from lenet_gpu.training.distributed import MpiRanks
     from lenet_gpu.training.trainer import Trainer
 
 EXAMPLES = """\
@@ -35,11 +38,16 @@ EXAMPLES = """\
   lenet-gpu train --backend cpu --seed 1 --out runs/one
   lenet-gpu train --dataset digits.csv --epochs 3
   lenet-gpu train --add my_digits/                MNIST and your own pictures together
+  lenet-gpu train --validation 0.1 --patience 3   hold out a tenth; end when it is no longer read better
   lenet-gpu train --recipe paper --distortions    the 1998 training, with its distorted patterns
   lenet-gpu train --resume runs/one               continue an interrupted run, bit for bit
+  mpiexec -n 4 python -m mpi4py -m lenet_gpu train --threads 4      four processes, on one machine or several
 """
 
-FIXED_BY_RUN = ("recipe", "seed", "batch_size", "learning_rate", "distortions", "loss", "add", "out", "force")
+FIXED_BY_RUN = (
+    *("recipe", "seed", "batch_size", "learning_rate", "distortions", "loss", "add", "validation", "patience"),
+    *("out", "force"),
+)
 """Options that a resumed run has already settled."""
 
 
@@ -68,11 +76,15 @@ def add_parser(subparsers: Any) -> None:
     add_data_options(parser)
     added = "learn from the training set of this data set, too; may be given several times"
     parser.add_argument("--add", action="append", type=text, metavar="NAME|PATH", help=added)
+    held = "share of the training set to hold out and to find the best epoch by, kept in best.npz (default: none)"
+    parser.add_argument("--validation", type=share, metavar="SHARE", help=held)
+    patience = "end after so many epochs without a better one; the model is that of the best epoch"
+    parser.add_argument("--patience", type=whole_number(1, MOST), metavar="EPOCHS", help=patience)
     parser.add_argument(
         "--out",
         type=path,
         metavar="DIR",
-        help="new folder for model.npz, checkpoint.npz, log.jsonl, curves.png "
+        help="new folder for model.npz, checkpoint.npz, log.jsonl, command.txt, curves.png "
         "(default: runs/DATASET-RECIPE-seedN, with a number behind it when taken)",
     )
     force = "replace the run, or files of a run's names, that --out holds"
@@ -82,10 +94,17 @@ def add_parser(subparsers: Any) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train; see the parser for the options."""
-    return _resume(options) if options.resume is not None else _start(options)
+    from lenet_gpu.training.distributed import find_ranks, one_voice
+
+    ranks = find_ranks()
+    with one_voice(ranks):
+        status = _resume(options, ranks) if options.resume is not None else _start(options, ranks)
+        if status and ranks is not None:
+            ranks.abort_at_exit(status)
+    return status
 
 
-def _start(options: argparse.Namespace) -> int:
+def _start(options: argparse.Namespace, ranks: MpiRanks | None) -> int:
     """Begin a new run. Everything the user can get wrong comes first; then the backend, and the new folder last."""
     from lenet_gpu.backend.backend import select_backend
     from lenet_gpu.datasets import load_dataset
@@ -109,14 +128,18 @@ def _start(options: argparse.Namespace) -> int:
     backend = select_backend(options.backend, device=options.device)
     model = LeNet5(recipe.variant, backend, 0 if options.seed is None else options.seed, classes=data.classes)
     engine = "auto" if options.engine is None else options.engine
-    trainer = Trainer(model, recipe, engine=engine, threads=options.threads, download=not options.no_download)
-    trainer.added = added
+    trainer = Trainer(
+        model, recipe, engine=engine, threads=options.threads, download=not options.no_download, ranks=ranks
+    )
+    trainer.added, trainer.validation, trainer.patience = added, options.validation or 0.0, options.patience or 0
     name = f"{Path(plain_name(data.name)).stem}-{recipe.name}-seed{trainer.seed}"
+    if ranks is not None and ranks.rank:
+        return _follow(trainer, data)
     with new_run(options.out, name, _room(trainer), force=options.force) as folder:
         return _train(trainer, data, folder)
 
 
-def _resume(options: argparse.Namespace) -> int:
+def _resume(options: argparse.Namespace, ranks: MpiRanks | None) -> int:
     """Go on with a run. That its folder can be written to is known before the data are loaded."""
     from lenet_gpu.backend.backend import select_backend
     from lenet_gpu.datasets import load_dataset
@@ -125,7 +148,8 @@ def _resume(options: argparse.Namespace) -> int:
     from lenet_gpu.training.trainer import Trainer
 
     _refuse_settled(options)
-    with existing_run(options.resume) as folder:
+    leads = ranks is None or ranks.rank == 0
+    with existing_run(options.resume) if leads else nullcontext(options.resume) as folder:
         checkpoint = Checkpoint.load(folder)
         source = _source(options.resume, checkpoint) if options.dataset is None else options.dataset
         trainer = Trainer.resume(
@@ -135,10 +159,14 @@ def _resume(options: argparse.Namespace) -> int:
             engine=options.engine,
             threads=options.threads,
             download=not options.no_download,
+            ranks=ranks,
         )
-        try_to_write(folder, _room(trainer))
+        if leads:
+            try_to_write(folder, _room(trainer))
         data = load_dataset(source, data_dir=options.data_dir, download=not options.no_download)
         data = _with_added(data, trainer.added, download=not options.no_download)
+        if not leads:
+            return _follow(trainer, data)
         if trainer.epochs_done >= trainer.recipe.epochs:
             print(f"all {trainer.epochs_done} epochs of {folder} are done; train on with --epochs N")
         return _train(trainer, data, folder)
@@ -157,16 +185,25 @@ def _with_added(data: Dataset, sources: list[str], *, download: bool) -> Dataset
     return data
 
 
+def _follow(trainer: Trainer, data: Dataset) -> int:
+    """Train as one of the ranks that neither write nor speak."""
+    trainer.callbacks = []
+    trainer.fit(data)
+    return 0
+
+
 def _train(trainer: Trainer, data: Any, folder: Path) -> int:
     from lenet_gpu.report.plots import Curves
+    from lenet_gpu.training.best_epoch import best_epoch
     from lenet_gpu.training.callbacks import RunFolder
     from lenet_gpu.training.checkpoint import RUN_FILES
     from lenet_gpu.training.progress import ProgressBar
+    from lenet_gpu.training.repeat import repeating_command
 
-    files, bar = RunFolder(folder), ProgressBar()
+    files, bar = RunFolder(folder, repeating_command), ProgressBar()
     files.epochs_written = trainer.epochs_done  # of a resumed run, also if it is interrupted before it begins
     # An epoch is shown as done when it is safe on the disk; the picture comes last.
-    trainer.callbacks = [files, bar, Curves(folder)]
+    trainer.callbacks = [files, bar, *best_epoch(trainer.validation, trainer.patience, folder), Curves(folder)]
     try:
         trainer.fit(data)
     except KeyboardInterrupt:
@@ -177,6 +214,7 @@ def _train(trainer: Trainer, data: Any, folder: Path) -> int:
     finally:
         bar.close()
     print(f"wrote     {folder}: {', '.join(name for name in RUN_FILES if (folder / name).exists())}")
+    print(f"repeat    {repeating_command(trainer.checkpoint())}")
     return 0
 
 

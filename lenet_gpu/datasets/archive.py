@@ -17,6 +17,7 @@ from lenet_gpu.input_files import open_input, unreadable
 from lenet_gpu.storage.plain_zip import ZipError, opened_zip, read_member
 
 MOST_BYTES = 4 << 30  # of a zip; EMNIST's has 561 million
+MOST_DIRECTORY = 16 << 20  # of that, its directory: 150,000 pictures with names of 30 characters
 AGAIN = "the file is damaged or another one: fetch it again"
 
 
@@ -54,7 +55,7 @@ def zip_members(path: Path, names: list[str]) -> dict[str, str]:
     Raises:
         DataError: If it is not a zip or a name is not in it.
     """
-    with _opened(path) as archive:
+    with opened(path) as archive:
         by_name: dict[str, str] = {}
         for inside in archive.namelist():
             base = inside.rsplit("/", 1)[-1]
@@ -81,7 +82,7 @@ def member_names(path: Path) -> list[str]:
     Raises:
         DataError: If it is damaged or none.
     """
-    with _opened(path) as archive:
+    with opened(path) as archive:
         return archive.namelist()
 
 
@@ -99,7 +100,7 @@ def read_zip_member(path: Path, member: str, kind: Kind) -> IdxFile:
     Raises:
         DataError: If the zip is damaged or the member is not a whole idx file of that kind.
     """
-    with _opened(path) as archive, archive.open(member) as stream:
+    with opened(path) as archive, archive.open(member) as stream:
         entry = archive.getinfo(member)
         # The zip's directory is believed in nothing: no member is longer than the zip.
         packed = min(entry.compress_size, path.stat().st_size)
@@ -117,7 +118,7 @@ def read_bytes(path: Path, member: str, most_bytes: int) -> bytes:
     Raises:
         DataError: If the zip is damaged, has no such member, or the member is longer.
     """
-    with _opened(path) as archive:
+    with opened(path) as archive:
         if member not in archive.namelist():
             raise DataError(path, found="no such member", expected=f"{member} in it", remedy=AGAIN)
         entry = archive.getinfo(member)
@@ -140,7 +141,7 @@ def extract_member(path: Path, member: str, target: Path) -> None:
     """
     partial = target.with_name(target.name + ".part")
     try:
-        with _opened(path) as archive, archive.open(member) as stream:
+        with opened(path) as archive, archive.open(member) as stream:
             try:
                 with open(partial, "wb") as file:
                     shutil.copyfileobj(stream, file, 1 << 20)
@@ -153,10 +154,23 @@ def extract_member(path: Path, member: str, target: Path) -> None:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
-    """Open a zip and tell whatever is wrong with it, then or while it is read, in one line."""
+def opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    """Open a zip and tell whatever is wrong with it, then or while it is read, in one line.
+
+    Args:
+        path: The zip.
+
+    Yields:
+        The zip.
+
+    Raises:
+        DataError: It can't be read, is damaged, or of a form that is not read.
+    """
     try:
-        with open_input(path, "a zip file", MOST_BYTES, DataError) as file, opened_zip(file) as archive:
+        with (
+            open_input(path, "a zip file", MOST_BYTES, DataError) as file,
+            opened_zip(file, most_directory=MOST_DIRECTORY) as archive,
+        ):
             yield archive
     except OSError as error:
         raise unreadable(path, error, "a zip file", DataError) from error

@@ -1,8 +1,9 @@
 """CSV files of pictures: one a row, 784 pixels row by row, and a label before or behind them, or none.
 
 Rows are numbered as an editor numbers lines, from 1, a header line included. Numbers are plain: ASCII digits, with a
-dot and zeros behind them where a program wrote them as decimals. Labels are such numbers or texts. Whether the label
-is the first or the last column is what the header says, or else what the columns look like.
+dot and zeros behind them where a program wrote them as decimals, or decimals from 0 to 1 or 0 to 255 in all of the
+file. Labels are whole numbers or texts. Whether the label is the first or the last column is what the header says, or
+else what the columns look like.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-import re
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,15 +19,14 @@ from typing import BinaryIO, NamedTuple
 import numpy as np
 
 from lenet_gpu.datasets.csv_layout import (
-    COLUMNS,
     LAYOUT,
     PIXELS,
     Layout,
     bad_row,
-    is_number,
     label_place,
     with_commas,
 )
+from lenet_gpu.datasets.csv_rows import RowParser
 from lenet_gpu.datasets.dataset import Bytes
 from lenet_gpu.datasets.raw import odd_label
 from lenet_gpu.errors import DataError
@@ -39,9 +38,6 @@ BLOCK = 2000  # rows parsed at a time
 LONGEST = 1 << 16  # bytes in a row; 785 numbers need under 8,000
 MOST_BYTES = 4 << 30  # of a file, unpacked: MOST_ROWS of the longest plain rows have fewer
 MOST_ROWS = 500_000  # 392 MB of pixels; EMNIST's largest part of digits has 240,000
-ORDINARY = re.compile(r"[0-9,]+")
-SHARE = re.compile(r"0?\.[0-9]+|[0-9.]+e-[0-9]+", re.ASCII)
-WHOLE = re.compile(r"[0-9]{1,3}(\.0*)?", re.ASCII)
 
 
 class Table(NamedTuple):
@@ -99,13 +95,16 @@ def read_csv_stream(stream: BinaryIO, name: str, most_bytes: int) -> Table:
     """
     sha256 = hashlib.sha256()
     layout = Layout(name)
+    parser = RowParser(layout)
     blocks: list[Bytes] = []
+    edges: list[np.ndarray] = []
     texts: dict[int, str] = {}  # labels that are no numbers, by the sample's index
     rows: list[int] = []
     for numbers, lines in _blocks(stream, layout, sha256, most_bytes):
-        block, found = _parse(lines, numbers, layout)  # (BLOCK, 785), or 784 columns without labels
+        block, edge, found = parser.parse(lines, numbers)  # (BLOCK, 785), or 784 columns without labels
         texts |= {len(rows) + index: text for index, text in found.items()}
         blocks.append(block)
+        edges.append(edge)
         rows += numbers
         if len(blocks) * BLOCK > MOST_ROWS:
             raise DataError(
@@ -116,8 +115,9 @@ def read_csv_stream(stream: BinaryIO, name: str, most_bytes: int) -> Table:
             )
     if not blocks:
         raise DataError(name, found="no rows", expected=f"rows of {LAYOUT}", remedy="name another file")
-    place = None if layout.columns == PIXELS else label_place(layout, blocks)
-    labels = None if place is None else _labels(np.concatenate([b[:, place] for b in blocks]), texts, rows, name)
+    outer = np.concatenate(edges)
+    place = None if layout.columns == PIXELS else label_place(layout, outer)
+    labels = None if place is None else _labels(outer[:, place], texts, rows, name)
     pixels = np.empty((len(rows), IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
     start, first = 0, 1 if place == 0 else 0
     for k, block in enumerate(blocks):  # each is let go as soon as it is copied
@@ -162,58 +162,14 @@ def _blocks(
         yield numbers, with_commas(lines)
 
 
-def _parse(lines: list[str], numbers: list[int], layout: Layout) -> tuple[Bytes, dict[int, str]]:
-    """Turn lines into numbers: NumPy's parser first; row by row where it finds anything unusual.
-
-    Returns:
-        (n, columns) uint8, and by index the labels that are texts, whose number is 0.
-    """
-    layout.count_columns(lines)
-    try:
-        if all(map(ORDINARY.fullmatch, lines)):
-            rows = np.loadtxt(lines, delimiter=",", dtype=np.uint8, comments=None, ndmin=2)
-            if rows.shape == (len(lines), layout.columns):
-                return rows, {}
-    except ValueError:  # a row of another length, or a number beyond 255
-        pass
-    texts: dict[int, str] = {}
-    rows = np.empty((len(lines), layout.columns), dtype=np.uint8)
-    for index, (line, number) in enumerate(zip(lines, numbers, strict=True)):
-        rows[index], text = _parse_row(line, number, layout)
-        if text is not None:
-            texts[index] = text
-    return rows, texts
-
-
-def _parse_row(line: str, number: int, layout: Layout) -> tuple[Bytes, str | None]:
-    """Parse one row, also one with quotes or whole numbers written as 5.0; say what is wrong with it."""
-    fields = [field.strip(" \"'\t") for field in line.split(",")]
-    if len(fields) != layout.columns:
-        expected = LAYOUT if layout.columns == COLUMNS else f"{PIXELS} columns: pixels without a label"
-        raise bad_row(layout.name, number, f"{len(fields)} column{'s' * (len(fields) != 1)}", expected)
-    values = np.empty(len(fields), dtype=np.uint8)
-    text = None
-    for column, field in enumerate(fields):
-        if WHOLE.fullmatch(field) and (value := int(field.partition(".")[0])) <= 255:
-            values[column] = value
-        elif layout.may_be_text(column, field):
-            values[column], text = 0, field
-        else:
-            shown = field[:40] if is_number(field) else repr(field[:40])
-            what = layout.called(column)
-            expected = "a whole number 0..255 in plain digits"
-            if SHARE.fullmatch(field):
-                remedy = "multiply pixels that go from 0 to 1 by 255 and round them, or mend that row"
-                raise bad_row(layout.name, number, f"{what} {shown}", expected, remedy)
-            raise bad_row(layout.name, number, f"{what} {shown}", expected)
-    return values, text
-
-
-def _labels(values: Bytes, texts: dict[int, str], rows: list[int], name: str) -> np.ndarray:
+def _labels(values: np.ndarray, texts: dict[int, str], rows: list[int], name: str) -> np.ndarray:
     """Make labels of one kind, numbers or texts; a label that is no digit, where all others are, is a mistake."""
+    odd = np.flatnonzero((values != np.rint(values)) | (values > 255.0))
+    if len(odd):
+        raise bad_row(name, rows[odd[0]], f"label {values[odd[0]]:g}", "a whole number 0..255, or a word")
     labels = values.astype(np.int64)
     if texts:
-        labels = np.array([texts.get(index, str(value)) for index, value in enumerate(values.tolist())])
+        labels = np.array([texts.get(index, str(value)) for index, value in enumerate(labels.tolist())])
     index = odd_label(labels)
     if index is not None:
         shown = repr(str(labels[index])[:40]) if index in texts else str(labels[index])

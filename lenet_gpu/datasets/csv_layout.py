@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lenet_gpu.datasets.dataset import Bytes
 from lenet_gpu.errors import DataError
 from lenet_gpu.paper import IMAGE_SIZE
 
@@ -97,14 +96,14 @@ def with_commas(lines: list[str]) -> list[str]:
     return [line[:-1] if line.endswith(",") and line.count(",") in (PIXELS, COLUMNS) else line for line in changed]
 
 
-def label_place(layout: Layout, blocks: Sequence[Bytes]) -> int:
+def label_place(layout: Layout, outer: np.ndarray) -> int:
     """Find the label's column: as the header or a text has said, or else by sight.
 
     The outermost pixels of a picture are ground, nearly always: such a column has one value, or its neighbour's.
 
     Args:
         layout: What is known.
-        blocks: (n, 785) uint8 each.
+        outer: (n, 4), the first, second, last but one and last column.
 
     Returns:
         0 or -1.
@@ -114,7 +113,6 @@ def label_place(layout: Layout, blocks: Sequence[Bytes]) -> int:
     """
     if layout.place is not None:
         return layout.place
-    outer = np.concatenate([block[:, [0, 1, -2, -1]] for block in blocks])  # (n, 4)
     constant = [bool((outer[:, k] == outer[0, k]).all()) for k in (0, 3)]
     if constant[0] != constant[1]:
         return -1 if constant[0] else 0
@@ -123,7 +121,7 @@ def label_place(layout: Layout, blocks: Sequence[Bytes]) -> int:
         if first == last == 1.0 and len(outer) > 1:
             raise DataError(
                 layout.name,
-                found=f"{outer[0, 0]} in all of the first column, and {outer[0, 3]} in all of the last",
+                found=f"{outer[0, 0]:g} in all of the first column, and {outer[0, 3]:g} in all of the last",
                 expected="labels of two classes or more in one of them",
                 remedy="move the label to the front, or add pictures of another class",
             )

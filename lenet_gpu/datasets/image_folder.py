@@ -1,4 +1,4 @@
-"""A folder of pictures sorted by class: PATH/3/anything.png is a 3, PATH/cat/anything.jpg a cat.
+"""A folder or zip of pictures sorted by class: PATH/3/anything.png is a 3, PATH/cat/anything.jpg a cat.
 
 A picture of 28x28 pixels is taken as it is, apart from its polarity: where the outermost ring of pixels is
 bright the ground must be, so it is inverted (MNIST has bright ink on black; none of its images has such a
@@ -17,8 +17,9 @@ import numpy as np
 from lenet_gpu.datasets.arrays import MAX_CLASSES
 from lenet_gpu.datasets.dataset import Bytes
 from lenet_gpu.datasets.raw import Raw
+from lenet_gpu.datasets.zip_folder import ZipFolder
 from lenet_gpu.errors import DataError, InputError
-from lenet_gpu.ink.image_files import read_gray
+from lenet_gpu.ink.image_files import decode_gray, read_gray
 from lenet_gpu.ink.preprocess import image_to_mnist
 from lenet_gpu.paper import IMAGE_SIZE
 
@@ -27,14 +28,16 @@ LOGGER = logging.getLogger("lenet_gpu")
 IGNORED = ("thumbs.db", "desktop.ini", "__macosx")  # what file managers leave behind
 
 SETS = {
-    "train": ("train", "training"),
+    "train": ("train", "training", "trainset", "trainingset"),
     "validation": ("valid", "val", "validation", "dev"),
-    "test": ("test", "testing"),
+    "test": ("test", "testing", "testset"),
 }
 """Names of the folders of a set, by its role."""
 
+Folder = Path | ZipFolder
 
-def class_folders(folder: Path) -> dict[str, Path]:
+
+def class_folders(folder: Folder) -> dict[str, Folder]:
     """Find the folders that are named by a class.
 
     Args:
@@ -52,7 +55,7 @@ def class_folders(folder: Path) -> dict[str, Path]:
     )
 
 
-def set_folders(folder: Path) -> dict[str, Path]:
+def set_folders(folder: Folder) -> dict[str, Folder]:
     """Find the folders train, valid and test, by any of their usual names, in any case of letters.
 
     Args:
@@ -64,7 +67,7 @@ def set_folders(folder: Path) -> dict[str, Path]:
     Raises:
         DataError: Two of them have one role.
     """
-    found: dict[str, Path] = {}
+    found: dict[str, Folder] = {}
     for path in _entries(folder):
         role = next((role for role, names in SETS.items() if path.name.lower() in names), None)
         if role is not None and path.is_dir():
@@ -79,12 +82,57 @@ def set_folders(folder: Path) -> dict[str, Path]:
     return found
 
 
-def has_pictures(folder: Path) -> bool:
+def read_picture_sets(folder: Folder, *, progress: bool = False) -> dict[str, Raw] | None:
+    """Read class folders, as one set or as train, valid and test, also where they lie in one folder more.
+
+    Args:
+        folder: The folder that has them.
+        progress: True to show a progress bar on standard error.
+
+    Returns:
+        The sets by role: train, validation, test; None if there are no class folders. A set without class folders is
+        left for predict, and that is said.
+
+    Raises:
+        DataError: A folder beside the sets, or anything that `read_image_folder` refuses.
+    """
+    folder = _innermost(folder)
+    sets = {role: _innermost(path) for role, path in set_folders(folder).items()}
+    if "train" not in sets or not has_pictures(sets["train"]):
+        return {"train": read_image_folder(folder, "all", progress=progress)} if class_folders(folder) else None
+    others = {path.name for path in set_folders(folder).values()}
+    if extra := [path for name, path in class_folders(folder).items() if name not in others]:
+        raise DataError(
+            extra[0],
+            found=f"a folder beside {', '.join(sorted(others))}",
+            expected="those alone",
+            remedy="move it away, or into one of them",
+        )
+    found = {}
+    for role, path in sets.items():
+        if role == "train" or class_folders(path) or not (left := len(_entries(path))):
+            found[role] = read_image_folder(path, role, progress=progress)
+        else:
+            LOGGER.warning("%s: %d pictures without labels, which are left for predict", path, left)
+    return found
+
+
+def _innermost(folder: Folder) -> Folder:
+    """Pass a folder whose only entry is a folder of folders, or one of its own name, as zips often have it."""
+    entries = _entries(folder)
+    if len(entries) != 1 or not entries[0].is_dir():
+        return folder
+    (inner,) = entries
+    nested = inner.name == folder.name or any(path.is_dir() for path in _entries(inner))
+    return _innermost(inner) if nested else folder
+
+
+def has_pictures(folder: Folder) -> bool:
     """Tell whether a folder has folders with anything in them."""
     return any(any(_entries(path)) for path in class_folders(folder).values())
 
 
-def read_image_folder(folder: Path, key: str = "all", *, progress: bool = False) -> Raw:
+def read_image_folder(folder: Folder, key: str = "all", *, progress: bool = False) -> Raw:
     """Read the pictures in the class folders of a folder, class by class, sorted by file name.
 
     Args:
@@ -123,7 +171,7 @@ def read_image_folder(folder: Path, key: str = "all", *, progress: bool = False)
     return Raw(images, labels, str(folder), {key: sha256.hexdigest()}, names, upright=True)
 
 
-def read_image(path: Path) -> Bytes:
+def read_image(path: Folder) -> Bytes:
     """Read one picture as an MNIST image.
 
     Args:
@@ -138,7 +186,7 @@ def read_image(path: Path) -> Bytes:
     if path.is_dir():
         raise DataError(path, found="a folder", expected="pictures only, in a class folder", remedy="move it away")
     try:
-        gray = read_gray(path)  # (height, width)
+        gray = decode_gray(path.open(), path) if isinstance(path, ZipFolder) else read_gray(path)  # (height, width)
     except InputError as error:
         raise DataError(path, found=error.found, expected=error.expected, remedy=error.remedy) from None
     if gray.shape != (IMAGE_SIZE, IMAGE_SIZE):
@@ -147,7 +195,7 @@ def read_image(path: Path) -> Bytes:
     return 255 - gray if ring.mean() > 127.5 else gray
 
 
-def _check_names(folder: Path, names: list[str]) -> None:
+def _check_names(folder: Folder, names: list[str]) -> None:
     """Refuse names of classes that can't all be meant: a folder `originals` beside 0 to 9, say."""
     whole = [name for name in names if _is_whole(name)]
     others = [name for name in names if not _is_whole(name)]
@@ -172,9 +220,9 @@ def _is_whole(name: str) -> bool:
     return name.isascii() and name.isdecimal() and len(name) < 19
 
 
-def _entries(folder: Path) -> list[Path]:
+def _entries(folder: Folder) -> list[Folder]:
     try:
-        entries = sorted(folder.iterdir())
+        entries: list[Folder] = sorted(folder.iterdir(), key=lambda path: path.name)
     except OSError as error:
         raise DataError(folder, found=(error.strerror or str(error)).lower(), expected="a folder") from error
     return [path for path in entries if not path.name.startswith(".") and path.name.lower() not in IGNORED]

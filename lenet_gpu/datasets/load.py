@@ -9,12 +9,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from lenet_gpu.datasets.archive import member_names, read_bytes
+from lenet_gpu.datasets.archive import member_names, opened, read_bytes
 from lenet_gpu.datasets.assemble import assemble
 from lenet_gpu.datasets.csv_file import MOST_BYTES, Table, read_csv, read_csv_stream
 from lenet_gpu.datasets.dataset import Dataset
 from lenet_gpu.datasets.idx_folder import is_idx, pair_of, raw_folder, read_idx_folder, read_pair
-from lenet_gpu.datasets.image_folder import SETS, class_folders, has_pictures, read_image_folder, set_folders
+from lenet_gpu.datasets.image_folder import SETS, read_picture_sets
 from lenet_gpu.datasets.locations import find_in_zip, find_members, has_archive
 from lenet_gpu.datasets.mirrors import COLLECTIONS, EMNIST_DIGITS
 from lenet_gpu.datasets.named import load_collection, read_collection
@@ -22,6 +22,7 @@ from lenet_gpu.datasets.npy_files import partners, read_array_files
 from lenet_gpu.datasets.pendigits import NAME as PENDIGITS
 from lenet_gpu.datasets.pendigits import load_pendigits
 from lenet_gpu.datasets.raw import Raw
+from lenet_gpu.datasets.zip_folder import ZipFolder
 from lenet_gpu.errors import DataError, InputError
 from lenet_gpu.input_files import check_input, unpacked_limit, unreadable
 
@@ -29,7 +30,7 @@ LOGGER = logging.getLogger("lenet_gpu")
 
 FORMS = (
     "idx files, CSV, .npz or .npy, pictures in folders named by class, each as one set or as train, valid and test, "
-    "or a zip of Kaggle's or EMNIST's (docs/your_data.md)"
+    "a zip of such folders, of Kaggle's CSV files or EMNIST's (docs/your_data.md)"
 )
 KNOWN = (*COLLECTIONS, PENDIGITS)
 CSV_ENDINGS = (".csv", ".csv.gz", ".tsv")
@@ -99,7 +100,7 @@ def _load_file(path: Path, name: str, *, progress: bool) -> Dataset:
     if ending.endswith((".npz", ".npy")):
         return _assembled(name, read_array_files(partners(path)))
     if ending.endswith(".zip"):
-        return _load_zip(path, name)
+        return _load_zip(path, name, progress=progress)
     raise DataError(path, found="a file of no known form", expected=FORMS, remedy="name another file or a folder")
 
 
@@ -119,20 +120,8 @@ def _load_folder(folder: Path, name: str, *, progress: bool) -> Dataset:
         return _load_tables(folder, name, {path.name: path for path in tables}, _csv)
     if arrays := [path for path in files if path.suffix.lower() in (".npz", ".npy")]:
         return _assembled(name, read_array_files(arrays))
-    sets = set_folders(folder)
-    if "train" in sets and has_pictures(sets["train"]):
-        if extra := [path for path in class_folders(folder).values() if path not in sets.values()]:
-            raise DataError(
-                extra[0],
-                found=f"a folder beside {', '.join(sorted(path.name for path in sets.values()))}",
-                expected="those alone",
-                remedy="move it away, or into one of them",
-            )
-        return _assembled(
-            name, {role: read_image_folder(path, role, progress=progress) for role, path in sets.items()}
-        )
-    if class_folders(folder):
-        return assemble(name, read_image_folder(folder, progress=progress))
+    if (sets := read_picture_sets(folder, progress=progress)) is not None:
+        return _assembled(name, sets)
     raise DataError(
         folder,
         found="no idx files, no CSV files and no class folders",
@@ -155,12 +144,23 @@ def _raw(table: Table, thing: str, file: str) -> Raw:
     return Raw(table.images, table.labels, thing, digests, transposed="emnist" in file.lower())
 
 
-def _load_zip(path: Path, name: str) -> Dataset:
-    """Read a zip: Kaggle's, with CSV files in it, or EMNIST's."""
+def _load_zip(path: Path, name: str, *, progress: bool) -> Dataset:
+    """Read a zip: Kaggle's, with CSV files in it, EMNIST's, or one of class folders."""
     tables = {member.rsplit("/", 1)[-1]: member for member in csv_members(path)}
-    if not tables:
+    if tables:
+        return _load_tables(path, name, tables, lambda member: zipped_csv(path, str(member)))
+    if any(is_idx(Path(member)) for member in member_names(path)):
         return read_collection(EMNIST_DIGITS, find_in_zip(EMNIST_DIGITS, path), name=name, check=False)
-    return _load_tables(path, name, tables, lambda member: zipped_csv(path, str(member)))
+    with opened(path) as archive:
+        sets = read_picture_sets(ZipFolder(path, archive), progress=progress)
+    if sets is None:
+        raise DataError(
+            path,
+            found="a zip without CSV files, idx files and class folders",
+            expected=FORMS,
+            remedy="name another path",
+        )
+    return _assembled(name, sets)
 
 
 def csv_members(path: Path) -> list[str]:

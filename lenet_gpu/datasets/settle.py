@@ -190,7 +190,7 @@ def _without_blank(raw: Raw, images: Bytes) -> Raw:
             raise DataError(
                 raw.thing,
                 found=f"{count} of {len(blank)} pictures without ink ({named})",
-                expected="pictures in which something stands out by at least 24 of 255 grey levels",
+                expected=f"pictures in which something stands out by at least {MIN_CONTRAST} of 255 grey levels",
                 remedy="look at them, and write them anew with their full contrast",
             )
         LOGGER.warning("%s: no ink in %d of %d pictures, which are left out: %s", raw.thing, count, len(blank), named)

@@ -14,13 +14,18 @@ from lenet_gpu.errors import BackendError, InputError
 from lenet_gpu.nn.network import Network
 
 if TYPE_CHECKING:
+    from lenet_gpu.engine.ranks import Ranks
     from lenet_gpu.nn.optim import Optimizer
 
 LOGGER = logging.getLogger("lenet_gpu")
 
 
 def make_engine(
-    network: Network, optimizer: Optimizer | None = None, name: str = "auto", threads: int | None = None
+    network: Network,
+    optimizer: Optimizer | None = None,
+    name: str = "auto",
+    threads: int | None = None,
+    ranks: Ranks | None = None,
 ) -> Engine:
     """Choose the fastest engine that covers the network on its backend.
 
@@ -29,6 +34,7 @@ def make_engine(
         optimizer: The update rule; None for inference alone.
         name: "auto", or the engine to use, one of `ENGINES`.
         threads: Number of workers of the CPU engine; one a core if None.
+        ranks: The processes that train together; None: this one alone.
 
     Returns:
         The engine, ready for `load`. Where "auto" falls back to the readable layers, a warning of the logger
@@ -51,6 +57,8 @@ def make_engine(
             expected=f"the {other} backend",
             remedy=f"take the engine auto, or the backend {other}",
         )
+    if ranks is not None:
+        return _ranked_engine(network, optimizer, name, threads, ranks)
     if name == "layered":
         return LayeredEngine(network, optimizer)
     try:
@@ -60,6 +68,24 @@ def make_engine(
             raise
         _tell(network, error.found or str(error))
         return LayeredEngine(network, optimizer)
+
+
+def _ranked_engine(
+    network: Network, optimizer: Optimizer | None, name: str, threads: int | None, ranks: Ranks
+) -> Engine:
+    """Make the engine that ranks share; InputError for a network that it does not cover."""
+    from lenet_gpu.engine.cpu.ranked import RankedEngine
+
+    difference = first_difference(network, training=optimizer is not None)
+    if name == "layered" or difference is not None or network.backend.name != "cpu":
+        found = difference or (f"engine {name}" if name == "layered" else f"the {network.backend.name} backend")
+        raise InputError(
+            f"{ranks.size} ranks",
+            found=found,
+            expected="LeNet-5 on the fast CPU engine",
+            remedy="start it without mpiexec",
+        )
+    return RankedEngine(network, optimizer, ranks, threads)
 
 
 def _fast_engine(name: str, network: Network, optimizer: Optimizer | None, threads: int | None) -> Engine:

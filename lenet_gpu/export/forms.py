@@ -12,6 +12,7 @@ import numpy as np
 
 from lenet_gpu.errors import InputError
 from lenet_gpu.export.c_source import c_files
+from lenet_gpu.export.html import html_bytes
 from lenet_gpu.export.onnx_graph import onnx_bytes
 from lenet_gpu.export.plain import PlainNetwork
 from lenet_gpu.export.tensors import npz_bytes, safetensors_bytes, torch_bytes
@@ -41,6 +42,7 @@ FORMS = {
     "torch": Form("a state for the PyTorch module of docs/deploy.md", ".safetensors", torch_bytes),
     "c": Form("a C99 source file and its header", ".c", None),
     "npz": Form("the parameters by their names, for NumPy", ".npz", npz_bytes),
+    "html": Form("a page that reads what is drawn on it, in any browser", ".html", html_bytes),
 }
 """The forms by name."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -32,7 +32,8 @@ class PlainNetwork:
         ink: Input value of a full pixel.
         classes: Number of classes.
         class_labels: What each class is called.
-        temperature: What the Recognizer divides the outputs by before softmax; exports do not.
+        temperature: What the Recognizer divides the outputs by before softmax; only the page does, too.
+        extras: What the model file holds beside, by name; only the page needs it.
     """
 
     variant: str
@@ -42,6 +43,7 @@ class PlainNetwork:
     classes: int = 10
     class_labels: tuple[int | str, ...] = ()
     temperature: float = 1.0
+    extras: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def of(cls, network: Network) -> PlainNetwork:
@@ -77,6 +79,7 @@ class PlainNetwork:
             network.classes,
             network.class_labels or tuple(range(network.classes)),
             float(network.extras.get(TEMPERATURE, np.ones(1))[0]),
+            dict(network.extras),
         )
 
     @property

@@ -46,6 +46,16 @@ FRAMED = 0.85
 MOST_OF_EDGE = 0.9
 """Share of an edge along which strokes reach it, at most."""
 
+EVEN_GROUND, FAINTEST = 0.2, 0.01
+"""Share of a clean crop that has no ink at all, and darkness of the faintest ink in it, at least."""
+
+SHADE, LEAST_SHADE, LIGHTER = 0.12, 0.05, 0.75
+"""Depth of a shadow, and its share of the picture, at least; and its depth as a share of the ink's, at most."""
+
+CUT_MARGIN = (3, 0.1, 0.2)
+"""Margin between the dark ink of a clean crop and its edges, at most: pixels, or shares of the longer and its own
+side."""
+
 EDGE = 0.07
 """Distance from an edge at which ink reaches it still, as a share of the side."""
 
@@ -69,6 +79,9 @@ NOISE = 0.12
 
 EVEN = 0.6
 """Share of the paper at exactly its own level from which it is even, and the faintest edges of ink are real."""
+
+MOST_BIAS = 0.02
+"""Distance of even paper's middle level from its lightest, without grain, at most."""
 
 GRAIN = 5.0
 """Standard deviations of the paper's grain that still count as paper."""
@@ -113,18 +126,23 @@ def find_ink(gray: np.ndarray) -> Ink:
     """
     scale = max(1, int(np.ceil(np.sqrt(gray.size / WORKING))))
     picture = pooled(gray, scale)
-    light_on_dark = is_light_on_dark(picture)
+    clean = _is_clean(picture)
+    if clean and picture[0, 0] in (picture.min(), picture.max()):  # no paper is clearer
+        light_on_dark = bool(picture[0, 0] < picture.max())
+    else:
+        light_on_dark = is_light_on_dark(picture)
     if light_on_dark:
         picture = np.uint8(255) - picture
-    window, depth, free, slopes = CLEAN if _is_clean(picture) else _looked_at(picture)
+    window, depth, free, slopes = CLEAN if clean else _looked_at(picture)
     paper = _paper(picture, window)
     absorbed = _absorbed(picture, paper)
     noise = _noise(absorbed) if free else 0.0
     no_rules = np.zeros(picture.shape, dtype=np.float32)
     rules = find_rules(absorbed, noise, slopes)
     ink = without_rules(absorbed, rules, noise)
-    sides = _sides(ink, max(depth * _darkest(ink), GRAIN * noise), noise) if free else no_rules > 0.0
-    if free:  # a frame may count as darker paper, which goes on beyond the edge
+    looked = free and not clean  # around clean paper there is nothing
+    sides = _sides(ink, max(depth * _darkest(ink), GRAIN * noise), noise) if looked else no_rules > 0.0
+    if looked:  # a frame may count as darker paper, which goes on beyond the edge
         sides |= sides_of(paper < FRAMED * np.median(paper), FRAME)
     ink = np.where(sides, np.float32(0.0), ink)
     darkness, floor = _levels(ink, rules, sides, noise, depth, free)
@@ -209,7 +227,7 @@ def _looked_at(picture: np.ndarray) -> Look:
             best, depth, marks = size, tried, found
         if best >= least:
             break
-    if _is_cropped(views[-1][1]):
+    if not _is_shaded(views[-1][1], views[max(len(views) - 2, 0)][1]) and _is_cropped(views[-1][1]):
         return Look(0, DEPTHS[0], False, NO_RULES)
     if best < 3:  # nothing stands free: either nothing is left without frames and rules, or all of it reaches an edge
         even = views[-1][1]
@@ -217,6 +235,17 @@ def _looked_at(picture: np.ndarray) -> Look:
         return Look(0, DEPTHS[0], not left, NO_RULES if left else slopes)
     window = views[_widest([absorbed for _, absorbed, _ in views], marks)][0]
     return Look(2 * (window * factor // 2) + 1 if window else 0, depth, True, slopes)
+
+
+def _is_shaded(even: np.ndarray, wide: np.ndarray) -> bool:
+    """Tell whether there is a shadow: dark on even paper, and paper where the light is followed in wide windows.
+
+    Args:
+        even: (h, w) float32, what is absorbed on even paper.
+        wide: The same in the widest window.
+    """
+    shade = (even > SHADE) & (even < LIGHTER * _darkest(even))  # thick strokes at the edges are darker
+    return bool((shade & (wide < FAINTEST)).mean() > LEAST_SHADE)
 
 
 def _is_cropped(absorbed: np.ndarray) -> bool:
@@ -237,7 +266,31 @@ def _is_cropped(absorbed: np.ndarray) -> bool:
         mask[:, -across:].any(axis=1),
     )
     shares = np.array([edge.mean() for edge in edges])
-    return bool(((shares > 0.0) & (shares <= MOST_OF_EDGE)).sum() >= 3)
+    return bool(((shares > 0.0) & (shares <= MOST_OF_EDGE)).sum() >= 3) or _is_close_cut(absorbed)
+
+
+def _is_close_cut(absorbed: np.ndarray) -> bool:
+    """Tell whether a picture on even paper ends about where its one mark does.
+
+    Of its edges two at least are reached, if by faint ink alone.
+
+    Args:
+        absorbed: (h, w) float32, on even paper, without rules.
+    """
+    if (absorbed <= 0.0).mean() < EVEN_GROUND:
+        return False
+    pieces = pieces_of(absorbed > DEPTHS[0] * _darkest(absorbed))
+    if not len(pieces):
+        return False
+    box = pieces.boxes[np.argmax(pieces.heights * pieces.widths)]
+    for axis, side in enumerate(absorbed.shape):
+        most = min(CUT_MARGIN[1] * max(absorbed.shape), CUT_MARGIN[2] * side)
+        if max(box[axis], side - box[axis + 2]) > max(CUT_MARGIN[0], most):
+            return False
+    faint = absorbed > FAINTEST
+    shares = np.array([edge.mean() for edge in (faint[0], faint[-1], faint[:, 0], faint[:, -1])])
+    partly = (shares > 0.0) & (shares <= MOST_OF_EDGE)
+    return bool(partly.sum() >= 3 or (partly.sum() == 2 and (shares <= MOST_OF_EDGE).all()))
 
 
 class Mark(NamedTuple):
@@ -314,6 +367,9 @@ def _absorbed(picture: np.ndarray, paper: np.ndarray) -> np.ndarray:
     # The greatest value in a window lies above the middle of grain by some standard deviations.
     low = absorbed[absorbed < 0.5 * _darkest(absorbed)]
     bias = np.float32(np.median(low)) if low.size else np.float32(0.0)
+    if bias > MOST_BIAS and paper[0, 0] == paper.max() == paper.min():  # on even paper it may be a shadow's level
+        steps = np.median(np.abs(np.diff(picture.astype(np.int16), axis=1))) if picture.shape[1] > 1 else 0.0
+        bias = np.minimum(bias, np.float32(MOST_BIAS + GRAIN * float(steps) / paper[0, 0]))
     if bias > 0.0:
         absorbed -= bias
     return np.maximum(absorbed, np.float32(0.0)) if low.size else absorbed

@@ -15,9 +15,7 @@ import numpy as np
 from lenet_gpu.ink.find_ink import Ink
 from lenet_gpu.ink.marks import as_dark, free_pieces
 from lenet_gpu.ink.segmentation import REACH
-
-TALL = 0.5
-"""Height of a digit, as a share of the tallest's, at least: what is lower is a sign, a part or a speck."""
+from lenet_gpu.ink.signs import TALL, sign_at
 
 CUT_OFF = 0.75
 """Height from which a mark at the picture's edge counts as a digit, as a share of the others': a neighbour's rest is
@@ -172,19 +170,11 @@ def sign_of(part: Part, parts: Sequence[Part]) -> str:
     Returns:
         "-", "." or ","; empty for all else.
     """
-    height = line_height(parts)
-    tall = [other for other in parts if other.height >= TALL * height]
-    if not tall or part in tall or not part.whole:
+    if not part.whole:
         return ""
-    near = min(tall, key=lambda other: abs(other.box[1] + other.box[3] - part.box[1] - part.box[3]))
-    high, wide = part.height, part.box[3] - part.box[1]
-    middle = ((part.box[0] + part.box[2]) / 2 - near.box[0]) / near.height
-    apart = max(near.box[1], part.box[1]) - min(near.box[3], part.box[3])
-    if wide >= 2.2 * high and wide > 0.2 * height and 0.25 < middle < 0.8 and apart > 0:
-        return "-"
-    if wide <= 0.3 * height and high <= 0.45 * height and middle > 0.75 and apart > -0.1 * height:
-        return "," if high > 1.5 * wide or part.box[0] >= near.box[2] else "."
-    return ""
+    boxes = np.array([other.box for other in parts], dtype=np.float64)[:, [1, 0, 3, 2]]
+    top, left, bottom, right = part.box
+    return sign_at(np.array([left, top, right, bottom], dtype=np.float64), boxes, line_height(parts))
 
 
 def _height(heights: np.ndarray) -> float:

@@ -1,10 +1,10 @@
 """Split pen strokes into the digits of a number.
 
-Strokes are ordered from left to right. A digit is a run of at most MOST_STROKES of them; every run that its geometry
-allows is drawn and read by the network, many in one call, and dynamic programming picks the best way to cut the
-row into runs (Breuel, "Segmentation of handprinted letter strings using a dynamic programming algorithm", 2001;
-LeCun et al. 1998, section VII, do the same with a graph of cuts). The score of a way is a log-probability: of each
-digit by the network, and of each two neighbouring strokes belonging together or apart by how they lie.
+Each line's strokes are ordered from left to right. A digit is a run of at most MOST_STROKES of them; every run that
+its geometry allows is drawn and read by the network, many in one call, and dynamic programming picks the best way to
+cut the row into runs (Breuel, "Segmentation of handprinted letter strings using a dynamic programming algorithm",
+2001; LeCun et al. 1998, section VII, do the same with a graph of cuts). The score of a way is a log-probability: of
+each digit by the network, and of each two neighbouring strokes belonging together or apart by how they lie.
 """
 
 from __future__ import annotations
@@ -13,6 +13,10 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
+
+from lenet_gpu.ink.crossings import crossing_depths
+from lenet_gpu.ink.signs import sign_at
+from lenet_gpu.ink.stroke_lines import lines_of_strokes
 
 MOST_STROKES = 4
 """Strokes of one digit."""
@@ -142,8 +146,20 @@ READING_WEIGHT = 0.5
 MIN_READING = -4.0
 """Lowest log-probability that a reading counts with."""
 
+SIGN_READING = -1.0
+"""Log-probability that a sign counts with."""
+
+TOUCHING = 0.05
+"""Depth, as a share of the row's height, to which digits side by side may cross."""
+
+CROSSED = 100.0
+"""Log-odds of two strokes belonging together that cross more deeply, a row's height of depth: never parted."""
+
 DIGIT_PENALTY = 0.5
 """Penalty of each digit: of two ways that are as likely otherwise, the one with fewer digits is right."""
+
+APART = 0.12
+"""Distance of a comma from all else, as a share of the row's height, from which it is no part of a digit."""
 
 MIN_LOG_ODDS = -7.0
 """Log-probability of the geometry below which a run of strokes is not even read."""
@@ -167,12 +183,16 @@ class Group(NamedTuple):
         box: Left, top, right, bottom, in the strokes' unit.
         reason: Why this is no digit whatever the network says ("bars", "speck"); empty if it may be one.
         candidate: Index of its picture among those that were read.
+        sign: "-", "." or ","; empty otherwise.
+        line: Number of its line, from the top.
     """
 
     strokes: tuple[int, ...]
     box: tuple[float, float, float, float]
     reason: str
     candidate: int
+    sign: str
+    line: int
 
 
 def split(strokes: Sequence[np.ndarray], read: Callable[[list[list[np.ndarray]]], np.ndarray]) -> list[Group]:
@@ -183,24 +203,44 @@ def split(strokes: Sequence[np.ndarray], read: Callable[[list[list[np.ndarray]]]
         read: Called with some lists of strokes at a time: gives the log-probability of the best digit of each, (c,).
 
     Returns:
-        The groups from left to right; each stroke is in one of them.
+        The groups line by line from left to right; each stroke is in one of them.
     """
-    row = lay_out(strokes)
-    bars = np.array([is_bar(strokes[k]) for k in row.order])
+    groups: list[Group] = []
+    candidates = 0
+    for number, line in enumerate(lines_of_strokes(strokes)):
+        found, count = _split_line(strokes, line, read)
+        groups += [group._replace(candidate=candidates + group.candidate, line=number) for group in found]
+        candidates += count
+    return groups
+
+
+def _split_line(
+    strokes: Sequence[np.ndarray], line: list[int], read: Callable[[list[list[np.ndarray]]], np.ndarray]
+) -> tuple[list[Group], int]:
+    """Split one line's strokes, given by their indices: the groups, and how many candidates were read."""
+    row = lay_out([strokes[k] for k in line])
+    order = [line[k] for k in row.order]
+    bars = np.array([is_bar(strokes[k]) for k in order])
     specks = (row.boxes[:, 2:] - row.boxes[:, :2]).max(axis=1) < SPECK
     links = link(row, bars)
-    count = len(row.order)
+    signs = [sign_at(box, row.boxes, 1.0) for box in row.boxes]
+    dots = np.array([_is_dot(row, k, sign) for k, sign in enumerate(signs)])
+    count = len(order)
     runs = [
         (start, end)
         for start in range(count)
         for end in range(start + 1, min(start + MOST_STROKES, count) + 1)
-        if end == start + 1 or may_be_one(row.boxes, links, start, end)
+        if end == start + 1 or (not dots[start:end].any() and may_be_one(row.boxes, links, start, end))
     ]
-    members = [sorted(int(k) for k in row.order[start:end]) for start, end in runs]
+    members = [sorted(order[start:end]) for start, end in runs]
     some = [members[at : at + CANDIDATES_AT_ONCE] for at in range(0, len(members), CANDIDATES_AT_ONCE)]
     readings = np.concatenate([read([[strokes[k] for k in group] for group in groups]) for groups in some])
     reasons = ["bars" if bars[start:end].all() else "speck" if specks[start:end].all() else "" for start, end in runs]
-    return [_group(strokes, members[k], reasons[k], k) for k in best_cuts(links, runs, readings, reasons)]
+    alone = [signs[start] if end == start + 1 else "" for start, end in runs]
+    judged = np.where([bool(sign) for sign in alone], SIGN_READING, readings)
+    barred = [reason if not sign else "" for reason, sign in zip(reasons, alone, strict=True)]
+    chosen = best_cuts(links, runs, judged, barred)
+    return [_group(strokes, members[k], reasons[k], k, alone[k]) for k in chosen], len(runs)
 
 
 def best_cuts(
@@ -258,7 +298,11 @@ def link(row: Row, bars: np.ndarray) -> np.ndarray:
     over = measured[:, :, FEATURES.index("overlap")] > 0.5
     neighbours = np.arange(len(bars))[:, None] + 1 + np.arange(REACH)  # (s, REACH)
     stacked = bars[:, None] & bars[np.minimum(neighbours, len(bars) - 1)] & over
-    return np.where(stacked, np.maximum(odds, 6.0), odds)
+    odds = np.where(stacked, np.maximum(odds, 6.0), odds)
+    first, k = np.nonzero(neighbours < len(bars))
+    depths = np.zeros(odds.shape)
+    depths[first, k] = crossing_depths(row.samples, first, neighbours[first, k])
+    return np.where(depths > TOUCHING, np.maximum(odds, CROSSED * (depths - TOUCHING)), odds)
 
 
 def is_bar(stroke: np.ndarray) -> bool:
@@ -266,6 +310,14 @@ def is_bar(stroke: np.ndarray) -> bool:
     width, height = np.ptp(stroke, axis=0)
     way = float(np.hypot(*np.diff(stroke, axis=0).T).sum())
     return bool(width > 0.0 and height <= FLAT * width and way <= STRAIGHT * np.hypot(width, height))
+
+
+def _is_dot(row: Row, k: int, sign: str) -> bool:
+    """Tell whether a stroke is no part of a digit: a point, or a comma that is apart from all else."""
+    if sign != ",":  # and a dash may be a part of a digit
+        return sign == "."
+    others = np.delete(row.samples, k, axis=0).reshape(-1, 2)
+    return bool(np.hypot(*(row.samples[k][:, None] - others).T).min() > APART)
 
 
 def may_be_one(boxes: np.ndarray, links: np.ndarray, start: int, end: int) -> bool:
@@ -295,7 +347,7 @@ def _log_sigmoid(x: float) -> float:
     return -float(np.logaddexp(0.0, -x))
 
 
-def _group(strokes: Sequence[np.ndarray], members: list[int], reason: str, candidate: int) -> Group:
+def _group(strokes: Sequence[np.ndarray], members: list[int], reason: str, candidate: int, sign: str) -> Group:
     points = np.concatenate([strokes[k] for k in members])
     left, top, right, bottom = (float(v) for v in (*points.min(axis=0), *points.max(axis=0)))
-    return Group(tuple(members), (left, top, right, bottom), reason, candidate)
+    return Group(tuple(members), (left, top, right, bottom), reason, candidate, sign, 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -11,6 +11,12 @@ from lenet_gpu.recognition.rejection import UNDECIDED_BETWEEN
 
 NOT_READ = "?"
 """Stands in a number's text for what is not a digit."""
+
+SURE = 0.85
+"""Probability from which an answer needs no word of doubt."""
+
+RIVAL = 0.2
+"""Probability of the second digit from which it is named beside the first."""
 
 
 @dataclass(frozen=True)
@@ -21,9 +27,11 @@ class Prediction:
         digit: The most probable digit.
         probabilities: Probability of each class, (classes,) float32, summing to 1; of each digit 0..9 as a rule.
         is_digit: Whether there is a digit at all; if not, `digit` means nothing.
-        reason: Why it is not a digit ("blank", "too faint", "only a frame", "only lines", "two digits", "speck",
-            "bars", "noise", "unlike any digit", "undecided between 4 and 9"); empty otherwise.
+        reason: Why it is not a digit ("blank", "too faint", "only a frame", "only lines", "two digits", "two lines",
+            "speck", "bars", "noise", "unlike any digit", "undecided between 4 and 9"); empty otherwise.
         image: The 28x28 uint8 picture that the network saw.
+        sign: "-", "." or "," where a mark among digits is one of these; empty otherwise.
+        line: Number of the line that a mark is in, from the top.
     """
 
     digit: int
@@ -31,6 +39,8 @@ class Prediction:
     is_digit: bool
     reason: str
     image: np.ndarray
+    sign: str = field(default="", kw_only=True)
+    line: int = field(default=0, kw_only=True)
 
     @property
     def confidence(self) -> float:
@@ -39,10 +49,17 @@ class Prediction:
 
 
 def number_text(predictions: Iterable[Prediction]) -> str:
-    """Write digits as a string; of two between which it is undecided the more probable; "?" for what is not one."""
-    return "".join(
-        str(p.digit) if p.is_digit or p.reason.startswith(UNDECIDED_BETWEEN) else NOT_READ for p in predictions
-    )
+    """Write digits and signs as a string, with a line break between lines.
+
+    Of two digits between which it is undecided the more probable; "?" for what is neither digit nor sign.
+    """
+    text, line = "", None
+    for p in predictions:
+        undecided = p.reason.startswith(UNDECIDED_BETWEEN)
+        text += "" if line in (None, p.line) else "\n"
+        text += p.sign or (str(p.digit) if p.is_digit or undecided else NOT_READ)
+        line = p.line
+    return text
 
 
 @dataclass(frozen=True)
@@ -63,7 +80,7 @@ class Number:
     """The answer to strokes that may be several digits.
 
     Attributes:
-        digits: The digits from left to right, and non-digits between them.
+        digits: The digits from left to right, line by line, and signs and non-digits between them.
     """
 
     digits: tuple[NumberDigit, ...]
@@ -76,7 +93,8 @@ class Number:
     @property
     def confidence(self) -> float:
         """Probability that all digits are right, as far as the network knows; 0 if there is none."""
-        return float(np.prod([digit.confidence for digit in self.digits])) if self.digits else 0.0
+        shares = [digit.confidence for digit in self.digits if not digit.sign]
+        return float(np.prod(shares)) if shares else 0.0
 
 
 @dataclass(frozen=True)
@@ -85,11 +103,9 @@ class PageDigit(Prediction):
 
     Attributes:
         box: Left, top, right, bottom, in pixels of the picture; right and bottom lie outside.
-        sign: "-", "." or "," where it is one of these; empty otherwise.
     """
 
     box: tuple[int, int, int, int]
-    sign: str
 
 
 @dataclass(frozen=True)
@@ -104,8 +120,8 @@ class Line:
 
     @property
     def text(self) -> str:
-        """The line as a string: see `number_text`, and the signs."""
-        return "".join(mark.sign or number_text([mark]) for mark in self.digits)
+        """The line as a string; see `number_text`."""
+        return number_text(self.digits)
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from lenet_gpu.engine.cpu.plan import CpuPlan
 from lenet_gpu.engine.cpu.threads import ThreadPlans, turns
 from lenet_gpu.errors import InputError, ModelFileError
 from lenet_gpu.ink.find_ink import Ink, find_ink, nothing
-from lenet_gpu.ink.layout import TALL, written
+from lenet_gpu.ink.layout import written
 from lenet_gpu.ink.marks import digit_pieces, free_pieces
 from lenet_gpu.ink.pictures import gray_of
 from lenet_gpu.ink.preprocess import (
@@ -26,22 +26,28 @@ from lenet_gpu.ink.preprocess import (
     strokes_to_mnist,
 )
 from lenet_gpu.ink.segmentation import is_bar, split
+from lenet_gpu.ink.signs import TALL
+from lenet_gpu.ink.stroke_lines import lines_of_strokes
 from lenet_gpu.nn.extras import TEMPERATURE
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.paper import CLASSES, IMAGE_SIZE
 from lenet_gpu.recognition.answers import Line, Number, NumberDigit, Page, PageDigit, Prediction
 from lenet_gpu.recognition.page import LOW, read_lines
-from lenet_gpu.recognition.rejection import GRAIN, SOME_GRAIN, Rejection, decide, grain
+from lenet_gpu.recognition.rejection import CONFIDENCE_FLOOR, GRAIN, SOME_GRAIN, UNDECIDED, Rejection, decide, grain
 from lenet_gpu.storage.shipped_models import default_model, model_path
 
 BATCH = 8
-"""Pictures computed at once when a number has several."""
+"""Pictures computed at once when there are several."""
+
+CLOSE = 1e-4
+"""Difference of probabilities, or of distances as a share, below which a batch's last bits might decide."""
 
 LONG_PICTURE = 1 << 18
 """Pixels of a picture whose ink is looked for while other threads compute, see engine/cpu/threads.py."""
 
 LONG_NUMBER = 5_000
 """Points of a number that is read likewise."""
+
 MIN_DIGIT = 5
 """Width in pixels below which no two digits are looked for in one mark."""
 
@@ -55,6 +61,29 @@ MOST_STROKES = 1_000
 
 MOST_POINTS = 100_000
 """Points of its strokes, every one of which is drawn up to ten times: once for each run that its stroke is in."""
+
+
+class _Single(NamedTuple):
+    """A picture's ink, and what of it is the one digit.
+
+    Attributes:
+        found: The ink.
+        alone: (n,) bool, the digit's pieces.
+        field: (28, 28) uint8, the digit in MNIST's form.
+        reason: Why there is none; empty if there may be one.
+    """
+
+    found: Ink
+    alone: np.ndarray
+    field: np.ndarray
+    reason: str
+
+    @classmethod
+    def of(cls, found: Ink) -> _Single:
+        """Choose the digit."""
+        alone = digit_pieces(found.pieces, found.ink, found.sides, found.free)
+        field = ink_to_mnist(only_pieces(found, alone))
+        return cls(found, alone, field, "" if found.contrast else nothing(found))
 
 
 class Recognizer:
@@ -133,8 +162,27 @@ class Recognizer:
             return self._one_digit(find_ink(gray))
 
     def predict_images(self, images: Iterable[Any]) -> list[Prediction]:
-        """Read one digit in each of many pictures; see `predict_image`."""
-        return [self.predict_image(image) for image in images]
+        """Read one digit in each of many pictures, which the network reads `BATCH` at a time.
+
+        Args:
+            images: As for `predict_image`.
+
+        Returns:
+            What `predict_image` says of each; probabilities may differ in their last bits.
+
+        Raises:
+            InputError: One of them is no picture.
+        """
+        answers: list[Prediction] = []
+        some: list[_Single] = []
+        for image in images:
+            gray = gray_of(image)
+            with turns.take(long=gray.size > LONG_PICTURE):
+                some.append(_Single.of(find_ink(gray)))
+            if len(some) == BATCH:
+                answers += self._all_singles(some)
+                some = []
+        return answers + self._all_singles(some)
 
     def read_page(self, picture: Any) -> Page:
         """Read all digits in a picture.
@@ -154,8 +202,37 @@ class Recognizer:
 
     def _one_digit(self, found: Ink) -> Prediction:
         """Read the one digit of a picture's ink, or say that there are several or none."""
-        alone = digit_pieces(found.pieces, found.ink, found.sides, found.free)
-        answer = self._predict(ink_to_mnist(only_pieces(found, alone)), "" if found.contrast else nothing(found))
+        single = _Single.of(found)
+        return self._or_several(single, self._predict(single.field, single.reason))
+
+    def _all_singles(self, singles: list[_Single]) -> list[Prediction]:
+        """Read the one digit of each of some pictures."""
+        if not singles:
+            return []
+        with turns.take(long=False):
+            probabilities, f6 = self._read_all(np.stack([single.field for single in singles]))
+            answers = []
+            for k, single in enumerate(singles):
+                shares, units = probabilities[k], None if f6 is None else f6[k]
+                if self._is_close(shares, units):  # to a limit: the last bits would decide
+                    answer = self._predict(single.field, single.reason)
+                else:
+                    is_digit, reason = self._judged(single.field, shares, units, single.reason)
+                    answer = Prediction(int(shares.argmax()), shares, is_digit, reason, single.field)
+                answers.append(self._or_several(single, answer))
+        return answers
+
+    def _is_close(self, probabilities: np.ndarray, f6: np.ndarray | None) -> bool:
+        """Tell whether a decision hangs on less than what a batch's sums may differ by."""
+        first, second = np.sort(probabilities)[:-3:-1]
+        close = first - second < CLOSE or abs(first - CONFIDENCE_FLOOR) < CLOSE or abs(second - UNDECIDED) < CLOSE
+        if close or self._rejection is None or f6 is None:
+            return bool(close)
+        return abs(float(self._rejection.distances(f6[None])[0]) / self._rejection.limit - 1.0) < CLOSE
+
+    def _or_several(self, single: _Single, answer: Prediction) -> Prediction:
+        """Say of a picture that it has several digits, if it has."""
+        found, alone = single.found, single.alone
         others = written(found) & ~alone if len(alone) else alone
         if found.free:
             others &= free_pieces(found.pieces, found.sides)  # a neighbour's rest makes no second digit
@@ -165,8 +242,7 @@ class Recognizer:
         marks = [mark for mark in self._page(found).digits if mark.is_digit]
         if len(marks) < 2:
             return answer
-        reason = f"{IN_WORDS[len(marks)] if len(marks) < len(IN_WORDS) else len(marks)} digits"
-        return replace(answer, is_digit=False, reason=reason)
+        return replace(answer, is_digit=False, reason=f"{_in_words(len(marks))} digits")
 
     def _page(self, found: Ink) -> Page:
         """Read all digits of a picture's ink."""
@@ -183,7 +259,7 @@ class Recognizer:
         units_of = [batch[1] for batch in batches if batch[1] is not None]
         f6 = np.concatenate(units_of) if units_of else None
         answers = []
-        for line in lines:
+        for number, line in enumerate(lines):
             marks = []
             for mark in line:
                 shares = probabilities[mark.number]
@@ -191,7 +267,8 @@ class Recognizer:
                 is_digit, reason = self._judged(mark.field, shares, units, SIGNS.get(mark.sign, ""))
                 top, left, bottom, right = (side * found.scale for side in mark.box)
                 box, sign = (left, top, right, bottom), "" if mark.sign == LOW else mark.sign
-                marks.append(PageDigit(int(shares.argmax()), shares, is_digit, reason, mark.field, box, sign))
+                digit = int(shares.argmax())
+                marks.append(PageDigit(digit, shares, is_digit, reason, mark.field, box, sign=sign, line=number))
             answers.append(Line(tuple(marks)))
         return Page(tuple(answers), "")
 
@@ -202,7 +279,7 @@ class Recognizer:
             strokes: List of (n, 2) arrays or lists of numbers, x right and y down; any unit, place and size.
 
         Returns:
-            The prediction; a drawing without any extent is a speck.
+            The prediction; a drawing without any extent is a speck, and lines one above the other are no one digit.
 
         Raises:
             InputError: Not strokes, or a coordinate that is not a finite number.
@@ -211,16 +288,18 @@ class Recognizer:
             checked = check_strokes(strokes)
             speck = bool(checked) and not np.ptp(np.concatenate(checked), axis=0).any()
             bars = bool(checked) and all(is_bar(stroke) for stroke in checked)
-            return self._predict(strokes_to_mnist(checked), "speck" if speck else "bars" if bars else "")
+            lines = len(lines_of_strokes(checked)) if 1 < len(checked) <= MOST_STROKES else 1
+            reason = "speck" if speck else "bars" if bars else f"{_in_words(lines)} lines" if lines > 1 else ""
+            return self._predict(strokes_to_mnist(checked), reason)
 
     def predict_number(self, strokes: Any) -> Number:
-        """Read the digits of a number, written side by side.
+        """Read the digits of a number, written side by side, or of several, one above the other.
 
         Args:
             strokes: As for `predict_strokes`, in any order.
 
         Returns:
-            The digits from left to right; `text` puts them together.
+            The digits from left to right, line by line, and the signs between them; `text` puts them together.
 
         Raises:
             InputError: Not strokes, more than `MOST_STROKES` of them or `MOST_POINTS` points, or a coordinate that is
@@ -257,7 +336,8 @@ class Recognizer:
         for group in groups:
             field = fields[group.candidate]
             units = None if f6 is None else f6[group.candidate]
-            is_digit, reason = self._judged(field, probabilities[group.candidate], units, group.reason)
+            known = SIGNS.get(group.sign, group.reason)
+            is_digit, reason = self._judged(field, probabilities[group.candidate], units, known)
             digits.append(
                 NumberDigit(
                     digit=int(probabilities[group.candidate].argmax()),
@@ -267,6 +347,8 @@ class Recognizer:
                     image=field,
                     strokes=tuple(numbers[k] for k in group.strokes),
                     box=group.box,
+                    sign=group.sign,
+                    line=group.line,
                 )
             )
         return Number(tuple(digits))
@@ -318,3 +400,8 @@ class Recognizer:
         padded[: len(fields)] = fields
         probabilities, f6 = self._pass(padded)
         return self._calibrated(probabilities[: len(fields)]), None if f6 is None else f6[: len(fields)]
+
+
+def _in_words(count: int) -> str:
+    """Write a count in words where it is small."""
+    return IN_WORDS[count] if count < len(IN_WORDS) else str(count)

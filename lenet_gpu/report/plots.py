@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from lenet_gpu.nn.metrics import Evaluation
 
-BLUE, ORANGE, GREY = "#0072b2", "#d55e00", "#666666"
+BLUE, ORANGE, GREEN, GREY = "#0072b2", "#d55e00", "#009e73", "#666666"
 """Colours that stay apart for color-blind eyes (Okabe and Ito's palette)."""
 
 LOGGER = logging.getLogger("lenet_gpu")
@@ -122,11 +122,11 @@ def save_curves(history: Sequence[dict[str, Any]], path: str | os.PathLike[str])
     error, accuracy, loss = figure.subplots(1, 3)
     epochs = [record["epoch"] for record in history]
     for axes, what, scale in ((error, "error", 100), (accuracy, "accuracy", 100), (loss, "loss", 1)):
-        for split, color, marker in (("train", BLUE, "o"), ("test", ORANGE, "s")):
-            if history and f"{split}_{what}" not in history[-1]:
-                continue  # a run without a test set
+        for split, color, marker in (("train", BLUE, "o"), ("validation", GREEN, "^"), ("test", ORANGE, "s")):
+            if f"{split}_{what}" not in (history[-1] if history else ("train_" + what, "test_" + what)):
+                continue  # a run without such a set
             values = [scale * record[f"{split}_{what}"] for record in history]
-            label = "training set" if split == "train" else "test set"
+            label = "training set" if split == "train" else f"{split} set"
             axes.plot(epochs, values, marker=marker, color=color, label=label, markersize=4)
         _tidy(axes, epochs)
     error.set(title="error", ylabel="%", yscale="log" if history else "linear")
@@ -139,6 +139,42 @@ def save_curves(history: Sequence[dict[str, Any]], path: str | os.PathLike[str])
         error.legend(frameon=False)
         tested = f"test error {100 * last['test_error']:.2f} %, " if "test_error" in last else ""
         figure.suptitle(f"after epoch {last['epoch']}: {tested}training error {100 * last['train_error']:.2f} %")
+    _save(figure, path)
+
+
+def save_comparison(histories: Mapping[str, Sequence[dict[str, Any]]], path: str | os.PathLike[str]) -> None:
+    """Draw the error and the loss of several runs against epochs, a color for each run.
+
+    Solid lines are what was held out (the validation set, or else the test set), dotted ones the training set.
+
+    Args:
+        histories: `Run.history` by the run's name; none may be empty.
+        path: PNG file to write.
+
+    Raises:
+        InputError: The file can't be written.
+    """
+    figure = _figure(11, 5)
+    error, loss = figure.subplots(1, 2)
+    longest: list[int] = []
+    for number, (name, history) in enumerate(histories.items()):
+        epochs = [record["epoch"] for record in history]
+        longest = max(longest, epochs, key=len)
+        color = f"C{number % 10}"
+        held = next((split for split in ("validation", "test") if f"{split}_error" in history[-1]), "train")
+        label = f"{name}: {100 * history[-1][f'{held}_error']:.2f} % ({'training' if held == 'train' else held})"
+        for axes, what, scale in ((error, "error", 100), (loss, "loss", 1)):
+            solid = [scale * record[f"{held}_{what}"] for record in history]
+            axes.plot(epochs, solid, marker="o", markersize=3, color=color, label=label)
+            dotted = [scale * record[f"train_{what}"] for record in history]
+            axes.plot(epochs, dotted, linestyle=":", color=color)
+    error.set(title="error", ylabel="%", yscale="log")
+    loss.set(title="cross-entropy", yscale="log")
+    for axes in (error, loss):
+        _tidy(axes, longest)
+        _plain_log_ticks(axes)
+    error.legend(frameon=False, fontsize=8)
+    figure.suptitle("solid: held out, dotted: training set")
     _save(figure, path)
 
 

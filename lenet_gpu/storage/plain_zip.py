@@ -21,27 +21,28 @@ class ZipError(ValueError):
 
 
 class _Guarded:
-    """A binary file of which no more than `MOST_DIRECTORY` bytes are read at once while `opening`."""
+    """A binary file of which no more than some bytes are read at once while `opening`."""
 
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file, self.opening = file, True
+    def __init__(self, file: IO[bytes], most: int) -> None:
+        self._file, self._most, self.opening = file, most, True
         self.seek, self.tell, self.seekable = file.seek, file.tell, file.seekable
 
     def read(self, size: int = -1) -> bytes:
         if not self.opening:
             return self._file.read(size)
-        data = self._file.read(MOST_DIRECTORY + 1 if size < 0 else min(size, MOST_DIRECTORY + 1))
-        if len(data) > MOST_DIRECTORY:
-            raise ZipError(f"a directory of more than {MOST_DIRECTORY:,} bytes")
+        data = self._file.read(self._most + 1 if size < 0 else min(size, self._most + 1))
+        if len(data) > self._most:
+            raise ZipError(f"a directory of more than {self._most:,} bytes")
         return data
 
 
 @contextlib.contextmanager
-def opened_zip(file: IO[bytes]) -> Iterator[zipfile.ZipFile]:
+def opened_zip(file: IO[bytes], *, most_directory: int = MOST_DIRECTORY) -> Iterator[zipfile.ZipFile]:
     """Open a zip, and tell whatever is wrong with it, then or while it is read, as one kind of error.
 
     Args:
         file: A seekable binary file.
+        most_directory: Bytes that its directory may have.
 
     Yields:
         The zip; every member has a name of its own and can be read without a password.
@@ -51,7 +52,7 @@ def opened_zip(file: IO[bytes]) -> Iterator[zipfile.ZipFile]:
         OSError: The file can't be read.
     """
     try:
-        guarded: Any = _Guarded(file)
+        guarded: Any = _Guarded(file, most_directory)
         with zipfile.ZipFile(guarded) as archive:
             guarded.opening = False
             names: set[str] = set()

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from lenet_gpu.errors import InputError
 from lenet_gpu.storage.atomic import write_atomically
-from lenet_gpu.training.checkpoint import CHECKPOINT_FILE, LOG_FILE, MODEL_FILE, Checkpoint
+from lenet_gpu.training.checkpoint import CHECKPOINT_FILE, COMMAND_FILE, LOG_FILE, MODEL_FILE, Checkpoint
 
 if TYPE_CHECKING:
     from lenet_gpu.datasets import Dataset
     from lenet_gpu.engine.base import Engine
     from lenet_gpu.nn.network import Network
+    from lenet_gpu.nn.optim import Optimizer
     from lenet_gpu.training.recipes import Recipe
-
-LOGGER = logging.getLogger("lenet_gpu")
 
 
 class TrainingRun(Protocol):
@@ -32,6 +29,8 @@ class TrainingRun(Protocol):
         seed: The run's seed.
         history: A log entry for each whole epoch.
         engine: What computes; None before the run.
+        optimizer: The update rule.
+        stopping: Whether the run ends after the epoch in hand.
     """
 
     model: Network
@@ -39,6 +38,11 @@ class TrainingRun(Protocol):
     seed: int
     history: list[dict[str, Any]]
     engine: Engine | None
+    optimizer: Optimizer
+
+    @property
+    def stopping(self) -> bool:
+        """True if the run ends after the epoch in hand."""
 
     @property
     def epochs_done(self) -> int:
@@ -88,70 +92,6 @@ class EachEpoch(Callback):
         self._function(log)
 
 
-class EarlyStopping(Callback):
-    """Ends a run that no longer gets better.
-
-    Args:
-        monitor: Key of the log that is watched, such as "validation_loss" or "validation_accuracy"; if None,
-            "validation_loss" where there is a validation set, and else "train_loss". The test set is for
-            measuring alone.
-        patience: Epochs without a new best after which the run ends.
-        min_delta: By how much a value must be better to be a new best.
-        restore_best: Whether the model ends with the parameters of the best epoch.
-
-    Attributes:
-        best_epoch: Number of the best epoch, counted from 1; 0 before the first.
-    """
-
-    def __init__(
-        self, monitor: str | None = None, patience: int = 3, min_delta: float = 0.0, restore_best: bool = True
-    ) -> None:
-        if isinstance(patience, bool) or not isinstance(patience, int) or patience < 1:
-            raise InputError("patience", found=repr(patience), expected="a whole number of epochs from 1")
-        self.monitor, self.patience, self.min_delta, self.restore_best = monitor, patience, min_delta, restore_best
-        self.best_epoch = 0
-
-    def on_start(self, trainer: TrainingRun, data: Dataset) -> None:
-        """Begin to watch; epochs of an earlier part of the run count."""
-        self._watched = self.monitor
-        if self._watched is None:
-            self._watched = "train_loss" if data.validation is None else "validation_loss"
-            if data.validation is None:
-                LOGGER.warning("no validation set: early stopping watches train_loss; give validation=0.1 to fit")
-        self.best_epoch, self._best = 0, np.inf
-        self._parameters: np.ndarray | None = None
-        for log in trainer.history:
-            self._consider(trainer, log, current=log is trainer.history[-1])
-
-    def _consider(self, trainer: TrainingRun, log: dict[str, Any], current: bool) -> None:
-        assert self._watched is not None
-        if self._watched not in log:
-            known = ", ".join(key for key, value in log.items() if isinstance(value, float))
-            raise InputError("monitor", found=repr(self._watched), expected=f"one of {known}")
-        value = float(log[self._watched]) * (-1.0 if self._watched.endswith("accuracy") else 1.0)
-        if value < self._best - self.min_delta:
-            self._best, self.best_epoch = value, int(log["epoch"])
-            self._parameters = trainer.model.host_parameters() if current and self.restore_best else None
-
-    def on_epoch(self, trainer: TrainingRun, log: dict[str, Any]) -> None:
-        """Compare the epoch with the best, and end the run if that is long ago."""
-        self._consider(trainer, log, current=True)
-        if log["epoch"] - self.best_epoch >= self.patience:
-            trainer.stop()
-
-    def on_trained(self, trainer: TrainingRun) -> None:
-        """Give the model the parameters of the best epoch."""
-        if self._parameters is not None:
-            best = next(log for log in trainer.history if log["epoch"] == self.best_epoch)
-            figures = {key: value for key, value in best.items() if key.endswith("_accuracy")}
-            trainer.model.set_parameters(self._parameters)
-            trainer.model.record |= {**figures, "best_epoch": self.best_epoch}
-        elif self.restore_best and self.best_epoch:
-            LOGGER.warning(
-                "epoch %d was the best, before this run was resumed: its parameters are not kept", self.best_epoch
-            )
-
-
 class RunFolder(Callback):
     """Keeps a run's folder up to date: checkpoint, log and model after every epoch, the model at the end.
 
@@ -160,13 +100,15 @@ class RunFolder(Callback):
 
     Args:
         folder: An existing folder.
+        command: Makes of a checkpoint the command that repeats the run, to be kept in the folder; None: no file
+            of it.
 
     Attributes:
-        epochs_written: Number of epochs that all three files hold.
+        epochs_written: Number of epochs that all files hold.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, command: Callable[[Checkpoint], str] | None = None) -> None:
+        self.folder, self._command = folder, command
         self.epochs_written = 0
 
     def on_start(self, trainer: TrainingRun, data: Dataset) -> None:
@@ -180,7 +122,11 @@ class RunFolder(Callback):
 
     def on_epoch(self, trainer: TrainingRun, log: dict[str, Any]) -> None:
         """Write checkpoint, log and model."""
-        trainer.checkpoint().save(self.folder / CHECKPOINT_FILE)
+        checkpoint = trainer.checkpoint()
+        checkpoint.save(self.folder / CHECKPOINT_FILE)
+        if self._command is not None:
+            line = self._command(checkpoint) + "\n"
+            write_atomically(self.folder / COMMAND_FILE, lambda file: file.write(line.encode()))
         self._write_log(trainer)
         trainer.model.save(self.folder / MODEL_FILE)
         self.epochs_written = trainer.epochs_done

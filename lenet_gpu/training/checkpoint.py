@@ -21,8 +21,10 @@ from lenet_gpu.training.recipes import Recipe, from_dict
 CHECKPOINT_FILE = "checkpoint.npz"
 MODEL_FILE = "model.npz"
 LOG_FILE = "log.jsonl"
+COMMAND_FILE = "command.txt"
+BEST_FILE = "best.npz"
 CURVES_FILE = "curves.png"
-RUN_FILES = (CHECKPOINT_FILE, LOG_FILE, MODEL_FILE, CURVES_FILE)
+RUN_FILES = (CHECKPOINT_FILE, COMMAND_FILE, LOG_FILE, MODEL_FILE, BEST_FILE, CURVES_FILE)
 """The files of a run's folder, in the order in which they are written."""
 
 FIELDS = {
@@ -34,7 +36,16 @@ FIELDS = {
     "workers": int,
     "history": list,
 }
-LATER_FIELDS = {"own": dict, "data_paths": list, "source_digests": dict, "added": list, "package_version": str}
+LATER_FIELDS = {
+    "own": dict,
+    "data_paths": list,
+    "source_digests": dict,
+    "added": list,
+    "package_version": str,
+    "validation": float,
+    "patience": int,
+    "backend": str,
+}
 """Types of a checkpoint's entries; earlier versions did not write all of the second kind."""
 
 OF_TEXTS = ("digests", "own", "data_paths", "source_digests", "added")
@@ -64,6 +75,9 @@ class Checkpoint:
         source_digests: Digests of the recipe's further sources, by source and member.
         added: Names and absolute paths of the data sets that were added to learn from.
         package_version: Version of lenet-gpu that wrote it; "" for one that has not been written.
+        validation: Share of the training set that is held out; 0: none.
+        patience: Epochs without a new best after which the run ends; 0: it does not.
+        backend: Where it was computed, "cpu" or "gpu"; "" if that is not known.
     """
 
     parameters: np.ndarray
@@ -81,6 +95,9 @@ class Checkpoint:
     source_digests: dict[str, str] = field(default_factory=dict)
     added: list[str] = field(default_factory=list)
     package_version: str = ""
+    validation: float = 0.0
+    patience: int = 0
+    backend: str = ""
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the checkpoint, whole or not at all.
@@ -101,6 +118,7 @@ class Checkpoint:
             "data_paths": self.data_paths,
             "source_digests": self.source_digests,
             **({"added": self.added} if self.added else {}),
+            **{key: getattr(self, key) for key in ("validation", "patience", "backend") if getattr(self, key)},
         }
         state = {f"state.{name}": array for name, array in self.state.items()}
         model_file.write(path, "checkpoint", meta, {"parameters": self.parameters, **state})
@@ -124,6 +142,8 @@ class Checkpoint:
             fields |= {key: _of_type(kind, key, meta[key]) for key, kind in LATER_FIELDS.items() if key in meta}
             if not (0 <= fields["seed"] <= MAX_SEED and 0 <= fields["workers"] <= MOST_WORKERS):
                 raise ValueError(f"seed {fields['seed']}, {fields['workers']} workers")
+            if not (0.0 <= fields.get("validation", 0.0) < 1.0 and fields.get("patience", 0) >= 0):
+                raise ValueError(f"validation {fields.get('validation')}, patience {fields.get('patience')}")
             if not all(isinstance(log, dict) and log.get("epoch") == n for n, log in enumerate(fields["history"], 1)):
                 raise ValueError("a history that is no list of the epochs from 1")
             recipe = from_dict(meta["recipe"])

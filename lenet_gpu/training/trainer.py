@@ -29,6 +29,7 @@ from lenet_gpu.recognition.rejection import FEATURES, UNITS, Rejection
 from lenet_gpu.training.ahead import EpochsAhead, begin_elastic_fields
 from lenet_gpu.training.checkpoint import Checkpoint, plain_name
 from lenet_gpu.training.compatibility import check_data, check_loss, check_recipe, same_data
+from lenet_gpu.training.distributed import callbacks_of_rank
 from lenet_gpu.training.epochs import Patterns
 from lenet_gpu.training.progress import AnyCallback, callbacks_of
 from lenet_gpu.training.recipes import DEFAULT, Recipe, get_recipe
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from lenet_gpu.datasets import Split
     from lenet_gpu.nn.layer import Layer
     from lenet_gpu.nn.losses import Loss
+    from lenet_gpu.training.distributed import MpiRanks
 
 LOGGER = logging.getLogger("lenet_gpu")
 
@@ -82,6 +84,8 @@ class Trainer:
             steps that returns one rate or an array (steps,).
         progress: Whether to show a bar, and a line for each epoch.
         download: Whether the network may be used for the data sets that the recipe adds.
+        ranks: The processes that train together, all of which make the same trainer (see
+            `lenet_gpu.training.distributed.find_ranks`); None: this one alone. Callbacks are told on rank 0 alone.
 
     Raises:
         InputError: Unknown recipe or engine, or a value that makes no sense.
@@ -103,8 +107,9 @@ class Trainer:
         schedule: Schedule | None = None,
         progress: bool = True,
         download: bool = True,
+        ranks: MpiRanks | None = None,
     ) -> None:
-        self.model = model
+        self.model, self.ranks = model, ranks
         self.recipe = get_recipe(recipe).with_changes(
             epochs=epochs, batch_size=batch_size, learning_rate=learning_rate
         )
@@ -127,6 +132,8 @@ class Trainer:
         self.source_digests: dict[str, str] | None = None  # None: not known before the sources are loaded
         self._data_paths: list[str] = []
         self.added: list[str] = []  # names and paths of data sets that were added, to find them again
+        self.validation = 0.0  # share of the training set that is held out
+        self.patience = 0  # of the run's early stopping, to be kept in its checkpoint
         self.engine: Engine | None = None
         self._stopping = False
         check_recipe(model, self.recipe)
@@ -167,6 +174,7 @@ class Trainer:
         network: type[Network] = Network,
         progress: bool = True,
         download: bool = True,
+        ranks: MpiRanks | None = None,
     ) -> Trainer:
         """Make a trainer that continues a run where its checkpoint ends; `fit` goes on with the next epoch.
 
@@ -187,6 +195,7 @@ class Trainer:
             network: The class of the network, where it is one of your own.
             progress: As for the constructor.
             download: As for the constructor.
+            ranks: As for the constructor.
 
         Raises:
             ModelFileError: No usable checkpoint, or one that needs a layer, optimizer, schedule or loss of your own.
@@ -238,6 +247,7 @@ class Trainer:
             schedule=schedule,
             progress=progress,
             download=download,
+            ranks=ranks,
         )
         for name, array in trainer.optimizer.state.items():
             saved = checkpoint.state.get(name)
@@ -253,6 +263,7 @@ class Trainer:
         trainer.dataset, trainer.digests = plain_name(checkpoint.dataset), checkpoint.digests
         trainer.source_digests = checkpoint.source_digests or None
         trainer._data_paths, trainer.added = checkpoint.data_paths, checkpoint.added
+        trainer.validation, trainer.patience = checkpoint.validation, checkpoint.patience
         if trainer.history:
             trainer._record()
         return trainer
@@ -261,6 +272,11 @@ class Trainer:
     def epochs_done(self) -> int:
         """Number of whole epochs so far."""
         return len(self.history)
+
+    @property
+    def stopping(self) -> bool:
+        """True if the run ends after the epoch in hand."""
+        return self._stopping
 
     def stop(self) -> None:
         """End the run after the epoch in hand; for callbacks."""
@@ -275,7 +291,7 @@ class Trainer:
             labels: (n,) integers or texts: 0 to below the network's number of classes, or any others, which
                 become the network's `class_labels`.
             validation: A set to watch the training by: a share of the images, 0 to below 1, that is held out, class
-                by class, or a pair of images and labels.
+                by class, or a pair of images and labels. If None, the share that a resumed run began with.
 
         Returns:
             The run.
@@ -287,6 +303,10 @@ class Trainer:
                 while files written by callbacks hold the last whole epoch.
             KeyboardInterrupt: Passed on; the history and files end with the last whole epoch.
         """
+        if isinstance(validation, float):
+            self.validation = validation
+        elif validation is None and self.validation:
+            validation = self.validation
         data = self._dataset(data, labels, validation)
         if self.digests and not same_data(self.digests, data.digests):
             raise DataError(
@@ -304,7 +324,8 @@ class Trainer:
         sources = self._load_sources() if self.epochs_done < self.recipe.epochs else {}
         if self.model.backend.name == "gpu" and self.epochs_done < self.recipe.epochs:
             begin_elastic_fields(self.recipe.augmentation)
-        with make_engine(self.model, self.optimizer, self.engine_name, self.threads) as engine:
+        self._listeners = self.callbacks if self.ranks is None else callbacks_of_rank(self, self.ranks)
+        with make_engine(self.model, self.optimizer, self.engine_name, self.threads, self.ranks) as engine:
             self.engine = engine
             self._tell("on_start", self, data)
             if self.epochs_done < self.recipe.epochs:
@@ -322,7 +343,8 @@ class Trainer:
                         self._tell("on_epoch", self, log)
         # The workers are gone by now: what follows needs memory of its own.
         self._tell("on_trained", self)
-        self._add_extras(data)
+        if self.ranks is None or self.ranks.rank == 0:
+            self._add_extras(data)
         self._tell("on_end", self)
         return Run(self.model, self.history)
 
@@ -344,6 +366,9 @@ class Trainer:
             data_paths=self._data_paths,
             source_digests=self.source_digests or {},
             added=self.added,
+            validation=self.validation,
+            patience=self.patience,
+            backend=self.model.backend.name,
         )
 
     def _load_sources(self) -> dict[str, Dataset]:
@@ -508,7 +533,7 @@ class Trainer:
         )
 
     def _tell(self, hook: str, *arguments: Any) -> None:
-        for callback in self.callbacks:
+        for callback in self._listeners:
             getattr(callback, hook)(*arguments)
 
 

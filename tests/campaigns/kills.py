@@ -27,7 +27,7 @@ from pathlib import Path
 CHILD = Path(__file__).with_name("moments.py")
 ROOT = CHILD.parents[2]
 SIGNALS = ("SIGKILL", "SIGTERM", "SIGHUP", "SIGINT")
-FILES = ["checkpoint.npz", "curves.png", "log.jsonl", "model.npz"]
+FILES = ["checkpoint.npz", "command.txt", "curves.png", "log.jsonl", "model.npz"]
 EPOCHS = 3
 SETTINGS = ("--backend", "cpu", "--recipe", "classic", "--epochs", str(EPOCHS), "--seed", "5")
 SMALL, FULL = ("--threads", "1"), ("--dataset", "mnist", "--no-download", "--threads", "2")
@@ -140,8 +140,8 @@ def trial(rng, moments, settings, folder, whole, outcome):
         outcome.wrong.append(("other log.jsonl", story, ""))
 
 
-def campaign(count, seed, work, twice=True, mnist=False):
-    """Kill `count` trainings, every kind of moment in turn."""
+def campaign(count, seed, work, twice=True, mnist=False, first=0):
+    """Kill `count` trainings, every kind of moment in turn, from trial number `first` on."""
     sys.path.insert(0, str(CHILD.parent))
     from moments import MOMENTS
 
@@ -165,11 +165,11 @@ def campaign(count, seed, work, twice=True, mnist=False):
         except subprocess.TimeoutExpired as error:
             outcome.wrong.append(("no end", [f"trial {number}", *map(str, error.cmd)], str(error.stderr)))
         outcome.trials += 1
-        if not outcome.trials % 10:
+        if mnist or not outcome.trials % 10:
             print(f"{outcome.trials} of {count}, {len(outcome.wrong)} wrong", file=sys.stderr)
 
     with ThreadPoolExecutor(1 if mnist else os.cpu_count()) as pool:
-        list(pool.map(one, range(count)))
+        list(pool.map(one, range(first, first + count)))
     return outcome
 
 
@@ -177,10 +177,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("count", type=int, nargs="?", default=200, help="trainings (default: 200)")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--first", type=int, default=0, help="number of the first trial, to go on with a campaign")
     parser.add_argument("--mnist", action="store_true", help="train on all of MNIST, with two workers")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as work:
-        outcome = campaign(options.count, options.seed, Path(work), not options.mnist, options.mnist)
+        outcome = campaign(options.count, options.seed, Path(work), not options.mnist, options.mnist, options.first)
     for what, story, details in outcome.wrong:
         print(json.dumps({"wrong": what, "story": story, "details": details[-2000:]}))
     kills = Counter(moment for moment, _ in outcome.hit.elements())

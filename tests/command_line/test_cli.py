@@ -55,6 +55,7 @@ def test_train_leaves_model_checkpoint_log_and_plot(run_folder):
     names = sorted(p.name for p in run_folder.iterdir())
     assert names == [
         "checkpoint.npz",
+        "command.txt",
         "curves.png",
         "log.jsonl",
         "model.npz",

@@ -35,7 +35,13 @@ def test_a_training_is_whole_whatever_the_streams_are(folder, streams):
     out = folder / f"run{STREAMS.index(streams)}"
     ended = shell(folder, ["train", "--backend", "cpu", "--dataset", "small", "--epochs", "1", "--out", out], streams)
     assert ended.returncode == expected_status(streams), ended.stderr
-    assert sorted(file.name for file in out.iterdir()) == ["checkpoint.npz", "curves.png", "log.jsonl", "model.npz"]
+    assert sorted(file.name for file in out.iterdir()) == [
+        "checkpoint.npz",
+        "command.txt",
+        "curves.png",
+        "log.jsonl",
+        "model.npz",
+    ]
     assert "Traceback" not in ended.stderr
     assert "defect" not in ended.stderr
 

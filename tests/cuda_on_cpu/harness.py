@@ -10,12 +10,11 @@ import re
 import shutil
 import subprocess
 import tempfile
-import threading
-from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import filelock
 import numpy as np
 
 HERE = Path(__file__).parent
@@ -32,13 +31,23 @@ class KernelError(Exception):
     """A kernel did what would be undefined on a device: divergent barriers, or a deadlock."""
 
 
-_LOCKS: dict[str, threading.Lock] = defaultdict(threading.Lock)
-"""Of each library: a thread may build it ahead of the test that wants it."""
+FOLDER = "LENET_GPU_TEST_KERNELS"
+"""Environment variable: where built libraries lie, for all processes that run a part of the tests."""
 
 
 @functools.cache
-def _folder() -> tempfile.TemporaryDirectory[str]:
-    return tempfile.TemporaryDirectory(prefix="lenet-gpu-kernels-")
+def share_folder() -> tempfile.TemporaryDirectory[str]:
+    """Make the folder of the libraries, for this process and those that it starts; it goes when the process ends."""
+    folder = tempfile.TemporaryDirectory(prefix="lenet-gpu-kernels-")
+    os.environ[FOLDER] = folder.name
+    return folder
+
+
+def folder() -> Path:
+    """Return where built libraries lie."""
+    if FOLDER not in os.environ:
+        share_folder()
+    return Path(os.environ[FOLDER])
 
 
 def build(source: str, kernels: Sequence[str], *, sanitize: bool = False, worst_case: float = 0.0) -> Path:
@@ -64,8 +73,8 @@ def build(source: str, kernels: Sequence[str], *, sanitize: bool = False, worst_
     header = "clusters.h" if clusters else "cuda_on_cpu.h"
     text = f'#define WORST_CASE {worst_case}f\n#include "{header}"\n{source}\n{exports}\n'
     key = hashlib.sha256(f"{sanitize}{text}".encode()).hexdigest()[:16]
-    library = Path(_folder().name, f"{key}.so")
-    with _LOCKS[key]:
+    library = folder() / f"{key}.so"
+    with filelock.FileLock(library.with_suffix(".lock")):  # a thread or another process may be building it
         if library.exists():
             return library
         path = library.with_suffix(".cpp")

@@ -100,6 +100,13 @@ def csv_of(**options):
     return write
 
 
+def savetxt(d, folder):
+    images, labels = d.train
+    table = np.column_stack([labels, images.reshape(-1, 784) / 255])
+    np.savetxt(folder / "d.csv", table, delimiter=",")  # 7.000000000000000000e+00,...
+    return folder / "d.csv"
+
+
 def npz_of(names, change=lambda x: x, called="d.npz"):
     def write(d, folder):
         arrays = {}
@@ -157,6 +164,32 @@ def pictures(*roles, names=lambda labels: labels, change=lambda image: image, fo
     return write
 
 
+def nested(inner="digits"):
+    def write(d, folder):
+        write_pictures(folder / inner, *d.train)
+        return folder
+
+    return write
+
+
+def kaggle_pictures(d, folder):
+    write_pictures(folder / "trainingSet/trainingSet", *d.train)
+    write_pictures(folder / "testSet", d.test[0], ["testSet"] * len(d.test[0]))
+    return folder
+
+
+def zipped(write):
+    def pack(d, folder):
+        write(d, folder / "f")
+        with zipfile.ZipFile(folder / "d.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+            for path in sorted((folder / "f").rglob("*")):
+                archive.write(path, path.relative_to(folder / "f"))
+            archive.writestr("__MACOSX/0/._a.png", b"x")
+        return folder / "d.zip"
+
+    return pack
+
+
 TRAIN, TEST, VALID = ("train", "test", "validation")
 FORMS = {
     # name: (writer, roles, words that are said)
@@ -180,6 +213,11 @@ FORMS = {
     ),
     "pictures, classes by words": (pictures(TRAIN, names=lambda y: WORDS[y]), (TRAIN,), ["10 classes, acht, drei"]),
     "pictures, classes from 5 on": (pictures(TRAIN, names=lambda y: y.astype(int) + 5), (TRAIN,), ["classes, 5, 6"]),
+    "pictures, a folder in a folder": (nested(), (TRAIN,), ["has no test set"]),
+    "pictures, a zip": (zipped(pictures(TRAIN)), (TRAIN,), ["has no test set: 35 of its 240"]),
+    "pictures, a zip with a folder": (zipped(nested()), (TRAIN,), []),
+    "pictures, a zip of train and test": (zipped(pictures(TRAIN, TEST)), (TRAIN, TEST), []),
+    "pictures, a zip of Kaggle's": (zipped(kaggle_pictures), (TRAIN,), ["testSet: 90 pictures without labels"]),
     "csv, label first": (csv_of(), (TRAIN,), ["has no test set"]),
     "csv, label first, header": (csv_of(header=HEADER), (TRAIN,), []),
     "csv, label last": (csv_of(columns=(-1,)), (TRAIN,), []),
@@ -194,6 +232,13 @@ FORMS = {
         (TRAIN,),
         ["120 of 240 pictures are dark on light"],
     ),
+    "csv, decimals from 0 to 1": (
+        csv_of(change=lambda x: x / 255.0, columns=(-1,)), (TRAIN,), ["from 0 to 1, which are multiplied"]
+    ),
+    "csv, decimals from 0 to 255": (
+        csv_of(change=lambda x: x * 0.999, header=HEADER), (TRAIN,), ["from 0 to 255, which are rounded"]
+    ),
+    "csv, numpy.savetxt's": (savetxt, (TRAIN,), ["decimal pixels from 0 to 1"]),
     "csv, EMNIST's by name": (
         csv_of(change=lambda x: x.transpose(0, 2, 1), name="emnist-digits-train.csv"),
         (TRAIN,),
@@ -429,9 +474,21 @@ def with_index(d, folder):
     return folder / "d.csv"
 
 
-def shares_as_text(d, folder):
-    (folder / "d.csv").write_text(rows(d.train[0] / 255.0, d.train[1]))
+def one_share(d, folder):
+    lines = rows(*d.train).splitlines()
+    lines[5] = f"7,0.5,{lines[5].split(',', 2)[2]}"
+    (folder / "d.csv").write_text("\n".join(lines))
     return folder / "d.csv"
+
+
+def decimals(change, label=lambda y: y, at=slice(None)):
+    def write(d, folder):
+        images = d.train[0] / 255.0
+        images[at] = change(images[at])
+        (folder / "d.csv").write_text(rows(images, label(d.train[1])))
+        return folder / "d.csv"
+
+    return write
 
 
 def arrays(**named):
@@ -470,9 +527,12 @@ def another_label_to_test_with(d, folder):
     return folder
 
 
-def zip_of_pictures(d, folder):
-    write_zip(folder / "d.zip", {"0/a.png": b"x", "1/b.png": b"x"})
-    return folder / "d.zip"
+def zip_of(members):
+    def write(d, folder):
+        write_zip(folder / "d.zip", members)
+        return folder / "d.zip"
+
+    return write
 
 
 def x(d):
@@ -489,7 +549,13 @@ REFUSED = {
     "either column": (either_column, "a first and a last column that may both be the label"),
     "a label in the middle": (label_in_the_middle, "found 0 in all of the first column, and 0 in all of the last"),
     "an index before the label": (with_index, "found the column 'label' as number 2 of 786"),
-    "shares as decimals": (shares_as_text, "in plain digits; multiply pixels that go from 0 to 1 by 255"),
+    "one decimal": (one_share, "row 6: found pixel 1 0.5, expected a whole number 0..255 in plain digits; mend"),
+    "standardised decimals": (
+        decimals(lambda x: x * 3.2 - 0.4),
+        "row 1: found pixel 1 -0.4, expected pixels from 0 to 1 or from 0 to 255; scale the pixels to 0 to 1",
+    ),
+    "decimals beyond": (decimals(lambda x: x * 255, at=200), "row 201: found pixel"),
+    "decimal labels": (decimals(lambda x: x, lambda y: y + 0.5), "row 1: found label"),
     "other sizes": (arrays(X=lambda d: x(d)[:, :20, :20], y=y), "found shape (240, 20, 20), expected (n, 28, 28)"),
     "colour": (arrays(X=lambda d: np.stack([x(d)] * 3, -1), y=y), "found shape (240, 28, 28, 3)"),
     "standardised": (arrays(X=lambda d: x(d) / 127.5 - 1.0, y=y), "found values -1 to 1, expected float in 0 to 1"),
@@ -514,7 +580,16 @@ REFUSED = {
         "found no file of its labels beside it, expected train-labels-idx1-ubyte",
     ),
     "a label only to test with": (another_label_to_test_with, "found label 'hundert' at position"),
-    "a zip of pictures": (zip_of_pictures, "found no such member"),
+    "a zip of damaged pictures": (zip_of({"0/a.png": b"x", "1/b.png": b"x"}), "d.zip:0/a.png: found "),
+    "a zip of pictures alone": (
+        zip_of({"a.png": b"x"}),
+        "found a zip without CSV files, idx files and class folders",
+    ),
+    "a zip with a word beside digits": (zip_of({"0/a.png": b"x", "one/b.png": b"x"}), "found the class"),
+    "a zip that unpacks to too much": (
+        zip_of({"0/a.bmp": bytes(70 << 20), "1/b.bmp": b"x"}),
+        "found 73,400,321 bytes once it is unpacked",
+    ),
 }
 
 

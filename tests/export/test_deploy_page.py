@@ -1,5 +1,6 @@
 """What docs/deploy.md shows beside plain Python runs too: C, and ONNX Runtime."""
 
+import json
 import re
 import subprocess
 import sys
@@ -10,7 +11,8 @@ import pytest
 from lenet_gpu import LeNet5
 from lenet_gpu.export import export_network
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs/deploy.md").read_text("utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs/deploy.md").read_text("utf-8")
 
 
 def block(kind):
@@ -38,3 +40,12 @@ def test_the_program_for_onnx_runtime_runs(tmp_path):
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("(2, 10)\n[0, 1, 2,")
+
+
+def test_the_table_of_microcontrollers_is_what_was_measured():
+    sys.path.insert(0, str(ROOT / "tests/campaigns"))
+    from microcontroller import RESULT, table
+
+    result = json.loads(RESULT.read_text("utf-8"))
+    assert table(result["rows"]) in PAGE
+    assert all(row["same_answers"] == row["digits"] for row in result["rows"])

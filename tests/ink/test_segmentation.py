@@ -93,6 +93,10 @@ def test_nothing_and_dots(recognizer):
     assert recognizer.predict_strokes([]).reason == "blank"
     strokes, _ = written("10")
     number = recognizer.predict_number([*strokes, [[115.0, 99.0]]])
+    assert number.text == "10."
+    assert number.digits[2].reason == "point"
+    assert not number.digits[2].is_digit
+    number = recognizer.predict_number([*strokes, [[115.0, 20.0]]])
     assert number.text == "10?"
     assert number.digits[2].reason == "speck"
 

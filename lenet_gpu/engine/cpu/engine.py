@@ -34,6 +34,19 @@ SMALLEST_SHARE = 4
 """Images of a batch for which a worker is worth its share of the waiting."""
 
 
+def shares(workers: int, batch_size: int) -> tuple[int, int]:
+    """Choose how many workers take part, and how many shards a batch is cut into.
+
+    The same for the same number of workers, whoever computes the shards then.
+
+    Args:
+        workers: How many there are.
+        batch_size: Images a step.
+    """
+    taking_part = max(1, min(workers, batch_size // SMALLEST_SHARE))
+    return taking_part, taking_part * max(1, min(MOST_SHARDS, batch_size // taking_part // CHUNK))
+
+
 class _Epoch(NamedTuple):
     """An epoch in the hands of the workers."""
 
@@ -161,14 +174,6 @@ class CpuEngine(Engine):
                 self._take_over(epoch)
         return epoch.losses(len(learning_rates))
 
-    def _shares(self, batch_size: int) -> tuple[int, int]:
-        """Choose how many workers take part, and how many shards a batch is cut into.
-
-        The same for the same number of workers, whoever computes the shards then.
-        """
-        workers = max(1, min(self.workers, batch_size // SMALLEST_SHARE))
-        return workers, workers * max(1, min(MOST_SHARDS, batch_size // workers // CHUNK))
-
     def _hand_over(
         self, order: np.ndarray, batch_size: int, learning_rates: np.ndarray, distortions: np.ndarray | None
     ) -> _Epoch:
@@ -176,7 +181,7 @@ class CpuEngine(Engine):
         steps, parameters = len(learning_rates), self.network.parameters
         trained = {"parameters": parameters, **self.optimizer.state}
         pool = self._workers()
-        workers, shards = self._shares(batch_size)
+        workers, shards = shares(self.workers, batch_size)
         run = pool.files["run"].allocate(
             [
                 ("order", str(np.dtype(np.intp)), order.shape),

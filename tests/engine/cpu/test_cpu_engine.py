@@ -104,20 +104,24 @@ def test_a_sleeping_worker_holds_nobody_up_and_changes_nothing(mnist, rng):
     order = rng.permutation(60000)[: 32 * 400]
     expected, expected_losses = trained(CpuEngine, mnist, order, 32, threads=2)
     net = LeNet5(seed=11)
-    seen_while_asleep = []
+    seen, went_on = [], []
     with CpuEngine(net, SGD(), threads=2) as engine:
         engine.load(mnist.train.images, mnist.train.labels)
         sleeper = engine._pool.processes[1].pid
+        held_up = threading.Timer(60, os.kill, (sleeper, signal.SIGCONT))  # only if the other waits for it
 
         def progress(done, losses):
-            if not seen_while_asleep:
+            if not seen:
                 os.kill(sleeper, signal.SIGSTOP)
-                threading.Timer(0.5, os.kill, (sleeper, signal.SIGCONT)).start()
-            seen_while_asleep.append(done)
+                held_up.start()
+            elif not went_on and done > seen[0] + 5:
+                went_on.append(held_up.is_alive())
+                held_up.cancel()
+                os.kill(sleeper, signal.SIGCONT)
+            seen.append(done)
 
         losses = engine.train(order, 32, rates(order, 32), progress)
-    assert len(seen_while_asleep) > 3
-    assert seen_while_asleep[3] > seen_while_asleep[0] + 5
+    assert went_on == [True]
     assert net.parameters.tobytes() == expected.parameters.tobytes()
     assert losses.tobytes() == expected_losses.tobytes()
 

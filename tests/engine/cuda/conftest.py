@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -58,9 +59,12 @@ def build_ahead() -> None:
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Begin with the compilers while other tests run: most of them keep one core busy."""
+    """Begin with the compilers while other tests run; one process does it for all."""
     here = Path(__file__).parent
-    if sum(here in item.path.parents for item in session.items) > MANY:
+    if (
+        os.environ.get("PYTEST_XDIST_WORKER", "gw0") == "gw0"
+        and sum(here in item.path.parents for item in session.items) > MANY
+    ):
         threading.Thread(target=build_ahead, daemon=True, name="compilers").start()
 
 

@@ -11,10 +11,10 @@ import os
 import re
 import subprocess
 import sys
-import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import filelock
 import pytest
 
 if __name__ == "__main__":
@@ -70,22 +70,22 @@ REGISTERS, REGISTERS_AT_ONCE, RESERVED_BYTES = 65536, 256, 1024
 """Registers of a multiprocessor; how many a warp gets at once; shared memory that each block takes beside its own,
 since compute capability 8.0."""
 
-LOCK = threading.Lock()
-"""A thread may have compiled ahead of the test."""
-
 FIGURE = re.compile(r"<!-- compiled -->\n(.*?)<!-- end -->", re.DOTALL)
 """Where the page shows what the compiler makes of the kernels."""
 
 
-def compiled() -> dict[str, dict[str, dict[str, dict[str, int]]]]:
-    """What the kernels take, by build and architecture; compiled once."""
-    with LOCK:
-        return _compiled()
-
-
 @functools.cache
-def _compiled() -> dict[str, dict[str, dict[str, dict[str, int]]]]:
-    """What the kernels take, by build and architecture: a build a process, a few side by side."""
+def compiled() -> dict[str, dict[str, dict[str, dict[str, int]]]]:
+    """What the kernels take, by build and architecture; compiled once for all processes that run tests."""
+    kept = harness.folder() / "compiled.json"
+    with filelock.FileLock(kept.with_suffix(".lock")):  # a thread or another process may be compiling ahead
+        if not kept.exists():
+            kept.write_text(json.dumps(compile_all()))
+    return json.loads(kept.read_text())
+
+
+def compile_all() -> dict[str, dict[str, dict[str, dict[str, int]]]]:
+    """Compile each build in a process, a few side by side."""
 
     def one(name: str) -> dict[str, dict[str, dict[str, int]]]:
         form, variant, classes, architectures = BUILDS[name]

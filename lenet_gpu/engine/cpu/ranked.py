@@ -1,0 +1,192 @@
+"""The CPU engine shared out to the processes of several machines: the same portions, the same sums, the same bytes.
+
+A batch is cut into the portions into which `CpuEngine` with a number of workers cuts it. Each rank computes some of
+them; then all ranks gather all portions' gradients and add them up in the portions' order, so that neither the number
+of ranks nor who has computed what can be told from the outcome.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lenet_gpu.engine.base import Engine, Progress
+from lenet_gpu.engine.cpu.engine import shares
+from lenet_gpu.engine.cpu.online.training import OnlineTraining, covers_step
+from lenet_gpu.engine.cpu.plan import CpuPlan
+from lenet_gpu.engine.cpu.spec import PIXELS, NetworkSpec, check_pixels
+from lenet_gpu.engine.cpu.workers.cores import check_workers, default_workers
+from lenet_gpu.engine.cpu.workers.main import BUFFER
+from lenet_gpu.engine.cpu.workers.team import EVALUATION_BATCH
+from lenet_gpu.engine.ranks import Ranks, portion, portions
+
+if TYPE_CHECKING:
+    from lenet_gpu.nn.network import Network
+    from lenet_gpu.nn.optim import Optimizer
+
+PROGRESS_STEPS = 64
+"""Steps between two reports of progress, before which the ranks exchange their portions' losses."""
+
+
+class RankedEngine(Engine):
+    """Trains and evaluates LeNet-5 together with the other ranks; all of them call the same methods.
+
+    Args:
+        network: The network, on the CPU.
+        optimizer: The update rule, prepared for the network, which every rank applies to its own copy; None for
+            inference alone.
+        ranks: The others.
+        threads: The number of workers of one process whose portions are computed, and whose bytes come out; if
+            None, as many as rank 0 would have.
+
+    Attributes:
+        idle: Ranks to which a batch of the last training had no portion to give.
+    """
+
+    name = "cpu_plan"
+
+    def __init__(
+        self, network: Network, optimizer: Optimizer | None, ranks: Ranks, threads: int | None = None
+    ) -> None:
+        super().__init__(network, optimizer)
+        check_workers(threads)
+        self._ranks = ranks
+        self.workers = ranks.from_first(threads or default_workers())
+        self._spec = NetworkSpec.of(network, training=optimizer is not None)
+        self._plan = CpuPlan(self._spec, network.parameters)
+        self._training: dict[tuple[int, str], tuple[np.ndarray, CpuPlan]] = {}
+
+    @property
+    def description(self) -> str:
+        """The engine in words."""
+        return f"cpu_plan (prepared NumPy calls, {self._ranks.size} ranks, portions of {self.workers} workers)"
+
+    def described(self, batch_size: int) -> str:
+        """Describe the engine; also say how many ranks have nothing to do."""
+        _, shards = shares(self.workers, batch_size)
+        idle = max(0, self._ranks.size - shards)
+        hint = (
+            f"; {idle} of the ranks idle, for a batch has {shards} portion{'s' if shards > 1 else ''}: see --threads"
+        )
+        return self.description + (hint if idle else "")
+
+    def load(self, images: np.ndarray, labels: np.ndarray) -> None:
+        """Keep a training set."""
+        check_pixels(images)
+        self._images = np.ascontiguousarray(images).reshape(len(images), PIXELS)
+        self._labels = np.asarray(labels).astype(np.intp)
+
+    def train(
+        self,
+        order: np.ndarray,
+        batch_size: int,
+        learning_rates: np.ndarray,
+        progress: Progress | None = None,
+        distortions: np.ndarray | None = None,
+    ) -> np.ndarray:
+        """Take one step for every mini-batch of `order`."""
+        with _as_workers_compute():
+            if covers_step(self._spec, self.optimizer, batch_size, self._labels):
+                return self._train_online(order, learning_rates, progress, distortions)
+            return self._train(order, batch_size, learning_rates, progress, distortions)
+
+    def _train(
+        self,
+        order: np.ndarray,
+        batch_size: int,
+        learning_rates: np.ndarray,
+        progress: Progress | None,
+        distortions: np.ndarray | None,
+    ) -> np.ndarray:
+        ranks, network, labels = self._ranks, self.network, self._labels
+        _, shards = shares(self.workers, batch_size)
+        own, counts = portion(shards, ranks.rank, ranks.size), portions(shards, ranks.size)
+        gradients, plan = self._prepared(shards, "uint8" if distortions is None else "grid")
+        distorter = None
+        if distortions is not None:
+            from lenet_gpu.engine.cpu.distort import BatchDistorter
+
+            distorter = BatchDistorter(self._images, plan.capacity)
+        steps = len(learning_rates)
+        sizes = np.minimum(batch_size, len(order) - batch_size * np.arange(steps))
+        losses = np.zeros((shards, steps))
+        told = 0
+        for step, rate in enumerate(learning_rates.tolist()):
+            first, m = step * batch_size, int(sizes[step])
+            for shard in own:
+                positions = slice(first + m * shard // shards, first + m * (shard + 1) // shards)
+                indices = order[positions]
+                source = self._images if distorter is None else distorter.source(indices, distortions[positions])  # type: ignore[index]
+                losses[shard, step] = plan.gradients(source, labels, indices, 1.0 / m, shard)
+            self.optimizer.update(network.parameters, ranks.add_up(gradients, counts), rate)
+            if step % PROGRESS_STEPS == PROGRESS_STEPS - 1 or step == steps - 1:
+                block = np.ascontiguousarray(losses[:, told : step + 1])
+                ranks.gather(block, counts)
+                losses[:, told : step + 1] = block
+                told = step + 1
+                if progress is not None:
+                    progress(told, _means(losses, sizes, told))
+        return _means(losses, sizes, steps)
+
+    def _prepared(self, shards: int, form: str) -> tuple[np.ndarray, CpuPlan]:
+        """Give the portions' gradients, (shards, parameters), and the plan that writes into them."""
+        if (shards, form) not in self._training:
+            gradients = np.zeros((shards, self.network.parameters.size), self.network.parameters.dtype)
+            plan = CpuPlan(self._spec, self.network.parameters, list(gradients), images=form)
+            self._training = {(shards, form): (gradients, plan)}
+        return self._training[shards, form]
+
+    def _train_online(
+        self,
+        order: np.ndarray,
+        learning_rates: np.ndarray,
+        progress: Progress | None,
+        distortions: np.ndarray | None,
+    ) -> np.ndarray:
+        """Take steps of one image each: there is nothing to share, so every rank takes all of them."""
+        losses = np.zeros(len(learning_rates))
+
+        def go_on(done: int) -> bool:
+            if progress is not None and done:
+                progress(done, losses[:done].astype(np.float32))
+            return True
+
+        training = OnlineTraining(self._spec, self.network.parameters, self.optimizer)
+        training.run(self._images, self._labels, order, learning_rates, losses, distortions, go_on)
+        return losses.astype(np.float32)
+
+    def outputs(self, images: np.ndarray, progress: Progress | None = None) -> np.ndarray:
+        """Compute the values of the output layer before softmax, (n, classes), each rank those of its own batches."""
+        check_pixels(images)
+        ranks, n = self._ranks, len(images)
+        out = np.empty((n, self.network.classes), self.network.dtype)
+        batches = -(-n // EVALUATION_BATCH)
+        fresh = True
+        with _as_workers_compute():
+            for batch in portion(batches, ranks.rank, ranks.size):
+                chosen = slice(batch * EVALUATION_BATCH, (batch + 1) * EVALUATION_BATCH)
+                self._plan.outputs(np.ascontiguousarray(images[chosen]), out[chosen], refresh=fresh)
+                fresh = False
+        ends = [portion(batches, rank, ranks.size).stop * EVALUATION_BATCH for rank in range(ranks.size)]
+        ranks.gather(out, np.diff(np.minimum([0, *ends], n)).tolist())
+        if progress is not None:
+            progress(n, out[:0, 0])
+        return out
+
+
+def _means(losses: np.ndarray, sizes: np.ndarray, done: int) -> np.ndarray:
+    """Compute the mean losses of the first steps, (done,) float32, as `CpuEngine` does."""
+    return np.asarray((losses[:, :done].sum(axis=0) / sizes[:done]).astype(np.float32))
+
+
+@contextmanager
+def _as_workers_compute() -> Iterator[None]:
+    """Compute with the workers' size of NumPy's buffers, which decides how sums are cut up."""
+    before = np.setbufsize(BUFFER)
+    try:
+        yield
+    finally:
+        np.setbufsize(before)

@@ -1,0 +1,189 @@
+/** The page: puts ink, network, answer and insides together. */
+import { digitText, spoken } from "./answer.js";
+import { Bars } from "./bars.js";
+import { Board } from "./board.js";
+import { Ink } from "./ink.js";
+import { Inside } from "./inside.js";
+import { modelOf } from "./model.js";
+import { Recognizer } from "./recognizer.js";
+import { readDrawing } from "./session.js";
+import { firstLanguage, textOf } from "./words.js";
+
+/** Milliseconds of rest after which a screen reader is told the answer. */
+const REST = 700;
+
+/**
+ * @param {string} id
+ * @returns {any} the element, of whatever kind it is
+ */
+function byId(id) {
+  return document.getElementById(id);
+}
+
+class Page {
+  constructor() {
+    this.words = /** @type {import("./words.js").Words} */ (JSON.parse(byId("words").textContent));
+    const model = modelOf(JSON.parse(byId("model").textContent));
+    this.recognizer = new Recognizer(model, JSON.parse(byId("rules").textContent));
+    this.language = firstLanguage(this.words, location.hash, navigator.languages);
+    this.asNumber = false;
+    this.ink = new Ink();
+    this.reading = readDrawing(this.recognizer, [], false);
+    this.text = this.text.bind(this);
+    this.bars = new Bars(byId("bars"), model.labels, this.text);
+    this.inside = new Inside(model.network, this.text);
+    this.board = new Board(byId("board"), byId("cursor"), this.ink, {
+      grown: () => this.soon(),
+      changed: () => this.read(),
+      said: (key) => this.announce(this.text(key)),
+      toggled: () => this.toggleNumber(),
+    });
+    this.frame = 0;
+    this.timer = 0;
+    this.listen();
+    this.dress();
+  }
+
+  listen() {
+    const languages = byId("language");
+    for (const [code, { name }] of Object.entries(this.words)) {
+      const option = new Option(name, code, false, code === this.language);
+      option.lang = code;
+      languages.append(option);
+    }
+    languages.addEventListener("change", () => {
+      this.language = languages.value;
+      this.dress();
+    });
+    byId("undo").addEventListener("click", () => this.board.travel(false));
+    byId("redo").addEventListener("click", () => this.board.travel(true));
+    byId("clear").addEventListener("click", () => this.board.clear());
+    byId("number").addEventListener("click", () => this.toggleNumber());
+    byId("number").hidden = !this.recognizer.model.readsDigits;
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.dress());
+  }
+
+  /**
+   * @param {string} key
+   * @param {Record<string, string | number>} [values]
+   * @returns {string}
+   */
+  text(key, values) {
+    return textOf(this.words[this.language], key, values);
+  }
+
+  /** Show everything in the language and the colours in use. */
+  dress() {
+    document.documentElement.lang = this.language;
+    document.documentElement.dir = this.words[this.language].dir;
+    document.title = this.text(this.recognizer.model.readsDigits ? "title" : "title_signs");
+    byId("title").textContent = document.title;
+    for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-text]"))) {
+      element.textContent = this.text(String(element.dataset.text));
+    }
+    byId("seen").setAttribute("aria-label", this.text("seen"));
+    this.inside.dress();
+    this.board.redraw();
+    this.show();
+  }
+
+  toggleNumber() {
+    if (!this.recognizer.model.readsDigits) return;
+    this.asNumber = !this.asNumber;
+    byId("number").setAttribute("aria-pressed", String(this.asNumber));
+    this.read();
+  }
+
+  // ---- reading
+
+  /** Read before the next frame. */
+  soon() {
+    this.frame ||= requestAnimationFrame(() => this.read());
+  }
+
+  read() {
+    cancelAnimationFrame(this.frame);
+    this.frame = 0;
+    this.reading = readDrawing(this.recognizer, this.ink.all(), this.asNumber);
+    this.show();
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.sayAnswer(), REST);
+  }
+
+  /** @param {number} index of the digit of a number to look at */
+  choose(index) {
+    this.reading = { ...this.reading, chosen: index };
+    this.show();
+  }
+
+  sayAnswer() {
+    const said = spoken(this.reading.answer);
+    if (said) this.announce(this.text(...said));
+  }
+
+  /** @param {string} text for screen readers */
+  announce(text) {
+    byId("status").textContent = text;
+  }
+
+  // ---- showing
+
+  show() {
+    const { answer, predictions, chosen } = this.reading;
+    const prediction = predictions[chosen] ?? null;
+    const isNumber = answer.kind === "number";
+    const said = (/** @type {import("./answer.js").Say | null} */ say) => (say ? this.text(...say) : "");
+    const big = isNumber ? "" : answer.big;
+    byId("said").className = answer.kind === "not_digit" ? "refused" : "";
+    byId("big").textContent = big;
+    byId("big").className = big.length > 2 ? "long" : "";
+    byId("headline").textContent = said(answer.headline);
+    byId("line").textContent = said(answer.line);
+    byId("hint").textContent = this.ink.isEmpty ? this.text(this.hint()) : "";
+    byId("undo").disabled = !this.ink.past.length;
+    byId("redo").disabled = !this.ink.future.length;
+    this.showDigits(isNumber ? predictions : [], chosen);
+    this.bars.show(prediction && answer.kind !== "blank" ? prediction.probabilities : null, !!prediction?.isDigit);
+    this.showSeen(prediction);
+    this.inside.see(prediction && prediction.reason !== "blank" ? prediction.field : null);
+  }
+
+  hint() {
+    if (!this.recognizer.model.readsDigits) return "hint_sign";
+    return this.asNumber ? "hint_number" : "hint_draw";
+  }
+
+  /**
+   * @param {import("./recognizer.js").Prediction[]} predictions
+   * @param {number} chosen
+   */
+  showDigits(predictions, chosen) {
+    const group = byId("digits");
+    group.hidden = !predictions.length;
+    while (group.children.length > predictions.length) group.lastChild.remove();
+    predictions.forEach((prediction, k) => {
+      let button = group.children[k];
+      if (!button) {
+        button = group.appendChild(document.createElement("button"));
+        button.type = "button";
+        button.addEventListener("click", () => this.choose(k));
+      }
+      const text = digitText(prediction, this.recognizer.rules);
+      const place = this.text("digit_of", { position: k + 1, count: predictions.length });
+      button.textContent = text;
+      button.setAttribute("aria-label", `${text}, ${place}`);
+      button.setAttribute("aria-pressed", String(k === chosen));
+    });
+  }
+
+  /** @param {import("./recognizer.js").Prediction | null} prediction */
+  showSeen(prediction) {
+    const context = byId("seen").getContext("2d");
+    const image = context.createImageData(28, 28);
+    image.data.fill(255);
+    for (let k = 0; k < 28 * 28; k++) image.data.fill(prediction ? prediction.field[k] : 0, 4 * k, 4 * k + 3);
+    context.putImageData(image, 0, 0);
+  }
+}
+
+if (typeof document !== "undefined") new Page(); // the tests run everything above without a browser, too
