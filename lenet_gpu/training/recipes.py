@@ -207,7 +207,7 @@ RECIPES = {
         Recipe(
             name="touch",
             summary="the app's model: MNIST, stylus strokes, synthetic hands, and what is not a digit",
-            epochs=18,
+            epochs=20,
             average_decay=0.9995,
             augmentation=Augmentation(strength=0.7),
             calm_epochs=4,

@@ -25,6 +25,9 @@ PEN_SOFTNESS = (0.8, 1.6)
 """Ranges from which each drawing's pen is taken, output pixels; see `raster.Pen`. Half of the pens may be as thin or
 fat as any that people use: a digit is 20 pixels high."""
 
+LEAST_SUM = 1.5
+"""Least sum of a pen's width and softness, output pixels: more than the diagonal of a pixel."""
+
 PENDIGITS_PENS = 4
 """Pens with which every digit of pendigits is drawn."""
 
@@ -46,7 +49,9 @@ DATASETS = {"pendigits": "pendigits"}
 def random_pens(rng: np.random.Generator, n: int) -> np.ndarray:
     """Width and softness of n pens, (n, 2)."""
     usual, softness, any_width = (rng.uniform(*r, n) for r in (PEN_WIDTHS, PEN_SOFTNESS, ALL_PEN_WIDTHS))
-    return np.stack([np.where(rng.random(n) < 0.5, any_width, usual), softness], axis=1)
+    width = np.where(rng.random(n) < 0.5, any_width, usual)
+    # Thin and sharp, a dot between four pixels would leave no ink.
+    return np.stack([width, np.maximum(softness, LEAST_SUM - width)], axis=1)
 
 
 def handwriting(split: Split, rng: np.random.Generator, loaded: Loaded) -> Material:

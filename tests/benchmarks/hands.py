@@ -29,6 +29,8 @@ from accuracy import accuracy, area_under_roc, load, outputs, probabilities  # n
 
 from lenet_gpu import LeNet5, Trainer, load_dataset, seeds  # noqa: E402
 from lenet_gpu.datasets import hold_out_mnist_writers  # noqa: E402
+from lenet_gpu.datasets.locations import search_folders  # noqa: E402
+from lenet_gpu.datasets.pendigits import read_npz, to_split  # noqa: E402
 from lenet_gpu.handwriting import HELD_OUT_KINDS, KINDS, draw_nondigits  # noqa: E402
 from lenet_gpu.handwriting.nondigits import HELD_OUT_LETTERS  # noqa: E402
 from lenet_gpu.handwriting.variation import draw_templates  # noqa: E402
@@ -38,7 +40,7 @@ from lenet_gpu.training import sources  # noqa: E402
 from lenet_gpu.training.callbacks import RunFolder  # noqa: E402
 from lenet_gpu.training.recipes import RECIPES  # noqa: E402
 
-SEED = 20_261
+SEED = 77
 """All chance in here comes from it; no training uses it."""
 
 PENS = (0.5, 1.0, 1.5, 2.3, 3.0, 4.0)
@@ -55,8 +57,8 @@ REFUSED = 0.01
 def train(folder: Path, epochs: int, threads: int, seed: int) -> None:
     """Train `touch` without pendigits and without the kinds of non-digits that are held out."""
     recipe = RECIPES["touch"]
-    calm = max(1, round(recipe.calm_epochs * epochs / recipe.epochs))
-    recipe = recipe.with_changes(sources=("handwriting", "nondigits"), epochs=epochs, calm_epochs=calm)
+    sources_alone = ("handwriting", "nondigits")
+    recipe = recipe.with_changes(sources=sources_alone, epochs=epochs, calm_epochs=max(1, epochs // 3))
     data = hold_out_mnist_writers(load_dataset("mnist"))
     kinds = tuple(kind for kind in KINDS if kind not in HELD_OUT_KINDS)
     with mock.patch.object(sources, "KINDS", kinds):
@@ -64,8 +66,13 @@ def train(folder: Path, epochs: int, threads: int, seed: int) -> None:
 
 
 def strokes(last: bool):
-    """Drawings and labels of pendigits: the first two thirds, or the last."""
-    split = load_dataset("pendigits", download=False, progress=False).train
+    """Drawings and labels of pendigits' 7,494 training digits: the first two thirds, or the last."""
+    places = [folder / "pendigits-train.npz" for folder in search_folders("pendigits")]
+    compact = next((place for place in places if place.exists()), None)
+    if compact is None:
+        split = load_dataset("pendigits", download=False, progress=False).train
+    else:  # whole: of this file alone, load_dataset keeps a sixth to test with
+        split = to_split(read_npz(compact)[0])
     third = np.arange(len(split)) >= len(split) * 2 // 3
     which = np.flatnonzero(third == last)
     return split.drawings.take(which), split.labels[which]

@@ -7,6 +7,7 @@ from lenet_gpu import LeNet5, Trainer, seeds
 from lenet_gpu.datasets import Dataset, Split
 from lenet_gpu.errors import DataError
 from lenet_gpu.handwriting import ROTATED
+from lenet_gpu.ink.preprocess import drawings_to_mnist
 from lenet_gpu.paper import NOT_A_DIGIT
 from lenet_gpu.training import sources
 from lenet_gpu.training.callbacks import RunFolder
@@ -49,11 +50,18 @@ def test_pens_are_thin_and_fat_whatever_the_digit():
     assert 0.5 <= widths.min() < 0.52
     assert 3.98 < widths.max() <= 4.0
     assert 0.8 <= softness.min() <= softness.max() <= 1.6
+    assert (widths + softness).min() > 2**0.5
     assert 0.2 < (widths < 1.4).mean() + (widths > 3.2).mean() < 0.3  # the usual ones are the more common
     labels = np.arange(20_000) % 10
     for digit in range(10):
         assert (widths[labels == digit] < 1.0).mean() > 0.05
         assert (widths[labels == digit] > 3.6).mean() > 0.03
+
+
+def test_a_dot_between_pixels_leaves_ink_of_any_pen():
+    pens = sources.random_pens(seeds.generator(1, 1), 4_000)
+    dot = [np.array([[0.0, 0.0], [0.001, 0.001]])]
+    assert (drawings_to_mnist([dot] * len(pens), pens).max(axis=(1, 2)) == 255).all()
 
 
 def test_overlaps_hold_two_digits(split):
