@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 MOST_PICTURE_BYTES = 250_000_000  # read from standard input
 MOST_BYTES = 20_000_000  # of a file of strokes: 200,000 points with every digit that a number can have
+RIVAL_SHOWN = 0.005  # probability from which another digit is named
 
 EXAMPLES = """\
   lenet-gpu predict mnist photo.jpg               the shipped model reads a picture of one digit or several
@@ -253,7 +254,9 @@ def _words(name: str, answer: Prediction | Page | Number) -> list[str]:
     if not answer.is_digit:
         letter = "; a letter?" if answer.reason == UNLIKE else ""
         return [f"{name}: not a digit ({answer.reason}{letter})"]
+    shares = enumerate(answer.probabilities)
+    rivals = sorted(((p, d) for d, p in shares if d != answer.digit and p >= RIVAL_SHOWN), reverse=True)
     return [
         f"{name}: {answer.digit}  (confidence {100 * answer.confidence:.1f} %)",
-        "  " + "  ".join(f"{d}: {100 * p:.1f} %" for d, p in enumerate(answer.probabilities)),
+        *(["  or " + ", ".join(f"{d}: {100 * p:.1f} %" for p, d in rivals)] if rivals else []),
     ]
