@@ -356,16 +356,11 @@ def written_number(rng, count):
     return strokes
 
 
-RECORDED = (
-    *("865230801869", "457913?892384", "821248403687", "801216850034", "7985999634623"),
-    *("680845629023", "455393634916", "966857820328", "732913576803", "?89216676799"),
-)
-"""Texts of the numbers of seeds 0, 1, ..., read before strokes were compared with their neighbours alone."""
-
-
-def test_ordinary_numbers_are_read_as_ever(recognizer):
-    for seed, text in enumerate(RECORDED):
-        assert recognizer.predict_number(written_number(np.random.default_rng(seed), 12)).text == text
+def test_ordinary_numbers_are_read():
+    recognizer = Recognizer("touch")
+    for seed in range(10):
+        digits = "".join(map(str, np.random.default_rng(seed).integers(0, 10, 12)))
+        assert recognizer.predict_number(written_number(np.random.default_rng(seed), 12)).text == digits
 
 
 def test_more_candidates_than_are_read_at_once_change_nothing(recognizer, monkeypatch):

@@ -144,7 +144,6 @@ def _start(options: argparse.Namespace, ranks: MpiRanks | None) -> int:
     data = _with_added(data, added, download=not options.no_download)
     if options.epochs is None:
         recipe = for_few(recipe, len(data.train))
-    _advise(data, recipe)
     backend = select_backend(options.backend, device=_device(options, ranks))
     model = LeNet5(recipe.variant, backend, 0 if options.seed is None else options.seed, classes=data.classes)
     engine = "auto" if options.engine is None else options.engine
@@ -156,7 +155,10 @@ def _start(options: argparse.Namespace, ranks: MpiRanks | None) -> int:
     if ranks is not None and ranks.rank:
         return _follow(trainer, data)
     with new_run(options.out, name, _room(trainer), force=options.force) as folder:
-        return _train(trainer, data, folder)
+        status = _train(trainer, data, folder)
+    if not status:
+        _advise(data, recipe)
+    return status
 
 
 def _advise(data: Dataset, recipe: Recipe) -> None:
@@ -246,7 +248,7 @@ def _train(trainer: Trainer, data: Any, folder: Path) -> int:
     from lenet_gpu.report.plots import Curves
     from lenet_gpu.training.best_epoch import best_epoch
     from lenet_gpu.training.callbacks import RunFolder
-    from lenet_gpu.training.checkpoint import RUN_FILES
+    from lenet_gpu.training.checkpoint import COMMAND_FILE, RUN_FILES
     from lenet_gpu.training.progress import ProgressBar
     from lenet_gpu.training.repeat import repeating_command
 
@@ -264,7 +266,7 @@ def _train(trainer: Trainer, data: Any, folder: Path) -> int:
     finally:
         bar.close()
     print(f"wrote     {folder}: {', '.join(name for name in RUN_FILES if (folder / name).exists())}")
-    print(f"repeat    {repeating_command(trainer.checkpoint())}")
+    print(f"repeat    {(folder / COMMAND_FILE).read_text('utf-8').strip()}")
     return 0
 
 

@@ -50,7 +50,7 @@ def _changes(recipe: Recipe) -> list[Any]:
     if named is None:
         return []
     words: list[Any] = []
-    if recipe.copies != named.copies:
+    if recipe.copies != named.copies and recipe.name == "paper":  # elsewhere few pictures alone make copies, again
         named = with_distortions(named)
         words += ["--distortions"]
     if recipe.loss != named.loss:

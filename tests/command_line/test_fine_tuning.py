@@ -22,7 +22,7 @@ def mine(tmp_path, monkeypatch):
     """A folder with 160 digits of one made-up hand, mine.npz."""
     monkeypatch.chdir(tmp_path)
     rng = seeds.generator(20_264, 1)
-    drawings = [drawing for digit in range(10) for drawing in write(rng, STYLES[digit][-1], 16)]
+    drawings = [drawing for digit in range(10) for drawing in write(rng, STYLES[digit][-4], 16)]
     np.savez(tmp_path / "mine.npz", images=drawings_to_mnist(drawings), labels=np.repeat(np.arange(10), 16))
     return tmp_path
 

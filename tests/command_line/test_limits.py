@@ -37,7 +37,8 @@ def limited(folder, limit, command, prefix=()):
 
 def check(ended):
     """It worked, or one line says why not."""
-    lines = [line for line in ended.stderr.splitlines() if not line.startswith("Matplotlib ")]
+    said = [line for line in ended.stderr.splitlines() if not line.startswith("Matplotlib ")]
+    lines = [line for line in said if "pictures to learn from are few" not in line]
     assert ended.returncode in (0, 1, 2), ended.stderr
     if ended.returncode == 0 and lines:  # the numbers are there; only for the picture it was not enough
         assert lines[0].startswith("lenet-gpu: no picture: ")

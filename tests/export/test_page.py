@@ -142,30 +142,31 @@ def test_a_unit_is_taken_apart_as_in_the_app(layer, mnist, tmp_path):
 
 
 def test_the_answer_is_worded_as_in_the_app(tmp_path):
-    from app.reading import Say, spoken
-    from app.session import Session
+    from app.reading import Say, answer, number_answer, spoken
 
     asked = [(drawing, False) for drawing in (*drawings(3, 60), *AWKWARD.values(), *numbers(5, 10))]
     asked += [(drawing, True) for drawing in (*numbers(4, 15), *AWKWARD.values())]
-    session = Session.open(tmp_path / "app", "touch")
-    try:
-        theirs = read_in_node(LeNet5.load("touch"), tmp_path, sayings=asked)["sayings"]
-        kinds = set()
-        for (strokes, number), other in zip(asked, theirs, strict=True):
-            session.settings.number_mode = number
-            session._read_ink([np.asarray(stroke, dtype=float) for stroke in strokes])
-            mine = session.reading.answer
-            assert (other["kind"], other["big"]) == (mine.kind, mine.big)
-            assert other["marks"] == [[p.sign, p.line] for p in session.reading.predictions]
-            for said, key in ((mine.headline, "headline"), (mine.line, "line"), (spoken(mine), "spoken")):
-                found = other[key] or ["", {}]
-                told = Say(found[0], {name: str(value) for name, value in found[1].items()})
-                assert told.key == said.key
-                assert told.values == {name: str(value) for name, value in said.values.items()}
-            kinds.add((mine.kind, mine.line.key))
-        assert len(kinds) >= 6, kinds
-    finally:
-        session.lock.release()
+    recognizer = Recognizer("touch")
+    theirs = read_in_node(LeNet5.load("touch"), tmp_path, sayings=asked)["sayings"]
+    kinds = set()
+    for (strokes, number), other in zip(asked, theirs, strict=True):
+        ink = [np.asarray(stroke, dtype=float) for stroke in strokes]
+        marks = list(recognizer.predict_number(ink).digits) if number else [recognizer.predict_strokes(ink)]
+        mine = number_answer(marks, lines=[mark.line for mark in marks]) if number else answer(marks[0])
+        assert (other["kind"], other["big"]) == (mine.kind, mine.big)
+        if mine.kind != "blank":
+            assert other["marks"] == [[mark.sign, mark.line] for mark in marks]
+        if other["line"] and other["line"][0] == "why_many":  # the app reads that as a number by itself
+            assert (number, mine.kind) == (False, "not_digit")
+            assert len(recognizer.predict_number(ink).digits) > 1
+            continue
+        for said, key in ((mine.headline, "headline"), (mine.line, "line"), (spoken(mine), "spoken")):
+            found = other[key] or ["", {}]
+            told = Say(found[0], {name: str(value) for name, value in found[1].items()})
+            assert told.key == said.key
+            assert told.values == {name: str(value) for name, value in said.values.items()}
+        kinds.add((mine.kind, mine.line.key))
+    assert len(kinds) >= 6, kinds
 
 
 def test_words_are_the_apps_where_it_has_them():

@@ -113,17 +113,19 @@ export function numberText(predictions, rules) {
 export function numberAnswer(predictions, rules) {
   if (!predictions.length) return BLANK;
   const text = numberText(predictions, rules);
+  const digits = predictions.map((_, k) => k).filter((k) => !predictions[k].sign);
+  const count = digits.length;
   /** @type {Say} */
-  const headline = text.length > 1 ? ["number_read", { count: text.length }] : ["number_one", {}];
-  const marks = predictions.filter((each) => !each.sign);
-  const digits = marks.length ? marks : predictions;
-  const sureness = digits.map((each) => (each.isDigit ? each.probabilities[each.best] : 0));
-  const doubt = sureness.indexOf(Math.min(...sureness));
-  const [first, second] = byProbability(digits[doubt].probabilities);
-  if (digits[doubt].isDigit && digits[doubt].probabilities[second] < rules.answers.RIVAL) {
+  const headline = count > 1 ? ["number_read", { count }] : ["number_one", {}];
+  if (!count) return { kind: "number", big: text, headline, line: null };
+  const sureness = digits.map((k) => (predictions[k].isDigit ? predictions[k].probabilities[predictions[k].best] : 0));
+  const doubt = digits[sureness.indexOf(Math.min(...sureness))];
+  const doubtful = predictions[doubt];
+  const [first, second] = byProbability(doubtful.probabilities);
+  if (doubtful.isDigit && doubtful.probabilities[second] < rules.answers.RIVAL) {
     return { kind: "number", big: text, headline, line: null };
   }
-  const key = digitText(digits[doubt], rules) === rules.answers.NOT_READ ? "number_unlike" : "number_doubt";
+  const key = digitText(doubtful, rules) === rules.answers.NOT_READ ? "number_unlike" : "number_doubt";
   return { kind: "number", big: text, headline, line: [key, { position: doubt + 1, first, second }] };
 }
 
