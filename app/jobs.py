@@ -17,7 +17,7 @@ from lenet_gpu.recognition.recognizer import Recognizer
 
 from .ink import Box
 from .lessons import Key, key_of
-from .reading import Answer, Say, line_of, sign_of
+from .reading import Answer, Say
 
 QUICK_STROKES = 4
 QUICK_POINTS = 400
@@ -120,7 +120,7 @@ class Job:
         if prediction.is_digit or prediction.reason in FINAL_REASONS or len(self.strokes) < 2:
             return one
         number = self._number()
-        whole = len(number.predictions) > 1 and all(one.is_digit or sign_of(one) for one in number.predictions)
+        whole = len(number.predictions) > 1 and all(one.is_digit or one.sign for one in number.predictions)
         return number if whole else one
 
     def _number(self) -> Found:
@@ -131,7 +131,7 @@ class Job:
         # The digit just written is the one to look at.
         newest = max(range(len(digits)), key=lambda i: max(digits[i].strokes, default=-1))
         boxes = tuple(box_of(digit.box) for digit in digits)
-        return Found(tuple(digits), groups, True, newest, boxes, tuple(map(line_of, digits)))
+        return Found(tuple(digits), groups, True, newest, boxes, tuple(digit.line for digit in digits))
 
 
 @dataclass(frozen=True)

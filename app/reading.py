@@ -53,16 +53,6 @@ def percent(share: float) -> str:
     return str(value)
 
 
-def sign_of(prediction: Prediction) -> str:
-    """Return "-", "." or "," where a mark among digits is one of these, else an empty text."""
-    return str(getattr(prediction, "sign", ""))
-
-
-def line_of(prediction: Prediction) -> int:
-    """Return the number of the line that a mark of a number is in, from the top."""
-    return int(getattr(prediction, "line", 0))
-
-
 def best_two(probabilities: np.ndarray) -> tuple[int, int]:
     """Return the two most probable digits, the better first."""
     order = np.argsort(-probabilities, kind="stable")
@@ -111,7 +101,7 @@ def number_answer(
     if not predictions:
         return Answer("blank")
     told = list(said) or [None] * len(predictions)
-    letters = [sign_of(one) or number_text([one]) for one in predictions]  # one character a mark
+    letters = [number_text([one]) for one in predictions]  # one character a mark
     for i, label in enumerate(told):
         if label is not None:
             letters[i] = NOT_READ if label == NO_DIGIT else str(label)
@@ -119,9 +109,9 @@ def number_answer(
     text = letters[0]
     for i in range(1, len(letters)):
         text += letters[i] if rows[i] == rows[i - 1] else f"\n{letters[i]}"
-    count = sum(not sign_of(one) for one in predictions)
+    count = sum(not one.sign for one in predictions)
     headline = Say("number_read", {"count": count}) if count > 1 else Say("number_one")
-    open_ones = [i for i, label in enumerate(told) if label is None and not sign_of(predictions[i])]
+    open_ones = [i for i, label in enumerate(told) if label is None and not predictions[i].sign]
     if not open_ones:
         return Answer("number", text, headline)
     doubt = min(open_ones, key=lambda i: predictions[i].is_digit and predictions[i].confidence)

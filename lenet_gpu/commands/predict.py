@@ -75,9 +75,7 @@ def run(options: argparse.Namespace) -> int:
             answer = _answer(recognizer, name, shown.get(name), force=options.force)
         except LenetError as error:
             failed = True
-            if options.json:
-                print(json.dumps({"file": name, "error": str(error)}), flush=True)
-            print(f"lenet-gpu: error: {error}", file=sys.stderr, flush=True)
+            predict_classes.report_error(name, error, as_json=options.json)
             continue
         if options.json:
             print(json.dumps({"file": name, **_report(answer)}))

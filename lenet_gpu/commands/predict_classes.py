@@ -17,6 +17,13 @@ MOST_SHOWN = 5
 """Classes that are shown with their probabilities, the most probable first."""
 
 
+def report_error(name: str, error: LenetError, *, as_json: bool) -> None:
+    """Say that one of several files has no answer, on standard error; with JSON in the answers' place as well."""
+    if as_json:
+        print(json.dumps({"file": name, "error": str(error)}), flush=True)
+    print(f"lenet-gpu: error: {error}", file=sys.stderr, flush=True)
+
+
 def answer(
     options: argparse.Namespace,
     list_files: Callable[[Sequence[str]], list[str]],
@@ -58,9 +65,7 @@ def answer(
             field = read_field(path)
         except LenetError as error:
             failed = True
-            if options.json:
-                print(json.dumps({"file": path, "error": str(error)}), flush=True)
-            print(f"lenet-gpu: error: {error}", file=sys.stderr, flush=True)
+            report_error(path, error, as_json=options.json)
             continue
         p = softmax(np, network.outputs(field[None]) / temperature)[0]
         order = np.argsort(-p, kind="stable")

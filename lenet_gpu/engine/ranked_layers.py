@@ -9,7 +9,7 @@ import numpy as np
 from lenet_gpu.augment.distort import distort_reference
 from lenet_gpu.engine.base import Progress
 from lenet_gpu.engine.layered import EVALUATION_BATCH, LayeredEngine
-from lenet_gpu.engine.ranks import Ranks, portion, portions
+from lenet_gpu.engine.ranks import Ranks, portion, portions, rows_of_batches
 
 if TYPE_CHECKING:
     from lenet_gpu.nn.network import Network
@@ -86,7 +86,8 @@ class RankedLayers(LayeredEngine):
         m, parameters = len(indices), network.parameters.size
         rows = xp.zeros((PORTIONS, parameters + 1), dtype="float32")  # the gradient, and the loss behind it
         for shard in portion(PORTIONS, ranks.rank, ranks.size):
-            positions = slice(m * shard // PORTIONS, m * (shard + 1) // PORTIONS)
+            part = portion(m, shard, PORTIONS)
+            positions = slice(part.start, part.stop)
             chosen = indices[positions]
             if not len(chosen):
                 continue
@@ -115,8 +116,7 @@ class RankedLayers(LayeredEngine):
         for batch in portion(batches, ranks.rank, ranks.size):
             part = slice(batch * EVALUATION_BATCH, (batch + 1) * EVALUATION_BATCH)
             out[part] = self._answers(images[part])
-        ends = [portion(batches, rank, ranks.size).stop * EVALUATION_BATCH for rank in range(ranks.size)]
-        ranks.gather(out, np.diff(np.minimum([0, *ends], n)).tolist())
+        ranks.gather(out, rows_of_batches(n, EVALUATION_BATCH, ranks.size))
         if progress is not None:
             progress(n, out[:0])
         return out

@@ -66,3 +66,15 @@ def portion(items: int, rank: int, size: int) -> range:
 def portions(items: int, size: int) -> list[int]:
     """Count the items of each rank, see `portion`."""
     return [len(portion(items, rank, size)) for rank in range(size)]
+
+
+def rows_of_batches(n: int, batch: int, size: int) -> list[int]:
+    """Count the rows of each rank, where batches of rows, the last one smaller, are shared out as by `portion`.
+
+    Args:
+        n: Rows in all.
+        batch: Rows of a batch.
+        size: Number of ranks.
+    """
+    ends = [portion(-(-n // batch), rank, size).stop * batch for rank in range(size)]
+    return [int(rows) for rows in np.diff(np.minimum([0, *ends], n))]

@@ -6,9 +6,10 @@ python tests/benchmarks/accuracy_page.py
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from statistics import mean
+
+import blocks
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "accuracy.json"
@@ -115,11 +116,7 @@ TABLES = {
 
 
 def fill(page: str, report: dict) -> str:
-    for name, make in TABLES.items():
-        pattern = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
-        text = "\n".join(make(report))
-        page = pattern.sub(lambda match, text=text: f"{match[1]}{text}\n{match[2]}", page)
-    return page
+    return blocks.fill(page, {name: make(report) for name, make in TABLES.items()})
 
 
 def draw(report: dict, path: Path) -> None:

@@ -6,11 +6,11 @@ python tests/benchmarks/fine_tuning_page.py
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterable
 from pathlib import Path
 from statistics import mean
 
+import blocks
 from accuracy_page import table
 
 HERE = Path(__file__).resolve().parent
@@ -75,11 +75,7 @@ TABLES = {"scratch": scratch_table, "hands": hands_table}
 
 
 def fill(page: str, report: dict) -> str:
-    for name, make in TABLES.items():
-        pattern = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
-        text = "\n".join(make(report))
-        page = pattern.sub(lambda match, text=text: f"{match[1]}{text}\n{match[2]}", page)
-    return page
+    return blocks.fill(page, {name: make(report) for name, make in TABLES.items()})
 
 
 def main() -> None:

@@ -6,10 +6,10 @@ python tests/benchmarks/paper_page.py    the figures alone, from the stored resu
 from __future__ import annotations
 
 import json
-import re
 from pathlib import Path
 from statistics import mean
 
+import blocks
 from accuracy_page import table
 
 HERE = Path(__file__).resolve().parent
@@ -146,11 +146,7 @@ TABLES = {
 
 
 def fill(page: str, report: dict) -> str:
-    for name, make in TABLES.items():
-        pattern = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
-        text = "\n".join(make(report))
-        page = pattern.sub(lambda match, text=text: f"{match[1]}{text}\n{match[2]}", page)
-    return page
+    return blocks.fill(page, {name: make(report) for name, make in TABLES.items()})
 
 
 if __name__ == "__main__":

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,6 +18,7 @@ from statistics import median
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
+import blocks  # noqa: E402
 import summary  # noqa: E402
 
 RESULTS = HERE / "results"
@@ -238,13 +238,13 @@ def fill(page: str, reports: dict[str, dict]) -> str:
     Raises:
         ValueError: The page lacks a block's markers.
     """
-    for name, (source, build) in BLOCKS.items():
-        text = "\n".join(build(reports[source])) if source in reports else MISSING
-        pattern = re.compile(rf"(<!-- begin {name} -->\n).*?(<!-- end {name} -->)", re.DOTALL)
-        page, count = pattern.subn(lambda m, text=text: f"{m[1]}{text}\n{m[2]}", page)
-        if count != 1:
-            raise ValueError(f"the page has the block {name!r} {count} times instead of once")
-    return page
+    return blocks.fill(
+        page,
+        {
+            name: build(reports[source]) if source in reports else [MISSING]
+            for name, (source, build) in BLOCKS.items()
+        },
+    )
 
 
 def stored(folder: Path = RESULTS) -> dict[str, dict]:

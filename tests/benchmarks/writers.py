@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import re
 import sys
 from pathlib import Path
 
@@ -21,6 +20,7 @@ for _name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parents[1])]
 
+import blocks  # noqa: E402
 import numpy as np  # noqa: E402
 from accuracy_page import PAGE, table  # noqa: E402
 
@@ -102,9 +102,7 @@ def writers_table(report: dict) -> list[str]:
 
 def fill(page: str, report: dict) -> str:
     """Write the table into the page, between its markers."""
-    text = "\n".join(writers_table(report))
-    pattern = re.compile(r"(<!-- begin writers -->\n).*?(<!-- end writers -->)", re.DOTALL)
-    return pattern.sub(lambda match: f"{match[1]}{text}\n{match[2]}", page)
+    return blocks.fill(page, {"writers": writers_table(report)})
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from lenet_gpu.engine.base import Engine, Progress
 from lenet_gpu.engine.cover import unknown_optimizer
-from lenet_gpu.engine.cpu.spec import PIXELS, NetworkSpec, check_pixels
+from lenet_gpu.engine.cpu.spec import PIXELS, NetworkSpec, check_pixels, mean_losses
 from lenet_gpu.engine.cpu.workers.cores import available_cores, check_workers, default_workers, portions
 from lenet_gpu.engine.cpu.workers.pool import WorkerPool
 from lenet_gpu.engine.cpu.workers.team import EVALUATION_BATCH, VERSION, status_words
@@ -40,7 +40,7 @@ class _Epoch(NamedTuple):
 
     def losses(self, done: int) -> np.ndarray:
         """Mean losses of the first `done` steps, (done,) float32."""
-        return (self.run["losses"][:, :done].sum(axis=0) / self.sizes[:done]).astype(np.float32)
+        return mean_losses(self.run["losses"], self.sizes, done)
 
 
 class CpuEngine(Engine):

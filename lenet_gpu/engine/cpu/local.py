@@ -11,7 +11,7 @@ import numpy as np
 from lenet_gpu.engine.base import Engine, Progress
 from lenet_gpu.engine.cpu.online.training import OnlineTraining, covers_step
 from lenet_gpu.engine.cpu.plan import CHUNK, CpuPlan, Fill
-from lenet_gpu.engine.cpu.spec import PIXELS, NetworkSpec, check_pixels
+from lenet_gpu.engine.cpu.spec import NetworkSpec, training_rows
 from lenet_gpu.engine.cpu.threads import ThreadPlans, turns
 from lenet_gpu.engine.cpu.workers.cores import portions
 
@@ -85,9 +85,7 @@ class LocalEngine(Engine):
 
     def load(self, images: np.ndarray, labels: np.ndarray) -> None:
         """Keep a training set."""
-        check_pixels(images)
-        self._images = np.ascontiguousarray(images).reshape(len(images), PIXELS)
-        self._labels = np.asarray(labels).astype(np.intp)
+        self._images, self._labels = training_rows(images, labels)
 
     def train(
         self,

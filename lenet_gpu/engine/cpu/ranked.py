@@ -16,12 +16,12 @@ import numpy as np
 from lenet_gpu.engine.base import Engine, Progress
 from lenet_gpu.engine.cpu.online.training import OnlineTraining, covers_step
 from lenet_gpu.engine.cpu.plan import CpuPlan
-from lenet_gpu.engine.cpu.spec import PIXELS, NetworkSpec, check_pixels
+from lenet_gpu.engine.cpu.spec import NetworkSpec, check_pixels, mean_losses, training_rows
 from lenet_gpu.engine.cpu.workers import cores
 from lenet_gpu.engine.cpu.workers.cores import check_workers, default_workers
 from lenet_gpu.engine.cpu.workers.main import BUFFER
 from lenet_gpu.engine.cpu.workers.team import EVALUATION_BATCH
-from lenet_gpu.engine.ranks import Ranks, portion, portions
+from lenet_gpu.engine.ranks import Ranks, portion, portions, rows_of_batches
 
 if TYPE_CHECKING:
     from lenet_gpu.nn.network import Network
@@ -72,9 +72,7 @@ class RankedEngine(Engine):
 
     def load(self, images: np.ndarray, labels: np.ndarray) -> None:
         """Keep a training set."""
-        check_pixels(images)
-        self._images = np.ascontiguousarray(images).reshape(len(images), PIXELS)
-        self._labels = np.asarray(labels).astype(np.intp)
+        self._images, self._labels = training_rows(images, labels)
 
     def train(
         self,
@@ -114,10 +112,13 @@ class RankedEngine(Engine):
         for step, rate in enumerate(learning_rates.tolist()):
             first, m = step * batch_size, int(sizes[step])
             for shard in own:
-                positions = slice(first + m * shard // shards, first + m * (shard + 1) // shards)
+                part = portion(m, shard, shards)
+                positions = slice(first + part.start, first + part.stop)
                 indices = order[positions]
                 source = self._images if distorter is None else distorter.source(indices, distortions[positions])  # type: ignore[index]
-                losses[shard, step] = plan.gradients(source, labels, indices, 1.0 / m, shard)
+                losses[shard, step] = plan.gradients(
+                    source, labels, indices, 1.0 / m, shard, refresh=shard == own.start
+                )
             self.optimizer.update(network.parameters, ranks.add_up(gradients, counts), rate)
             if step % PROGRESS_STEPS == PROGRESS_STEPS - 1 or step == steps - 1:
                 block = np.ascontiguousarray(losses[:, told : step + 1])
@@ -125,8 +126,8 @@ class RankedEngine(Engine):
                 losses[:, told : step + 1] = block
                 told = step + 1
                 if progress is not None:
-                    progress(told, _means(losses, sizes, told))
-        return _means(losses, sizes, steps)
+                    progress(told, mean_losses(losses, sizes, told))
+        return mean_losses(losses, sizes, steps)
 
     def _prepared(self, shards: int, form: str) -> tuple[np.ndarray, CpuPlan]:
         """Give the portions' gradients, (shards, parameters), and the plan that writes into them."""
@@ -167,16 +168,10 @@ class RankedEngine(Engine):
                 chosen = slice(batch * EVALUATION_BATCH, (batch + 1) * EVALUATION_BATCH)
                 self._plan.outputs(np.ascontiguousarray(images[chosen]), out[chosen], refresh=fresh)
                 fresh = False
-        ends = [portion(batches, rank, ranks.size).stop * EVALUATION_BATCH for rank in range(ranks.size)]
-        ranks.gather(out, np.diff(np.minimum([0, *ends], n)).tolist())
+        ranks.gather(out, rows_of_batches(n, EVALUATION_BATCH, ranks.size))
         if progress is not None:
             progress(n, out[:0, 0])
         return out
-
-
-def _means(losses: np.ndarray, sizes: np.ndarray, done: int) -> np.ndarray:
-    """Compute the mean losses of the first steps, (done,) float32, as `CpuEngine` does."""
-    return np.asarray((losses[:, :done].sum(axis=0) / sizes[:done]).astype(np.float32))
 
 
 @contextmanager

@@ -98,6 +98,37 @@ def check_pixels(images: np.ndarray) -> None:
         )
 
 
+def training_rows(images: np.ndarray, labels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Give a training set the form that plans gather from.
+
+    Args:
+        images: (n, 28, 28) or (n, 784).
+        labels: (n,) integers.
+
+    Returns:
+        The images (n, 784) uint8 and the labels (n,) intp, copied only where they have another form.
+
+    Raises:
+        InputError: The images are not uint8.
+    """
+    check_pixels(images)
+    return np.ascontiguousarray(images).reshape(len(images), PIXELS), np.asarray(labels).astype(np.intp)
+
+
+def mean_losses(losses: np.ndarray, sizes: np.ndarray, done: int) -> np.ndarray:
+    """Compute the mean losses of the first steps.
+
+    Args:
+        losses: Summed loss of each portion, (portions, steps) float64.
+        sizes: Images of each step's batch, (steps,).
+        done: Number of steps.
+
+    Returns:
+        (done,) float32.
+    """
+    return np.asarray((losses[:, :done].sum(axis=0) / sizes[:done]).astype(np.float32))
+
+
 @dataclass(frozen=True)
 class PlanSpec:
     """The facts that one plan is made from.
