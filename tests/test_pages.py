@@ -18,7 +18,7 @@ PYTHON = re.compile(r"^```python\n(?P<block>.*?)^```$(?:\n\n```\n(?P<printed>.*?
 """A block of Python and, where one follows at once, the block of what it prints."""
 
 BLOCKS = [
-    pytest.param(found["block"], found["printed"], id=f"{page.name}-{number}")
+    pytest.param(found["block"], found["printed"], id=f"{page.relative_to(ROOT)}-{number}")
     for page in PAGES
     for number, found in enumerate(PYTHON.finditer(page.read_text("utf-8")), 1)
 ]
@@ -45,7 +45,7 @@ def test_the_reference_says_what_the_code_says(name):
     assert written.split() == reference.PAGES[name]().split(), "python tests/reference.py writes it anew"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_to_files_that_there_are(page):
     targets = re.findall(r"\]\(([^)#\s]+)", page.read_text("utf-8"))
     missing = [target for target in targets if "://" not in target and not (page.parent / target).exists()]
