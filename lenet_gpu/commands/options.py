@@ -87,7 +87,7 @@ def check_picture(picture: Path, *, force: bool) -> None:
     """
     import os
 
-    from lenet_gpu.report.plots import is_ours
+    from lenet_gpu.report.pictures import is_ours
     from lenet_gpu.storage.atomic import may, output_file
 
     if picture.suffix.lower() != ".png":
