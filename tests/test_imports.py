@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "lenet_gpu"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
-LAZY = ("cupy", "cupyx", "matplotlib", "tqdm", "PIL", "platformdirs", "onnx", "mpi4py", "safetensors")
+LAZY = ("cupy", "cupyx", "matplotlib", "tqdm", "PIL", "platformdirs", "onnx", "mpi4py", "safetensors", "shtab")
 """Imported inside functions alone."""
 
 FRAMEWORKS = ("torch", "jax", "tensorflow", "keras", "sklearn", "numba")

@@ -35,6 +35,9 @@ def add_command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="no progress and no notes: results and errors alone"
+    )
     parser.set_defaults(run=run)
     return parser
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import logging
 from pathlib import Path
 from typing import Any
 
 from lenet_gpu.commands.options import add_command, add_data_options, add_picture_options, check_picture, path, text
+
+LOGGER = logging.getLogger("lenet_gpu")
 
 EXAMPLES = """\
   lenet-gpu plot runs/one                         writes runs/one/curves.png
@@ -121,8 +124,6 @@ def _draw_augmentation(options: argparse.Namespace) -> int:
 
 def _training_images(options: argparse.Namespace) -> tuple[Any, Any, str]:
     """Load images and labels to learn from and say whence: ours, from pen strokes, if MNIST is missing."""
-    import sys
-
     import numpy as np
 
     from lenet_gpu.datasets import load_dataset
@@ -136,7 +137,7 @@ def _training_images(options: argparse.Namespace) -> tuple[Any, Any, str]:
     try:
         data = load_dataset("mnist", download=False)
     except DataError:  # ten digits are no reason for a download
-        print("MNIST is not at hand: digits drawn by lenet_gpu.handwriting instead", file=sys.stderr)
+        LOGGER.warning("MNIST is not at hand: digits drawn by lenet_gpu.handwriting instead")
         labels = np.arange(10)
         drawn = draw_digits(np.random.default_rng(0), labels)
         return np.stack([strokes_to_mnist(strokes) for strokes in drawn]), labels, "drawn digits"

@@ -24,6 +24,7 @@ def sentences() -> Iterator[tuple[str, str]]:
     yield "README.md", f"to {fast - 0.05:.1f} % in about a minute"  # never rounded up
     yield "docs/explain/accuracy.md", f"`lenet-gpu train` reaches {fast:.2f} % of the test set in five epochs"
     yield from performance()
+    yield "lenet_gpu/commands/train.py", durations()
     yield "docs/howto/deploy.md", microcontroller()
     yield "docs/explain/scaling.md", portions()
 
@@ -64,6 +65,23 @@ def performance() -> Iterator[tuple[str, str]]:
             f"its constants folded, {whole['torch eager']:.1f} times as fast as by PyTorch eager, and "
             f"{whole['ONNX Runtime']:.1f} times as fast as by ONNX Runtime"
         ),
+    )
+
+
+def durations() -> str:
+    """The seconds in the help of `train`: whole trainings on two cores and on a GPU."""
+    curves = load("accuracy")["curves"]
+    cpu = {name: points[-1]["seconds"] for name, points in curves.items()}
+    paper = load("paper")["runs"]
+    cpu["classic"], cpu["paper"] = load("startup")["classic"]["median"], median(paper["plain"]["seconds"])
+    found = load("gpu_record")["recipes"] | load("gpu_paper")["recipes"]
+    gpu = {name: median(run["fit_s"] for run in facts["runs"]) for name, facts in found.items()}
+    minutes = median(paper["distorted"]["seconds"]) / 60
+    return (
+        f"classic 7 epochs {cpu['classic']:.0f} s {gpu['classic']:.1f} s best 40 epochs {cpu['best']:.0f} s "
+        f"fast 5 epochs {cpu['fast']:.0f} s {gpu['fast']:.1f} s touch 20 epochs {cpu['touch']:.0f} s "
+        f"record 3 epochs {gpu['record']:.1f} s paper 20 epochs {cpu['paper']:.0f} s {gpu['paper']:.0f} s "
+        f"(with --distortions {minutes:.0f} minutes)"
     )
 
 
