@@ -41,6 +41,6 @@ def run(options: argparse.Namespace) -> int:
     for command in commands.choices.values():
         for action in command._actions:
             if action.metavar in FILES:
-                action.complete = shtab.FILE  # type: ignore[attr-defined]
+                action.complete = shtab.FILE
     print(shtab.complete(parser, options.shell))
     return 0
