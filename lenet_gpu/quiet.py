@@ -1,4 +1,4 @@
-"""Whether a program says only what was asked for: without bars, without what goes on meanwhile, without notes."""
+"""Quiet programs: results and errors, without bars, notes and what goes on meanwhile."""
 
 from __future__ import annotations
 

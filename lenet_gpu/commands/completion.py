@@ -34,9 +34,8 @@ def run(options: argparse.Namespace) -> int:
         raise InputError(
             "shtab", found="it is not installed", expected="shtab", remedy="pip install 'lenet-gpu[completion]'"
         ) from None
-    from lenet_gpu.cli import build_parser
 
-    parser = build_parser()
+    parser = options.whole
     (commands,) = (action for action in parser._actions if isinstance(action, argparse._SubParsersAction))
     for command in commands.choices.values():
         for action in command._actions:
