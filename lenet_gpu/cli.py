@@ -13,6 +13,7 @@ from lenet_gpu._version import __version__
 from lenet_gpu.commands import (
     app,
     bench,
+    completion,
     doctor,
     evaluate,
     export_model,
@@ -24,9 +25,10 @@ from lenet_gpu.commands import (
 )
 from lenet_gpu.errors import LenetError, exhausted
 from lenet_gpu.interrupts import LINE, Interrupts
+from lenet_gpu.quiet import be_quiet
 from lenet_gpu.streams import StandardStreams
 
-COMMANDS = (train, sweep, evaluate, predict, export_model, import_model, app, plot, bench, doctor)
+COMMANDS = (train, sweep, evaluate, predict, export_model, import_model, app, plot, bench, doctor, completion)
 """Each offers `add_parser(subparsers)`, whose parser carries the function to run as `run`."""
 
 
@@ -50,6 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
     subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=Parser)
     for command in COMMANDS:
         command.add_parser(subparsers)
+    parser.set_defaults(whole=parser)  # for `completion`, which is about all of it
     return parser
 
 
@@ -117,6 +120,8 @@ def _carry_out(arguments: Sequence[str], interrupts: Interrupts) -> int:
         if unknown:  # what parse_args says names the help of the whole program
             command = f"{parser.prog} {options.command}"
             parser.exit(2, f"{command}: error: unrecognized arguments: {' '.join(unknown)}; see {command} --help\n")
+        if options.quiet:
+            be_quiet()
         return int(options.run(options))
     except KeyboardInterrupt:
         line, status = LINE, 1

@@ -30,6 +30,7 @@ WITNESSES = {
     "onnx": "pip install onnx",
     "onnxruntime": "pip install onnxruntime",
     "safetensors": "pip install safetensors",
+    "mypy": "pip install mypy",
     "chromium": "apt-get install chromium, pip install playwright",
 }
 """Independent implementations that tests compare with, by marker and module, and how to get them. A witness that is

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "lenet_gpu"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 
-LAZY = ("cupy", "cupyx", "matplotlib", "tqdm", "PIL", "platformdirs", "onnx", "mpi4py", "safetensors")
+LAZY = ("cupy", "cupyx", "matplotlib", "tqdm", "PIL", "platformdirs", "onnx", "mpi4py", "safetensors", "shtab")
 """Imported inside functions alone."""
 
 FRAMEWORKS = ("torch", "jax", "tensorflow", "keras", "sklearn", "numba")
@@ -95,6 +95,7 @@ ABOVE = {
     # wing or module: what it may import beside itself and what those may import
     "paper": (),
     "errors": (),
+    "quiet": (),
     "seeds": (),
     "_version": (),
     "array_checks": ("paper", "errors"),
@@ -105,12 +106,12 @@ ABOVE = {
     "nn": ("array_checks", "backend", "augment", "storage", "paper", "seeds", "errors"),
     "ink": ("array_checks", "input_files", "paper", "errors"),
     "engine": ("nn", "backend", "augment", "storage", "paper", "errors"),
-    "datasets": ("ink", "array_checks", "input_files", "storage", "paper", "seeds", "errors", "_version"),
+    "datasets": ("ink", "array_checks", "input_files", "storage", "paper", "seeds", "errors", "quiet", "_version"),
     "handwriting": ("ink", "array_checks", "paper", "seeds", "errors"),
     "recognition": ("engine", "ink", "nn", "backend", "storage", "paper", "errors"),
     "training": (
         *("recognition", "datasets", "handwriting", "engine", "nn", "backend", "augment", "ink", "storage"),
-        *("paper", "seeds", "errors", "_version", "blas_threads"),
+        *("paper", "seeds", "errors", "quiet", "_version", "blas_threads"),
     ),
     "export": (
         "recognition",
@@ -130,12 +131,12 @@ ABOVE = {
     ),
     "commands": (
         *("report", "export", "training", "recognition", "datasets", "handwriting", "engine", "nn", "backend"),
-        *("augment", "ink", "storage", "input_files", "paper", "seeds", "errors", "_version", "app"),
+        *("augment", "ink", "storage", "input_files", "paper", "seeds", "errors", "quiet", "_version", "app"),
     ),
     "streams": (),
     "interrupts": (),
     "blas_threads": (),
-    "cli": ("commands", "streams", "interrupts", "errors", "_version"),
+    "cli": ("commands", "streams", "interrupts", "errors", "quiet", "_version"),
     "__main__": ("cli", "interrupts", "errors", "blas_threads"),
 }
 """The house's arrows, by wing. A wing that is not named here does not belong to the house."""

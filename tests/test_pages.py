@@ -9,16 +9,18 @@ import sys
 import tempfile
 from pathlib import Path
 
+import package_page
 import pytest
 import reference
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md")), *sorted((ROOT / "examples").glob("*.md"))]
+PAGES.remove(package_page.PAGE)  # README.md once more
 PYTHON = re.compile(r"^```python\n(?P<block>.*?)^```$(?:\n\n```\n(?P<printed>.*?)^```$)?", re.M | re.S)
 """A block of Python and, where one follows at once, the block of what it prints."""
 
 BLOCKS = [
-    pytest.param(found["block"], found["printed"], id=f"{page.name}-{number}")
+    pytest.param(found["block"], found["printed"], id=f"{page.relative_to(ROOT)}-{number}")
     for page in PAGES
     for number, found in enumerate(PYTHON.finditer(page.read_text("utf-8")), 1)
 ]
@@ -45,9 +47,20 @@ def test_the_reference_says_what_the_code_says(name):
     assert written.split() == reference.PAGES[name]().split(), "python tests/reference.py writes it anew"
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_the_page_of_the_package_is_readme_without_the_repository():
+    readme, written = (path.read_text("utf-8") for path in (ROOT / "README.md", package_page.PAGE))
+    assert written == package_page.page(readme, package_page.address()), "python tests/package_page.py writes it anew"
+    for repository in (None, "https://example.org/us/lenet-gpu"):
+        text = package_page.page(readme, repository)
+        targets = re.findall(r"\]\(([^)\s]+)", text) + re.findall(r"(?:href|src)=\"([^\"]+)", text)
+        assert [target for target in targets if package_page.is_relative(target)] == []
+        assert ("docs/pictures/app.gif" in text) == (repository is not None)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_to_files_that_there_are(page):
-    targets = re.findall(r"\]\(([^)#\s]+)", page.read_text("utf-8"))
+    text = re.sub(r"^```.*?^```$|`[^`\n]+`", "", page.read_text("utf-8"), flags=re.S | re.M)
+    targets = re.findall(r"\]\(([^)#\s]+)", text) + re.findall(r'(?:href|src)="([^"#]+)', text)
     missing = [target for target in targets if "://" not in target and not (page.parent / target).exists()]
     assert missing == []
 

@@ -68,6 +68,7 @@ NOT_HERE = {
         "pip install distributed",
         "pip install onnx",
         "pip install safetensors",
+        "pip install 'lenet-gpu[completion]'",
         "load it in PyTorch and write its state_dict() with safetensors.torch.save_file",
     ),
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import sys
 from typing import Any
 
@@ -15,6 +16,9 @@ from lenet_gpu.commands.options import (
     whole_number,
 )
 from lenet_gpu.engine.cpu.workers.cores import MOST_WORKERS
+from lenet_gpu.quiet import is_quiet
+
+LOGGER = logging.getLogger("lenet_gpu")
 
 EXAMPLES = """\
   lenet-gpu bench                                 every engine that runs here, in half a minute
@@ -52,10 +56,14 @@ def run(options: argparse.Namespace) -> int:
         try:
             data = load_dataset("mnist", download=False)
         except DataError:  # the clock needs no real digits, and no download
-            print("MNIST is not at hand: measuring with made-up images, rings", file=sys.stderr)
+            LOGGER.warning("MNIST is not at hand: measuring with made-up images, rings")
             data = made_up_dataset()
     with tqdm(
-        desc="starting", leave=False, disable=None, file=sys.stderr, bar_format="{desc} {bar} {n}/{total}"
+        desc="starting",
+        leave=False,
+        disable=is_quiet() or None,
+        file=sys.stderr,
+        bar_format="{desc} {bar} {n}/{total}",
     ) as bar:
 
         def progress(what: str, done: int, total: int) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -110,10 +109,14 @@ def run(options: argparse.Namespace) -> int:
     if not options.json:
         print(_text(report), flush=True)  # the picture takes its time, and may fail
     if picture is not None:
-        from lenet_gpu.report.plots import draw_if_possible, save_evaluation
+        from lenet_gpu.report import plots
+        from lenet_gpu.report.pictures import draw_if_possible, save
 
         confidences = softmax(np, outputs).max(axis=1)
-        draw = partial(save_evaluation, evaluation, split.images, confidences, picture)
+
+        def draw() -> None:
+            save(plots.evaluation(evaluation, split.images, confidences, labels), picture)
+
         if draw_if_possible(draw, "the same command again, or with --no-picture"):
             report["picture"] = str(picture)
     if options.json:

@@ -35,6 +35,9 @@ def add_command(
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
+    parser.add_argument(
+        "-q", "--quiet", action="store_true", help="no progress and no notes: results and errors alone"
+    )
     parser.set_defaults(run=run)
     return parser
 
@@ -46,7 +49,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         type=text,
         metavar="NAME|PATH",
         help="mnist (default), emnist-digits, pendigits, or a path: idx files, CSV, .npz or .npy, or folders of "
-        "pictures named by class (docs/your_data.md)",
+        "pictures named by class (docs/howto/your_data.md)",
     )
     parser.add_argument("--data-dir", type=path, metavar="DIR", help="look for a named data set's files only here")
     parser.add_argument("--no-download", action="store_true", help="never use the network")
@@ -87,7 +90,7 @@ def check_picture(picture: Path, *, force: bool) -> None:
     """
     import os
 
-    from lenet_gpu.report.plots import is_ours
+    from lenet_gpu.report.pictures import is_ours
     from lenet_gpu.storage.atomic import may, output_file
 
     if picture.suffix.lower() != ".png":

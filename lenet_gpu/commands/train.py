@@ -51,6 +51,16 @@ EXAMPLES = """\
   lenet-gpu train --recipe paper --distortions    the 1998 training, with its distorted patterns
   lenet-gpu train --resume runs/one               continue an interrupted run, bit for bit
   mpiexec -n 4 python -m mpi4py -m lenet_gpu train      four processes, on one machine or several
+
+recipes on MNIST, seconds on two cores, on an NVIDIA H200:
+  classic    7 epochs      9 s    0.3 s       best     40 epochs    213 s
+  fast       5 epochs     61 s    0.3 s       touch    20 epochs    266 s
+  record     3 epochs            0.2 s       paper    20 epochs    340 s    12 s   (with --distortions 48 minutes)
+
+data sets known by name (images to learn from and to test with):
+  mnist           60,000 and 10,000; in the repository, else 12 MB to download
+  emnist-digits   240,000 and 40,000; 562 MB to download
+  pendigits       7,494 and 3,498, drawn with a stylus; 1.7 MB to download
 """
 
 FIXED_BY_RUN = (

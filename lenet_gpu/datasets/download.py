@@ -24,6 +24,7 @@ from lenet_gpu.datasets.archive import verify_archive
 from lenet_gpu.datasets.lock import folder_error, passes, publish
 from lenet_gpu.datasets.mirrors import TIMEOUT, Archive
 from lenet_gpu.errors import DataError, DownloadError
+from lenet_gpu.quiet import is_quiet
 
 CHUNK = 1 << 16
 LEAST_PACE = 1024  # bytes within TIMEOUT: below that a server drips only to keep the connection open
@@ -204,7 +205,7 @@ def _write(
             unit_scale=True,
             desc=name,
             file=sys.stderr,
-            disable=not progress,
+            disable=is_quiet() or not progress,
         ) as bar,
     ):
         window_start, window_bytes = time.monotonic(), 0

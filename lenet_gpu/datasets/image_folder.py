@@ -24,6 +24,7 @@ from lenet_gpu.ink.normal_form import is_in_form
 from lenet_gpu.ink.polarity import is_light_on_dark
 from lenet_gpu.ink.preprocess import image_to_mnist
 from lenet_gpu.paper import IMAGE_SIZE
+from lenet_gpu.quiet import is_quiet
 
 LOGGER = logging.getLogger("lenet_gpu")
 
@@ -167,7 +168,7 @@ def read_image_folder(folder: Folder, key: str = "all", *, progress: bool = Fals
     digits = set(folders) <= set("0123456789")
     images = np.empty((len(files), IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
     for index, (_, path) in enumerate(
-        tqdm(files, desc=folder.name, unit="image", delay=1, file=sys.stderr, disable=not progress)
+        tqdm(files, desc=folder.name, unit="image", delay=1, file=sys.stderr, disable=is_quiet() or not progress)
     ):
         images[index] = read_image(path, digits)
     labels = np.array([name for name, _ in files])

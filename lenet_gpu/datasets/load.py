@@ -30,7 +30,7 @@ LOGGER = logging.getLogger("lenet_gpu")
 
 FORMS = (
     "idx files, CSV, .npz or .npy, pictures in folders named by class, each as one set or as train, valid and test, "
-    "a zip of such folders, of Kaggle's CSV files or EMNIST's (docs/your_data.md)"
+    "a zip of such folders, of Kaggle's CSV files or EMNIST's (docs/howto/your_data.md)"
 )
 KNOWN = (*COLLECTIONS, PENDIGITS)
 CSV_ENDINGS = (".csv", ".csv.gz", ".tsv")
@@ -48,8 +48,8 @@ def load_dataset(
     `"mnist"`, `"emnist-digits"` and `"pendigits"` (pen strokes, drawn as MNIST's digits are) are searched for in the
     clone of this project, in `data/` of the working directory and in the user's cache (`LENET_GPU_CACHE` overrides
     where that is), then downloaded into the cache; wherever they come from, their SHA-256 is compared with the
-    published one. Anything else is a path, to the user's data, in any form that docs/your_data.md lists. If such data
-    are one set only, a sixth of each class is held out for the test split, and that is said.
+    published one. Anything else is a path to the user's data, in any form that docs/howto/your_data.md lists. If such
+    data are one set only, a sixth of each class is held out for the test split, and that is said.
 
     Args:
         source: `"mnist"`, `"emnist-digits"`, `"pendigits"`, or a path (for a folder of such a name write `./mnist`).

@@ -40,7 +40,7 @@ def torch_bytes(plain: PlainNetwork) -> bytes:
 
 
 def torch_state(plain: PlainNetwork) -> dict[str, np.ndarray]:
-    """Give the parameters as the module in docs/deploy.md names and shapes them.
+    """Give the parameters as the module in docs/howto/deploy.md names and shapes them.
 
     Args:
         plain: The network.

@@ -35,7 +35,7 @@ BATCH = 50
 BOUNDS = {"map": "rbf"}
 """For a loss the one whose curvature stands for its own. Loss (9) is loss (8) plus a term that is concave in the
 penalties and takes nearly all curvature away from an image that is read well. Rates from what is left are so large
-that the second pass undoes the first (an error of 6.7 %; docs/paper.md); those of loss (8) bound them."""
+that the second pass undoes the first (an error of 6.7 %; docs/explain/paper.md); those of loss (8) bound them."""
 
 
 def curvature(network: Network, images: np.ndarray, labels: np.ndarray, loss: str | None = None) -> Array:

@@ -37,7 +37,7 @@ REFUSED = 0.004
 """Share of the training digits that lie beyond the limit of the distance."""
 
 CONFIDENCE_FLOOR = 0.6
-"""Probability of the best digit, below which there is none (chosen on a validation split; docs/accuracy.md)."""
+"""Probability below which the best digit is none (chosen on a validation split; docs/explain/accuracy.md)."""
 
 UNDECIDED = 0.25
 """Probability of the second-best digit, from which the two are named as the reason."""

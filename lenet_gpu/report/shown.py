@@ -10,7 +10,7 @@ import numpy as np
 from lenet_gpu.errors import InputError
 from lenet_gpu.paper import IMAGE_SIZE
 from lenet_gpu.recognition.answers import NOT_READ, Page
-from lenet_gpu.report.plots import SOFTWARE, is_ours
+from lenet_gpu.report.pictures import SOFTWARE, is_ours
 from lenet_gpu.storage.atomic import output_file, write_atomically
 
 LONGEST = 2000

@@ -15,7 +15,7 @@ LEAST_PATTERNS = 96_000
 """Patterns that a whole training shows at least: 3,000 steps of 32, after which hardly anything is gained."""
 
 FEW = 2_000
-"""Pictures of digits below which fine-tuning a model that reads digits already does better (docs/fine_tuning.md)."""
+"""Pictures of digits below which fine-tuning a model that reads digits does better (docs/howto/fine_tuning.md)."""
 
 
 def for_few(recipe: Recipe, images: int) -> Recipe:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lenet_gpu.errors import InputError
+from lenet_gpu.quiet import is_quiet
 from lenet_gpu.training.callbacks import Callback, EachEpoch, TrainingRun
 
 if TYPE_CHECKING:
@@ -44,6 +45,9 @@ class ProgressBar(Callback):
         _print(f"recipe    {recipe.name}: {recipe.description}")
         _print(f"backend   {model.backend.name}: {model.backend.device_name}")
         _print(f"engine    {engine.described(recipe.batch_size)}")
+        _print(
+            f"loss      {model.loss}: mean of an epoch's batches while they are learnt; %: of whole sets, afterwards"
+        )
         if trainer.epochs_done:
             _print(f"continuing after epoch {trainer.epochs_done} of {recipe.epochs}")
         self._epochs = recipe.epochs
@@ -84,7 +88,7 @@ class ProgressBar(Callback):
             self.close()
             # tqdm.auto gives another class in a notebook, which has no terminal and shows a bar all the same.
             hidden = None if tqdm is tqdm_asyncio else False
-            hidden = True if sys.stderr is None or sys.stderr.closed else hidden
+            hidden = True if is_quiet() or sys.stderr is None or sys.stderr.closed else hidden
             self._bar = tqdm(total=total, desc=phase, unit=" images", leave=False, disable=hidden, file=sys.stderr)
             self._phase = phase
         self._bar.update(done - self._bar.n)
@@ -98,6 +102,8 @@ class ProgressBar(Callback):
 
 def _print(line: str) -> None:
     """Print a line at once, where there is a standard output that takes it: training goes on without."""
+    if is_quiet():
+        return
     with contextlib.suppress(OSError, ValueError):  # a full disk, a reader who has left, a closed stream
         if sys.stdout is not None:
             print(line, flush=True)

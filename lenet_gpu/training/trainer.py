@@ -53,9 +53,10 @@ class Run:
 
     Attributes:
         model: The trained network.
-        history: One dict for each whole epoch: epoch, learning_rate, loss (mean over the epoch's batches,
-            before their updates), train_loss, train_accuracy, train_error, the same with test_ and validation_
-            where there are such sets (shares 0..1, after the epoch), seconds, evaluation_seconds,
+        history: One dict for each whole epoch: epoch, learning_rate, loss (the network's own loss, mean over the
+            epoch's batches, distorted as the recipe wants it, before their updates), train_loss (mean cross-entropy
+            of the whole training set as it is, after the epoch), train_accuracy, train_error, the same with test_
+            and validation_ where there are such sets (shares 0..1), seconds, evaluation_seconds,
             images_per_second, engine, workers.
     """
 

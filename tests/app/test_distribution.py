@@ -11,6 +11,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from built import content, installed, python, source, wheel, wheel_of
 from kivy_process import HERE, ROOT, environment
 
 NAMES = {"lenet_gpu", "lenet_gpu_app"}
@@ -34,49 +35,6 @@ main()
 """
 
 
-def python(*arguments, cwd, **more):
-    ended = subprocess.run(
-        [sys.executable, *map(str, arguments)],
-        cwd=cwd, env={**os.environ, **more}, capture_output=True, text=True, timeout=300, check=False,
-    )  # fmt: skip
-    assert ended.returncode == 0, ended.stdout[-2000:] + ended.stderr[-4000:]
-    return ended.stdout
-
-
-@pytest.fixture(scope="module")
-def source(tmp_path_factory):
-    """The sources alone, apart from the checkout: building leaves folders behind."""
-    folder = tmp_path_factory.mktemp("source")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
-        shutil.copyfile(ROOT / name, folder / name)
-    for name in ("lenet_gpu", "app"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    return folder
-
-
-def wheel_of(source, target):
-    options = ("--no-deps", "--no-build-isolation", "--no-index", "--quiet", "--disable-pip-version-check")
-    python("-m", "pip", "wheel", *options, "--wheel-dir", target, source, cwd=target)
-    (wheel,) = target.glob("*.whl")
-    return wheel
-
-
-@pytest.fixture(scope="module")
-def wheel(source, tmp_path_factory):
-    return wheel_of(source, tmp_path_factory.mktemp("wheel"))
-
-
-@pytest.fixture(scope="module")
-def installed(wheel, tmp_path_factory):
-    """The wheel, installed in a folder of its own: its packages and its command."""
-    folder = tmp_path_factory.mktemp("installed")
-    options = ("--no-deps", "--no-index", "--quiet", "--disable-pip-version-check", "--ignore-installed")
-    python("-m", "pip", "install", *options, "--prefix", folder, wheel, cwd=folder)
-    (packages,) = folder.rglob("site-packages")
-    (command,) = folder.rglob("lenet-gpu*" if os.name == "nt" else "bin/lenet-gpu")
-    return packages, command
-
-
 @pytest.fixture
 def project(tmp_path):
     """A user's folder with an app.py, and beside it one with a package app/."""
@@ -86,11 +44,6 @@ def project(tmp_path):
     for name in ("__init__.py", "main.py"):
         (tmp_path / "package" / "app" / name).write_text(USERS_OWN)
     return tmp_path
-
-
-def content(wheel):
-    """The wheel's files, without those about the distribution itself."""
-    return {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
 
 
 def test_the_wheel_has_no_other_top_level_names(wheel):

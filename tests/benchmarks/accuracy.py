@@ -1,4 +1,4 @@
-"""What the models read, and what they refuse: every figure of docs/accuracy.md.
+"""What the models read, and what they refuse: every figure of docs/explain/accuracy.md.
 
     python tests/benchmarks/accuracy.py                            the shipped models
     python tests/benchmarks/accuracy.py --runs best=runs/a,runs/b  and the mean and spread of runs of several seeds

@@ -1,4 +1,4 @@
-"""Writes the figures of results/accuracy.json and results/pictures.json into docs/accuracy.md, between markers.
+"""Writes results/accuracy.json and results/pictures.json into docs/explain/accuracy.md, between markers.
 
 python tests/benchmarks/accuracy_page.py
 """
@@ -15,7 +15,7 @@ HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "accuracy.json"
 PICTURES = HERE / "results" / "pictures.json"  # written by tests/campaigns/pictures.py
 COLOURS = ("#666666", "#0072b2", "#d55e00", "#009e73", "#cc79a7")
-PAGE = HERE.parents[1] / "docs" / "accuracy.md"
+PAGE = HERE.parents[1] / "docs" / "explain" / "accuracy.md"
 
 
 def table(head: tuple[str, ...], rows: list[tuple]) -> list[str]:
@@ -143,4 +143,4 @@ def draw(report: dict, path: Path) -> None:
 if __name__ == "__main__":
     stored = json.loads(RESULTS.read_text())
     PAGE.write_text(fill(PAGE.read_text(encoding="utf-8"), stored), encoding="utf-8")
-    draw(stored, PAGE.parent / "pictures" / "accuracy.png")
+    draw(stored, PAGE.parents[1] / "pictures" / "accuracy.png")

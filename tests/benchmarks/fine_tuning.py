@@ -1,4 +1,4 @@
-"""What fine-tuning gains and what it spoils, and how few digits a training from scratch needs: docs/fine_tuning.md.
+"""What fine-tuning gains and spoils, and how few digits a training from scratch needs: docs/howto/fine_tuning.md.
 
     python tests/benchmarks/fine_tuning.py                       everything that --work does not hold yet; an hour
     python tests/benchmarks/fine_tuning.py --only scratch --seeds 3 4     a part, beside another process

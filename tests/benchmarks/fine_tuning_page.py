@@ -1,4 +1,4 @@
-"""Writes the figures of results/fine_tuning.json into docs/fine_tuning.md, between markers.
+"""Writes the figures of results/fine_tuning.json into docs/howto/fine_tuning.md, between markers.
 
 python tests/benchmarks/fine_tuning_page.py
 """
@@ -15,7 +15,7 @@ from accuracy_page import table
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "fine_tuning.json"
-PAGE = HERE.parents[1] / "docs" / "fine_tuning.md"
+PAGE = HERE.parents[1] / "docs" / "howto" / "fine_tuning.md"
 
 
 def spread(values: list[float]) -> str:

@@ -1,4 +1,4 @@
-"""The rung "one kernel a layer" of docs/gpu_ladder.md: its kernels, taken from the page, and a step made of them.
+"""The rung "one kernel a layer" of docs/explain/gpu_ladder.md: its kernels, taken from the page, and their step.
 
     python tests/benchmarks/gpu_ladder.py
 
@@ -22,7 +22,7 @@ sys.path[:0] = [str(ROOT)]
 
 from lenet_gpu.paper import C3_TABLE
 
-PAGE = ROOT / "docs" / "gpu_ladder.md"
+PAGE = ROOT / "docs" / "explain" / "gpu_ladder.md"
 THREADS = 128
 SHAPES = {
     "x": (1, 32, 32), "c1": (6, 28, 28), "s2": (6, 14, 14), "c3": (16, 10, 10), "s4": (16, 5, 5), "c5": (120,),

@@ -1,4 +1,4 @@
-"""Writes the figures of results/gpu*.json into docs/gpu.md and docs/gpu_ladder.md, between markers.
+"""Writes the figures of results/gpu*.json into docs/explain/gpu.md and docs/explain/gpu_ladder.md, between markers.
 
     python tests/benchmarks/gpu_page.py
 
@@ -13,7 +13,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
-PAGES = tuple(HERE.parents[1] / "docs" / name for name in ("gpu.md", "gpu_ladder.md"))
+PAGES = tuple(HERE.parents[1] / "docs" / "explain" / name for name in ("gpu.md", "gpu_ladder.md"))
 OURS = "lenet-gpu"
 
 

@@ -1,4 +1,4 @@
-"""What the networks of the recipe `paper` are and do: every figure and picture of docs/paper.md.
+"""What the networks of the recipe `paper` are and do: every figure and picture of docs/explain/paper.md.
 
     python tests/benchmarks/paper.py                   everything, training included (hours)
     python tests/benchmarks/paper.py --no-train        from the runs that are there
@@ -165,7 +165,7 @@ def penalties(network: LeNet5, grid: np.ndarray) -> np.ndarray:
 
 
 def nondigits(networks: list[LeNet5], test, n: int) -> list[dict]:
-    """How well the output tells digits from other drawings: the groups of docs/accuracy.md.
+    """How well the output tells digits from other drawings: the groups of docs/explain/accuracy.md.
 
     By the smallest penalty of RBF units, by 1 less the largest probability of a softmax.
     """
@@ -282,7 +282,7 @@ def main() -> None:
     groups = paper_runs.found(options.runs)
     if "plain" not in groups:
         parser.error(f"no finished run plain-0 in {options.runs}: leave out --no-train")
-    report = measure(groups, data.train, data.test, paper_page.PAGE.parent / "pictures")
+    report = measure(groups, data.train, data.test, paper_page.PAGE.parents[1] / "pictures")
     paper_page.RESULTS.write_text(json.dumps(report, indent=1) + "\n")
     paper_page.PAGE.write_text(paper_page.fill(paper_page.PAGE.read_text(encoding="utf-8"), report), encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Writes the figures of results/paper.json into docs/paper.md, between markers.
+"""Writes the figures of results/paper.json into docs/explain/paper.md, between markers.
 
 python tests/benchmarks/paper_page.py    the figures alone, from the stored results; paper.py makes everything
 """
@@ -14,7 +14,7 @@ from accuracy_page import table
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "paper.json"
-PAGE = HERE.parents[1] / "docs" / "paper.md"
+PAGE = HERE.parents[1] / "docs" / "explain" / "paper.md"
 PASSES = (1, 2, 5, 10, 15, 20)
 
 PRINTED = {

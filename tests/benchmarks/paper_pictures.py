@@ -1,4 +1,4 @@
-"""The pictures of docs/paper.md."""
+"""The pictures of docs/explain/paper.md."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The training runs behind docs/paper.md: what they are, and how those that are missing are made.
+"""The training runs behind docs/explain/paper.md: what they are, and how those that are missing are made.
 
 Every run is one of the command line, in a process of its own, into `FOLDER/GROUP-SEED`. One that is there is left
 as it is, one that was interrupted is resumed.

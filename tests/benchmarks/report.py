@@ -1,4 +1,4 @@
-"""Writes stored results into docs/performance.md, between markers, and draws the chart.
+"""Writes stored results into docs/explain/performance.md, between markers, and draws the chart.
 
     python tests/benchmarks/report.py            from tests/benchmarks/results/*.json
     python tests/benchmarks/report.py --check    fails if page and results disagree
@@ -22,7 +22,7 @@ import blocks  # noqa: E402
 import summary  # noqa: E402
 
 RESULTS = HERE / "results"
-PAGE = HERE.parents[1] / "docs" / "performance.md"
+PAGE = HERE.parents[1] / "docs" / "explain" / "performance.md"
 CHART = HERE.parents[1] / "docs" / "pictures" / "cpu_speed.png"
 
 NAMES = {
@@ -227,7 +227,7 @@ BLOCKS: dict[str, tuple[str, Callable[[dict], list[str]]]] = {
     "busy": ("busy", busy_table),
     "startup": ("startup", startup_table),
     "where": ("where", where_table),
-    "chart": ("cpu", lambda r: ["![speed of each contender](pictures/cpu_speed.png)"]),
+    "chart": ("cpu", lambda r: ["![speed of each contender](../pictures/cpu_speed.png)"]),
 }
 """Block of the page: the results it comes from, and how."""
 

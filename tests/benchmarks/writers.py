@@ -1,6 +1,6 @@
 """Accuracy by writer: how well the worst-read people are read, and employees beside pupils.
 
-    python tests/benchmarks/writers.py             the shipped models; writes "By writer" in docs/accuracy.md
+    python tests/benchmarks/writers.py             the shipped models; writes "By writer" in docs/explain/accuracy.md
     python tests/benchmarks/writers.py --no-run    the page alone, from the stored results
 
 MNIST's test set is by 297 NIST writers, none of whom wrote a training digit. They are ranked by their accuracy, those

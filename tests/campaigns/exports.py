@@ -78,7 +78,7 @@ def torch_module(model: Network, folder: Path) -> tuple[Read, int]:
     import torch
 
     torch.set_num_threads(1)
-    page = (ROOT / "docs/deploy.md").read_text("utf-8")
+    page = (ROOT / "docs/howto/deploy.md").read_text("utf-8")
     (path,) = export_network(model, "torch", folder / "torch.safetensors")
     space = {"path": str(path)}
     exec(re.findall(r"^```python torch\n(.*?)^```$", page, re.M | re.S)[0], space)

@@ -163,7 +163,7 @@ int main(void)
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """The table of docs/deploy.md."""
+    """The table of docs/howto/deploy.md."""
     lines = ["| export | core | flash | RAM: stack + data | instructions a digit | same answers |"]
     lines.append("| --- | --- | ---: | ---: | ---: | ---: |")
     for row in rows:

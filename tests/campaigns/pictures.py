@@ -8,7 +8,7 @@ Digits are MNIST's test set pasted as ink, and the last third of pendigits' stro
 trained on either. Development takes MNIST's training digits and the first two thirds instead. Each share comes with n
 and its 95 % interval (Wilson 1927). Wrong and sure means a wrong digit with a confidence above 0.9. The rows of
 `--results FILE` replace those of the same name there; tests/benchmarks/accuracy_page.py writes them into
-docs/accuracy.md.
+docs/explain/accuracy.md.
 """
 
 from __future__ import annotations

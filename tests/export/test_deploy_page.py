@@ -1,4 +1,4 @@
-"""What docs/deploy.md shows beside plain Python runs too: C, and ONNX Runtime."""
+"""What docs/howto/deploy.md shows beside plain Python runs too: C, and ONNX Runtime."""
 
 import json
 import re
@@ -12,7 +12,7 @@ from lenet_gpu import LeNet5
 from lenet_gpu.export import export_network
 
 ROOT = Path(__file__).resolve().parents[2]
-PAGE = (ROOT / "docs/deploy.md").read_text("utf-8")
+PAGE = (ROOT / "docs/howto/deploy.md").read_text("utf-8")
 
 
 def block(kind):

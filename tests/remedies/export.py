@@ -61,7 +61,7 @@ def images_to_calibrate_on(place):
 
 @carries_out(
     "use it as it is: every command takes it as MODEL",
-    "rename or convert them: docs/deploy.md lists the names and shapes",
+    "rename or convert them: docs/howto/deploy.md lists the names and shapes",
 )
 def states_to_import(place):
     LeNet5.load("mnist").save("model.npz")
@@ -72,7 +72,7 @@ def states_to_import(place):
     renamed = {name.replace("weight", "kernel"): value for name, value in state.items()}
     transposed = {**state, "f6.weight": state["f6.weight"].T}
     for wrong in (renamed, transposed):
-        with refused("rename or convert them: docs/deploy.md lists the names and shapes"):
+        with refused("rename or convert them: docs/howto/deploy.md lists the names and shapes"):
             LeNet5.from_state(wrong)
     LeNet5.from_state({name.replace("kernel", "weight"): value for name, value in renamed.items()})
     LeNet5.from_state({**transposed, "f6.weight": transposed["f6.weight"].T})

@@ -38,10 +38,10 @@ def curves_with_more(place):
     place.works("plot", "run", "--out", "c.png")
 
 
-@carries_out("name another recipe, or none for the standard variations")
+@carries_out("name another recipe, or none for {}")
 def images_that_do_not_vary(place):
     arguments = ("plot", "--augment", "--dataset", place.csv, "--out", "a.png")
     remedy = place.refused(*arguments, "--recipe", "classic")
-    assert remedy == "name another recipe, or none for the standard variations"
+    assert remedy == "name another recipe, or none for fast"
     place.works(*arguments, "--recipe", "fast", "--force")
     place.works(*arguments, "--force")

@@ -1,4 +1,4 @@
-"""The figures of docs/accuracy.md are those of the stored results."""
+"""The figures of docs/explain/accuracy.md are those of the stored results."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""The figures of docs/fine_tuning.md are those of the stored results."""
+"""The figures of docs/howto/fine_tuning.md are those of the stored results."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""What docs/gpu.md says was measured is what the result files hold."""
+"""What docs/explain/gpu.md says was measured is what the result files hold."""
 
 import sys
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The figures of docs/paper.md are those of the stored results, and the command that made them still does."""
+"""The figures of docs/explain/paper.md are those of the stored results, and the command that made them still does."""
 
 import json
 import re
@@ -29,7 +29,7 @@ def test_page_and_results_agree():
     for name in paper_page.TABLES:
         table = page.partition(f"<!-- begin {name} -->")[2].partition(f"<!-- end {name} -->")[0]
         assert table.count("\n|") > 3, f"no table of {name}"
-    for picture in re.findall(r"\((pictures/[^)]+)\)", page):
+    for picture in re.findall(r"\((\.\./pictures/[^)]+)\)", page):
         assert (paper_page.PAGE.parent / picture).exists(), picture
 
 

@@ -1,4 +1,4 @@
-"""The figures by writer in docs/accuracy.md are those of the stored results, and the results are what they say."""
+"""The figures by writer in docs/explain/accuracy.md are the stored results, and the results are what they say."""
 
 import json
 import sys

@@ -39,7 +39,7 @@ from lenet_gpu.engine.cuda.source import (
 
 HERE = Path(__file__).parent
 TESTS = HERE.parents[1]
-PAGE = TESTS.parent / "docs" / "gpu.md"
+PAGE = TESTS.parent / "docs" / "explain" / "gpu.md"
 CEILINGS = json.loads((HERE / "ceilings.json").read_text())
 
 ALL = ("75", "80", "86", "89", "90", "100", "120")
@@ -187,7 +187,7 @@ def figure() -> str:
 def test_the_documented_figures_are_the_measured_ones() -> None:
     shown = FIGURE.search(PAGE.read_text(encoding="utf-8"))
     assert shown is not None
-    assert shown.group(1).strip() == figure().strip(), f"docs/gpu.md: run {Path(__file__).name} as a program"
+    assert shown.group(1).strip() == figure().strip(), f"docs/explain/gpu.md: run {Path(__file__).name} as a program"
 
 
 def test_spills_would_be_seen() -> None:

@@ -1,4 +1,4 @@
-"""The kernels on docs/gpu_ladder.md compute LeNet-5's training step."""
+"""The kernels on docs/explain/gpu_ladder.md compute LeNet-5's training step."""
 
 from __future__ import annotations
 

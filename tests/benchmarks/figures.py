@@ -1,0 +1,129 @@
+"""Sentences of README and docs whose figures come from results/*.json, with the figures.
+
+tests/report/test_front_page.py fails where a page lacks one: it names what to write after a new measurement.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from statistics import median
+
+from front_page import ROOT, load, own, read, times
+
+
+def words(text: str) -> str:
+    """A text without its line breaks, so that a sentence is found however it is broken."""
+    return " ".join(text.split())
+
+
+def sentences() -> Iterator[tuple[str, str]]:
+    """Pages and what they must say."""
+    fast = read("fast")
+    yield "README.md", f"to {fast - 0.05:.1f} % in about a minute"  # never rounded up
+    yield "docs/explain/accuracy.md", f"`lenet-gpu train` reaches {fast:.2f} % of the test set in five epochs"
+    yield from performance()
+    yield "lenet_gpu/commands/train.py", durations()
+    yield "docs/howto/deploy.md", microcontroller()
+    yield "docs/explain/scaling.md", portions()
+
+
+def performance() -> Iterator[tuple[str, str]]:
+    """The prose of docs/explain/performance.md."""
+    page = "docs/explain/performance.md"
+    step, one, whole = (
+        times("train", 32, "cpu_plan/2"),
+        times("infer", 1, "plan/1"),
+        times("infer", 10_000, "cpu_plan/2"),
+    )
+    yield (
+        page,
+        (
+            f"at batch 32 two workers are {step['PyTorch']:.1f} times as fast as PyTorch's best configuration, "
+            f"{step['torch eager']:.1f} times as fast as eager and {step['JAX']:.1f} times as fast as JAX"
+        ),
+    )
+    left = [
+        median(r["busy_rates"]) / median(r["rates"]) for r in load("busy")["results"] if r["name"] == "cpu_plan/2"
+    ]
+    yield page, f"{min(left):.2f} to {max(left):.2f} of the speed is left"
+    (ort,) = (
+        r["paired"]
+        for r in load("cpu")["ratios"]
+        if (r["task"], r["size"], r["ours"], r["family"]) == ("infer", 1, "plan/1", "ONNX Runtime")
+    )
+    yield page, f"In inference one image takes {own('infer', 1, 'plan/1')}"
+    yield (
+        page,
+        f"({one['ONNX Runtime']:.2f} times as fast; round by round {ort['min']:.2f} to {ort['max']:.2f} times)",
+    )
+    yield (
+        page,
+        (
+            f"A whole test set is read {whole['PyTorch']:.1f} times as fast as by PyTorch traced, frozen and with "
+            f"its constants folded, {whole['torch eager']:.1f} times as fast as by PyTorch eager, and "
+            f"{whole['ONNX Runtime']:.1f} times as fast as by ONNX Runtime"
+        ),
+    )
+
+
+def durations() -> str:
+    """The seconds in the help of `train`: whole trainings on two cores and on a GPU."""
+    curves = load("accuracy")["curves"]
+    cpu = {name: points[-1]["seconds"] for name, points in curves.items()}
+    paper = load("paper")["runs"]
+    cpu["classic"], cpu["paper"] = load("startup")["classic"]["median"], median(paper["plain"]["seconds"])
+    found = load("gpu_record")["recipes"] | load("gpu_paper")["recipes"]
+    gpu = {name: median(run["fit_s"] for run in facts["runs"]) for name, facts in found.items()}
+    minutes = median(paper["distorted"]["seconds"]) / 60
+    return (
+        f"classic 7 epochs {cpu['classic']:.0f} s {gpu['classic']:.1f} s best 40 epochs {cpu['best']:.0f} s "
+        f"fast 5 epochs {cpu['fast']:.0f} s {gpu['fast']:.1f} s touch 20 epochs {cpu['touch']:.0f} s "
+        f"record 3 epochs {gpu['record']:.1f} s paper 20 epochs {cpu['paper']:.0f} s {gpu['paper']:.0f} s "
+        f"(with --distortions {minutes:.0f} minutes)"
+    )
+
+
+def microcontroller() -> str:
+    """The rows of the table in docs/howto/deploy.md."""
+    sys.path.append(str(ROOT / "tests" / "campaigns"))
+    from microcontroller import table
+
+    return table(load("microcontroller")["rows"])
+
+
+def portions() -> str:
+    """The first table of measured times in docs/explain/scaling.md."""
+    lines = []
+    for size, seconds in load("scaling")["portion"].items():
+        ordered = sorted(1e3 * s for s in seconds)
+        low, high = (quantile(ordered, share) for share in (0.1, 0.9))
+        lines.append(f"| {size} | {median(ordered):.2f} ms | {low:.2f} to {high:.2f} |")
+    return "\n".join(lines)
+
+
+def quantile(ordered: list[float], share: float) -> float:
+    """A quantile of ordered values, interpolated linearly."""
+    place = share * (len(ordered) - 1)
+    low = int(place)
+    high = min(low + 1, len(ordered) - 1)
+    return ordered[low] + (place - low) * (ordered[high] - ordered[low])
+
+
+FIGURE = re.compile(r"[\d.,]*\d (?:%|times|µs|images/s|seconds)|\d+\.\d+(?: points)")
+"""A measured figure in README: a number with the unit of one."""
+
+
+def figures_outside(page: str) -> list[str]:
+    """What stands in a page as a figure and is in no block that a program writes.
+
+    Args:
+        page: The text of README.md.
+
+    Returns:
+        Figures, in their order.
+    """
+    page = re.sub(r"<!-- begin (.+?) -->.*?<!-- end \1 -->", "", page, flags=re.S)
+    page = re.sub(r"^```.*?^```$", "", page, flags=re.S | re.M)
+    return FIGURE.findall(page)
