@@ -38,7 +38,7 @@ class TuneResult:
         accepted: Whether the tuned model is used from now on.
         before: Share of the user's digits that the shipped model reads right, 0..1.
         after: The same for the tuned model (on digits it has learnt from).
-        check_before: Share of the bundled check digits that the shipped model reads right.
+        check_before: Share of the bundled check digits, each in five places, that the shipped model reads right.
         check_after: The same for the tuned model.
         reason: Text key: "tune_done", "tune_few", "tune_check_fell", "tune_no_gain" or "tune_other_network".
     """

@@ -5,8 +5,11 @@ C1 to F6 stay as they were trained, so each digit is 84 numbers, computed once, 
 target is whatever the model says already: where nothing was taught, nothing changes.
 
 The rule: other bundled digits, which are not learnt, decide. Among a dozen results from bold to careful the one
-that reads most of the person's digits is taken, provided it reads at least as many of the check digits as the model
-did. If none reads more of the person's digits on these terms, the model stays as it is.
+that reads most of the person's digits is taken, provided it reads as many of the check digits as the model did, but
+for `MOST_LOST` of them. If none reads more of the person's digits on these terms, the model stays as it is.
+
+A thousand digits tell a loss of 0.1 points from none badly: it is one of them, and chance alone moves as many. So
+each is read in five places (`check_set.in_places`), which brings the digits into the count that are nearly lost.
 
 `lenet-gpu train --from` and the app's "learn from them" both call `fine_tune`.
 """
@@ -37,6 +40,10 @@ WAYS = (1.0, 0.75, 0.5)
 STIFFNESS = 1.0
 """Weight of the squared distance from the model's weights."""
 
+MOST_LOST = 0.001
+"""Share of the check digits, each in five places, that a result may read fewer of. Others' digits are to stay within
+0.2 points; it is half of that because the shipped models have learnt from the check digits, which holds them fast."""
+
 STEPS = 60
 
 BATCH = 50
@@ -53,13 +60,13 @@ class FineTuning:
 
     Attributes:
         model: A network of its own: fine-tuned if accepted, and else like the one that it came from.
-        accepted: Whether the person's digits are read better, and the check digits no worse.
+        accepted: Whether the person's digits are read better, and the check digits as `MOST_LOST` demands.
         before: Share of the person's digits that was read right before, 0..1.
         after: The same now (on digits that were learnt).
-        check_before: Share of the bundled check digits that was read right before.
+        check_before: Share of the bundled check digits, each in five places, that was read right before.
         check_after: The same now.
         reason: "done"; "no_gain": no result reads more of the person's digits; "check_fell": some do, but all
-            of these read fewer of the check digits.
+            of these read too few of the check digits.
     """
 
     model: Network
@@ -77,7 +84,7 @@ class Bundled:
 
     Attributes:
         anchors: (n, 85) float64.
-        checks: (m, 85) float64.
+        checks: (m, 85) float64, of the check digits in all places.
         check_labels: (m,) int64.
     """
 
@@ -93,13 +100,14 @@ def can_fine_tune(network: Network) -> bool:
 
 
 def bundled_features(network: Network) -> Bundled:
-    """Compute what `fine_tune` needs of the bundled digits, for idle time: 0.3 s on a desktop.
+    """Compute what `fine_tune` needs of the bundled digits, for idle time: a second on a desktop.
 
     Args:
         network: The network that will be fine-tuned; it stays good as long as C1 to F6 do.
     """
     images, _, checks, labels = check_set.load()
-    return Bundled(features(network, images), features(network, checks), labels)
+    moved = check_set.in_places(checks)
+    return Bundled(features(network, images), features(network, moved), np.tile(labels, len(check_set.PLACES)))
 
 
 def fine_tune(network: Network, images: Any, labels: Any, *, bundled: Bundled | None = None) -> FineTuning:
@@ -136,11 +144,12 @@ def fine_tune(network: Network, images: Any, labels: Any, *, bundled: Bundled | 
 
     before, check_before = _share(own, numbers, start), _share(bundled.checks, bundled.check_labels, start)
     best, after, check_after, reason = start, before, check_before, "no_gain"
+    least = check_before - MOST_LOST - 1e-9  # shares are sums of fractions
     for w in _candidates(bundled.anchors, own, numbers, start):
         share, check = _share(own, numbers, w), _share(bundled.checks, bundled.check_labels, w)
-        if share > before and check < check_before and reason == "no_gain":
+        if share > before and check < least and reason == "no_gain":
             reason = "check_fell"
-        elif share > before and check >= check_before and (share, check) > (after, check_after):
+        elif share > before and check >= least and (share, check) > (after, check_after):
             best, after, check_after, reason = w, share, check, "done"
     model = with_output(network, best[:, :-1], best[:, -1]) if reason == "done" else copy_of(network)
     model.record["fine_tuned"] = {
