@@ -192,37 +192,37 @@ class Commands:
         Args:
             digit: What it is; `app.reading.NO_DIGIT` for no digit.
         """
-        lesson = None if self.session.kiosk else self.session.teach(digit)
-        if lesson is None:
+        correction = None if self.session.kiosk else self.session.teach(digit)
+        if correction is None:
             self._session_changed()
             return
-        learns = digit != NO_DIGIT and lesson.added is not None
+        learns = digit != NO_DIGIT and correction.added is not None
         key = "taken_none" if digit == NO_DIGIT else "taken" if learns else "taken_plain"
-        self._note_lesson(Say(key, {"label": digit}))
+        self._note_correction(Say(key, {"label": digit}))
         self.presenter.show_state()
         self.presenter.show_reading()
         if learns:
             self.learner.learn(self._note_result)
-        elif lesson.replaced is not None:
+        elif correction.replaced is not None:
             self._unlearn()
 
-    def _note_lesson(self, said: Say) -> None:
+    def _note_correction(self, said: Say) -> None:
         """Say what came of the last correction, with the way back."""
-        if self.session.lessons.last is None:
+        if self.session.corrections.last is None:
             self.presenter.note(said)
         else:
-            self.presenter.note(said, acts=[Act(Say("undo"), self.undo_lesson)])
+            self.presenter.note(said, acts=[Act(Say("undo"), self.undo_correction)])
 
     def _note_result(self, result: Say) -> None:
         self.presenter.show_state()
         self.presenter.refresh()
-        self._note_lesson(result)
+        self._note_correction(result)
 
-    def undo_lesson(self) -> None:
+    def undo_correction(self) -> None:
         """Take the last correction back: answer, sample, and what was learned from it."""
-        lesson = self.session.undo_lesson()
-        if lesson is not None:
-            self.session.messages.append(Say("lesson_undone"))
+        correction = self.session.undo_correction()
+        if correction is not None:
+            self.session.messages.append(Say("correction_undone"))
             self._unlearn()
         self._session_changed()
 

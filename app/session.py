@@ -18,10 +18,10 @@ from lenet_gpu.recognition.recognizer import Recognizer
 from lenet_gpu.storage.lock import FileLock
 from lenet_gpu.storage.shipped_models import model_path, shipped_models
 
+from .corrections import Correction, Corrections
 from .drawing_file import load_drawing, save_drawing
 from .ink import Ink
 from .jobs import BLANK, TOO_MUCH, Found, Job, Reading
-from .lessons import Lesson, Lessons
 from .reading import Say, answer, number_answer
 from .samples import SampleStore
 from .settings import Settings
@@ -42,7 +42,7 @@ class Session:
         reading: The last reading.
         picture: The greyscale picture that is read instead of the ink, if any.
         messages: Texts the user has not seen yet.
-        lessons: The user's corrections.
+        corrections: The user's corrections.
         selected: The digit whose bar is selected, until the drawing changes.
         erasing: Whether the pen is an eraser now.
         tuning: Whether the model learns from the samples now.
@@ -68,7 +68,7 @@ class Session:
     _settled: int = 0
 
     def __post_init__(self) -> None:
-        self.lessons = Lessons(self.samples)
+        self.corrections = Corrections(self.samples)
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str], model: str | os.PathLike[str] | None = None) -> Session:
@@ -140,7 +140,7 @@ class Session:
         """Put what was read and what the user has said of it into words."""
         if not found.predictions:
             return BLANK
-        said = tuple(self.lessons.said(found.key(i)) for i in range(len(found.predictions)))
+        said = tuple(self.corrections.said(found.key(i)) for i in range(len(found.predictions)))
         whole = (
             number_answer(found.predictions, said, found.lines)
             if found.is_number
@@ -212,7 +212,7 @@ class Session:
 
     # ---- teaching
 
-    def teach(self, label: int) -> Lesson | None:
+    def teach(self, label: int) -> Correction | None:
         """Take the user's word for what the digit is that is looked at: the answer changes at once.
 
         Args:
@@ -230,23 +230,23 @@ class Session:
         read = prediction.digit if prediction.is_digit else None
         self.selected = None
         key = self._found().key(reading.chosen)
-        lesson: Lesson | None = self.attempt(lambda: self.lessons.teach(key, strokes, label, read))
-        if lesson is not None:
+        correction: Correction | None = self.attempt(lambda: self.corrections.teach(key, strokes, label, read))
+        if correction is not None:
             self._say_again()
-        return lesson
+        return correction
 
-    def undo_lesson(self) -> Lesson | None:
+    def undo_correction(self) -> Correction | None:
         """Take the last correction back; returns it, or None if there is none or a file can't be changed."""
-        lesson: Lesson | None = self.attempt(self.lessons.undo)
-        if lesson is not None:
+        correction: Correction | None = self.attempt(self.corrections.undo)
+        if correction is not None:
             self._say_again()
-        return lesson
+        return correction
 
     def forget_sample(self) -> None:
         """Take the last sample back, and what was said of its drawing."""
         last = self.attempt(self.samples.remove_last)
         if last is not None:
-            self.lessons.forget(last)
+            self.corrections.forget(last)
             self._say_again()
         self.messages.append(Say("samples_none" if last is None else "sample_forgotten"))
 

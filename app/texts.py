@@ -80,7 +80,7 @@ TEXTS: dict[str, str] = {
     "taken": "{label} it is. Learning …",
     "taken_plain": "{label} it is.",
     "taken_none": "Not a digit: noted. I don't learn from it yet.",
-    "lesson_undone": "Taken back.",
+    "correction_undone": "Taken back.",
     "teach_none": "no digit",
     "unit_output": "Digit {unit}: the ten strongest of its 84 inputs",
     "unit_score": "Score {sum}, of it {bias} in advance. The highest score wins.",

@@ -77,7 +77,7 @@ TEXTS: dict[str, str] = {
     "taken": "Eine {label} also. Ich lerne …",
     "taken_plain": "Eine {label} also.",
     "taken_none": "Keine Ziffer: gemerkt. Daraus lerne ich noch nicht.",
-    "lesson_undone": "Zurückgenommen.",
+    "correction_undone": "Zurückgenommen.",
     "teach_none": "keine Ziffer",
     "unit_output": "Ziffer {unit}: die zehn stärksten ihrer 84 Eingänge",
     "unit_score": "{sum} Punkte, davon {bias} im Voraus. Die meisten Punkte gewinnen.",

@@ -76,7 +76,7 @@ TEXTS: dict[str, str] = {
     "taken": "אז {label}. לומד …",
     "taken_plain": "אז {label}.",
     "taken_none": "לא ספרה: נרשם. מזה עוד לא לומדים.",
-    "lesson_undone": "בוטל.",
+    "correction_undone": "בוטל.",
     "teach_none": "לא ספרה",
     "unit_output": "ספרה {unit}: עשרת החזקים מתוך 84 הקלטים שלה",
     "unit_score": "ציון {sum}, מתוכו {bias} מראש. הציון הגבוה ביותר מנצח.",

@@ -128,7 +128,7 @@ def test_a_lasting_message_stays_until_it_is_taken_away(stage):
 
 def test_a_messages_buttons_stay_and_go_with_it(stage):
     pressed = []
-    stage.presenter.note(Say("lesson_undone"), acts=[Act(Say("undo"), lambda: pressed.append(1))])
+    stage.presenter.note(Say("correction_undone"), acts=[Act(Say("undo"), lambda: pressed.append(1))])
     stage.timer.go_on(10 * MESSAGE_SECONDS)
     assert (stage.screen.note, stage.screen.acts) == ("Taken back.", ["Undo"])
     assert not stage.presenter.act(1)
