@@ -10,7 +10,7 @@ from kivy.graphics import Color, InstructionGroup, Line, Rectangle
 from kivy.graphics.texture import Texture
 from kivy.metrics import dp
 
-from ..ink import Box
+from ..ink import Box, Point
 from .look import look
 
 if TYPE_CHECKING:
@@ -18,6 +18,11 @@ if TYPE_CHECKING:
 
 MOST_PIXELS = 1024
 """Longer side of a picture as it is shown; of a larger one every second, third ... pixel is shown."""
+
+
+def corners(box: Box) -> tuple[Point, Point]:
+    """Return the upper left and the lower right corner of a box."""
+    return (box[0], box[1]), (box[2], box[3])
 
 
 class Underlay(InstructionGroup):
@@ -33,6 +38,13 @@ class Underlay(InstructionGroup):
         self._image: np.ndarray | None = None
         self._boxes: Sequence[Box] = ()
         self._chosen = 0
+        self._field: Box | None = None
+
+    def show_field(self, box: Box | None) -> None:
+        """Frame a part of the page in ink units; None takes the frame away."""
+        if box != self._field:
+            self._field = box
+            self.redraw()
 
     def show_picture(self, image: np.ndarray | None) -> None:
         """Show a grey picture, (h, w) uint8, 255 is white; None takes it away."""
@@ -52,6 +64,10 @@ class Underlay(InstructionGroup):
             self._draw_picture(self._image)
         for index, box in enumerate(self._boxes):
             self._outline(box, index == self._chosen)
+        if self._field is not None and self._image is None:
+            (left, top), (right, bottom) = (self._page.viewport.to_pixels(corner) for corner in corners(self._field))
+            self.add(Color(*look.focus))
+            self.add(Line(rectangle=(left, bottom, right - left, top - bottom), width=dp(1.5)))
 
     def _draw_picture(self, picture: np.ndarray) -> None:
         step = -(-max(picture.shape) // MOST_PIXELS)  # a texture has its limit, and a screen few pixels
