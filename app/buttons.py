@@ -20,6 +20,10 @@ TABS = {"draw": "✎", "answer": "▤", "inside": "▦", "teach": "✓", "more":
 """Tabs by name, with their signs."""
 
 
+TURNED = {"◀": "▶", "▶": "◀", "⇤": "⇥"}
+"""Signs of a direction, as they are where writing runs from the right."""
+
+
 class ButtonRow(BoxLayout):
     """Some of a number of buttons side by side.
 
@@ -32,6 +36,7 @@ class ButtonRow(BoxLayout):
 
     def __init__(self, signs: dict[str, str]) -> None:
         super().__init__(spacing=dp(4))
+        self._signs = signs
         self.buttons = {name: Tool(icon=sign) for name, sign in signs.items()}
 
     def connect(self, presses: dict[str, Callable[[], object]]) -> None:
@@ -39,8 +44,10 @@ class ButtonRow(BoxLayout):
         for name, press in presses.items():
             when_tapped(self.buttons[name], press)
 
-    def show(self, names: Sequence[str]) -> None:
-        """Show these buttons, from left to right."""
+    def show(self, names: Sequence[str], rtl: bool) -> None:
+        """Show these buttons, from left to right; signs of a direction follow that of writing."""
+        for name, sign in self._signs.items():
+            self.buttons[name].icon = TURNED.get(sign, sign) if rtl else sign
         wanted = [self.buttons[name] for name in names]
         if list(reversed(self.children)) != wanted:
             self.clear_widgets()

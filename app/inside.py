@@ -10,6 +10,8 @@ import numpy as np
 from kivy.clock import Clock
 from kivy.lang import Builder, global_idmap
 from kivy.metrics import dp, sp
+from kivy.uix.boxlayout import BoxLayout
+from kivy.uix.widget import Widget
 
 from lenet_gpu.paper import SQUASH_A
 
@@ -32,8 +34,8 @@ Builder.load_file(str(Path(__file__).with_name("inside.kv")))
 OUTPUT = "output"
 """Name of the output layer, which has bars instead of a map."""
 
-PICTURE_HEIGHT = 112.0
-"""Height of the picture as the network takes it in, dp."""
+PICTURE_SIDE = 116.0
+"""Side of the picture as the network takes it in, dp."""
 
 
 class InsidePane(Pane):
@@ -41,18 +43,22 @@ class InsidePane(Pane):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.lecture = Tap(most=15)
-        self.enter = self.add_row([self.lecture])
         self.hint = self.add_text(13)
-        self.legend = self.add(Legend())
-        self.frames = self.add_text(13)
         self.explained = Explained(size_hint_y=None)
         self._bring_explained = Clock.create_trigger(self._into_sight, 0)
         self.names: dict[str, Txt] = {}
         self.sheets: dict[str, MapSheet] = {}
-        for layer in SHEETS:
+        self.names[PICTURE] = self.add_text(13)
+        self.sheets[PICTURE] = MapSheet(layer=PICTURE, size_hint_x=None, width=dp(PICTURE_SIDE))
+        self.lecture, self.legend = Tap(most=15, size_hint_y=None, height=dp(TARGET)), Legend(size_hint_y=None)
+        self.beside = BoxLayout(orientation="vertical", spacing=dp(8))
+        for part in (self.lecture, self.legend, Widget()):
+            self.beside.add_widget(part)
+        self.add_row([self.sheets[PICTURE], self.beside], PICTURE_SIDE)
+        self.frames = self.add_text(13)
+        for layer in list(SHEETS)[1:]:
             self.names[layer] = self.add_text(13)
-            self.sheets[layer] = self.add(MapSheet(layer=layer) if layer == PICTURE else LayerMap(layer=layer))
+            self.sheets[layer] = self.add(LayerMap(layer=layer))
         self.maps = {name: one for name, one in self.sheets.items() if isinstance(one, LayerMap)}
         self.names[OUTPUT] = self.add_text(13)
         self.bars = self.add(Bars())
@@ -64,7 +70,8 @@ class InsidePane(Pane):
         if not hasattr(self, "explained"):
             return
         for layer, one in self.sheets.items():
-            one.height = dp(PICTURE_HEIGHT) if layer == PICTURE else max(self.inner * one.aspect, dp(TARGET))
+            if layer != PICTURE:
+                one.height = max(self.inner * one.aspect, dp(TARGET))
         self.legend.height = dp(17) + sp(18) * look.scale
         self.bars.set_columns(5 if self.inner > dp(5 * 110) else 2)
         self.bars.height = self.bars.least
@@ -131,15 +138,15 @@ class InsidePane(Pane):
         at = self.column.children.index(one) + 1
         above = self.column.children[at] if at < len(self.column.children) else one
         top = one.top if one.height > self.height else min(above.top, one.y + self.height)
-        self.scroll_y = min(max((top - self.column.y + dp(4) - self.height) / hidden, 0.0), 1.0)
+        self.scroll_y = min(max((top - self.column.y - self.height) / hidden, 0.0), 1.0)
 
     def offer_lecture(self, on: bool) -> None:
         """Show the way into the teacher's mode, or none."""
-        if on != (self.enter.parent is not None):
+        if on != (self.lecture.parent is not None):
             if on:
-                self.column.add_widget(self.enter, index=len(self.column.children))
+                self.beside.add_widget(self.lecture, index=len(self.beside.children))
             else:
-                self.column.remove_widget(self.enter)
+                self.beside.remove_widget(self.lecture)
 
     def say(self, words: Words) -> None:
         """Take on a language."""

@@ -104,12 +104,10 @@ class Lecture:
         step = lesson.steps[self._step]
         count = len(lesson.steps)
         titles = tuple(in_language(one.title, language) for one in self.lessons)
-        self.presenter.show_lesson(
-            LessonState(
-                titles[self._lesson], in_language(step.text, language), f"{self._step + 1} / {count}",
-                self._step == 0, self._step == count - 1, titles, self._lesson,
-            )
-        )  # fmt: skip
+        place = self.presenter.said(Say("lesson_place", {"step": self._step + 1, "count": count}))
+        ends = (self._step == 0, self._step == count - 1)
+        text = in_language(step.text, language)
+        self.presenter.show_lesson(LessonState(titles[self._lesson], text, place, *ends, titles, self._lesson))
 
     # ---- step by step
 

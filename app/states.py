@@ -113,7 +113,7 @@ class LessonState:
     Attributes:
         title: Of the lesson.
         text: Of the step.
-        place: "2 / 5", the step among all.
+        place: The step among all, as a text.
         first: It is the first step.
         last: It is the last step.
         titles: Of all lessons.

@@ -110,6 +110,7 @@ TEXTS: dict[str, str] = {
     "tab_lesson": "Lesson",
     "tab_leave": "Leave",
     "lessons": "Lessons",
+    "lesson_place": "Step {step} of {count}",
     "lesson_back": "Back",
     "lesson_on": "Next",
     "before": "Back",

@@ -132,7 +132,7 @@ class View(FloatLayout):
         self.page.pen_width = settings.pen_width * (NUMBER_PEN if settings.number_mode and not lecture else 1.0)
         # Where writing runs from the right, so do the rows; a left hand wants the other end.
         names = list(LECTURE_TOOLS if lecture else TOOLS)
-        self.tool_row.show(names[::-1] if settings.left_handed != strings.rtl else names)
+        self.tool_row.show(names[::-1] if settings.left_handed != strings.rtl else names, strings.rtl)
         self.place()
 
     def place(self, *_: Any) -> None:
@@ -155,7 +155,7 @@ class View(FloatLayout):
         if "maps" in drawn.rects:
             widgets["maps"] = self.panes["inside"]
         self._show([widget for name, widget in widgets.items() if name in drawn.rects])
-        self.tab_row.show(names[:: -1 if self._strings.rtl else 1])
+        self.tab_row.show(names[:: -1 if self._strings.rtl else 1], self._strings.rtl)
         for name, tab in self.tabs.items():
             tab.chosen = name == self.pane
         for name, (x, y, width, height) in drawn.rects.items():
@@ -258,7 +258,7 @@ class View(FloatLayout):
     def show_fields(self, fields: dict[str, Field], on_ink: Box | None) -> None:
         """Frame what a unit sees in every layer by name, and on the canvas, in ink units."""
         self.panes["inside"].show_fields(fields)
-        self.page.under.show_field(on_ink)
+        self.page.sight.show(on_ink)
 
     def show_lesson(self, lesson: LessonState) -> None:
         """Show a step of a lesson."""

@@ -107,6 +107,7 @@ TEXTS: dict[str, str] = {
     "tab_lesson": "Lektion",
     "tab_leave": "Ende",
     "lessons": "Lektionen",
+    "lesson_place": "Schritt {step} von {count}",
     "lesson_back": "Zurück",
     "lesson_on": "Weiter",
     "before": "Zurück",

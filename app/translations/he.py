@@ -106,6 +106,7 @@ TEXTS: dict[str, str] = {
     "tab_lesson": "שיעור",
     "tab_leave": "יציאה",
     "lessons": "שיעורים",
+    "lesson_place": "צעד {step} מתוך {count}",
     "lesson_back": "הקודם",
     "lesson_on": "הבא",
     "before": "אחורה",

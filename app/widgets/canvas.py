@@ -18,7 +18,7 @@ from ..viewport import Viewport
 from .look import look
 from .tap import Stop
 from .trace import Trace
-from .underlay import Underlay
+from .underlay import Sight, Underlay
 
 REACH = 24.0
 """Distance from a stroke at which a finger erases it, dp."""
@@ -43,6 +43,7 @@ class InkCanvas(Stop, Widget):
     Attributes:
         ink: The drawing.
         under: The picture that is read instead of ink, and the outlines of a number's marks.
+        sight: The frame of what a unit sees.
         changed: Called after every change of the ink, many times a stroke.
         lifted: Called when the ink has come to rest: a finger lifted, an undo.
         picked: Called with the index of a stroke that is tapped while `asking`.
@@ -67,9 +68,9 @@ class InkCanvas(Stop, Widget):
         self._touches: dict[object, Any] = {}
         self._part: Part | None = None
         self._group, self._cursor_group = InstructionGroup(), InstructionGroup()
-        self.under = Underlay(self)
+        self.under, self.sight = Underlay(self), Sight(self)
         super().__init__(**kwargs)
-        for group in (self.under, self._group, self._cursor_group):
+        for group in (self.under, self._group, self.sight, self._cursor_group):
             self.canvas.add(group)
         self.bind(pos=self._place, size=self._place, focused=self._draw_cursor, pen_width=self.redraw)
         look.bind(version=self.redraw)
@@ -95,6 +96,7 @@ class InkCanvas(Stop, Widget):
         self._traces.clear()
         self._live.clear()
         self.under.redraw()
+        self.sight.redraw()
         self.sync()
 
     def sync(self) -> None:

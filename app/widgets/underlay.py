@@ -1,4 +1,4 @@
-"""Things that lie below the ink: a picture that is read instead of it, and outlines around the marks of a number."""
+"""Things around the ink: a picture that is read instead of it, outlines of a number's marks, what a unit sees."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from kivy.graphics import Color, InstructionGroup, Line, Rectangle
 from kivy.graphics.texture import Texture
 from kivy.metrics import dp
 
-from ..ink import Box, Point
+from ..ink import Box
 from .look import look
 
 if TYPE_CHECKING:
@@ -18,11 +18,6 @@ if TYPE_CHECKING:
 
 MOST_PIXELS = 1024
 """Longer side of a picture as it is shown; of a larger one every second, third ... pixel is shown."""
-
-
-def corners(box: Box) -> tuple[Point, Point]:
-    """Return the upper left and the lower right corner of a box."""
-    return (box[0], box[1]), (box[2], box[3])
 
 
 class Underlay(InstructionGroup):
@@ -38,13 +33,6 @@ class Underlay(InstructionGroup):
         self._image: np.ndarray | None = None
         self._boxes: Sequence[Box] = ()
         self._chosen = 0
-        self._field: Box | None = None
-
-    def show_field(self, box: Box | None) -> None:
-        """Frame a part of the page in ink units; None takes the frame away."""
-        if box != self._field:
-            self._field = box
-            self.redraw()
 
     def show_picture(self, image: np.ndarray | None) -> None:
         """Show a grey picture, (h, w) uint8, 255 is white; None takes it away."""
@@ -64,10 +52,6 @@ class Underlay(InstructionGroup):
             self._draw_picture(self._image)
         for index, box in enumerate(self._boxes):
             self._outline(box, index == self._chosen)
-        if self._field is not None and self._image is None:
-            (left, top), (right, bottom) = (self._page.viewport.to_pixels(corner) for corner in corners(self._field))
-            self.add(Color(*look.focus))
-            self.add(Line(rectangle=(left, bottom, right - left, top - bottom), width=dp(1.5)))
 
     def _draw_picture(self, picture: np.ndarray) -> None:
         step = -(-max(picture.shape) // MOST_PIXELS)  # a texture has its limit, and a screen few pixels
@@ -99,3 +83,37 @@ class Underlay(InstructionGroup):
         self.add(Color(*(look.accent if chosen else look.line)))
         rectangle = (left - reach, bottom - reach, right - left + 2 * reach, top - bottom + 2 * reach, dp(6))
         self.add(Line(rounded_rectangle=rectangle, width=dp(2.5 if chosen else 1.2)))
+
+
+class Sight(InstructionGroup):
+    """Frames what a unit of the network sees, above the ink of a page.
+
+    Args:
+        page: The page; its viewport says where.
+
+    Attributes:
+        box: The part of the page, in ink units, or None.
+    """
+
+    def __init__(self, page: InkCanvas) -> None:
+        super().__init__()
+        self._page = page
+        self.box: Box | None = None
+
+    def show(self, box: Box | None) -> None:
+        """Frame a part of the page; None takes the frame away."""
+        if box != self.box:
+            self.box = box
+            self.redraw()
+
+    def redraw(self) -> None:
+        """Draw everything anew."""
+        self.clear()
+        if self.box is None:
+            return
+        left, top = self._page.viewport.to_pixels(self.box[:2])
+        right, bottom = self._page.viewport.to_pixels(self.box[2:])
+        # Dark in light, or light in dark: seen on paper and on ink.
+        for color, width in ((look.surface, dp(3)), (look.focus, dp(1.5))):
+            self.add(Color(*color))
+            self.add(Line(rectangle=(left, bottom, right - left, top - bottom), width=width))

@@ -38,7 +38,7 @@ def test_it_fills_the_screen_and_leaves_it_with_the_drawing_kept(stage):
     stage.draw(*down())
     stage.lecture.toggle()
     assert (stage.screen.lecture, stage.screen.full, stage.screen.pane) == (True, True, "lesson")
-    assert stage.screen.lesson.place == "1 / 8"
+    assert stage.screen.lesson.place == "Step 1 of 8"
     assert len(stage.screen.lesson.titles) == 3
     assert len(stage.session.ink.strokes) == 1  # a class's own drawing stays until a lesson brings its own
     stage.lecture.toggle()
@@ -63,7 +63,7 @@ def test_every_step_of_every_lesson_shows_what_it_says_there_and_back(stage):
             assert explained == (step.look and step.look[0])
         assert stage.screen.lesson.first
         stage.lecture.turn(-1)
-        assert stage.screen.lesson.place.startswith("1 /")
+        assert stage.screen.lesson.place.startswith("Step 1 of")
 
 
 def test_a_class_can_draw_over_a_lessons_drawing_and_undo_brings_the_old_one_back(stage):
