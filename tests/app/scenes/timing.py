@@ -1,4 +1,4 @@
-"""Times of the app's own work, frame by frame, with live maps in sight; for tests/benchmarks/app.py."""
+"""Times of the app's own work, frame by frame, with live maps in sight; for tests/benchmarks/app_speed.py."""
 
 import time
 

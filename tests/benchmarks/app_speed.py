@@ -1,4 +1,4 @@
-"""Latency of the app on the CPU with software GL: python tests/benchmarks/app.py [--json FILE] [--rounds N].
+"""Latency of the app on the CPU with software GL: python tests/benchmarks/app_speed.py [--json FILE] [--rounds N].
 
 Every figure comes from a Kivy process of its own, with real frames on SDL's offscreen driver. Milliseconds are CPU
 time of the process (all its threads, software GL's among them), whatever else the machine does.
