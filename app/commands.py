@@ -46,6 +46,7 @@ class Commands:
         """React to ink that grows: it takes the place of a picture, and is read along."""
         if self.session.picture is not None:
             self._drop_picture()
+        self._drop_part()
         self.presenter.clear_note()
         self.presenter.read_along()
 
@@ -58,21 +59,23 @@ class Commands:
     def undo(self) -> None:
         """Take back the last step."""
         self.session.ink.undo()
-        self._ink_replaced()
+        self.ink_replaced()
 
     def redo(self) -> None:
         """Take back the last undo."""
         self.session.ink.redo()
-        self._ink_replaced()
+        self.ink_replaced()
 
     def clear(self) -> None:
         """Take all ink away, or the picture; what follows is drawn, not erased."""
         self.session.ink.clear()
         self.session.erasing = False
-        self._ink_replaced()
+        self.ink_replaced()
 
-    def _ink_replaced(self) -> None:
+    def ink_replaced(self) -> None:
+        """React to ink that is another now: it takes the place of a picture, and is read."""
         self._drop_picture()
+        self._drop_part()
         self.workspace.redraw_ink()
         self.presenter.clear_note()
         self.presenter.show_state()
@@ -84,12 +87,17 @@ class Commands:
         self.session.begin_anew()
         self.presenter.look_away()
         self.presenter.dress()
-        self._ink_replaced()
+        self.ink_replaced()
         self.open_pane("draw")
 
     def _drop_picture(self) -> None:
         self.session.drop_picture()
         self.workspace.show_picture(None)
+
+    def _drop_part(self) -> None:
+        if self.session.part is not None or self.session.asking:
+            self.session.forget_part()
+            self.workspace.show_part(None)
 
     def toggle_eraser(self) -> None:
         """Change between pen and eraser."""
@@ -164,6 +172,9 @@ class Commands:
             digit: 0..9.
         """
         reading = self.session.read()
+        if self.session.lecture:
+            self.presenter.look_at("output", digit)
+            return
         if reading.prediction is None:
             self.presenter.note(Say("teach_nothing"))
         elif not self.session.select(digit):
@@ -192,37 +203,37 @@ class Commands:
         Args:
             digit: What it is; `app.reading.NO_DIGIT` for no digit.
         """
-        lesson = None if self.session.kiosk else self.session.teach(digit)
-        if lesson is None:
+        correction = None if self.session.kiosk else self.session.teach(digit)
+        if correction is None:
             self._session_changed()
             return
-        learns = digit != NO_DIGIT and lesson.added is not None
-        key = "taken_none" if digit == NO_DIGIT else "taken" if learns else "taken_plain"
-        self._note_lesson(Say(key, {"label": digit}))
+        learns = correction.added is not None
+        key = ("taken_none" if digit == NO_DIGIT else "taken") + ("" if learns else "_plain")
+        self._note_correction(Say(key, {"label": digit}))
         self.presenter.show_state()
         self.presenter.show_reading()
         if learns:
             self.learner.learn(self._note_result)
-        elif lesson.replaced is not None:
+        elif correction.replaced is not None:
             self._unlearn()
 
-    def _note_lesson(self, said: Say) -> None:
+    def _note_correction(self, said: Say) -> None:
         """Say what came of the last correction, with the way back."""
-        if self.session.lessons.last is None:
+        if self.session.corrections.last is None:
             self.presenter.note(said)
         else:
-            self.presenter.note(said, acts=[Act(Say("undo"), self.undo_lesson)])
+            self.presenter.note(said, acts=[Act(Say("undo"), self.undo_correction)])
 
     def _note_result(self, result: Say) -> None:
         self.presenter.show_state()
         self.presenter.refresh()
-        self._note_lesson(result)
+        self._note_correction(result)
 
-    def undo_lesson(self) -> None:
+    def undo_correction(self) -> None:
         """Take the last correction back: answer, sample, and what was learned from it."""
-        lesson = self.session.undo_lesson()
-        if lesson is not None:
-            self.session.messages.append(Say("lesson_undone"))
+        correction = self.session.undo_correction()
+        if correction is not None:
+            self.session.messages.append(Say("correction_undone"))
             self._unlearn()
         self._session_changed()
 
@@ -238,7 +249,7 @@ class Commands:
 
     def tune(self) -> None:
         """Learn from all samples, beside the drawing."""
-        if self.session.tuning or not self.session.samples.digits:
+        if self.session.tuning or not len(self.session.samples):
             return
         self.presenter.note(Say("tuning"), lasting=True)
         self.learner.learn(self._note_result)

@@ -15,8 +15,8 @@ from lenet_gpu.errors import InputError
 from lenet_gpu.recognition.answers import Prediction
 from lenet_gpu.recognition.recognizer import Recognizer
 
+from .corrections import Key, key_of
 from .ink import Box
-from .lessons import Key, key_of
 from .reading import Answer, Say
 
 QUICK_STROKES = 4

@@ -18,10 +18,11 @@ from lenet_gpu.recognition.recognizer import Recognizer
 from lenet_gpu.storage.lock import FileLock
 from lenet_gpu.storage.shipped_models import model_path, shipped_models
 
+from .corrections import Correction, Corrections
 from .drawing_file import load_drawing, save_drawing
 from .ink import Ink
 from .jobs import BLANK, TOO_MUCH, Found, Job, Reading
-from .lessons import Lesson, Lessons
+from .part import Part
 from .reading import Say, answer, number_answer
 from .samples import SampleStore
 from .settings import Settings
@@ -42,11 +43,15 @@ class Session:
         reading: The last reading.
         picture: The greyscale picture that is read instead of the ink, if any.
         messages: Texts the user has not seen yet.
-        lessons: The user's corrections.
+        corrections: The user's corrections.
         selected: The digit whose bar is selected, until the drawing changes.
         erasing: Whether the pen is an eraser now.
         tuning: Whether the model learns from the samples now.
         kiosk: The app stands in a public place: it keeps no drawing.
+        lecture: The teacher's mode is on.
+        part: What is read instead of the whole drawing, while a part of it is looked at.
+        asking: A tapped stroke is left out, to see what is read without it.
+        replaying: The drawing is being drawn again by itself.
         lock: Keeps other apps from changing this one's files, for as long as the session lives.
     """
 
@@ -62,13 +67,17 @@ class Session:
     erasing: bool = False
     tuning: bool = False
     kiosk: bool = False
+    lecture: bool = False
+    part: Part | None = None
+    asking: bool = False
+    replaying: bool = False
     lock: FileLock | None = None
     _read_state: object = None
     _jobs: int = 0
     _settled: int = 0
 
     def __post_init__(self) -> None:
-        self.lessons = Lessons(self.samples)
+        self.corrections = Corrections(self.samples)
 
     @classmethod
     def open(cls, folder: str | os.PathLike[str], model: str | os.PathLike[str] | None = None) -> Session:
@@ -107,16 +116,21 @@ class Session:
 
     # ---- reading
 
+    @property
+    def number_mode(self) -> bool:
+        """True if marks are read as a number; a lecture is about one digit."""
+        return self.settings.number_mode and not self.lecture
+
     def job(self) -> Job | None:
         """Return what is to be read now; None where that has been read, or is being read."""
-        state = (self.ink.version, id(self.picture), self.settings.number_mode, self.tuner.tuned)
+        state = (self.ink.version, id(self.picture), self.part, self.number_mode, self.tuner.tuned)
         if state == self._read_state:
             return None
         self._read_state = state
         self._jobs += 1
         picture = self.picture
-        strokes = [] if picture is not None else self.ink.arrays()
-        return Job(self._jobs, self.recognizer, strokes, self.settings.number_mode, picture)
+        strokes = [] if picture is not None else self.part.kept if self.part is not None else self.ink.arrays()
+        return Job(self._jobs, self.recognizer, strokes, self.number_mode, picture)
 
     def settle(self, job: Job, found: Found) -> bool:
         """Take what a job has found, unless a newer one has been taken already; says whether it was taken."""
@@ -140,7 +154,7 @@ class Session:
         """Put what was read and what the user has said of it into words."""
         if not found.predictions:
             return BLANK
-        said = tuple(self.lessons.said(found.key(i)) for i in range(len(found.predictions)))
+        said = tuple(self.corrections.said(found.key(i)) for i in range(len(found.predictions)))
         whole = (
             number_answer(found.predictions, said, found.lines)
             if found.is_number
@@ -178,6 +192,10 @@ class Session:
         """Return from a picture to ink."""
         self.picture = None
 
+    def forget_part(self) -> None:
+        """Look at the whole drawing again."""
+        self.part, self.asking, self.replaying = None, False, False
+
     def open_picture(self, path: str, load: Callable[[str], np.ndarray]) -> bool:
         """Read a picture's digits instead of the ink.
 
@@ -206,13 +224,15 @@ class Session:
         """Forget the drawing and all that was chosen: somebody else stands before the screen."""
         self.ink.restore([])
         self.picture, self.selected, self.erasing = None, None, False
+        self.lecture = False
+        self.forget_part()
         self.settings.number_mode = False
         self.messages.clear()
         self.forget_reading()
 
     # ---- teaching
 
-    def teach(self, label: int) -> Lesson | None:
+    def teach(self, label: int) -> Correction | None:
         """Take the user's word for what the digit is that is looked at: the answer changes at once.
 
         Args:
@@ -230,23 +250,23 @@ class Session:
         read = prediction.digit if prediction.is_digit else None
         self.selected = None
         key = self._found().key(reading.chosen)
-        lesson: Lesson | None = self.attempt(lambda: self.lessons.teach(key, strokes, label, read))
-        if lesson is not None:
+        correction: Correction | None = self.attempt(lambda: self.corrections.teach(key, strokes, label, read))
+        if correction is not None:
             self._say_again()
-        return lesson
+        return correction
 
-    def undo_lesson(self) -> Lesson | None:
+    def undo_correction(self) -> Correction | None:
         """Take the last correction back; returns it, or None if there is none or a file can't be changed."""
-        lesson: Lesson | None = self.attempt(self.lessons.undo)
-        if lesson is not None:
+        correction: Correction | None = self.attempt(self.corrections.undo)
+        if correction is not None:
             self._say_again()
-        return lesson
+        return correction
 
     def forget_sample(self) -> None:
         """Take the last sample back, and what was said of its drawing."""
         last = self.attempt(self.samples.remove_last)
         if last is not None:
-            self.lessons.forget(last)
+            self.corrections.forget(last)
             self._say_again()
         self.messages.append(Say("samples_none" if last is None else "sample_forgotten"))
 

@@ -9,7 +9,7 @@ NumPy alone, so that a phone can run it.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from lenet_gpu.errors import InputError
 from lenet_gpu.ink.find_ink import Ink, find_ink
 from lenet_gpu.ink.marks import digit_pieces
 from lenet_gpu.ink.normal_form import BOX, corner, ink_to_mnist
-from lenet_gpu.ink.raster import Drawings, Pen, draw
+from lenet_gpu.ink.raster import Drawings, Pen, draw, fit
 from lenet_gpu.ink.windows import greatest
 from lenet_gpu.paper import IMAGE_SIZE
 
@@ -144,6 +144,45 @@ def drawings_to_mnist(drawings: Drawings | Sequence[Any], pens: Pen | np.ndarray
         np.uint8
     )
     return fields
+
+
+class Placement(NamedTuple):
+    """The place of a drawing in its 28x28 field: pixels = scale x point + (x, y).
+
+    Attributes:
+        scale: Pixels for one unit of the drawing; 0 for a dot.
+        x: Column of the drawing's origin, from the field's left edge.
+        y: Row of it, from the upper edge.
+    """
+
+    scale: float
+    x: float
+    y: float
+
+
+def place_strokes(strokes: Any, pen: Pen = DEFAULT_PEN) -> Placement:
+    """Find where in its field `strokes_to_mnist` puts a drawing.
+
+    Args:
+        strokes: List of (n, 2) arrays or lists of numbers, x right and y down, with a point at least.
+        pen: The pen it is drawn with.
+
+    Returns:
+        The place.
+
+    Raises:
+        InputError: Not strokes, none at all, or a coordinate that is not a finite number.
+    """
+    checked = check_strokes(strokes)
+    if not checked:
+        raise InputError("strokes", found="none", expected=STROKES)
+    flat, pens = flatten([checked]), _check_pens(pen, 1)
+    ink = draw(flat, pens, BOX, BOX)
+    (scale,), (middle,) = fit(flat, pens, BOX)
+    top, left = (float(corner(ink.sum(axis=2 - axis, dtype=np.float64))[0]) for axis in (0, 1))
+    return Placement(
+        float(scale), left + BOX / 2 - float(scale * middle[0]), top + BOX / 2 - float(scale * middle[1])
+    )
 
 
 def check_strokes(strokes: Any) -> list[np.ndarray]:

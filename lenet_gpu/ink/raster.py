@@ -103,9 +103,31 @@ def draw(drawings: Drawings, pens: np.ndarray, box: float, side: int) -> np.ndar
         (n, side, side) float32, share of ink in each pixel, 0..1.
     """
     n = len(pens)
-    reach = pens.sum(axis=1) / 2.0  # (n,) pixels from the middle of a line to where its ink ends
+    reach = _reach(pens)
+    scale, middle = fit(drawings, pens, box)
+    lengths = _lengths(drawings)
+    points = (drawings.points - np.repeat(middle, lengths, axis=0)) * np.repeat(scale, lengths)[:, None]
+    a, b, owner = _pieces(*_thinned(points, drawings.strokes, np.repeat(np.arange(n), lengths)))
+    margin = int(np.ceil(2.0 * reach.max() + PIECE)) + 1  # windows may reach over the edge of the field
+    distance = _distances(a + side / 2.0 + margin, b + side / 2.0 + margin, owner, n, side + 2 * margin, reach.max())
+    distance = distance[:, margin : margin + side, margin : margin + side]  # (n, side, side)
+    width, softness = pens.astype(np.float32).T[:, :, None, None]  # (n, 1, 1) each
+    return np.clip((width / 2.0 - distance) / softness + np.float32(0.5), 0.0, 1.0)
+
+
+def fit(drawings: Drawings, pens: np.ndarray, box: float) -> tuple[np.ndarray, np.ndarray]:
+    """Find how each drawing is made to fit a square box.
+
+    Args:
+        drawings: n drawings, of any unit, position and size.
+        pens: (n, 2) float64, width and softness of each drawing's pen in output pixels.
+        box: Side of the box that the ink fits into, in output pixels.
+
+    Returns:
+        (n,) output pixels for one unit of the drawing, 0 for one without extent; and (n, 2) the point that comes to
+        lie in the middle of the box.
+    """
     first = drawings.strokes[drawings.digits[:-1]]  # (n,) each drawing's first point
-    lengths = np.diff(np.append(first, len(drawings.points)))
     low = np.minimum.reduceat(drawings.points, first, axis=0)  # (n, 2)
     high = np.maximum.reduceat(drawings.points, first, axis=0)
     with np.errstate(over="ignore"):
@@ -114,15 +136,18 @@ def draw(drawings: Drawings, pens: np.ndarray, box: float, side: int) -> np.ndar
         raise InputError("strokes", found="coordinates that differ by more than 1e308", expected="a drawing")
     # Less than rounding makes of a point far from the origin is no extent.
     dot = extent <= np.maximum(np.maximum(abs(low), abs(high)).max(axis=1) * 1e-12, 1e-290)
-    scale = np.where(dot, 0.0, np.maximum(box - 2.0 * reach, 1.0) / np.where(dot, 1.0, extent))
-    middle = low + (high - low) / 2.0
-    points = (drawings.points - np.repeat(middle, lengths, axis=0)) * np.repeat(scale, lengths)[:, None]
-    a, b, owner = _pieces(*_thinned(points, drawings.strokes, np.repeat(np.arange(n), lengths)))
-    margin = int(np.ceil(2.0 * reach.max() + PIECE)) + 1  # windows may reach over the edge of the field
-    distance = _distances(a + side / 2.0 + margin, b + side / 2.0 + margin, owner, n, side + 2 * margin, reach.max())
-    distance = distance[:, margin : margin + side, margin : margin + side]  # (n, side, side)
-    width, softness = pens.astype(np.float32).T[:, :, None, None]  # (n, 1, 1) each
-    return np.clip((width / 2.0 - distance) / softness + np.float32(0.5), 0.0, 1.0)
+    scale = np.where(dot, 0.0, np.maximum(box - 2.0 * _reach(pens), 1.0) / np.where(dot, 1.0, extent))
+    return scale, low + (high - low) / 2.0
+
+
+def _reach(pens: np.ndarray) -> np.ndarray:
+    """Return the distance from the middle of a line to where its ink ends, (n,) pixels."""
+    return pens.sum(axis=1) / 2.0
+
+
+def _lengths(drawings: Drawings) -> np.ndarray:
+    """Count each drawing's points, (n,)."""
+    return np.diff(np.append(drawings.strokes[drawings.digits[:-1]], len(drawings.points)))
 
 
 def _thinned(points: np.ndarray, strokes: np.ndarray, owner: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -128,7 +128,7 @@ def test_a_lasting_message_stays_until_it_is_taken_away(stage):
 
 def test_a_messages_buttons_stay_and_go_with_it(stage):
     pressed = []
-    stage.presenter.note(Say("lesson_undone"), acts=[Act(Say("undo"), lambda: pressed.append(1))])
+    stage.presenter.note(Say("correction_undone"), acts=[Act(Say("undo"), lambda: pressed.append(1))])
     stage.timer.go_on(10 * MESSAGE_SECONDS)
     assert (stage.screen.note, stage.screen.acts) == ("Taken back.", ["Undo"])
     assert not stage.presenter.act(1)
@@ -202,7 +202,7 @@ def test_maps_are_shown_only_where_they_are_in_sight(stage):
     assert stage.screen.maps is None
     stage.screen.shows_inside = True
     stage.read()
-    assert set(stage.screen.maps) == {"c1", "s2", "c3", "s4", "c5", "f6"}
+    assert set(stage.screen.maps) == {"input", "c1", "s2", "c3", "s4", "c5", "f6"}
     assert stage.screen.hint == "Tap a unit to see what feeds it."
     stage.session.ink.clear()
     stage.read()

@@ -109,8 +109,8 @@ def test_a_correction_counts_at_once_and_is_kept_once(session):
     assert session.read().answer.big == "7"
     assert session.teach(7).added is None  # the same drawing is not kept again
     assert len(session.samples) == 1
-    lesson = session.teach(1)  # nor under two names
-    assert (lesson.replaced.label, [sample.label for sample in session.samples]) == (7, [1])
+    correction = session.teach(1)  # nor under two names
+    assert (correction.replaced.label, [sample.label for sample in session.samples]) == (7, [1])
     assert session.misread == 0
     assert [sample.label for sample in Session.open(session.settings.folder).samples] == [1]
     session.export(session.settings.folder / "out.csv")
@@ -121,9 +121,9 @@ def test_undo_takes_the_answer_and_the_sample_back(session):
     draw(session, *down())
     session.teach(7)
     session.teach(9)
-    assert session.undo_lesson().label == 9
+    assert session.undo_correction().label == 9
     assert (session.reading.answer.big, [sample.label for sample in session.samples]) == ("7", [7])
-    assert session.undo_lesson() is None
+    assert session.undo_correction() is None
     session.forget_sample()
     assert (session.read().answer.big, len(session.samples)) == ("1", 0)
 
@@ -147,7 +147,7 @@ def test_a_digit_of_a_number_is_corrected_in_its_place(session):
     assert session.reading.chosen == 1
     draw(session, *down(0.48, -0.1, 0.1))  # beside the others: what was said stays said
     assert session.read().answer.big == "2141"
-    session.undo_lesson()
+    session.undo_correction()
     assert session.reading.answer.big == "2741"
 
 

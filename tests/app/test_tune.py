@@ -53,7 +53,8 @@ def read_right(recognizer, samples):
 
 def check_share(network):
     bundled = check_set.load()
-    return np.mean(network.predict(bundled.check_images) == bundled.check_labels)
+    labels = np.tile(bundled.check_labels, len(check_set.PLACES))
+    return np.mean(network.predict(check_set.in_places(bundled.check_images)) == labels)
 
 
 # ---- tuning
@@ -67,7 +68,7 @@ def test_tuning_learns_the_users_digits_and_keeps_the_others(recognizer, samples
     assert (result.accepted, result.reason, result.before) == (True, "tune_done", 0.0)
     assert result.after == pytest.approx(read_right(recognizer, samples))
     assert result.after >= 0.5
-    assert result.check_after >= result.check_before
+    assert result.check_after >= result.check_before - finetune.MOST_LOST - 1e-6
     assert result.check_after == pytest.approx(check_share(recognizer.network))
     assert result.check_before == pytest.approx(check_share(LeNet5.load(model_path("mnist"))))
     changed = {n for n, view in recognizer.network.views.items() if not np.array_equal(view, before[n])}

@@ -6,7 +6,16 @@ import numpy as np
 import pytest
 
 from lenet_gpu.errors import InputError
-from lenet_gpu.ink.preprocess import BOX, check_strokes, drawings_to_mnist, flatten, image_to_mnist, strokes_to_mnist
+from lenet_gpu.ink.preprocess import (
+    BOX,
+    DEFAULT_PEN,
+    check_strokes,
+    drawings_to_mnist,
+    flatten,
+    image_to_mnist,
+    place_strokes,
+    strokes_to_mnist,
+)
 from lenet_gpu.ink.raster import PIECE, Pen
 
 TURNS = np.linspace(0.0, 2.0 * np.pi, 40)
@@ -181,3 +190,21 @@ def test_unusable_strokes_are_refused_in_one_line(strokes, words):
 def test_unusable_pens_are_refused(pen):
     with pytest.raises(InputError, match="pen"):
         strokes_to_mnist(ONE, pen)
+
+
+def test_a_drawings_place_in_its_field_is_known(rng):
+    """Where the pen was there is full ink, and nowhere else is any."""
+    for _ in range(20):
+        strokes = [rng.normal(size=(6, 2)) * rng.uniform(0.1, 100) + rng.uniform(-50, 50, 2) for _ in range(2)]
+        scale, x, y = place_strokes(strokes)
+        field = strokes_to_mnist(strokes)
+        points = np.concatenate(strokes) * scale + (x, y)
+        assert (field[points[:, 1].astype(int), points[:, 0].astype(int)] > 180).all()
+        (top, left), (bottom, right) = points[:, ::-1].min(axis=0), points[:, ::-1].max(axis=0)
+        rows, columns = np.flatnonzero(field.any(axis=1)), np.flatnonzero(field.any(axis=0))
+        reach = sum(DEFAULT_PEN) / 2
+        assert rows[0] + 0.5 >= top - reach
+        assert rows[-1] + 0.5 <= bottom + reach
+        assert columns[0] + 0.5 >= left - reach
+        assert columns[-1] + 0.5 <= right + reach
+    assert place_strokes([[(3, 4)]]).scale == 0.0

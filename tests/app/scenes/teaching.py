@@ -39,7 +39,7 @@ def scene(app):
         yield 0.05
     yield 0.1
     seen["sample"] = [[s.label, s.predicted] for s in session.samples]
-    commands.undo_lesson()
+    commands.undo_correction()
     yield 0.05
     while session.tuning:
         yield 0.05

@@ -35,7 +35,7 @@ def key_of(strokes: Sequence[np.ndarray], image: np.ndarray, place: Sequence[flo
 
 
 @dataclass(frozen=True)
-class Lesson:
+class Correction:
     """One correction, with what is needed to take it back.
 
     Attributes:
@@ -53,7 +53,7 @@ class Lesson:
     replaced: Sample | None
 
 
-class Lessons:
+class Corrections:
     """The user's words about drawings, and the samples that came of them.
 
     Args:
@@ -66,13 +66,13 @@ class Lessons:
     def __init__(self, samples: SampleStore) -> None:
         self._samples = samples
         self._said: dict[Key, int] = {}
-        self.last: Lesson | None = None
+        self.last: Correction | None = None
 
     def said(self, key: Key) -> int | None:
         """Return what the user has said of a drawing, or None."""
         return self._said.get(key)
 
-    def teach(self, key: Key, strokes: Sequence[np.ndarray], label: int, read: int | None) -> Lesson:
+    def teach(self, key: Key, strokes: Sequence[np.ndarray], label: int, read: int | None) -> Correction:
         """Take a correction.
 
         Args:
@@ -95,11 +95,11 @@ class Lessons:
             if known is not None:
                 self._samples.remove(known)
                 replaced = known
-        self.last = Lesson(key, label, self._said.get(key), added, replaced)
+        self.last = Correction(key, label, self._said.get(key), added, replaced)
         self._said[key] = label
         return self.last
 
-    def undo(self) -> Lesson | None:
+    def undo(self) -> Correction | None:
         """Take the last correction back, its sample included.
 
         Returns:
@@ -108,19 +108,19 @@ class Lessons:
         Raises:
             InputError: The samples can't be changed; nothing changes then.
         """
-        lesson = self.last
-        if lesson is None:
+        correction = self.last
+        if correction is None:
             return None
-        if lesson.added is not None:
-            self._samples.remove(lesson.added)
-        if lesson.replaced is not None:
-            self._samples.add(lesson.replaced.strokes, lesson.replaced.label, lesson.replaced.predicted)
-        if lesson.before is None:
-            self._said.pop(lesson.key, None)
+        if correction.added is not None:
+            self._samples.remove(correction.added)
+        if correction.replaced is not None:
+            self._samples.add(correction.replaced.strokes, correction.replaced.label, correction.replaced.predicted)
+        if correction.before is None:
+            self._said.pop(correction.key, None)
         else:
-            self._said[lesson.key] = lesson.before
+            self._said[correction.key] = correction.before
         self.last = None
-        return lesson
+        return correction
 
     def forget(self, sample: Sample) -> None:
         """Forget what was said of a sample's drawing: the sample is gone."""
