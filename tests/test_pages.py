@@ -13,6 +13,8 @@ import package_page
 import pytest
 import reference
 
+from lenet_gpu import __version__
+
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md")), *sorted((ROOT / "examples").glob("*.md"))]
 PAGES.remove(package_page.PAGE)  # README.md once more
@@ -63,6 +65,26 @@ def test_links_lead_to_files_that_there_are(page):
     targets = re.findall(r"\]\(([^)#\s]+)", text) + re.findall(r'(?:href|src)="([^"#]+)', text)
     missing = [target for target in targets if "://" not in target and not (page.parent / target).exists()]
     assert missing == []
+
+
+def anchors(page):
+    """What the headings of a page can be linked to by."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.S | re.M)
+    headings = re.findall(r"^#+ (.+)$", text, flags=re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_into_a_page_lead_to_headings(page):
+    text = re.sub(r"^```.*?^```$", "", page.read_text("utf-8"), flags=re.S | re.M)
+    for target, anchor in re.findall(r'(?:\]\(|href=")([^)#\s":]*)#([^)"]+)', text):
+        aim = page.parent / target if target else page
+        if aim.suffix == ".md":
+            assert anchor in anchors(aim), (target, anchor)
+
+
+def test_the_newest_version_in_the_changelog_is_the_packages():
+    assert re.search(r"^## \[(\d.*?)\]", (ROOT / "CHANGELOG.md").read_text("utf-8"), re.M)[1] == __version__
 
 
 def write_printed(page):

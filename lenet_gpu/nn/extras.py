@@ -15,7 +15,7 @@ REJECTION = ("rejection.means", "rejection.precision", "rejection.limit")
 """Names of what a model file holds of `recognition.rejection`, (classes, units), (units, units) and (1,) float32."""
 
 CONFIDENCE_FLOOR = 0.6
-"""Best digit's probability below which there is none (chosen on a validation split, docs/explain/accuracy.md)."""
+"""Probability below which the best digit is none (chosen on a validation split; docs/explain/accuracy.md)."""
 
 TEMPERATURES = (0.01, 100.0)
 """Least and greatest temperature: beyond, every answer would be certain, or none."""
