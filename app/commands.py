@@ -46,6 +46,7 @@ class Commands:
         """React to ink that grows: it takes the place of a picture, and is read along."""
         if self.session.picture is not None:
             self._drop_picture()
+        self._drop_part()
         self.presenter.clear_note()
         self.presenter.read_along()
 
@@ -58,21 +59,23 @@ class Commands:
     def undo(self) -> None:
         """Take back the last step."""
         self.session.ink.undo()
-        self._ink_replaced()
+        self.ink_replaced()
 
     def redo(self) -> None:
         """Take back the last undo."""
         self.session.ink.redo()
-        self._ink_replaced()
+        self.ink_replaced()
 
     def clear(self) -> None:
         """Take all ink away, or the picture; what follows is drawn, not erased."""
         self.session.ink.clear()
         self.session.erasing = False
-        self._ink_replaced()
+        self.ink_replaced()
 
-    def _ink_replaced(self) -> None:
+    def ink_replaced(self) -> None:
+        """React to ink that is another now: it takes the place of a picture, and is read."""
         self._drop_picture()
+        self._drop_part()
         self.workspace.redraw_ink()
         self.presenter.clear_note()
         self.presenter.show_state()
@@ -84,12 +87,17 @@ class Commands:
         self.session.begin_anew()
         self.presenter.look_away()
         self.presenter.dress()
-        self._ink_replaced()
+        self.ink_replaced()
         self.open_pane("draw")
 
     def _drop_picture(self) -> None:
         self.session.drop_picture()
         self.workspace.show_picture(None)
+
+    def _drop_part(self) -> None:
+        if self.session.part is not None or self.session.asking:
+            self.session.forget_part()
+            self.workspace.show_part(None)
 
     def toggle_eraser(self) -> None:
         """Change between pen and eraser."""
@@ -164,6 +172,9 @@ class Commands:
             digit: 0..9.
         """
         reading = self.session.read()
+        if self.session.lecture:
+            self.presenter.look_at("output", digit)
+            return
         if reading.prediction is None:
             self.presenter.note(Say("teach_nothing"))
         elif not self.session.select(digit):

@@ -189,6 +189,11 @@ class Ink:
         if self.strokes:
             self._change(())
 
+    def replace(self, strokes: Sequence[np.ndarray]) -> None:
+        """Put other strokes in the place of all, as one step of the history."""
+        self.finish_all()
+        self._change(tuple(Stroke(points) for points in strokes))
+
     def undo(self) -> bool:
         """Take the last step back; says whether there was one."""
         return self._travel(self._undo, self._redo)

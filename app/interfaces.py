@@ -14,10 +14,12 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from .field import Field
 from .ink import Box
+from .part import Part
 from .reading import Say
 from .settings import Settings
-from .states import AnswerState, SamplesState, ToolsState, UnitState
+from .states import AnswerState, LessonState, SamplesState, ToolsState, UnitState
 from .strings import Strings
 
 Unit = tuple[int, ...] | int
@@ -31,8 +33,8 @@ class Screen(Protocol):
     def shows_inside(self) -> bool:
         """True while the network's maps are in sight."""
 
-    def dress(self, settings: Settings, strings: Strings) -> None:
-        """Take on language, colours, sizes and sides."""
+    def dress(self, settings: Settings, strings: Strings, lecture: bool) -> None:
+        """Take on language, colours, sizes and sides, and the teacher's mode."""
 
     def show_tools(self, state: ToolsState) -> None:
         """Show what the tools can do."""
@@ -55,8 +57,14 @@ class Screen(Protocol):
     def show_unit(self, unit: UnitState | None) -> None:
         """Show a unit taken apart, or none."""
 
-    def release_units(self, keep: str | None) -> None:
-        """Take back the choice of a unit in every layer but one."""
+    def mark_unit(self, layer: str | None, unit: Unit) -> None:
+        """Mark the unit that is looked at, in its layer alone; no layer takes the mark away."""
+
+    def show_fields(self, fields: dict[str, Field], on_ink: Box | None) -> None:
+        """Frame what a unit sees in every layer by name, and on the canvas, in ink units."""
+
+    def show_lesson(self, lesson: LessonState) -> None:
+        """Show a step of a lesson."""
 
     def show_note(self, text: str, acts: Sequence[str]) -> None:
         """Show a message, with the names of its buttons, in the place of the answer; an empty one uncovers it."""
@@ -76,6 +84,12 @@ class Workspace(Protocol):
 
     def redraw_ink(self) -> None:
         """Show the ink after it was replaced, not added to."""
+
+    def show_part(self, part: Part | None) -> None:
+        """Show a part of the ink as what counts, the rest faintly; None shows all of it."""
+
+    def fill_screen(self, on: bool) -> None:
+        """Show the window without a frame on the whole screen, or as before."""
 
     def save_canvas(self, path: str) -> None:
         """Write the canvas to a PNG file."""
@@ -113,6 +127,12 @@ class Presentation(Protocol):
 
     def clear_note(self) -> None:
         """Take the message away."""
+
+    def said(self, said: Say) -> str:
+        """Put something into words of the language in use; nothing stays empty."""
+
+    def show_lesson(self, lesson: LessonState) -> None:
+        """Show a step of a lesson."""
 
     def look_at(self, layer: str, unit: Unit) -> None:
         """Take a unit apart."""
@@ -204,6 +224,34 @@ class Actions(Protocol):
 
     def share(self) -> None:
         """Save the drawing."""
+
+
+class Teaching(Protocol):
+    """Everything in the teacher's mode that a user can do: the lecture, as buttons and keys see it."""
+
+    def toggle(self) -> None:
+        """Enter the teacher's mode, or leave it."""
+
+    def leave(self) -> bool:
+        """Leave the teacher's mode; says whether it was on."""
+
+    def choose(self, index: int) -> None:
+        """Begin a lesson."""
+
+    def turn(self, step: int) -> None:
+        """Go to the next step of the lesson (1), or to the one before (-1)."""
+
+    def replay(self) -> None:
+        """Draw the drawing again, or stop doing so."""
+
+    def step(self, step: int) -> None:
+        """Draw a step more (1) or less (-1) of the drawing."""
+
+    def toggle_asking(self) -> None:
+        """Change between drawing and asking what is read without a stroke."""
+
+    def ask(self, stroke: int) -> None:
+        """Read the drawing without a stroke, or with it again."""
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from kivy.core.window import Keyboard, Window
 from kivy.uix.scrollview import ScrollView
 
-from .interfaces import Actions
+from .interfaces import Actions, Teaching
 from .panes import stops
 from .view import View
 
@@ -24,11 +25,14 @@ class Keys:
     Args:
         view: The window's contents, through which Tab moves.
         actions: What the keys do.
+        lecture: What they do in the teacher's mode.
         allowed: Names of the keys that do anything; all if None.
     """
 
-    def __init__(self, view: View, actions: Actions, allowed: frozenset[str] | None = None) -> None:
-        self.view, self.actions, self.allowed = view, actions, allowed
+    def __init__(
+        self, view: View, actions: Actions, lecture: Teaching, allowed: frozenset[str] | None = None
+    ) -> None:
+        self.view, self.actions, self.lecture, self.allowed = view, actions, lecture, allowed
         self.stop: Any = None
         Window.bind(on_key_down=self.key_down)
         view.fbind("size", self._let_go)
@@ -40,8 +44,15 @@ class Keys:
             "left": lambda: actions.choose_beside(-1),
             "right": lambda: actions.choose_beside(1),
             "escape": self.home,
+            "f11": lecture.toggle,
             "numpadadd": lambda: actions.step("text_size", 1),
             "numpadsubstract": lambda: actions.step("text_size", -1),
+        }
+        self.teaching: dict[str, Callable[[], None]] = {
+            "pageup": partial(lecture.turn, -1),
+            "pagedown": partial(lecture.turn, 1),
+            "r": lecture.replay,
+            "w": lecture.toggle_asking,
         }
         self.control: dict[str, Callable[[], None]] = {
             "z": actions.undo,
@@ -78,6 +89,8 @@ class Keys:
             self.actions.select(int(name.removeprefix("numpad")))
         elif text in ("+", "-"):
             self.actions.step("text_size", 1 if text == "+" else -1)
+        elif self.view.lecture and name in self.teaching:
+            self.teaching[name]()
         elif name in self.plain:
             self.plain[name]()
         else:
@@ -108,7 +121,9 @@ class Keys:
             above = above.parent
 
     def home(self) -> None:
-        """Go back to the canvas."""
+        """Leave the teacher's mode, or else go back to the canvas."""
+        if self.lecture.leave():
+            return
         self.actions.open_canvas()
         self.go(self.view.page)
 

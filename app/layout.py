@@ -21,7 +21,7 @@ class Plan:
 
     Attributes:
         shape: "compact", "stacked" or "wide".
-        rects: Rectangle of each visible part: canvas, tools, answer, tabs, pane, bars.
+        rects: Rectangle of each visible part: canvas, tools, answer, tabs, pane, bars or maps.
         tabs: Names of the tabs, in order.
     """
 
@@ -30,7 +30,11 @@ class Plan:
     tabs: tuple[str, ...]
 
 
-def plan(width: float, height: float, text_scale: float, left_handed: bool, pane: str) -> Plan:
+LECTURE = ("inside", "lesson", "leave")
+"""Tabs of the teacher's mode."""
+
+
+def plan(width: float, height: float, text_scale: float, left_handed: bool, pane: str, lecture: bool = False) -> Plan:
     """Lay the window out.
 
     Args:
@@ -38,7 +42,8 @@ def plan(width: float, height: float, text_scale: float, left_handed: bool, pane
         height: dp.
         text_scale: 1 for text of ordinary size.
         left_handed: The canvas of the wide shape lies at the left instead of the right.
-        pane: The chosen tab: "draw", "answer", "inside", "teach" or "more".
+        pane: The chosen tab: "draw", "answer", "inside", "teach" or "more", in a lecture "lesson".
+        lecture: The teacher's mode: the network has the room that the bars and the settings have else.
 
     Returns:
         The plan; "draw" is a tab of its own only in the compact shape.
@@ -47,10 +52,12 @@ def plan(width: float, height: float, text_scale: float, left_handed: bool, pane
     row = max(TARGET, min(40.0 * text_scale, 0.12 * height))
     gap = 8.0 if min(width, height) >= 400 else 4.0
     build = _wide if width >= 1.25 * height else _tall
-    return build(width, height, row, gap, min(text_scale, 1.6), left_handed, pane)
+    return build(width, height, row, gap, min(text_scale, 1.6), left_handed, pane, lecture)
 
 
-def _tall(width: float, height: float, row: float, gap: float, scale: float, left_handed: bool, pane: str) -> Plan:
+def _tall(
+    width: float, height: float, row: float, gap: float, scale: float, left_handed: bool, pane: str, lecture: bool
+) -> Plan:
     answer = max(78.0, min(max(78.0 * scale, height * 0.11), 140.0, height * 0.2))
     room = height - answer - 2 * row - 5 * gap
     inner = width - 2 * gap
@@ -69,21 +76,26 @@ def _tall(width: float, height: float, row: float, gap: float, scale: float, lef
         tools_y = below + pane_height + gap
         rects["tools"] = (gap, tools_y, inner, row)
         rects["canvas"] = (gap, tools_y + row + gap, inner, top - gap - (tools_y + row + gap))
-        return Plan("stacked", rects, ("answer", "inside", "teach", "more"))
-    if pane == "draw":
+        return Plan("stacked", rects, LECTURE if lecture else ("answer", "inside", "teach", "more"))
+    tabs = ("draw", *LECTURE) if lecture else ("draw", "answer", "inside", "teach", "more")
+    if pane == "draw" or pane not in tabs:
         rects["tools"] = (gap, below, inner, row)
         rects["canvas"] = (gap, below + row + gap, inner, top - gap - (below + row + gap))
     else:
         rects["pane"] = (gap, below, inner, top - gap - below)
-    return Plan("compact", rects, ("draw", "answer", "inside", "teach", "more"))
+    return Plan("compact", rects, tabs)
 
 
-def _wide(width: float, height: float, row: float, gap: float, scale: float, left_handed: bool, pane: str) -> Plan:
+def _wide(
+    width: float, height: float, row: float, gap: float, scale: float, left_handed: bool, pane: str, lecture: bool
+) -> Plan:
     inner = height - 2 * gap
     three = width >= 1100.0 * scale and height >= 520.0
     side = min(inner - row - gap, width * (0.44 if three else 0.58))
     # Five tools of 48 dp with four gaps lie under it.
     canvas_width = max(side, width * (0.40 if three else 0.46), 5 * TARGET + 4 * 4.0)
+    if three and lecture:
+        canvas_width = width * 0.28
     rest = width - canvas_width - 3 * gap
     # The canvas lies under the hand that draws, so that the arm never hides the answer.
     if left_handed:
@@ -104,8 +116,15 @@ def _wide(width: float, height: float, row: float, gap: float, scale: float, lef
         rects["bars"] = (bars_x, gap, bars, inner - answer - gap)
         rects["tabs"] = (pane_x, height - gap - row, pane_width, row)
         rects["pane"] = (pane_x, gap, pane_width, inner - row - gap)
-        return Plan("wide", rects, ("inside", "teach", "more"))
+        if not lecture:
+            return Plan("wide", rects, ("inside", "teach", "more"))
+        # The network has the outer column for itself; tabs and pane take the place of the bars.
+        rects["maps"] = (pane_x, gap, pane_width, inner)
+        rects["tabs"] = (bars_x, height - 2 * gap - answer - row, bars, row)
+        rects["pane"] = (bars_x, gap, bars, inner - answer - row - 2 * gap)
+        del rects["bars"]
+        return Plan("wide", rects, ("lesson", "answer", "leave"))
     rects["answer"] = (there, height - gap - answer, rest, answer)
     rects["tabs"] = (there, height - 2 * gap - answer - row, rest, row)
     rects["pane"] = (there, gap, rest, inner - answer - row - 2 * gap)
-    return Plan("wide", rects, ("answer", "inside", "teach", "more"))
+    return Plan("wide", rects, LECTURE if lecture else ("answer", "inside", "teach", "more"))

@@ -71,6 +71,7 @@ class ReaderApp(App):
         from .commands import Commands
         from .keys import Keys
         from .kiosk import HIDDEN, KEYS, Idle
+        from .lecture import Lecture
         from .presenter import Presenter
         from .speech import Voice
         from .view import View
@@ -83,8 +84,9 @@ class ReaderApp(App):
         self.view = View(self.session.ink, self.session.settings, self.voice.available, HIDDEN if kiosk else ())
         self.presenter = Presenter(self.session, self.view, Clock, self.voice)
         self.commands = Commands(self.session, self.view, self.presenter, Clock)
-        self.view.connect(self.commands)
-        self.keys = Keys(self.view, self.commands, KEYS if kiosk else None)
+        self.lecture = Lecture(self.commands)
+        self.view.connect(self.commands, self.lecture)
+        self.keys = Keys(self.view, self.commands, self.lecture, KEYS if kiosk else None)
         self.presenter.dress()
         self.presenter.show_messages()
         self.view.can_choose = self.commands.dialog.available
@@ -94,6 +96,7 @@ class ReaderApp(App):
             Window.fullscreen = "auto"
         else:
             Window.bind(on_drop_file=self._dropped)
+            self.view.fill = lambda on: setattr(Window, "fullscreen", "auto" if on else False)
             keep = Clock.create_trigger(lambda _: self.session.keep_drawing(), KEEP_AFTER)
             self.commands.drawn = keep
         # The system's bars come, go and change sides with the phone's turning; it answers once the window stands.

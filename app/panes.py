@@ -1,4 +1,4 @@
-"""The panes beside the canvas: bars, the network's inside, teaching, and the rest."""
+"""The panes beside the canvas: bars, and teaching; inside.py, lesson_pane.py and more.py have the others."""
 
 from __future__ import annotations
 
@@ -6,8 +6,6 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
-from kivy.clock import Clock
 from kivy.metrics import dp, sp
 from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.gridlayout import GridLayout
@@ -17,10 +15,9 @@ from kivy.uix.widget import Widget
 from .interfaces import Actions
 from .layout import TARGET
 from .reading import NO_DIGIT
-from .states import SamplesState, UnitState
+from .states import SamplesState
 from .widgets.bars import Bars
 from .widgets.look import look
-from .widgets.maps import SHEETS, Explained, LayerMap
 from .widgets.tap import Stop, Tap
 from .widgets.text import Txt
 
@@ -89,7 +86,7 @@ def turn(row: GridLayout) -> None:
     follow()
 
 
-def when_tapped(button: Any, action: Callable[[], None]) -> None:
+def when_tapped(button: Any, action: Callable[[], object]) -> None:
     """Let a button do something."""
     button.bind(on_release=lambda _: action())
 
@@ -120,88 +117,6 @@ class AnswerPane(Pane):
     def say(self, words: Words) -> None:
         """Take on a language."""
         self.hint.say = words("bars_hint")
-
-
-class InsidePane(Pane):
-    """All maps of all layers, and one unit taken apart."""
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.hint = self.add_text(13)
-        self.explained = Explained(size_hint_y=None)
-        self._bring_explained = Clock.create_trigger(self._into_sight, 0)
-        self.names: dict[str, Txt] = {}
-        self.maps: dict[str, LayerMap] = {}
-        for layer in SHEETS:
-            self.names[layer] = self.add_text(13)
-            self.maps[layer] = self.add(LayerMap(layer=layer))
-        self.arrange()
-
-    def arrange(self, *_: Any) -> None:
-        """Make the maps as wide as there is room, and never flatter than a finger."""
-        super().arrange()
-        if not hasattr(self, "explained"):
-            return
-        for one in self.maps.values():
-            one.height = max(self.inner * one.aspect, dp(TARGET))
-        self.explained.height = min(max(self.inner * 0.36, dp(90)), dp(180)) + dp(48 + 14) + sp(58) * look.scale
-
-    def connect(self, actions: Actions) -> None:
-        """Let tapped units be taken apart."""
-        for one in self.maps.values():
-            one.chose = actions.look_at
-        when_tapped(self.explained.ids.close, actions.look_away)
-
-    def show_maps(self, maps: dict[str, np.ndarray] | None, hint: str) -> None:
-        """Show every layer's values by name, or none."""
-        self.hint.say = hint
-        for layer, one in self.maps.items():
-            if maps is None:
-                one.clear()
-            else:
-                one.show_values(maps[layer])
-
-    def show_unit(self, unit: UnitState | None) -> None:
-        """Show what feeds a unit, or nothing."""
-        if unit is not None:
-            self.explained.title, self.explained.sum_line = unit.title, unit.sum_line
-        self._show_explained(unit.explanation.layer if unit is not None else None)
-        if unit is not None:
-            self.explained.show(unit.explanation)
-
-    def release_units(self, keep: str | None) -> None:
-        """Take back the choice of a unit in every layer but one."""
-        for layer, one in self.maps.items():
-            if layer != keep and one.unit is not None:
-                one.choose(None)
-
-    def _show_explained(self, layer: str | None) -> None:
-        """Put it below the layer's maps, where the finger is, and into sight."""
-        column = self.column
-        below = self.maps.get(layer) if layer else None
-        at = column.children.index(below) if below is not None else len(column.children) - 1
-        present = self.explained.parent is not None
-        if layer is None:
-            if present:
-                column.remove_widget(self.explained)
-            return
-        if present and column.children[max(at - 1, 0)] is self.explained:
-            return
-        if present:
-            column.remove_widget(self.explained)
-            at = column.children.index(below) if below is not None else len(column.children) - 1
-        column.add_widget(self.explained, index=at)
-        self._bring_explained()
-
-    def _into_sight(self, *_: Any) -> None:
-        if self.explained.parent is not None and self.column.height > self.height:
-            self.scroll_to(self.explained, padding=dp(8), animate=False)
-
-    def say(self, words: Words) -> None:
-        """Take on a language."""
-        for layer, name in self.names.items():
-            name.say = words(f"layer_{layer}")
-        self.explained.names = [words("unit_inputs"), words("unit_kernel"), words("unit_products")]
 
 
 class TeachPane(Pane):

@@ -11,7 +11,7 @@ from .interfaces import Act, Screen, Speaker, Timer, Unit
 from .jobs import Found, Job, NewestReader
 from .reading import Say, spoken
 from .session import Session
-from .states import AnswerState, SamplesState, ToolsState
+from .states import AnswerState, LessonState, SamplesState, ToolsState
 from .strings import Strings
 
 MESSAGE_SECONDS = 6.0
@@ -56,7 +56,7 @@ class Presenter:
     def dress(self) -> None:
         """Show everything anew, in the settings' language and looks."""
         self.strings = Strings(self.session.settings.language_in_use)
-        self.screen.dress(self.session.settings, self.strings)
+        self.screen.dress(self.session.settings, self.strings, self.session.lecture)
         self.show_state()
         self.show_reading()
 
@@ -106,17 +106,21 @@ class Presenter:
         said, drawing = spoken(answer), (answer, self.session.ink.version)
         if said.key and drawing != self._spoken:
             self._spoken = drawing
-            self.speaker.say(self._said(said), self.strings.language)
+            self.speaker.say(self.said(said), self.strings.language)
 
     # ---- states
 
     def show_state(self) -> None:
         """Show the tools and the samples."""
         session, ink = self.session, self.session.ink
-        number_mode = session.settings.number_mode
+        number_mode = session.number_mode
         blank = ink.empty and session.picture is None
         hint = self.text("hint_number" if number_mode else "hint_draw") if blank else ""
-        self.screen.show_tools(ToolsState(ink.can_undo, ink.can_redo, session.erasing, number_mode, hint))
+        self.screen.show_tools(
+            ToolsState(
+                ink.can_undo, ink.can_redo, session.erasing, number_mode, hint, session.asking, session.replaying
+            )
+        )
         count = len(session.samples)
         summary = (
             self.text("samples_count", count=count, wrong=session.misread) if count else self.text("samples_none")
@@ -128,7 +132,7 @@ class Presenter:
         """Show the answer that there is, and the network's inside where it is in sight."""
         reading = self.session.reading
         answer, prediction = reading.answer, reading.prediction
-        headline, line = self._said(answer.headline), self._said(answer.line)
+        headline, line = self.said(answer.headline), self.said(answer.line)
         number = answer.kind == "number"
         if number:  # under a row of digits there is room for one line: the doubt, if there is one
             headline, line = "", line or headline
@@ -158,6 +162,10 @@ class Presenter:
         """Take no unit apart any more."""
         self.inspector.look_away()
 
+    def show_lesson(self, lesson: LessonState) -> None:
+        """Show a step of a lesson."""
+        self.screen.show_lesson(lesson)
+
     # ---- messages
 
     def note(self, said: Say, lasting: bool = False, acts: Sequence[Act] = ()) -> None:
@@ -168,18 +176,18 @@ class Presenter:
             lasting: Until the next one, instead of a few seconds.
             acts: Its buttons; a message with buttons lasts.
         """
-        self._note(self._said(said), lasting, acts)
+        self._note(self.said(said), lasting, acts)
 
     def show_messages(self) -> None:
         """Show the session's messages, one a line, and take them from it."""
         if self.session.messages:
-            texts = [self._said(said) for said in self.session.messages]
+            texts = [self.said(said) for said in self.session.messages]
             self.session.messages.clear()
             self._note("\n".join(texts), False, ())
 
     def _note(self, text: str, lasting: bool, acts: Sequence[Act]) -> None:
         self._acts = acts
-        self.screen.show_note(text, [self._said(act.name) for act in acts])
+        self.screen.show_note(text, [self.said(act.name) for act in acts])
         self._quiet_soon.cancel()
         if not lasting and not acts:
             self._quiet_soon()
@@ -204,5 +212,6 @@ class Presenter:
         self._acts = ()
         self.screen.show_note("", [])
 
-    def _said(self, said: Say) -> str:
+    def said(self, said: Say) -> str:
+        """Put something into words of the language in use; nothing stays empty."""
         return self.text(said.key, **said.values) if said.key else ""

@@ -22,6 +22,7 @@ from .corrections import Correction, Corrections
 from .drawing_file import load_drawing, save_drawing
 from .ink import Ink
 from .jobs import BLANK, TOO_MUCH, Found, Job, Reading
+from .part import Part
 from .reading import Say, answer, number_answer
 from .samples import SampleStore
 from .settings import Settings
@@ -47,6 +48,10 @@ class Session:
         erasing: Whether the pen is an eraser now.
         tuning: Whether the model learns from the samples now.
         kiosk: The app stands in a public place: it keeps no drawing.
+        lecture: The teacher's mode is on.
+        part: What is read instead of the whole drawing, while a part of it is looked at.
+        asking: A tapped stroke is left out, to see what is read without it.
+        replaying: The drawing is being drawn again by itself.
         lock: Keeps other apps from changing this one's files, for as long as the session lives.
     """
 
@@ -62,6 +67,10 @@ class Session:
     erasing: bool = False
     tuning: bool = False
     kiosk: bool = False
+    lecture: bool = False
+    part: Part | None = None
+    asking: bool = False
+    replaying: bool = False
     lock: FileLock | None = None
     _read_state: object = None
     _jobs: int = 0
@@ -107,16 +116,21 @@ class Session:
 
     # ---- reading
 
+    @property
+    def number_mode(self) -> bool:
+        """True if marks are read as a number; a lecture is about one digit."""
+        return self.settings.number_mode and not self.lecture
+
     def job(self) -> Job | None:
         """Return what is to be read now; None where that has been read, or is being read."""
-        state = (self.ink.version, id(self.picture), self.settings.number_mode, self.tuner.tuned)
+        state = (self.ink.version, id(self.picture), self.part, self.number_mode, self.tuner.tuned)
         if state == self._read_state:
             return None
         self._read_state = state
         self._jobs += 1
         picture = self.picture
-        strokes = [] if picture is not None else self.ink.arrays()
-        return Job(self._jobs, self.recognizer, strokes, self.settings.number_mode, picture)
+        strokes = [] if picture is not None else self.part.kept if self.part is not None else self.ink.arrays()
+        return Job(self._jobs, self.recognizer, strokes, self.number_mode, picture)
 
     def settle(self, job: Job, found: Found) -> bool:
         """Take what a job has found, unless a newer one has been taken already; says whether it was taken."""
@@ -178,6 +192,10 @@ class Session:
         """Return from a picture to ink."""
         self.picture = None
 
+    def forget_part(self) -> None:
+        """Look at the whole drawing again."""
+        self.part, self.asking, self.replaying = None, False, False
+
     def open_picture(self, path: str, load: Callable[[str], np.ndarray]) -> bool:
         """Read a picture's digits instead of the ink.
 
@@ -206,6 +224,8 @@ class Session:
         """Forget the drawing and all that was chosen: somebody else stands before the screen."""
         self.ink.restore([])
         self.picture, self.selected, self.erasing = None, None, False
+        self.lecture = False
+        self.forget_part()
         self.settings.number_mode = False
         self.messages.clear()
         self.forget_reading()

@@ -19,6 +19,8 @@ class ToolsState:
         erasing: The eraser is on.
         number_mode: Several digits are read side by side.
         hint: Text on the blank canvas, or empty.
+        asking: A tapped stroke is left out, to see what is read without it.
+        replaying: The drawing is being drawn again by itself.
     """
 
     can_undo: bool
@@ -26,6 +28,8 @@ class ToolsState:
     erasing: bool
     number_mode: bool
     hint: str
+    asking: bool = False
+    replaying: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,9 +71,59 @@ class AnswerState:
 
 
 @dataclass(frozen=True)
+class SourceState:
+    """One of the inputs of a unit: a map or a unit below it.
+
+    Attributes:
+        name: Of the map or unit.
+        value: Its contribution, as a text.
+        contribution: The same as a number.
+        target: Layer and unit that a tap leads to; None for the picture.
+    """
+
+    name: str
+    value: str
+    contribution: float
+    target: tuple[str, tuple[int, ...] | int] | None
+
+
+@dataclass(frozen=True)
 class UnitState:
-    """One unit of the network taken apart: texts, and the numbers to draw."""
+    """One unit of the network taken apart: texts, and the numbers to draw.
+
+    Attributes:
+        title: Its name.
+        sum_line: How its value came about.
+        sees: The part of the picture that it depends on, as a text.
+        explanation: The numbers.
+        sources: Its inputs, as the explanation lists them.
+    """
 
     title: str
     sum_line: str
+    sees: str
     explanation: Explanation
+    sources: tuple[SourceState, ...] = ()
+
+
+@dataclass(frozen=True)
+class LessonState:
+    """A step of a lesson.
+
+    Attributes:
+        title: Of the lesson.
+        text: Of the step.
+        place: The step among all, as a text.
+        first: It is the first step.
+        last: It is the last step.
+        titles: Of all lessons.
+        chosen: Index of the lesson.
+    """
+
+    title: str
+    text: str
+    place: str
+    first: bool
+    last: bool
+    titles: tuple[str, ...]
+    chosen: int

@@ -84,6 +84,17 @@ TEXTS: dict[str, str] = {
     "teach_none": "no digit",
     "unit_output": "Digit {unit}: the ten strongest of its 84 inputs",
     "unit_score": "Score {sum}, of it {bias} in advance. The highest score wins.",
+    "unit_rest": "All others together: {rest}.",
+    "unit_sees_picture": "Sees {height} × {width} pixels of the picture.",
+    "unit_sees_map": "Sees {height} × {width} pixels of the picture, through {layer} map {map}.",
+    "unit_sees_maps": "Sees {height} × {width} pixels of the picture, through {layer} maps {maps}.",
+    "unit_sees_all": "Sees the whole picture, through all of {layer}.",
+    "source_picture": "The picture",
+    "source_map": "{layer}, map {map}",
+    "source_unit": "{layer}, unit {unit}",
+    "layer_input": "The picture: 32 × 32 pixels",
+    "layer_output": "Output: 10 digits",
+    "legend_frames": "Frames: what the chosen unit sees.",
     "tune_done": "Learned. Of your {count} samples I read {after}; before it was {before}.",
     "tune_few": "Kept. Draw a few more, then I can learn.",
     "tune_check_fell": "Kept, but not learned: I would read other people's digits worse.",
@@ -93,6 +104,22 @@ TEXTS: dict[str, str] = {
     "model_reset": "The shipped model reads again.",
     "export": "Export the samples",
     "exported": "Samples written to {path}. They join a training with: lenet-gpu train --add",
+    # ---- the teacher's mode
+    "lecture": "Teacher's mode",
+    "lecture_hint": "Or draw your own, and tap any unit. “Without”: tap a stroke to read the rest.",
+    "tab_lesson": "Lesson",
+    "tab_leave": "Leave",
+    "lessons": "Lessons",
+    "lesson_place": "Step {step} of {count}",
+    "lesson_back": "Back",
+    "lesson_on": "Next",
+    "before": "Back",
+    "after": "Step",
+    "replay": "Replay",
+    "without": "Without",
+    "ask_hint": "What if it were not there? Tap a stroke.",
+    "ask_said": "All of it: {before}. Without what is faint: {after}.",
+    "read_as": "{digit} ({percent} %)",
     # ---- settings and the rest
     "pen": "Pen width",
     "language": "Language",
@@ -127,7 +154,8 @@ TEXTS: dict[str, str] = {
         "Ctrl+Z, Ctrl+Y: undo, redo. E: eraser. Delete: clear. N: number.\n"
         "0 to 9, then Enter: the right digit. Left, Right: digit of a number.\n"
         "F1 to F5: the panes. Ctrl+C: copy. Ctrl+S: save. Ctrl+O: picture.\n"
-        "Plus, Minus: text size. Esc: back to the canvas."
+        "Plus, Minus: text size. Esc: back to the canvas.\n"
+        "F11: teacher's mode. There Page Up, Page Down: steps. R: replay. W: without."
     ),
     "said_number": "{text}",
     "said_not_digit": "not a digit",

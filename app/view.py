@@ -10,31 +10,28 @@ from typing import Any
 import numpy as np
 from kivy.lang import Builder, global_idmap
 from kivy.metrics import dp
-from kivy.uix.boxlayout import BoxLayout
 from kivy.uix.floatlayout import FloatLayout
 
+from .buttons import LECTURE_TOOLS, TABS, TOOLS, ButtonRow
+from .field import Field
 from .ink import Box, Ink
-from .interfaces import Actions
+from .inside import InsidePane
+from .interfaces import Actions, Teaching, Unit
 from .layout import plan
-from .panes import AnswerPane, InsidePane, TeachPane, when_tapped
+from .lesson_pane import LessonPane
+from .panes import AnswerPane, TeachPane, when_tapped
+from .part import Part
 from .safe_area import NONE, Insets
 from .settings import PALETTES, Settings
-from .states import AnswerState, SamplesState, ToolsState, UnitState
+from .states import AnswerState, LessonState, SamplesState, ToolsState, UnitState
 from .strings import LANGUAGES, Strings
 from .widgets.answer import AnswerPanel
 from .widgets.canvas import InkCanvas
 from .widgets.look import SERIES, look
-from .widgets.tap import Tool
 
 # Not `#:import` in the file itself: the app goes by two names, app in the checkout and lenet_gpu_app where installed.
 global_idmap.update(look=look, SERIES=SERIES)
 Builder.load_file(str(Path(__file__).with_name("lenet.kv")))
-
-TOOLS = {"undo": "↶", "redo": "↷", "erase": "⌫", "clear": "✕", "number": "123"}
-"""Tools by name, with their signs."""
-
-TABS = {"draw": "✎", "answer": "▤", "inside": "▦", "teach": "✓", "more": "☰"}
-"""Tabs by name, with their signs."""
 
 NUMBER_PEN = 0.6
 """A number's digits are smaller than a single one: so is the pen, by this factor."""
@@ -61,6 +58,8 @@ class View(FloatLayout):
         shown: The widgets that are in the window now.
         can_choose: There is a dialog to choose a picture's file.
         safe: Pixels at the window's edges that are the system's.
+        lecture: The teacher's mode is on.
+        fill: Shows the window on the whole screen, or as before.
     """
 
     def __init__(self, ink: Ink, settings: Settings, has_voice: bool, hidden: Sequence[str] = ()) -> None:
@@ -73,64 +72,67 @@ class View(FloatLayout):
         self.pane, self.shape = "draw", ""
         self.shown: list[Any] = []
         self.page, self.answer = InkCanvas(ink), AnswerPanel()
-        self.tool_row, self.tab_row = BoxLayout(spacing=dp(4)), BoxLayout(spacing=dp(4))
-        self.tools = {name: Tool(icon=icon) for name, icon in TOOLS.items()}
-        self.tabs = {name: Tool(icon=icon) for name, icon in TABS.items()}
-        for tool in self.tools.values():
-            tool.mates = list(self.tools.values())
-        self.panes: dict[str, Any] = {"answer": AnswerPane(), "inside": InsidePane(), "teach": TeachPane()}
+        self.lecture = False
+        self.fill: Callable[[bool], None] = lambda on: None
+        self.tool_row, self.tab_row = ButtonRow({**TOOLS, **LECTURE_TOOLS}), ButtonRow(TABS)
+        self.tools, self.tabs = self.tool_row.buttons, self.tab_row.buttons
+        self.panes: dict[str, Any] = {
+            "answer": AnswerPane(), "inside": InsidePane(), "teach": TeachPane(), "lesson": LessonPane(),
+        }  # fmt: skip
         self.bars = self.panes["answer"].bars
         self.bind(size=self.place, pos=self.place)
 
-    def connect(self, actions: Actions) -> None:
+    def connect(self, actions: Actions, lecture: Teaching) -> None:
         """Let buttons and strokes do something.
 
         Args:
             actions: What they do.
+            lecture: What they do in the teacher's mode.
         """
         self._actions = actions
-        self.page.changed, self.page.lifted = actions.ink_changed, actions.ink_lifted
+        self.page.changed, self.page.lifted, self.page.picked = actions.ink_changed, actions.ink_lifted, lecture.ask
         self.answer.chose, self.bars.tapped, self.answer.acted = actions.choose, actions.select, actions.act
-        presses: dict[str, Callable[[], None]] = {
-            "undo": actions.undo,
-            "redo": actions.redo,
-            "erase": actions.toggle_eraser,
-            "clear": actions.clear,
-            "number": actions.toggle_number,
-        }
-        for name, tool in self.tools.items():
-            when_tapped(tool, presses[name])
-        for name, tab in self.tabs.items():
-            when_tapped(tab, partial(actions.open_pane, name))
+        self.tool_row.connect(
+            {
+                "undo": actions.undo, "redo": actions.redo, "erase": actions.toggle_eraser, "clear": actions.clear,
+                "number": actions.toggle_number, "before": partial(lecture.step, -1),
+                "after": partial(lecture.step, 1), "replay": lecture.replay, "without": lecture.toggle_asking,
+            }
+        )  # fmt: skip
+        self.tab_row.connect({name: partial(actions.open_pane, name) for name in TABS if name != "leave"})
+        self.tab_row.connect({"leave": lecture.leave})
         when_tapped(self.answer.ids.seen, lambda: actions.open_pane("inside"))
+        when_tapped(self.panes["inside"].lecture, lecture.toggle)
         self.panes["inside"].connect(actions)
         self.panes["teach"].connect(actions)
+        self.panes["lesson"].connect(lecture)
 
     # ---- looks and places
 
-    def dress(self, settings: Settings, strings: Strings) -> None:
+    def dress(self, settings: Settings, strings: Strings, lecture: bool) -> None:
         """Take on language, colours, sizes and sides.
 
         Args:
             settings: The user's choices.
             strings: The texts.
+            lecture: The teacher's mode is on.
         """
-        self._settings, self._strings = settings, strings
+        self._settings, self._strings, self.lecture = settings, strings, lecture
         look.apply(settings.palette, settings.high_contrast, settings.text_scale, strings.rtl)
         for name, tool in self.tools.items():
             tool.say = strings.logical(name)
         for name, tab in self.tabs.items():
             tab.say = strings.logical(f"tab_{name}")
-        for name in ("answer", "inside", "teach"):
+        for name in ("answer", "inside", "teach", "lesson"):
             self.panes[name].say(strings.logical)
+        self.panes["inside"].offer_lecture(not lecture)
         if "more" in self.panes:
             self.panes["more"].show(settings, strings)
         self.page.erase_hint = strings.logical("erase_hint")
-        self.page.pen_width = settings.pen_width * (NUMBER_PEN if settings.number_mode else 1.0)
-        self.tool_row.clear_widgets()
+        self.page.pen_width = settings.pen_width * (NUMBER_PEN if settings.number_mode and not lecture else 1.0)
         # Where writing runs from the right, so do the rows; a left hand wants the other end.
-        for name in list(TOOLS)[::-1] if settings.left_handed != strings.rtl else TOOLS:
-            self.tool_row.add_widget(self.tools[name])
+        names = list(LECTURE_TOOLS if lecture else TOOLS)
+        self.tool_row.show(names[::-1] if settings.left_handed != strings.rtl else names, strings.rtl)
         self.place()
 
     def place(self, *_: Any) -> None:
@@ -138,9 +140,9 @@ class View(FloatLayout):
         unit, settings = dp(1), self._settings
         left, top, right, bottom = self.safe
         free = ((self.width - left - right) / unit, (self.height - top - bottom) / unit)
-        drawn = plan(*free, settings.text_scale, settings.left_handed, self.pane)
+        drawn = plan(*free, settings.text_scale, settings.left_handed, self.pane, self.lecture)
         names = [name for name in drawn.tabs if name not in self.hidden]
-        if self.pane not in names and "pane" in drawn.rects:
+        if self.pane not in names:
             self.pane = names[0]
         self.shape = drawn.shape
         widgets: dict[str, Any] = {
@@ -150,13 +152,10 @@ class View(FloatLayout):
             widgets["pane"] = self.pane_of(self.pane)
         if "bars" in drawn.rects:
             widgets["bars"] = self.panes["answer"]
+        if "maps" in drawn.rects:
+            widgets["maps"] = self.panes["inside"]
         self._show([widget for name, widget in widgets.items() if name in drawn.rects])
-        tabs = [self.tabs[name] for name in names][:: -1 if self._strings.rtl else 1]
-        if list(reversed(self.tab_row.children)) != tabs:
-            self.tab_row.clear_widgets()
-            for tab in tabs:
-                tab.mates = tabs
-                self.tab_row.add_widget(tab)
+        self.tab_row.show(names[:: -1 if self._strings.rtl else 1], self._strings.rtl)
         for name, tab in self.tabs.items():
             tab.chosen = name == self.pane
         for name, (x, y, width, height) in drawn.rects.items():
@@ -219,6 +218,8 @@ class View(FloatLayout):
         self.tools["redo"].disabled = not state.can_redo
         self.tools["erase"].chosen = self.page.erasing = state.erasing
         self.tools["number"].chosen = state.number_mode
+        self.tools["without"].chosen = self.page.asking = state.asking
+        self.tools["replay"].chosen = state.replaying
         self.page.hint = state.hint
 
     def show_samples(self, state: SamplesState) -> None:
@@ -235,6 +236,7 @@ class View(FloatLayout):
         """Show ten probabilities, or none, and which bar is selected."""
         self.bars.show(probabilities, is_digit)
         self.bars.select(selected)
+        self.panes["inside"].bars.show(probabilities, is_digit)
 
     @property
     def shows_inside(self) -> bool:
@@ -249,9 +251,18 @@ class View(FloatLayout):
         """Show a unit taken apart, or none."""
         self.panes["inside"].show_unit(unit)
 
-    def release_units(self, keep: str | None) -> None:
-        """Take back the choice of a unit in every layer but one."""
-        self.panes["inside"].release_units(keep)
+    def mark_unit(self, layer: str | None, unit: Unit) -> None:
+        """Mark the unit that is looked at, in its layer alone; no layer takes the mark away."""
+        self.panes["inside"].mark_unit(layer, unit)
+
+    def show_fields(self, fields: dict[str, Field], on_ink: Box | None) -> None:
+        """Frame what a unit sees in every layer by name, and on the canvas, in ink units."""
+        self.panes["inside"].show_fields(fields)
+        self.page.sight.show(on_ink)
+
+    def show_lesson(self, lesson: LessonState) -> None:
+        """Show a step of a lesson."""
+        self.panes["lesson"].show(lesson)
 
     def show_note(self, text: str, acts: Sequence[str]) -> None:
         """Show a message, with buttons, in the place of the answer; an empty one uncovers it."""
@@ -270,6 +281,14 @@ class View(FloatLayout):
     def redraw_ink(self) -> None:
         """Show the ink after it was replaced, not added to; a blank canvas takes its first scale again."""
         self.page.sync_replaced()
+
+    def show_part(self, part: Part | None) -> None:
+        """Show a part of the ink as what counts, the rest faintly; None shows all of it."""
+        self.page.show_part(part)
+
+    def fill_screen(self, on: bool) -> None:
+        """Show the window on the whole screen, or as before."""
+        self.fill(on)
 
     def save_canvas(self, path: str) -> None:
         """Write the canvas to a PNG file."""

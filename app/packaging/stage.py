@@ -34,7 +34,14 @@ LEFT_OUT = (
 )
 """Imported inside functions alone, which the app never calls on a phone: the GPU, training, Pillow."""
 
-DATA = ("app/**/*.kv", "app/**/*.ttf", "app/**/*.png", "lenet_gpu/weights/*", "lenet_gpu/nn/*.npz")
+DATA = (
+    "app/**/*.kv",
+    "app/lessons/*.json",
+    "app/**/*.ttf",
+    "app/**/*.png",
+    "lenet_gpu/weights/*",
+    "lenet_gpu/nn/*.npz",
+)
 
 MAIN = '''\
 """Starts the app: phones look for a file of this name."""

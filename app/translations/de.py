@@ -81,6 +81,17 @@ TEXTS: dict[str, str] = {
     "teach_none": "keine Ziffer",
     "unit_output": "Ziffer {unit}: die zehn stärksten ihrer 84 Eingänge",
     "unit_score": "{sum} Punkte, davon {bias} im Voraus. Die meisten Punkte gewinnen.",
+    "unit_rest": "Alle anderen zusammen: {rest}.",
+    "unit_sees_picture": "Sieht {height} × {width} Pixel des Bildes.",
+    "unit_sees_map": "Sieht {height} × {width} Pixel des Bildes, durch Karte {map} von {layer}.",
+    "unit_sees_maps": "Sieht {height} × {width} Pixel des Bildes, durch die Karten {maps} von {layer}.",
+    "unit_sees_all": "Sieht das ganze Bild, durch ganz {layer}.",
+    "source_picture": "Das Bild",
+    "source_map": "{layer}, Karte {map}",
+    "source_unit": "{layer}, Neuron {unit}",
+    "layer_input": "Das Bild: 32 × 32 Pixel",
+    "layer_output": "Ausgabe: 10 Ziffern",
+    "legend_frames": "Rahmen: was das gewählte Neuron sieht.",
     "tune_done": "Gelernt. Von deinen {count} Beispielen lese ich {after}, vorher {before}.",
     "tune_few": "Gemerkt. Zeichne noch einige, dann kann ich lernen.",
     "tune_check_fell": "Gemerkt, aber nicht gelernt: Die Ziffern anderer würde ich schlechter lesen.",
@@ -90,6 +101,22 @@ TEXTS: dict[str, str] = {
     "model_reset": "Jetzt liest wieder das mitgelieferte Modell.",
     "export": "Beispiele exportieren",
     "exported": "Beispiele gespeichert in {path}. So kommen sie ins Training: lenet-gpu train --add",
+    # ---- the teacher's mode
+    "lecture": "Unterricht",
+    "lecture_hint": "Oder zeichne selbst und tippe auf ein Neuron. „Ohne“: Tippe auf einen Strich, der fehlen soll.",
+    "tab_lesson": "Lektion",
+    "tab_leave": "Ende",
+    "lessons": "Lektionen",
+    "lesson_place": "Schritt {step} von {count}",
+    "lesson_back": "Zurück",
+    "lesson_on": "Weiter",
+    "before": "Zurück",
+    "after": "Schritt",
+    "replay": "Abspielen",
+    "without": "Ohne",
+    "ask_hint": "Was, wenn er fehlte? Tippe auf einen Strich.",
+    "ask_said": "Alles zusammen: {before}. Ohne das Blasse: {after}.",
+    "read_as": "{digit} ({percent} %)",
     # ---- settings and the rest
     "pen": "Strichbreite",
     "language": "Sprache",
@@ -124,7 +151,8 @@ TEXTS: dict[str, str] = {
         "Strg+Z, Strg+Y: zurück, nochmal. E: Radierer. Entf: leeren. N: Zahl.\n"
         "0 bis 9, dann Enter: die richtige Ziffer. Links, Rechts: Ziffer der Zahl.\n"
         "F1 bis F5: Seiten. Strg+C: kopieren. Strg+S: speichern. Strg+O: Bild.\n"
-        "Plus, Minus: Textgröße. Esc: zurück zur Fläche."
+        "Plus, Minus: Textgröße. Esc: zurück zur Fläche.\n"
+        "F11: Unterricht. Dort Bild auf, Bild ab: Schritte. R: abspielen. W: ohne."
     ),
     "said_number": "{text}",
     "said_not_digit": "keine Ziffer",

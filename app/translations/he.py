@@ -80,6 +80,17 @@ TEXTS: dict[str, str] = {
     "teach_none": "לא ספרה",
     "unit_output": "ספרה {unit}: עשרת החזקים מתוך 84 הקלטים שלה",
     "unit_score": "ציון {sum}, מתוכו {bias} מראש. הציון הגבוה ביותר מנצח.",
+    "unit_rest": "כל האחרים יחד: {rest}.",
+    "unit_sees_picture": "רואה {height} על {width} פיקסלים מהתמונה.",
+    "unit_sees_map": "רואה {height} על {width} פיקסלים מהתמונה, דרך מפה {map} של {layer}.",
+    "unit_sees_maps": "רואה {height} על {width} פיקסלים מהתמונה, דרך המפות {maps} של {layer}.",
+    "unit_sees_all": "רואה את כל התמונה, דרך כל {layer}.",
+    "source_picture": "התמונה",
+    "source_map": "{layer}, מפה {map}",
+    "source_unit": "{layer}, יחידה {unit}",
+    "layer_input": "התמונה: 32 על 32 פיקסלים",
+    "layer_output": "פלט: עשר ספרות",
+    "legend_frames": "מסגרות: מה שהיחידה הנבחרת רואה.",
     "tune_done": "נלמד. מתוך {count} הדוגמאות שלכם נקראות נכון {after}, קודם {before}.",
     "tune_few": "נשמר. ציירו עוד כמה, ואז אפשר ללמוד.",
     "tune_check_fell": "נשמר, אבל לא נלמד: ספרות של אחרים היו נקראות פחות טוב.",
@@ -89,6 +100,22 @@ TEXTS: dict[str, str] = {
     "model_reset": "המודל המקורי קורא שוב.",
     "export": "ייצוא הדוגמאות",
     "exported": "הדוגמאות נשמרו בקובץ {path}. כך מצרפים אותן לאימון: lenet-gpu train --add",
+    # ---- the teacher's mode
+    "lecture": "מצב שיעור",
+    "lecture_hint": "או ציירו בעצמכם והקישו על יחידה כלשהי. עם המספריים מקישים על קו, והציור נקרא בלעדיו.",
+    "tab_lesson": "שיעור",
+    "tab_leave": "יציאה",
+    "lessons": "שיעורים",
+    "lesson_place": "צעד {step} מתוך {count}",
+    "lesson_back": "הקודם",
+    "lesson_on": "הבא",
+    "before": "אחורה",
+    "after": "צעד",
+    "replay": "ניגון",
+    "without": "בלי",
+    "ask_hint": "ומה אם הוא לא היה? הקישו על קו.",
+    "ask_said": "הכול יחד: {before}. בלי החיוור: {after}.",
+    "read_as": "{digit} ({percent}%)",
     # ---- settings and the rest
     "pen": "עובי העט",
     "language": "שפה",
@@ -123,7 +150,8 @@ TEXTS: dict[str, str] = {
         "Ctrl+Z, Ctrl+Y: ביטול, שוב. E: מחק. Delete: ניקוי. N: מספר.\n"
         "0 עד 9, ואז Enter: הספרה הנכונה. שמאלה, ימינה: ספרה במספר.\n"
         "F1 עד F5: הלשוניות. Ctrl+C: העתקה. Ctrl+S: שמירה. Ctrl+O: תמונה.\n"
-        "פלוס, מינוס: גודל הטקסט. Esc: חזרה למשטח הציור."
+        "פלוס, מינוס: גודל הטקסט. Esc: חזרה למשטח הציור.\n"
+        "F11: מצב שיעור. שם Page Up, Page Down: צעדים. R: ניגון. W: בלי קו."
     ),
     "said_number": "{text}",
     "said_not_digit": "לא ספרה",

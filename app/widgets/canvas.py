@@ -12,12 +12,13 @@ from kivy.properties import BooleanProperty, NumericProperty, StringProperty
 from kivy.uix.widget import Widget
 
 from ..ink import Gesture, Ink, Stroke
+from ..part import Part
 from ..touch import start, take, to_window
 from ..viewport import Viewport
 from .look import look
 from .tap import Stop
 from .trace import Trace
-from .underlay import Underlay
+from .underlay import Sight, Underlay
 
 REACH = 24.0
 """Distance from a stroke at which a finger erases it, dp."""
@@ -42,12 +43,15 @@ class InkCanvas(Stop, Widget):
     Attributes:
         ink: The drawing.
         under: The picture that is read instead of ink, and the outlines of a number's marks.
+        sight: The frame of what a unit sees.
         changed: Called after every change of the ink, many times a stroke.
         lifted: Called when the ink has come to rest: a finger lifted, an undo.
+        picked: Called with the index of a stroke that is tapped while `asking`.
     """
 
     focused = BooleanProperty(False)
     erasing = BooleanProperty(False)
+    asking = BooleanProperty(False)
     pen_width = NumericProperty(2.0)
     hint = StringProperty("")
     erase_hint = StringProperty("")
@@ -56,15 +60,17 @@ class InkCanvas(Stop, Widget):
         self.ink = ink
         self.changed: Callable[[], None] = lambda: None
         self.lifted: Callable[[], None] = lambda: None
+        self.picked: Callable[[int], None] = lambda index: None
         self.viewport = Viewport.fit(0, 0, 1, 1, None)
         self.cursor = (0.0, 0.0)
         self._traces: dict[Stroke, Trace] = {}
         self._live: dict[object, list[Trace]] = {}
         self._touches: dict[object, Any] = {}
+        self._part: Part | None = None
         self._group, self._cursor_group = InstructionGroup(), InstructionGroup()
-        self.under = Underlay(self)
+        self.under, self.sight = Underlay(self), Sight(self)
         super().__init__(**kwargs)
-        for group in (self.under, self._group, self._cursor_group):
+        for group in (self.under, self._group, self.sight, self._cursor_group):
             self.canvas.add(group)
         self.bind(pos=self._place, size=self._place, focused=self._draw_cursor, pen_width=self.redraw)
         look.bind(version=self.redraw)
@@ -90,10 +96,14 @@ class InkCanvas(Stop, Widget):
         self._traces.clear()
         self._live.clear()
         self.under.redraw()
+        self.sight.redraw()
         self.sync()
 
     def sync(self) -> None:
         """Bring the lines on the screen in step with the ink: only what is new is drawn."""
+        if self._part is not None:
+            self._draw_part(self._part)
+            return
         present = set(self.ink.strokes)
         for stroke in [stroke for stroke in self._traces if stroke not in present]:
             self._group.remove(self._traces.pop(stroke))
@@ -105,6 +115,21 @@ class InkCanvas(Stop, Widget):
                 self._group.remove(trace)
         for key, gesture in self.ink.live.items():
             self._sync_live(key, gesture)
+        self._draw_cursor()
+
+    def show_part(self, part: Part | None) -> None:
+        """Show a part of the ink as what counts, the rest faintly; None shows all of it."""
+        self._part = part
+        self.redraw()
+
+    def _draw_part(self, part: Part) -> None:
+        self._group.clear()
+        for strokes, color in ((part.faint, look.line), (part.kept, look.text)):
+            for points in strokes:
+                # What is faint is thinner, too: told by more than its colour.
+                trace = Trace(self.pen if strokes is part.kept else self.pen / 3, color)
+                trace.extend(self.viewport.points(points))
+                self._group.add(trace)
         self._draw_cursor()
 
     def sync_replaced(self) -> None:
@@ -146,6 +171,9 @@ class InkCanvas(Stop, Widget):
         first = to_window(touch, Window, *start(touch))
         if not self.collide_point(*first):
             return False
+        if self.asking:
+            self.pick_at(self.viewport.to_ink(*first))
+            return True
         touch.grab(self)
         self._touches[touch.uid] = touch
         if self.erasing:
@@ -203,6 +231,12 @@ class InkCanvas(Stop, Widget):
             self.sync()
             self.changed()
 
+    def pick_at(self, point: tuple[float, float]) -> None:
+        """Ask what is read without the stroke at a place, if there is one."""
+        stroke = self.ink.nearest(point, dp(REACH) / self.viewport.scale)
+        if stroke is not None:
+            self.picked(next(i for i, one in enumerate(self.ink.strokes) if one is stroke))
+
     # ---- the keyboard
 
     def press_key(self, key: str) -> bool:
@@ -221,7 +255,9 @@ class InkCanvas(Stop, Widget):
             return True
         if key not in ("spacebar", "enter", "numpadenter"):
             return False
-        if self.erasing:
+        if self.asking:
+            self.pick_at(self.cursor)
+        elif self.erasing:
             self.erase_at(self.cursor)
         elif KEYBOARD in self.ink.live:
             self.ink.finish(KEYBOARD)

@@ -1,24 +1,24 @@
-"""The insides of the network as pictures: one texture a layer, and a unit to look at."""
+"""The insides of the network as pictures: one texture a layer, a unit to look at, and what it sees."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from kivy.graphics.texture import Texture
-from kivy.properties import BooleanProperty, ListProperty, NumericProperty, ObjectProperty, StringProperty
-from kivy.uix.boxlayout import BoxLayout
-from kivy.uix.widget import Widget
+from kivy.graphics import Color, InstructionGroup, Line
+from kivy.metrics import dp
+from kivy.properties import BooleanProperty, ListProperty, StringProperty
 
 from .. import heat
-from ..explain import Explanation
+from ..field import PICTURE, Field
 from ..heat import Sheet
 from .look import look
+from .picture import Picture
 from .tap import Stop
 
 SHEETS = {
+    PICTURE: Sheet(1, 1, 32, 32),
     "c1": Sheet(6, 6, 28, 28),
     "s2": Sheet(6, 6, 14, 14),
     "c3": Sheet(16, 8, 10, 10),
@@ -31,67 +31,22 @@ SHEETS = {
 Place = tuple[int, ...] | int
 
 
-class Picture(Widget):
-    """An array as a picture, without smoothing, as large as fits with square pixels."""
-
-    texture = ObjectProperty(None, allownone=True)
-    drawn_pos = ListProperty([0, 0])
-    drawn_size = ListProperty([0, 0])
-
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self._values: np.ndarray | None = None
-        self._reach = 1.0
-        self.bind(pos=self._fit, size=self._fit)
-        look.fbind("version", self._recolor)
-
-    def show(self, values: np.ndarray, reach: float) -> None:
-        """Show (h, w) values; `reach` gets the strongest colour."""
-        self._values, self._reach = values, reach
-        height, width = values.shape
-        if self.texture is None or self.texture.size != (width, height):
-            self.texture = Texture.create(size=(width, height), colorfmt="rgb")
-            self.texture.mag_filter = self.texture.min_filter = "nearest"
-            self._fit()
-        content = heat.colors(values, look.table, reach)[::-1]
-        self.texture.blit_buffer(np.ascontiguousarray(content).tobytes(), colorfmt="rgb", bufferfmt="ubyte")
-        self.canvas.ask_update()
-
-    def _recolor(self, *_: Any) -> None:
-        if self._values is not None:
-            self.show(self._values, self._reach)
-
-    def _fit(self, *_: Any) -> None:
-        if self._values is None:
-            return
-        height, width = self._values.shape
-        scale = min(self.width / width, self.height / height)
-        self.drawn_size = [width * scale, height * scale]
-        # Not center_x: Kivy may still remember the centre of the old size here.
-        self.drawn_pos = [
-            self.x + (self.width - width * scale) / 2,
-            self.y + (self.height - height * scale) / 2,
-        ]
-
-
-class LayerMap(Stop, Picture):
-    """One layer's maps; a tap or the arrow keys choose a unit.
+class MapSheet(Picture):
+    """One layer's maps on a sheet, with frames around the part that a unit sees.
 
     Attributes:
-        layer: "c1" ... "f6".
-        chose: Called with the layer and the place of the chosen unit.
+        layer: Key of `SHEETS`.
     """
 
-    focused = BooleanProperty(False)
     layer = StringProperty("c1")
-    ring_pos = ListProperty([0, 0])
-    ring_size = ListProperty([0, 0])
 
     def __init__(self, **kwargs: Any) -> None:
-        self.chose: Callable[[str, Place], None] = lambda layer, place: None
-        self.unit: tuple[int, int, int] | None = None
+        self._field: Field | None = None
+        self._frames = InstructionGroup()
         super().__init__(**kwargs)
-        self.bind(drawn_pos=self._ring, drawn_size=self._ring)
+        self.canvas.after.add(self._frames)
+        self.bind(drawn_pos=self._frame, drawn_size=self._frame)
+        look.fbind("version", self._frame)
         self.clear()
 
     @property
@@ -113,17 +68,61 @@ class LayerMap(Stop, Picture):
         """Show zeros: nothing is being read."""
         self.show_values(np.zeros(self.sheet.count * self.sheet.height * self.sheet.width))
 
+    def show_field(self, field: Field | None) -> None:
+        """Frame a part of each map that feeds a unit; None takes the frames away."""
+        self._field = field
+        self._frame()
+
+    def _frame(self, *_: Any) -> None:
+        self._frames.clear()
+        field = self._field
+        if field is None or not all(self.drawn_size):
+            return
+        height, width = self.sheet.shape
+        step = self.drawn_size[0] / width
+        boxes = [(*self.sheet.corner(i), field.height, field.width) for i in field.maps]
+        if len(field.maps) == self.sheet.count and self.sheet.gap == 0:
+            boxes = [(-field.top, -field.left, height, width)]  # single units, all of them: one frame around
+        # Dark in light, or light in dark: seen on every colour of a map.
+        for color, line in ((look.surface, dp(2)), (look.text, dp(1))):
+            self._frames.add(Color(*color))
+            for top, left, rows, columns in boxes:
+                x = self.drawn_pos[0] + (left + field.left) * step
+                y = self.drawn_pos[1] + (height - top - field.top - rows) * step
+                self._frames.add(Line(rectangle=(x, y, columns * step, rows * step), width=line))
+
+
+class LayerMap(Stop, MapSheet):
+    """One layer's maps; a tap or the arrow keys choose a unit.
+
+    Attributes:
+        chose: Called with the layer and the place of the chosen unit.
+    """
+
+    focused = BooleanProperty(False)
+    ring_pos = ListProperty([0, 0])
+    ring_size = ListProperty([0, 0])
+
+    def __init__(self, **kwargs: Any) -> None:
+        self.chose: Callable[[str, Place], None] = lambda layer, place: None
+        self.unit: tuple[int, ...] | None = None
+        super().__init__(**kwargs)
+        self.bind(drawn_pos=self._ring, drawn_size=self._ring)
+
     def place(self) -> Place:
         """Return the chosen unit as `app.explain` counts."""
         assert self.unit is not None
         return self.unit[0] if self.sheet.height == 1 else self.unit
 
-    def choose(self, unit: tuple[int, int, int] | None) -> None:
-        """Choose a unit; None takes the choice back."""
+    def choose(self, unit: tuple[int, ...]) -> None:
+        """Choose a unit."""
+        self.mark(unit)
+        self.chose(self.layer, self.place())
+
+    def mark(self, unit: tuple[int, ...] | None) -> None:
+        """Mark a unit; None takes the mark away."""
         self.unit = unit
         self._ring()
-        if unit is not None:
-            self.chose(self.layer, self.place())
 
     def _ring(self, *_: Any) -> None:
         if self.unit is None:
@@ -176,25 +175,3 @@ class LayerMap(Stop, Picture):
                 self.choose(unit)
                 return True
         return True
-
-
-class Explained(BoxLayout):
-    """The inputs of one unit, its weights, their products and the sum; its looks are in lenet.kv."""
-
-    title = StringProperty("")
-    sum_line = StringProperty("")
-    names = ListProperty(["", "", ""])
-    count = NumericProperty(0)
-
-    def show(self, explanation: Explanation) -> None:
-        """Show the pictures of an explanation (the texts are properties)."""
-        sources = explanation.sources
-        inputs = [source.inputs for source in sources]
-        weights = [source.weights for source in sources]
-        products = [np.asarray(i) * np.asarray(w) for i, w in zip(inputs, weights, strict=True)]
-        columns = math.ceil(math.sqrt(len(sources)))
-        for name, parts in (("inputs", inputs), ("weights", weights), ("products", products)):
-            sheet = heat.patches(parts, columns)
-            reach = heat.SQUASH_A if name == "inputs" else float(max(np.nanmax(np.abs(sheet)), 1e-6))
-            self.ids[name].show(sheet, reach)
-        self.count = len(sources)

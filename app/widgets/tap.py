@@ -55,6 +55,7 @@ class Tool(Tap):
     def __init__(self, **kwargs: Any) -> None:
         self.mates: list[Tool] = [self]
         super().__init__(**kwargs)
+        self.fbind("icon", self._fit)
 
     @property
     def beside(self) -> bool:

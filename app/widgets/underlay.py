@@ -1,4 +1,4 @@
-"""Things that lie below the ink: a picture that is read instead of it, and outlines around the marks of a number."""
+"""Things around the ink: a picture that is read instead of it, outlines of a number's marks, what a unit sees."""
 
 from __future__ import annotations
 
@@ -83,3 +83,37 @@ class Underlay(InstructionGroup):
         self.add(Color(*(look.accent if chosen else look.line)))
         rectangle = (left - reach, bottom - reach, right - left + 2 * reach, top - bottom + 2 * reach, dp(6))
         self.add(Line(rounded_rectangle=rectangle, width=dp(2.5 if chosen else 1.2)))
+
+
+class Sight(InstructionGroup):
+    """Frames what a unit of the network sees, above the ink of a page.
+
+    Args:
+        page: The page; its viewport says where.
+
+    Attributes:
+        box: The part of the page, in ink units, or None.
+    """
+
+    def __init__(self, page: InkCanvas) -> None:
+        super().__init__()
+        self._page = page
+        self.box: Box | None = None
+
+    def show(self, box: Box | None) -> None:
+        """Frame a part of the page; None takes the frame away."""
+        if box != self.box:
+            self.box = box
+            self.redraw()
+
+    def redraw(self) -> None:
+        """Draw everything anew."""
+        self.clear()
+        if self.box is None:
+            return
+        left, top = self._page.viewport.to_pixels(self.box[:2])
+        right, bottom = self._page.viewport.to_pixels(self.box[2:])
+        # Dark in light, or light in dark: seen on paper and on ink.
+        for color, width in ((look.surface, dp(3)), (look.focus, dp(1.5))):
+            self.add(Color(*color))
+            self.add(Line(rectangle=(left, bottom, right - left, top - bottom), width=width))

@@ -202,7 +202,7 @@ def test_maps_are_shown_only_where_they_are_in_sight(stage):
     assert stage.screen.maps is None
     stage.screen.shows_inside = True
     stage.read()
-    assert set(stage.screen.maps) == {"c1", "s2", "c3", "s4", "c5", "f6"}
+    assert set(stage.screen.maps) == {"input", "c1", "s2", "c3", "s4", "c5", "f6"}
     assert stage.screen.hint == "Tap a unit to see what feeds it."
     stage.session.ink.clear()
     stage.read()

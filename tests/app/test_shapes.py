@@ -30,8 +30,9 @@ def overlaps(one, other):
 @pytest.mark.parametrize("left_handed", [False, True], ids=["right", "left"])
 def test_the_plan_has_no_overlaps(size, scale, left_handed):
     width, height = size
-    for pane in ("draw", "answer", "inside", "teach", "more"):
-        drawn = plan(width, height, scale, left_handed, pane)
+    ordinary, lecture = ("draw", "answer", "inside", "teach", "more"), ("draw", "inside", "lesson")
+    for pane, teaching in [*((pane, False) for pane in ordinary), *((pane, True) for pane in lecture)]:
+        drawn = plan(width, height, scale, left_handed, pane, teaching)
         rects = list(drawn.rects.items())
         for name, (x, y, w, h) in rects:
             assert x >= 0, name
@@ -61,7 +62,7 @@ def test_nothing_lies_wrong_in_any_size(tmp_path):
     shapes = [(*size, 1.0, "en", False) for size in SIZES]
     found = play("shapes", tmp_path, "mock", options={"shapes": shapes}, timeout=240)
     assert not found["wrong"], "\n".join(f"{k}: {v}" for k, v in found["wrong"].items())
-    assert found["checked"] == 10 * len(SIZES)
+    assert found["checked"] == 22 * len(SIZES)
 
 
 def test_nothing_lies_wrong_in_any_language_or_text_size(tmp_path):
@@ -75,7 +76,7 @@ def test_nothing_lies_wrong_in_any_language_or_text_size(tmp_path):
     ]
     found = play("shapes", tmp_path, "mock", options={"shapes": shapes}, timeout=240)
     assert not found["wrong"], "\n".join(f"{k}: {v}" for k, v in found["wrong"].items())
-    assert found["checked"] == 10 * len(shapes)
+    assert found["checked"] == 22 * len(shapes)
 
 
 def test_every_answer_has_room_in_every_language(tmp_path):

@@ -64,11 +64,13 @@ class Screen:
         self.shows_inside = False
         self.dressed, self.tools, self.samples, self.answer, self.bars = [], None, None, None, None
         self.maps, self.hint, self.unit, self.kept, self.note = None, None, None, [], ""
+        self.fields, self.on_ink, self.lesson, self.part, self.full, self.lecture = {}, None, None, None, False, False
         self.selected, self.acts, self.outlines = None, [], ([], 0)
         self.pane, self.canvas_opened, self.picture, self.redrawn, self.saved = "draw", 0, None, 0, []
 
-    def dress(self, settings, strings):
+    def dress(self, settings, strings, lecture):
         self.dressed.append((settings.palette, strings.language))
+        self.lecture = lecture
 
     def show_tools(self, state):
         self.tools = state
@@ -91,8 +93,20 @@ class Screen:
     def show_unit(self, unit):
         self.unit = unit
 
-    def release_units(self, keep):
-        self.kept.append(keep)
+    def mark_unit(self, layer, unit):
+        self.kept.append(layer)
+
+    def show_fields(self, fields, on_ink):
+        self.fields, self.on_ink = fields, on_ink
+
+    def show_lesson(self, lesson):
+        self.lesson = lesson
+
+    def show_part(self, part):
+        self.part = part
+
+    def fill_screen(self, on):
+        self.full = on
 
     def show_note(self, text, acts):
         self.note, self.acts = text, list(acts)

@@ -16,6 +16,8 @@ def scene(app):
         name: bool(abs(one._values[~(one._values != one._values)]).sum() > 0) for name, one in inside.maps.items()
     }
     seen["textures"] = len({id(one.texture) for one in inside.maps.values()})
+    inside.scroll_to(inside.maps["c1"], animate=False)
+    yield 0.1
     textures = [one.texture for one in inside.maps.values()]
     tap(inside.maps["c1"], (0.25, 0.5))
     yield 0.1

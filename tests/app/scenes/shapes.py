@@ -5,7 +5,8 @@ from kivy.core.window import Window
 
 
 def scene(app):
-    view, commands, wrong = app.view, app.commands, {}
+    view, commands, lecture, wrong = app.view, app.commands, app.lecture, {}
+    view.fill = lambda on: None  # the window keeps the size that is tried
     yield 0.1
     draw(view.page, ONE)
     checked = 0
@@ -28,4 +29,20 @@ def scene(app):
                 checked += 1
                 if found:
                     wrong[f"{width}x{height} x{scale} {language} {left_handed} {pane} {number}"] = found[:6]
+        commands.change(number_mode=False)
+        lecture.toggle()
+        for lesson in range(3):
+            lecture.choose(lesson)
+            for _ in range(3):
+                lecture.turn(1)
+            for pane in ("draw", "inside", "lesson", "answer"):
+                if lesson == 2 and pane == "draw":
+                    lecture.toggle_asking()
+                commands.open_pane(pane)
+                yield 0.03
+                found = faults(view)
+                checked += 1
+                if found:
+                    wrong[f"{width}x{height} x{scale} {language} {left_handed} lesson {lesson} {pane}"] = found[:6]
+        lecture.leave()
     return {"wrong": wrong, "checked": checked}
