@@ -207,8 +207,8 @@ class Commands:
         if correction is None:
             self._session_changed()
             return
-        learns = digit != NO_DIGIT and correction.added is not None
-        key = "taken_none" if digit == NO_DIGIT else "taken" if learns else "taken_plain"
+        learns = correction.added is not None
+        key = ("taken_none" if digit == NO_DIGIT else "taken") + ("" if learns else "_plain")
         self._note_correction(Say(key, {"label": digit}))
         self.presenter.show_state()
         self.presenter.show_reading()
@@ -249,7 +249,7 @@ class Commands:
 
     def tune(self) -> None:
         """Learn from all samples, beside the drawing."""
-        if self.session.tuning or not self.session.samples.digits:
+        if self.session.tuning or not len(self.session.samples):
             return
         self.presenter.note(Say("tuning"), lasting=True)
         self.learner.learn(self._note_result)

@@ -38,7 +38,7 @@ class Learner:
             self._again = True
             return
         self._session.tuning = True
-        samples = list(self._session.samples.digits)
+        samples = list(self._session.samples)
 
         def fit() -> None:
             try:

@@ -125,7 +125,7 @@ class Presenter:
         summary = (
             self.text("samples_count", count=count, wrong=session.misread) if count else self.text("samples_none")
         )
-        can_tune = bool(session.samples.digits) and not session.tuning
+        can_tune = bool(len(session.samples)) and not session.tuning
         self.screen.show_samples(SamplesState(summary, bool(count), can_tune, session.tuner.tuned))
 
     def show_reading(self) -> None:

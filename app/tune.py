@@ -17,6 +17,7 @@ from lenet_gpu.errors import LenetError
 from lenet_gpu.ink.preprocess import drawings_to_mnist
 from lenet_gpu.nn.finetune import OUTPUT, Bundled, bundled_features, can_fine_tune, fine_tune, with_output
 from lenet_gpu.nn.lenet5 import LeNet5
+from lenet_gpu.paper import NOT_A_DIGIT
 from lenet_gpu.recognition.recognizer import Recognizer
 
 from .samples import Sample
@@ -119,7 +120,7 @@ class Tuner:
         """Tune the output layer without using it yet; may run beside the recognizer in another thread.
 
         Args:
-            samples: The user's digits; of very many only the newest are learnt.
+            samples: The user's drawings, digits or none; of very many only the newest are learnt.
 
         Returns:
             The new output layer, for `accept`.
@@ -130,7 +131,8 @@ class Tuner:
             return Fit(np.empty((0, 84)), np.empty(0), 0, TuneResult(False, 0.0, 0.0, 0.0, 0.0, reason))
         self.prepare()
         images = drawings_to_mnist([sample.strokes for sample in newest])
-        found = fine_tune(self._untuned(), images, [sample.label for sample in newest], bundled=self._bundled)
+        labels = [NOT_A_DIGIT if sample.label is None else sample.label for sample in newest]
+        found = fine_tune(self._untuned(), images, labels, bundled=self._bundled, refusals=True)
         result = TuneResult(
             found.accepted, found.before, found.after, found.check_before, found.check_after, f"tune_{found.reason}"
         )

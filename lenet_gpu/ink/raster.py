@@ -124,8 +124,8 @@ def fit(drawings: Drawings, pens: np.ndarray, box: float) -> tuple[np.ndarray, n
         box: Side of the box that the ink fits into, in output pixels.
 
     Returns:
-        (n,) output pixels for one unit of the drawing, 0 for one without extent; and (n, 2) the point that comes to lie
-        in the middle of the box.
+        (n,) output pixels for one unit of the drawing, 0 for one without extent; and (n, 2) the point that comes to
+        lie in the middle of the box.
     """
     first = drawings.strokes[drawings.digits[:-1]]  # (n,) each drawing's first point
     low = np.minimum.reduceat(drawings.points, first, axis=0)  # (n, 2)

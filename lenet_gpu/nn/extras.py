@@ -14,6 +14,9 @@ TEMPERATURE = "calibration.temperature"
 REJECTION = ("rejection.means", "rejection.precision", "rejection.limit")
 """Names of what a model file holds of `recognition.rejection`, (classes, units), (units, units) and (1,) float32."""
 
+CONFIDENCE_FLOOR = 0.6
+"""Probability of the best digit, below which there is none (chosen on a validation split; docs/accuracy.md)."""
+
 TEMPERATURES = (0.01, 100.0)
 """Least and greatest temperature: beyond, every answer would be certain, or none."""
 

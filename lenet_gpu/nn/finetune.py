@@ -6,7 +6,8 @@ target is whatever the model says already: where nothing was taught, nothing cha
 
 The rule: other bundled digits, which are not learnt, decide. Among a dozen results from bold to careful the one
 that reads most of the person's digits is taken, provided it reads at least as many of the check digits as the model
-did. If none reads more of the person's digits on these terms, the model stays as it is.
+did. If none reads more of the person's digits on these terms, the model stays as it is. A drawing can also be taught
+as no digit: then every digit shall be as improbable as all others, and no check digit may be refused instead.
 
 `lenet-gpu train --from` and the app's "learn from them" both call `fine_tune`.
 """
@@ -21,10 +22,11 @@ import numpy as np
 
 from lenet_gpu.errors import InputError
 from lenet_gpu.nn import check_set
+from lenet_gpu.nn.extras import CONFIDENCE_FLOOR, TEMPERATURE
 from lenet_gpu.nn.inputs import check_images, check_labels
 from lenet_gpu.nn.losses import softmax
 from lenet_gpu.nn.network import Network
-from lenet_gpu.paper import CLASSES
+from lenet_gpu.paper import CLASSES, NOT_A_DIGIT
 
 AnyNetwork = TypeVar("AnyNetwork", bound=Network)
 
@@ -41,6 +43,9 @@ STEPS = 60
 
 BATCH = 50
 """Images whose features are computed at a time, which bounds memory on a phone."""
+
+TARGETS = np.vstack([np.eye(CLASSES), np.full(CLASSES, 1.0 / CLASSES)])
+"""Target distribution by label, (11, 10): the last is that of no digit."""
 
 FEATURES = "f6"
 OUTPUT = ("output.weight", "output.bias")
@@ -102,14 +107,18 @@ def bundled_features(network: Network) -> Bundled:
     return Bundled(features(network, images), features(network, checks), labels)
 
 
-def fine_tune(network: Network, images: Any, labels: Any, *, bundled: Bundled | None = None) -> FineTuning:
+def fine_tune(
+    network: Network, images: Any, labels: Any, *, bundled: Bundled | None = None, refusals: bool = False
+) -> FineTuning:
     """Teach a network that reads digits those of one person; it stays as it is, the result is another network.
 
     Args:
         network: LeNet-5 with a softmax output for the ten digits, trained.
         images: (n, 28, 28), uint8 or float in 0..1, made like MNIST's (see `ink.preprocess`); 20 to 200 are enough.
-        labels: (n,) integers 0..9, what they are.
+        labels: (n,) integers 0..9, what they are; 10 (`paper.NOT_A_DIGIT`) for drawings that are no digit.
         bundled: What `bundled_features` returned for this network; computed if None.
+        refusals: Whether a digit that is refused as none counts as misread, in the person's digits and in the check
+            digits; always so where drawings are taught that are no digit.
 
     Returns:
         The result; see the rule at the top of this module. Its model keeps the temperature and the limits of
@@ -128,19 +137,38 @@ def fine_tune(network: Network, images: Any, labels: Any, *, bundled: Bundled | 
     pictures = check_images(images)
     if not len(pictures):
         raise InputError("images", found="none", expected="at least one to learn from")
-    numbers = check_labels(np.asarray(labels), len(pictures), CLASSES)
+    numbers = check_labels(np.asarray(labels), len(pictures), CLASSES + 1)
     bundled = bundled_features(network) if bundled is None else bundled
     own = features(network, pictures)
     views = network.views_of(network.host_parameters())
     start = np.column_stack([views[name] for name in OUTPUT]).astype(np.float64)  # (10, 85)
 
-    before, check_before = _share(own, numbers, start), _share(bundled.checks, bundled.check_labels, start)
+    sharpness = 1.0 / float(network.extras.get(TEMPERATURE, np.ones(1))[0])
+    refusals = refusals or bool((numbers == NOT_A_DIGIT).any())
+
+    def right(x: np.ndarray, labels: np.ndarray, w: np.ndarray) -> np.ndarray:
+        """Tell the rows that are read right, (n,) bool; what is no digit is to be refused."""
+        outputs = x @ w.T
+        read: np.ndarray = outputs.argmax(axis=1) == labels
+        if not refusals:
+            return read
+        refused = softmax(np, sharpness * outputs).max(axis=1) < CONFIDENCE_FLOOR
+        return np.where(labels == NOT_A_DIGIT, refused, read & ~refused)
+
+    def shares(w: np.ndarray) -> tuple[float, float, float]:
+        """Own drawings right, check digits of the right class, and those read right."""
+        classes = (bundled.checks @ w.T).argmax(axis=1) == bundled.check_labels
+        sure = right(bundled.checks, bundled.check_labels, w)
+        return float(right(own, numbers, w).mean()), float(classes.mean()), float(sure.mean())
+
+    before, check_before, sure_before = shares(start)
     best, after, check_after, reason = start, before, check_before, "no_gain"
     for w in _candidates(bundled.anchors, own, numbers, start):
-        share, check = _share(own, numbers, w), _share(bundled.checks, bundled.check_labels, w)
-        if share > before and check < check_before and reason == "no_gain":
+        share, check, sure = shares(w)
+        spoils = check < check_before or sure < sure_before
+        if share > before and spoils and reason == "no_gain":
             reason = "check_fell"
-        elif share > before and check >= check_before and (share, check) > (after, check_after):
+        elif share > before and not spoils and (share, check) > (after, check_after):
             best, after, check_after, reason = w, share, check, "done"
     model = with_output(network, best[:, :-1], best[:, -1]) if reason == "done" else copy_of(network)
     model.record["fine_tuned"] = {
@@ -222,16 +250,11 @@ def regress(x: np.ndarray, target: np.ndarray, weights: np.ndarray, start: np.nd
 def _candidates(anchors: np.ndarray, own: np.ndarray, labels: np.ndarray, start: np.ndarray) -> Iterator[np.ndarray]:
     """Output layers from bold to careful, each (10, 85)."""
     x = np.concatenate([anchors, own])
-    target = np.concatenate([softmax(np, anchors @ start.T), np.eye(CLASSES)[labels]])
+    target = np.concatenate([softmax(np, anchors @ start.T), TARGETS[labels]])
     for weight in SAMPLE_WEIGHTS:
         w = regress(x, target, np.repeat([1.0, weight], [len(anchors), len(own)]), start)
         for way in WAYS:
             yield start + way * (w - start)
-
-
-def _share(x: np.ndarray, labels: np.ndarray, w: np.ndarray) -> float:
-    """Compute the share of the rows that an output layer reads right."""
-    return float(((x @ w.T).argmax(axis=1) == labels).mean())
 
 
 def _described(network: Network) -> str:

@@ -28,12 +28,12 @@ from lenet_gpu.ink.preprocess import (
 from lenet_gpu.ink.segmentation import is_bar, split
 from lenet_gpu.ink.signs import TALL
 from lenet_gpu.ink.stroke_lines import lines_of_strokes
-from lenet_gpu.nn.extras import TEMPERATURE
+from lenet_gpu.nn.extras import CONFIDENCE_FLOOR, TEMPERATURE
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.paper import CLASSES, IMAGE_SIZE
 from lenet_gpu.recognition.answers import Line, Number, NumberDigit, Page, PageDigit, Prediction
 from lenet_gpu.recognition.page import LOW, read_lines
-from lenet_gpu.recognition.rejection import CONFIDENCE_FLOOR, GRAIN, SOME_GRAIN, UNDECIDED, Rejection, decide, grain
+from lenet_gpu.recognition.rejection import GRAIN, SOME_GRAIN, UNDECIDED, Rejection, decide, grain
 from lenet_gpu.storage.shipped_models import default_model, model_path
 
 BATCH = 8

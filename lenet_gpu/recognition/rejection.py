@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lenet_gpu.errors import ModelFileError
-from lenet_gpu.nn.extras import REJECTION
+from lenet_gpu.nn.extras import CONFIDENCE_FLOOR, REJECTION
 from lenet_gpu.paper import SQUASH_A
 
 if TYPE_CHECKING:
@@ -35,9 +35,6 @@ ROWS = 500
 
 REFUSED = 0.004
 """Share of the training digits that lie beyond the limit of the distance."""
-
-CONFIDENCE_FLOOR = 0.6
-"""Probability of the best digit, below which there is none (chosen on a validation split; docs/accuracy.md)."""
 
 UNDECIDED = 0.25
 """Probability of the second-best digit, from which the two are named as the reason."""

@@ -10,6 +10,7 @@ from app.presenter import Presenter
 from app.reading import NO_DIGIT
 from app.session import Session
 from app.settings import PEN_WIDTHS, TEXT_SCALES, Settings
+from lenet_gpu.nn import check_set
 
 
 class Stage:
@@ -203,9 +204,67 @@ def test_no_digit_can_be_taught_and_what_it_does_is_said(stage):
     stage.draw(*down())
     stage.commands.teach(NO_DIGIT)
     assert (stage.screen.answer.big, stage.screen.answer.headline) == ("", "Not a digit, you say")
-    assert "don't learn" in stage.screen.note
-    assert not stage.session.tuning
+    assert stage.screen.note == "Not a digit, then. Learning …"
     assert [sample.label for sample in stage.session.samples] == [None]
+    finish_learning(stage)
+    assert stage.screen.note.startswith(("Learned.", "Kept"))
+    assert stage.screen.samples.can_tune
+    stage.commands.undo_correction()
+    finish_learning(stage)
+    assert (stage.screen.answer.big, len(stage.session.samples), stage.session.tuner.tuned) == ("1", 0, False)
+
+
+def jittered(corners, seed):
+    """Somebody's hand: the same drawing, never twice alike, in ink units."""
+    chance = np.random.default_rng(seed)
+    lean = np.eye(2) + chance.normal(0, 0.06, (2, 2))
+    return [(np.array(line) + chance.normal(0, 1.5, (len(line), 2))) @ lean / 100 for line in corners]
+
+
+NINE = [[[8, -20], [-2, -28], [-10, -20], [-2, -12], [8, -16]], [[8, -24], [7, 30]], [[-14, 30], [26, 30]]]
+"""A nine with a small head and a foot: read as a 1."""
+
+Y = [[[-14, -28], [0, -4]], [[14, -28], [-10, 32]]]
+"""A letter that is read as a 4."""
+
+
+def answer(stage, corners, seed):
+    """Draw something, and see what is read."""
+    stage.commands.clear()
+    for line in jittered(corners, seed):
+        draw(stage.session, *map(tuple, line))
+    stage.timer.go_on()
+    return stage.session.read().answer.big
+
+
+def check_answers(stage):
+    """How many of the bundled check digits are read right, by class and by answer."""
+    _, _, images, labels = check_set.load()
+    found = [stage.session.recognizer.read(image) for image in images]
+    right = [one.digit == label for one, label in zip(found, labels, strict=True)]
+    return sum(right), sum(one.is_digit and fine for one, fine in zip(found, right, strict=True))
+
+
+def test_five_corrections_of_an_own_nine_make_the_next_five_right(stage):
+    before = check_answers(stage)
+    assert [answer(stage, NINE, seed) for seed in range(10)] == ["1"] * 10
+    for seed in range(5):
+        answer(stage, NINE, seed)
+        stage.commands.teach(9)
+    finish_learning(stage)
+    assert [answer(stage, NINE, seed) for seed in range(5, 10)] == ["9"] * 5
+    assert min(np.subtract(check_answers(stage), before)) >= 0
+
+
+def test_a_letter_taught_as_no_digit_is_refused_from_then_on(stage):
+    before = check_answers(stage)
+    assert [answer(stage, Y, seed) for seed in range(5, 10)].count("4") >= 4
+    for seed in range(5):
+        answer(stage, Y, seed)
+        stage.commands.teach(NO_DIGIT)
+    finish_learning(stage)
+    assert [answer(stage, Y, seed) for seed in range(5, 10)].count("") >= 4
+    assert min(np.subtract(check_answers(stage), before)) >= 0
 
 
 def test_why_takes_the_answers_score_apart(stage):

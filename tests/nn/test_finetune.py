@@ -171,10 +171,57 @@ def test_another_network_is_refused(network, found, hand):
     [
         (np.empty((0, 28, 28), np.uint8), []),
         (np.zeros((2, 28, 28), np.uint8), [1]),
-        (np.zeros((2, 28, 28), np.uint8), [1, 10]),
+        (np.zeros((2, 28, 28), np.uint8), [1, 11]),
         (np.zeros((2, 8, 8), np.uint8), [1, 2]),
     ],
 )
 def test_other_arrays_are_refused(images, labels):
     with pytest.raises(InputError):
         fine_tune(LeNet5.load("mnist"), images, labels)
+
+
+# ---- what is no digit, and what is refused
+
+
+def answers(model, images):
+    """What a person is told: a digit, or -1 for none."""
+    probabilities = softmax(np, model.outputs(images) / model.extras["calibration.temperature"][0])
+    return np.where(probabilities.max(axis=1) < 0.6, -1, probabilities.argmax(axis=1))
+
+
+def jittered(rng, corners, count):
+    return drawings_to_mnist([[np.array(c) + rng.normal(0, 1.5, (len(c), 2)) for c in corners] for _ in range(count)])
+
+
+Y = [[[-14, -28], [0, -4]], [[14, -28], [-10, 32]]]
+"""A letter that the model takes for a 4."""
+
+OPEN_NINE = [[[12, -30], [-14, -28], [-14, -2], [12, -4]], [[12, -30], [14, 28], [-16, 30]]]
+"""A 9 with corners, which it takes for no digit."""
+
+
+def test_a_letter_is_taught_as_no_digit_and_no_check_digit_is_refused_for_it(rng):
+    model = LeNet5.load("touch")
+    letters, more = jittered(rng, Y, 5), jittered(rng, Y, 20)
+    assert (answers(model, more) >= 0).mean() > 0.8
+    found = fine_tune(model, letters, [10] * 5)
+    assert (found.accepted, found.before) == (True, 0.0)
+    assert found.after == (answers(found.model, letters) < 0).mean() > 0.5
+    assert (answers(found.model, more) < 0).mean() > 0.5  # not learnt
+    _, _, checks, labels = check_set.load()
+    right = [int((answers(one, checks) == labels).sum()) for one in (model, found.model)]
+    assert right[1] >= right[0]
+    assert found.check_after >= found.check_before
+
+
+def test_a_digit_that_is_refused_counts_as_misread_where_that_is_asked_for(rng):
+    model = LeNet5.load("touch")
+    nines = jittered(rng, OPEN_NINE, 12)
+    refused = (answers(model, nines) < 0).mean()
+    assert refused > 0.4
+    plain = fine_tune(model, nines, [9] * 12)
+    asked = fine_tune(model, nines, [9] * 12, refusals=True)
+    assert (plain.before, asked.before) == (1.0, (answers(model, nines) == 9).mean())
+    assert asked.accepted
+    assert not plain.accepted
+    assert asked.after == (answers(asked.model, nines) == 9).mean() > asked.before
