@@ -1,6 +1,5 @@
 """Input as it really comes: a mouse through X, two fingers through TUIO, no point lost at 5 frames a second."""
 
-import os
 import signal
 import socket
 import subprocess
@@ -9,7 +8,9 @@ import threading
 import time
 
 import pytest
+from display import Display
 from kivy_process import ROOT, finish, play, result_in, start
+from pointer import draw_all, faults
 
 
 def test_no_point_of_a_mouse_is_lost_at_five_frames_a_second(tmp_path):
@@ -28,34 +29,6 @@ def test_two_real_fingers_make_two_strokes_and_a_ghost_none(tmp_path):
     assert left == pytest.approx(-0.5, abs=0.03)
     assert right == pytest.approx(0.5, abs=0.03)
     assert left_points == right_points == 20
-
-
-class Display:
-    """An X server of our own, and a hand on its mouse and keyboard."""
-
-    def __init__(self, folder):
-        read, write = os.pipe()
-        self.log = (folder / "xvfb.log").open("w")
-        self.server = subprocess.Popen(
-            ["Xvfb", "-displayfd", str(write), "-screen", "0", "1000x900x24", "-nolisten", "tcp"],
-            pass_fds=[write], stdout=self.log, stderr=self.log,
-        )  # fmt: skip
-        os.close(write)
-        with os.fdopen(read) as numbers:
-            self.name = f":{numbers.readline().strip()}"
-
-    def do(self, *arguments):
-        ended = subprocess.run(
-            ["xdotool", *map(str, arguments)],
-            env={**os.environ, "DISPLAY": self.name}, capture_output=True, text=True, timeout=60, check=False,
-        )  # fmt: skip
-        assert ended.returncode == 0, ended.stderr
-        return ended.stdout
-
-    def close(self):
-        self.server.terminate()
-        self.server.wait(20)
-        self.log.close()
 
 
 @pytest.fixture
@@ -153,3 +126,8 @@ def test_a_real_mouse_draws_clicks_and_real_keys_work(tmp_path, display):
     assert any(state[1] == "1" for state in states)
     assert any(state[3] == 1 for state in states), "the keys 7 and Enter correct"
     assert states[-1][2] == "teach", "F4"
+
+
+def test_quick_digits_of_a_real_mouse_are_drawn_where_it_went_at_five_frames_a_second(tmp_path, display):
+    found = draw_all(display, tmp_path, frames=5, count=4)
+    assert faults(found) == []
