@@ -1,8 +1,9 @@
 """The lessons say what is so: texts in every language, units that exist, answers that the model gives."""
 
+import lesson_page
 import pytest
 
-from app import explain
+from app import course, explain
 from app.course import load_lessons
 from app.field import field_of_view
 from app.strings import LANGUAGES
@@ -69,3 +70,19 @@ def test_a_bar_lies_under_the_unit_of_lesson_one():
     network = Recognizer("touch").network
     weights = network.views["c1.weight"][5, 0]
     assert weights.mean(axis=1).max() > 2 * weights.mean(axis=0).max()
+
+
+def test_the_page_shows_the_lessons_as_they_are():
+    page = lesson_page.PAGE.read_text("utf-8")
+    block = page.partition("<!-- begin lessons -->\n")[2].partition("\n<!-- end lessons -->")[0]
+    assert block.split("\n") == lesson_page.lessons(), "python tests/app/lesson_page.py writes it anew"
+
+
+def test_the_pages_own_lesson_is_one(recognizer, tmp_path, monkeypatch):
+    page = lesson_page.PAGE.read_text("utf-8")
+    (tmp_path / "1.json").write_text(page.partition("```json\n")[2].partition("```")[0], encoding="utf-8")
+    monkeypatch.setattr(course, "FOLDER", tmp_path)
+    (lesson,) = load_lessons()
+    assert [step.reads for step in lesson.steps] == ["1", "1"]
+    assert all(str(read(recognizer, lesson, step).digit) == step.reads for step in lesson.steps)
+    assert lesson.steps[1].look == ("c1", (1, 12, 14))

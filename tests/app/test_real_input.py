@@ -131,3 +131,11 @@ def test_a_real_mouse_draws_clicks_and_real_keys_work(tmp_path, display):
 def test_quick_digits_of_a_real_mouse_are_drawn_where_it_went_at_five_frames_a_second(tmp_path, display):
     found = draw_all(display, tmp_path, frames=5, count=4)
     assert faults(found) == []
+
+
+def test_the_teachers_mode_fills_the_screen_and_gives_the_window_back(tmp_path, display):
+    found = finish(start("full_screen", tmp_path, "x11", DISPLAY=display.name))
+    before, full, after = found["sizes"]
+    assert before == after == [[480, 800]] * 2
+    assert full == [[1000, 900]] * 2
+    assert found["answers"] == ["7"] * 3

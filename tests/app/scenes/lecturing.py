@@ -95,10 +95,13 @@ def scene(app):
     inside.bars.bars[4].dispatch("on_release")
     way = []
     for _ in range(7):
-        yield 0.4  # a pane that scrolls waits whether a finger means to scroll
-        low, high = box(inside)[1], box(inside)[3]
-        title_top = box(inside.explained)[3]
-        way.append([inside.explained.title, low < title_top <= high + 1])
+        for _ in range(60):  # a pane that scrolls waits whether a finger means to scroll
+            yield 0.05
+            low, high, top = box(inside)[1], box(inside)[3], box(inside.explained)[3]
+            in_sight = low < top <= high + 1
+            if in_sight and inside.explained.title and inside.explained.title not in [title for title, _ in way]:
+                break
+        way.append([inside.explained.title, in_sight])
         row = inside.explained.rows[0]
         if row.disabled:
             break

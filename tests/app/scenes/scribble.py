@@ -40,6 +40,7 @@ def scene(app):
     yield 0.1
     return {
         "milliseconds": [float(np.median(shares)), sorted(shares)[-3:]],
+        "slowest": np.argsort(shares)[-3:].tolist(),
         "soon": soon,
         "at_last": view.answer.big,
         "readings": len(readings),
