@@ -1,11 +1,11 @@
-"""Writes the lessons into docs/teach.md: python tests/app/lesson_page.py."""
+"""Writes the lessons into docs/howto/teach.md: python tests/app/lesson_page.py."""
 
 import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "benchmarks")]
-PAGE = ROOT / "docs" / "teach.md"
+PAGE = ROOT / "docs" / "howto" / "teach.md"
 
 
 def lessons():
