@@ -1,6 +1,6 @@
 """Makes the documents' pictures of the app from the app itself: python tests/app/pictures.py [NAME ...].
 
-In docs/pictures, app.gif: a number being drawn, with live answers and maps; app_wide.png: a unit taken apart;
+In docs/pictures, app.gif: a number being drawn, with live answers and maps;
 app_phone.png: a finger draws on a phone; app_page.png: a page being read; teach_*.png: the teacher's mode.
 """
 
@@ -19,10 +19,10 @@ PICTURES = ROOT / "docs" / "pictures"
 SEED, PAGE_SEED = 7, 9
 
 
-def frames(text, seed, size, text_scale, unit=None):
+def frames(text, seed, size, text_scale):
     """What the window shows while a number is drawn."""
     with tempfile.TemporaryDirectory() as folder:
-        options = {"text": text, "seed": seed, "text_scale": text_scale, "unit": unit, "frames": folder}
+        options = {"text": text, "seed": seed, "text_scale": text_scale, "frames": folder}
         play("picturing", Path(folder), "offscreen", size=size, options=options, timeout=300)
         return [Image.fromarray(np.load(path)) for path in sorted(Path(folder).glob("*.npy"))]
 
@@ -43,11 +43,6 @@ def app_gif():
     small = [shot.quantize(palette=palette, dither=Image.Dither.NONE) for shot in shots]
     times = [160] * (len(small) - 1) + [2500]
     small[0].save(PICTURES / "app.gif", save_all=True, append_images=small[1:], duration=times, loop=0, optimize=True)
-
-
-def app_wide():
-    """A unit taken apart, on a desktop."""
-    frames("4", SEED, (1280, 720), 1.0, unit=["c3", [9, 5, 4]])[-1].save(PICTURES / "app_wide.png", optimize=True)
 
 
 def app_phone():
@@ -148,7 +143,7 @@ def teach():
     poses((480, 800), ("teach_small", phone))["teach_small"][0].save(PICTURES / "teach_small.png", optimize=True)
 
 
-ALL = {one.__name__: one for one in (app_gif, app_wide, app_phone, app_page, teach)}
+ALL = {one.__name__: one for one in (app_gif, app_phone, app_page, teach)}
 
 
 if __name__ == "__main__":

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from app.explain import Explanation, activations, explain_unit, maps
+from lenet_gpu import LeNet5
 from lenet_gpu.errors import InputError
-from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.paper import C3_TABLE, SQUASH_A, SQUASH_S
 from lenet_gpu.recognition.recognizer import Recognizer
 

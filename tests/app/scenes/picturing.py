@@ -53,9 +53,6 @@ def scene(app):
         yield 0.2
         yield from camera.shoot()
         keep()
-    if options["unit"]:
-        layer, unit = options["unit"]
-        view.panes["inside"].maps[layer].choose(tuple(unit))
     yield 0.4
     yield from camera.shoot()
     keep()
