@@ -211,7 +211,7 @@ RECIPES = {
             average_decay=0.9995,
             augmentation=Augmentation(strength=0.7),
             calm_epochs=4,
-            sources=("handwriting", "pendigits", "nondigits"),
+            sources=("handwriting", "pendigits", "nondigits", "again"),
             temperature=0.75,
             **MODERN,
         ),

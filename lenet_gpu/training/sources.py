@@ -117,10 +117,16 @@ def noises(rng: np.random.Generator, n: int) -> np.ndarray:
     return images
 
 
+def again(split: Split, rng: np.random.Generator, loaded: Loaded) -> Material:
+    """Show the training set twice an epoch, each time distorted anew, so that it is not lost among the others."""
+    return split.images, split.labels
+
+
 SOURCES: dict[str, Callable[[Split, np.random.Generator, Loaded], Material]] = {
     "handwriting": handwriting,
     "pendigits": pendigits,
     "nondigits": nondigits,
+    "again": again,
 }
 """The sources by name."""
 

@@ -12,6 +12,7 @@ from lenet_gpu.paper import NOT_A_DIGIT
 from lenet_gpu.training import sources
 from lenet_gpu.training.callbacks import RunFolder
 from lenet_gpu.training.checkpoint import Checkpoint
+from lenet_gpu.training.epochs import Patterns
 from lenet_gpu.training.recipes import RECIPES
 
 
@@ -43,6 +44,19 @@ def test_the_same_seed_makes_the_same_material(split):
     other, _ = sources.add_sources(split, ("handwriting", "nondigits"), seed=4)
     np.testing.assert_array_equal(first, again)
     assert (first[500:] != other[500:]).any(axis=(1, 2)).all()
+
+
+def test_again_shows_the_training_set_a_second_time_distorted_otherwise(split):
+    images, labels = sources.add_sources(split, ("nondigits", "again"), seed=3)
+    np.testing.assert_array_equal(images[-500:], split.images)
+    np.testing.assert_array_equal(labels[-500:], split.labels)
+    recipe = RECIPES["touch"].with_changes(sources=("again",))
+    patterns = Patterns(split, recipe, seed=3)
+    rows, distortions = patterns.epoch(1)
+    assert patterns.count == 1000
+    assert np.bincount(rows).tolist() == [1] * 1000
+    place = np.argsort(rows)
+    assert (distortions[place[:500]] != distortions[place[500:]]).any(axis=1).all()
 
 
 def test_pens_are_thin_and_fat_whatever_the_digit():

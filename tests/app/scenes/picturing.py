@@ -26,7 +26,7 @@ def strokes(text, seed, page):
 
 
 def scene(app):
-    view, commands, page, camera = app.view, app.commands, app.view.page, Camera()
+    commands, page, camera = app.commands, app.view.page, Camera()
     options = app.options
     commands.open_pane("inside")
     commands.change(number_mode=len(options["text"]) > 1, text_scale=options["text_scale"])
