@@ -136,7 +136,7 @@ def drawings_to_mnist(drawings: Drawings | Sequence[Any], pens: Pen | np.ndarray
     fields = np.zeros((len(drawn), IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
     if not drawn.any():
         return fields
-    ink = draw(flat, every_pen, BOX, BOX)  # (m, BOX, BOX)
+    ink = _ink(flat, every_pen)
     ink *= np.float32(255.0) / ink.max(axis=(1, 2), keepdims=True)  # full ink somewhere, as in a picture
     top, left = (corner(ink.sum(axis=2 - axis, dtype=np.float64)) for axis in (0, 1))  # (m,) each
     rows, columns = (corner[:, None] + np.arange(BOX) for corner in (top, left))  # (m, BOX) each
@@ -177,7 +177,7 @@ def place_strokes(strokes: Any, pen: Pen = DEFAULT_PEN) -> Placement:
     if not checked:
         raise InputError("strokes", found="none", expected=STROKES)
     flat, pens = flatten([checked]), _check_pens(pen, 1)
-    ink = draw(flat, pens, BOX, BOX)
+    ink = _ink(flat, pens)
     (scale,), (middle,) = fit(flat, pens, BOX)
     top, left = (float(corner(ink.sum(axis=2 - axis, dtype=np.float64))[0]) for axis in (0, 1))
     return Placement(
@@ -243,6 +243,22 @@ def flatten(drawings: Sequence[Sequence[np.ndarray]]) -> Drawings:
         np.cumsum([0, *map(len, strokes)]),
         np.cumsum([0, *map(len, drawings)]),
     )
+
+
+def _ink(flat: Drawings, pens: np.ndarray) -> np.ndarray:
+    """Draw digits as large as the box, (m, BOX, BOX) float32, each with some ink at least.
+
+    Raises:
+        InputError: A pen so thin and sharp that its line lies between the points at which ink is measured.
+    """
+    ink = draw(flat, pens, BOX, BOX)
+    blank = ~(ink.max(axis=(1, 2)) > 0.0)
+    if blank.any():
+        width, softness = pens[blank][0]
+        raise InputError(
+            "pen", found=f"width {width:g} and softness {softness:g}, which leaves no ink", expected="a wider one"
+        )
+    return ink
 
 
 def _check_pens(pens: Pen | np.ndarray, n: int) -> np.ndarray:

@@ -192,6 +192,12 @@ def test_unusable_pens_are_refused(pen):
         strokes_to_mnist(ONE, pen)
 
 
+def test_a_pen_that_leaves_no_ink_is_refused_in_one_line():
+    for read in (strokes_to_mnist, place_strokes):
+        with pytest.raises(InputError, match=r"pen: found width 0\.05 and softness 0\.001, which leaves no ink"):
+            read([[[3.0, 4.0]]], Pen(0.05, 0.001))
+
+
 def test_a_drawings_place_in_its_field_is_known(rng):
     """Where the pen was there is full ink, and nowhere else is any."""
     for _ in range(20):
