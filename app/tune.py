@@ -87,7 +87,7 @@ class Tuner:
         return can_fine_tune(self.recognizer.network)
 
     def prepare(self) -> None:
-        """Compute what the first tuning needs of the bundled digits, for idle time: 0.3 s on a desktop."""
+        """Compute what the first tuning needs of the bundled digits, for idle time: a second on a desktop."""
         if self._bundled is None:
             self._bundled = bundled_features(self._untuned())
 
