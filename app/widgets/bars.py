@@ -8,17 +8,16 @@ from typing import Any
 import numpy as np
 from kivy.metrics import dp
 from kivy.properties import BooleanProperty, NumericProperty, StringProperty
-from kivy.uix.behaviors import ButtonBehavior
 from kivy.uix.gridlayout import GridLayout
 from kivy.uix.widget import Widget
 
 from ..layout import TARGET
 from ..reading import percent
 from .look import look
-from .tap import Stop
+from .tap import Pressable
 
 
-class Bar(Stop, ButtonBehavior, Widget):
+class Bar(Pressable, Widget):
     """One digit's bar; how it looks is in lenet.kv."""
 
     focused = BooleanProperty(False)
@@ -27,19 +26,6 @@ class Bar(Stop, ButtonBehavior, Widget):
     number = StringProperty("")
     best = BooleanProperty(False)
     selected = BooleanProperty(False)
-
-    def press_key(self, key: str) -> bool:
-        """Press it with Enter or Space."""
-        if key in ("enter", "numpadenter", "spacebar"):
-            self.dispatch("on_release")
-            return True
-        return False
-
-    def on_touch_down(self, touch: Any) -> bool:
-        """Press; not with the wheel."""
-        if getattr(touch, "button", "left") not in ("left", None):
-            return False
-        return super().on_touch_down(touch)
 
 
 class Bars(GridLayout):

@@ -10,20 +10,19 @@ from typing import Any
 import numpy as np
 from kivy.metrics import dp, sp
 from kivy.properties import BooleanProperty, ListProperty, NumericProperty, StringProperty
-from kivy.uix.behaviors import ButtonBehavior
 from kivy.uix.boxlayout import BoxLayout
 
 from .. import heat
 from ..layout import TARGET
 from ..states import SourceState, UnitState
 from .look import look
-from .tap import Stop
+from .tap import Pressable
 
 NARROW = 300.0
 """Width below which sources stand one below the other, dp."""
 
 
-class SourceRow(Stop, ButtonBehavior, BoxLayout):
+class SourceRow(Pressable, BoxLayout):
     """One of the inputs of a unit: its name, and its contribution as a bar to the left or to the right of zero.
 
     Attributes:
@@ -34,19 +33,6 @@ class SourceRow(Stop, ButtonBehavior, BoxLayout):
     name = StringProperty("")
     value = StringProperty("")
     share = NumericProperty(0.0)
-
-    def press_key(self, key: str) -> bool:
-        """Press it with Enter or Space."""
-        if key in ("enter", "numpadenter", "spacebar"):
-            self.dispatch("on_release")
-            return True
-        return False
-
-    def on_touch_down(self, touch: Any) -> bool:
-        """Press; not with the wheel."""
-        if getattr(touch, "button", "left") not in ("left", None):
-            return False
-        return super().on_touch_down(touch)
 
 
 class Explained(BoxLayout):

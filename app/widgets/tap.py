@@ -23,11 +23,8 @@ class Stop:
         return False
 
 
-class Tap(Stop, ButtonBehavior, Txt):
-    """A button with a text; `chosen` marks the one of several that is on."""
-
-    focused = BooleanProperty(False)
-    chosen = BooleanProperty(False)
+class Pressable(Stop, ButtonBehavior):
+    """Mix-in: something to press, by finger, by the mouse's left button and by key."""
 
     def press_key(self, key: str) -> bool:
         """Press it with Enter or Space."""
@@ -41,6 +38,13 @@ class Tap(Stop, ButtonBehavior, Txt):
         if getattr(touch, "button", "left") not in ("left", None):
             return False
         return super().on_touch_down(touch)
+
+
+class Tap(Pressable, Txt):
+    """A button with a text; `chosen` marks the one of several that is on."""
+
+    focused = BooleanProperty(False)
+    chosen = BooleanProperty(False)
 
 
 class Tool(Tap):
