@@ -116,6 +116,7 @@ def test_the_inside_is_shown_and_a_unit_taken_apart(chromium, page_file, screen)
     with opened(chromium, page_file.as_uri(), screen) as page:
         draw(page, placed(drawings(13, 1)[0], page), screen.pointer)
         page.click("#inside summary")
+        page.locator("#maps canvas").last.wait_for()
         assert page.locator("#maps canvas").count() == 7
         for layer, sources in {"c1": 1, "s2": 1, "c3": 3, "s4": 1, "c5": 10, "f6": 10}.items():
             canvas = page.locator(f"#maps .{layer} canvas")

@@ -19,17 +19,19 @@ function written(value) {
 
 export class Inside {
   /**
-   * @param {import("./network.js").Network} network
+   * @param {() => import("./network.js").Network} network gives the network, which may not be unpacked yet
    * @param {Text} text gives the words of the language in use
    */
   constructor(network, text) {
-    this.network = network;
+    this.networkOf = network;
     this.text = text;
     this.pane = /** @type {HTMLDetailsElement} */ (document.getElementById("inside"));
     this.section = /** @type {HTMLElement} */ (document.getElementById("unit"));
     this.rows = /** @type {HTMLElement} */ (document.getElementById("sources"));
-    this.views = layerViews(/** @type {HTMLElement} */ (document.getElementById("maps")), (unit) => this.look(unit));
-    this.palette = new Palette(document.documentElement);
+    /** @type {ReturnType<typeof layerViews> | null} made when the pane is first opened */
+    this.made = null;
+    /** @type {Palette | null} */
+    this.colors = null;
     /** @type {Unit | null} */
     this.unit = null;
     /** @type {Uint8Array | null} */
@@ -46,10 +48,22 @@ export class Inside {
     return /** @type {HTMLElement} */ (document.getElementById(id));
   }
 
+  get network() {
+    return this.networkOf();
+  }
+
+  get views() {
+    const maps = /** @type {HTMLElement} */ (document.getElementById("maps"));
+    return (this.made ??= layerViews(maps, (unit) => this.look(unit)));
+  }
+
+  get palette() {
+    return (this.colors ??= new Palette(document.documentElement));
+  }
+
   /** Take the page's words and colours again. */
   dress() {
-    this.palette = new Palette(document.documentElement);
-    for (const name of LAYERS) this.views[name].caption.textContent = this.text(`layer_${name}`);
+    this.colors = null;
     this.show();
   }
 
@@ -79,7 +93,10 @@ export class Inside {
     this.byId("inside-hint").textContent =
       field ? `${this.text("inside_hint")} ${this.text("map_help")}` : this.text("inside_empty");
     const values = activations(this.network, field ?? new Uint8Array(28 * 28));
-    for (const name of LAYERS) this.views[name].paint(values, this.palette, this.network.squashA);
+    for (const name of LAYERS) {
+      this.views[name].caption.textContent = this.text(`layer_${name}`);
+      this.views[name].paint(values, this.palette, this.network.squashA);
+    }
     this.section.hidden = !this.unit || !field;
     if (!this.unit || !field) return;
     this.views[this.unit.layer].outline(this.unit, 1, this.palette);

@@ -6,7 +6,7 @@ import { Ink } from "./ink.js";
 import { Inside } from "./inside.js";
 import { modelOf } from "./model.js";
 import { Recognizer } from "./recognizer.js";
-import { readDrawing } from "./session.js";
+import { NOTHING, readDrawing } from "./session.js";
 import { firstLanguage, textOf } from "./words.js";
 
 /** Milliseconds of rest after which a screen reader is told the answer. */
@@ -23,15 +23,16 @@ function byId(id) {
 class Page {
   constructor() {
     this.words = /** @type {import("./words.js").Words} */ (JSON.parse(byId("words").textContent));
-    const model = modelOf(JSON.parse(byId("model").textContent));
-    this.recognizer = new Recognizer(model, JSON.parse(byId("rules").textContent));
+    this.data = /** @type {import("./model.js").ModelData} */ (JSON.parse(byId("model").textContent));
+    /** @type {Recognizer | null} */
+    this.made = null;
     this.language = firstLanguage(this.words, location.hash, navigator.languages);
     this.asNumber = false;
     this.ink = new Ink();
-    this.reading = readDrawing(this.recognizer, [], false);
+    this.reading = NOTHING;
     this.text = this.text.bind(this);
-    this.bars = new Bars(byId("bars"), model.labels, this.text);
-    this.inside = new Inside(model.network, this.text);
+    this.bars = new Bars(byId("bars"), this.data.labels, this.text);
+    this.inside = new Inside(() => this.recognizer.model.network, this.text);
     this.board = new Board(byId("board"), byId("cursor"), this.ink, {
       grown: () => this.soon(),
       changed: () => this.read(),
@@ -42,8 +43,24 @@ class Page {
     this.timer = 0;
     this.listen();
     this.dress();
-    // The first reading takes longest, since code is translated when it first runs: it is done before anyone draws.
-    setTimeout(() => readDrawing(this.recognizer, [[[0, 0], [0, 1]]], false));
+    setTimeout(() => this.warmUp());
+  }
+
+  /**
+   * Read something and show it, and what was shown before, within one frame. The first reading takes longest, since
+   * weights are unpacked and code is translated when it first runs: it is done behind the page that can be drawn on.
+   */
+  warmUp() {
+    const { reading } = this;
+    this.reading = readDrawing(this.recognizer, [[[0, 0], [0.3, 0.4], [0, 1]]], false);
+    this.show();
+    this.reading = reading;
+    this.show();
+  }
+
+  /** What reads, made when it is first needed. */
+  get recognizer() {
+    return (this.made ??= new Recognizer(modelOf(this.data), JSON.parse(byId("rules").textContent)));
   }
 
   listen() {
@@ -61,7 +78,7 @@ class Page {
     byId("redo").addEventListener("click", () => this.board.travel(true));
     byId("clear").addEventListener("click", () => this.board.clear());
     byId("number").addEventListener("click", () => this.toggleNumber());
-    byId("number").hidden = !this.recognizer.model.readsDigits;
+    byId("number").hidden = !this.data.readsDigits;
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.dress());
   }
 
@@ -78,7 +95,7 @@ class Page {
   dress() {
     document.documentElement.lang = this.language;
     document.documentElement.dir = this.words[this.language].dir;
-    document.title = this.text(this.recognizer.model.readsDigits ? "title" : "title_signs");
+    document.title = this.text(this.data.readsDigits ? "title" : "title_signs");
     byId("title").textContent = document.title;
     for (const element of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-text]"))) {
       element.textContent = this.text(String(element.dataset.text));
@@ -90,7 +107,7 @@ class Page {
   }
 
   toggleNumber() {
-    if (!this.recognizer.model.readsDigits) return;
+    if (!this.data.readsDigits) return;
     this.asNumber = !this.asNumber;
     byId("number").setAttribute("aria-pressed", String(this.asNumber));
     this.read();
@@ -151,7 +168,7 @@ class Page {
   }
 
   hint() {
-    if (!this.recognizer.model.readsDigits) return "hint_sign";
+    if (!this.data.readsDigits) return "hint_sign";
     return this.asNumber ? "hint_number" : "hint_draw";
   }
 

@@ -45,9 +45,7 @@ export function modelOf(data) {
  * @returns {Record<string, Int16Array | Float32Array>} the arrays by name; bytes are little-endian, as every browser's
  */
 function arraysOf(data) {
-  const letters = atob(data.bytes);
-  const bytes = new Uint8Array(letters.length);
-  for (let k = 0; k < letters.length; k++) bytes[k] = letters.charCodeAt(k);
+  const bytes = bytesOf(data.bytes);
   /** @type {Record<string, Int16Array | Float32Array>} */
   const arrays = {};
   let start = 0;
@@ -58,6 +56,15 @@ function arraysOf(data) {
     start = end;
   }
   return arrays;
+}
+
+/**
+ * @param {string} letters base64
+ * @returns {Uint8Array}
+ */
+function bytesOf(letters) {
+  const { fromBase64 } = /** @type {any} */ (Uint8Array); // browsers since 2025 know it
+  return fromBase64 ? fromBase64.call(Uint8Array, letters) : Uint8Array.from(atob(letters), (each) => each.charCodeAt(0));
 }
 
 /**

@@ -12,6 +12,9 @@ import { TooMuch } from "./recognizer.js";
  * @property {number} chosen the one that is looked at
  */
 
+/** @type {Reading} of a blank canvas */
+export const NOTHING = { answer: BLANK, predictions: [], chosen: 0 };
+
 /** Reasons for which there is no number to look for. */
 const FINAL_REASONS = ["blank", "speck", "bars", "noise"];
 
@@ -23,7 +26,7 @@ const FINAL_REASONS = ["blank", "speck", "bars", "noise"];
  * @returns {Reading}
  */
 export function readDrawing(recognizer, strokes, asNumber) {
-  if (!strokes.length) return { answer: BLANK, predictions: [], chosen: 0 };
+  if (!strokes.length) return NOTHING;
   try {
     return readStrokes(recognizer, strokes, asNumber);
   } catch (error) {
