@@ -1,17 +1,15 @@
-"""Reading digits with a trained network: NumPy alone, on the CPU, by the prepared calls of the CPU plan."""
+"""Reading digits in pictures and pen strokes with a trained network: NumPy alone, on the CPU."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Iterable
 from dataclasses import replace
-from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from lenet_gpu.engine.cpu.plan import CpuPlan
-from lenet_gpu.engine.cpu.threads import ThreadPlans, turns
+from lenet_gpu.engine.cpu.threads import turns
 from lenet_gpu.errors import InputError, ModelFileError
 from lenet_gpu.ink.find_ink import Ink, find_ink, nothing
 from lenet_gpu.ink.layout import written
@@ -25,22 +23,15 @@ from lenet_gpu.ink.preprocess import (
     only_pieces,
     strokes_to_mnist,
 )
-from lenet_gpu.ink.segmentation import is_bar, split
+from lenet_gpu.ink.segmentation import Group, is_bar, split
 from lenet_gpu.ink.signs import TALL
 from lenet_gpu.ink.stroke_lines import lines_of_strokes
-from lenet_gpu.nn.extras import CONFIDENCE_FLOOR, TEMPERATURE
 from lenet_gpu.nn.lenet5 import LeNet5
-from lenet_gpu.paper import CLASSES, IMAGE_SIZE
+from lenet_gpu.paper import CLASSES
 from lenet_gpu.recognition.answers import Line, Number, NumberDigit, Page, PageDigit, Prediction
-from lenet_gpu.recognition.page import LOW, read_lines
-from lenet_gpu.recognition.rejection import GRAIN, SOME_GRAIN, UNDECIDED, Rejection, decide, grain
+from lenet_gpu.recognition.fields import BATCH, FieldReader, Readings
+from lenet_gpu.recognition.page import LOW, Read, read_lines
 from lenet_gpu.storage.shipped_models import default_model, model_path
-
-BATCH = 8
-"""Pictures computed at once when there are several."""
-
-CLOSE = 1e-4
-"""Difference of probabilities, or of distances as a share, below which a batch's last bits might decide."""
 
 LONG_PICTURE = 1 << 18
 """Pixels of a picture whose ink is looked for while other threads compute, see engine/cpu/threads.py."""
@@ -111,26 +102,11 @@ class Recognizer:
                 expected="one that reads the ten digits",
                 remedy="read with LeNet5.load(path).predict, or name another model",
             )
-        self._rejection = Rejection.from_arrays(network.extras)
-        self._sharpness = np.float32(1.0 / network.extras.get(TEMPERATURE, np.ones(1))[0])
-        # In this process and for a few images at a time: worker processes would only cost time here.
-        self._plans = ThreadPlans(partial(CpuPlan.of, network, capacity=BATCH))
-        self.refresh()
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Take along everything but the threads' buffers."""
-        return {name: value for name, value in vars(self).items() if name != "_plans"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        """Make buffers anew; for copy.deepcopy and for other processes."""
-        vars(self).update(state)
-        self._plans = ThreadPlans(partial(CpuPlan.of, self.network, capacity=BATCH))
-        self.refresh()
+        self._fields = FieldReader(network)
 
     def refresh(self) -> None:
         """Take in the network's parameters again after a change of them."""
-        self._plans.refresh()
-        self._plans.get()
+        self._fields.refresh()
 
     def read(self, field: np.ndarray) -> Prediction:
         """Read a picture that is in MNIST's form already.
@@ -142,7 +118,7 @@ class Recognizer:
             The prediction.
         """
         with turns.take(long=False):
-            return self._predict(field)
+            return self._fields.read(field)
 
     def predict_image(self, image: Any) -> Prediction:
         """Read one digit in a picture.
@@ -203,32 +179,16 @@ class Recognizer:
     def _one_digit(self, found: Ink) -> Prediction:
         """Read the one digit of a picture's ink, or say that there are several or none."""
         single = _Single.of(found)
-        return self._or_several(single, self._predict(single.field, single.reason))
+        return self._or_several(single, self._fields.read(single.field, single.reason))
 
     def _all_singles(self, singles: list[_Single]) -> list[Prediction]:
         """Read the one digit of each of some pictures."""
         if not singles:
             return []
         with turns.take(long=False):
-            probabilities, f6 = self._read_all(np.stack([single.field for single in singles]))
-            answers = []
-            for k, single in enumerate(singles):
-                shares, units = probabilities[k], None if f6 is None else f6[k]
-                if self._is_close(shares, units):  # to a limit: the last bits would decide
-                    answer = self._predict(single.field, single.reason)
-                else:
-                    is_digit, reason = self._judged(single.field, shares, units, single.reason)
-                    answer = Prediction(int(shares.argmax()), shares, is_digit, reason, single.field)
-                answers.append(self._or_several(single, answer))
-        return answers
-
-    def _is_close(self, probabilities: np.ndarray, f6: np.ndarray | None) -> bool:
-        """Tell whether a decision hangs on less than what a batch's sums may differ by."""
-        first, second = np.sort(probabilities)[:-3:-1]
-        close = first - second < CLOSE or abs(first - CONFIDENCE_FLOOR) < CLOSE or abs(second - UNDECIDED) < CLOSE
-        if close or self._rejection is None or f6 is None:
-            return bool(close)
-        return abs(float(self._rejection.distances(f6[None])[0]) / self._rejection.limit - 1.0) < CLOSE
+            fields, reasons = np.stack([single.field for single in singles]), [single.reason for single in singles]
+            answers = self._fields.read_several(fields, reasons)
+            return [self._or_several(single, answer) for single, answer in zip(singles, answers, strict=True)]
 
     def _or_several(self, single: _Single, answer: Prediction) -> Prediction:
         """Say of a picture that it has several digits, if it has."""
@@ -246,31 +206,24 @@ class Recognizer:
 
     def _page(self, found: Ink) -> Page:
         """Read all digits of a picture's ink."""
-        batches: list[tuple[np.ndarray, np.ndarray | None]] = []
-
-        def read(fields: np.ndarray) -> np.ndarray:
-            batches.append(self._read_all(fields))
-            return np.log(np.maximum(batches[-1][0].max(axis=1), 1e-9))
-
-        lines = read_lines(found, read)
+        readings = Readings(self._fields)
+        lines = read_lines(found, readings.read)
         if not lines:
             return Page((), nothing(found))
-        probabilities = np.concatenate([batch[0] for batch in batches])
-        units_of = [batch[1] for batch in batches if batch[1] is not None]
-        f6 = np.concatenate(units_of) if units_of else None
-        answers = []
-        for number, line in enumerate(lines):
-            marks = []
-            for mark in line:
-                shares = probabilities[mark.number]
-                units = None if f6 is None else f6[mark.number]
-                is_digit, reason = self._judged(mark.field, shares, units, SIGNS.get(mark.sign, ""))
-                top, left, bottom, right = (side * found.scale for side in mark.box)
-                box, sign = (left, top, right, bottom), "" if mark.sign == LOW else mark.sign
-                digit = int(shares.argmax())
-                marks.append(PageDigit(digit, shares, is_digit, reason, mark.field, box, sign=sign, line=number))
-            answers.append(Line(tuple(marks)))
-        return Page(tuple(answers), "")
+        return Page(
+            tuple(
+                Line(tuple(self._page_digit(mark, number, found.scale, readings) for mark in line))
+                for number, line in enumerate(lines)
+            ),
+            "",
+        )
+
+    @staticmethod
+    def _page_digit(mark: Read, line: int, scale: int, readings: Readings) -> PageDigit:
+        answer = readings.answer(mark.number, SIGNS.get(mark.sign, ""))
+        top, left, bottom, right = (side * scale for side in mark.box)
+        sign = "" if mark.sign == LOW else mark.sign
+        return PageDigit(*_parts(answer), (left, top, right, bottom), sign=sign, line=line)
 
     def predict_strokes(self, strokes: Any) -> Prediction:
         """Read one digit in pen strokes.
@@ -290,7 +243,7 @@ class Recognizer:
             bars = bool(checked) and all(is_bar(stroke) for stroke in checked)
             lines = len(lines_of_strokes(checked)) if 1 < len(checked) <= MOST_STROKES else 1
             reason = "speck" if speck else "bars" if bars else f"{_in_words(lines)} lines" if lines > 1 else ""
-            return self._predict(strokes_to_mnist(checked), reason)
+            return self._fields.read(strokes_to_mnist(checked), reason)
 
     def predict_number(self, strokes: Any) -> Number:
         """Read the digits of a number, written side by side, or of several, one above the other.
@@ -321,85 +274,20 @@ class Recognizer:
 
     def _read_number(self, strokes: list[np.ndarray], numbers: list[int]) -> Number:
         """Read the digits of checked strokes, which go by `numbers` in the answer."""
-        batches: list[tuple[np.ndarray, np.ndarray, np.ndarray | None]] = []
+        readings = Readings(self._fields)
+        groups = split(strokes, lambda candidates: readings.read(drawings_to_mnist(flatten(candidates))))
+        return Number(tuple(self._number_digit(group, numbers, readings) for group in groups))
 
-        def read(candidates: list[list[np.ndarray]]) -> np.ndarray:
-            fields = drawings_to_mnist(flatten(candidates))
-            batches.append((fields, *self._read_all(fields)))
-            return np.log(np.maximum(batches[-1][1].max(axis=1), 1e-9))
+    @staticmethod
+    def _number_digit(group: Group, numbers: list[int], readings: Readings) -> NumberDigit:
+        answer = readings.answer(group.candidate, SIGNS.get(group.sign, group.reason))
+        members = tuple(numbers[k] for k in group.strokes)
+        return NumberDigit(*_parts(answer), members, group.box, sign=group.sign, line=group.line)
 
-        groups = split(strokes, read)
-        fields, probabilities = (np.concatenate([batch[k] for batch in batches]) for k in (0, 1))
-        units_of = [batch[2] for batch in batches if batch[2] is not None]
-        f6 = np.concatenate(units_of) if units_of else None
-        digits = []
-        for group in groups:
-            field = fields[group.candidate]
-            units = None if f6 is None else f6[group.candidate]
-            known = SIGNS.get(group.sign, group.reason)
-            is_digit, reason = self._judged(field, probabilities[group.candidate], units, known)
-            digits.append(
-                NumberDigit(
-                    digit=int(probabilities[group.candidate].argmax()),
-                    probabilities=probabilities[group.candidate],
-                    is_digit=is_digit,
-                    reason=reason,
-                    image=field,
-                    strokes=tuple(numbers[k] for k in group.strokes),
-                    box=group.box,
-                    sign=group.sign,
-                    line=group.line,
-                )
-            )
-        return Number(tuple(digits))
 
-    def _predict(self, field: np.ndarray, reason: str = "") -> Prediction:
-        """Read one picture in MNIST's form; `reason`: why it is known not to be a digit."""
-        all_probabilities, f6 = self._pass(field[None])
-        probabilities = self._calibrated(all_probabilities)[0]
-        is_digit, reason = self._judged(field, probabilities, None if f6 is None else f6[0], reason)
-        return Prediction(int(probabilities.argmax()), probabilities, is_digit, reason, field)
-
-    def _pass(self, fields: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Run the network once: probabilities (n, classes); F6 (n, 84) in units of A, if rejection asks for it."""
-        plan = self._plans.get()
-        if self._rejection is None:
-            return plan.probabilities(fields, refresh=False), None
-        return plan.read(fields, refresh=False)
-
-    def _judged(
-        self, field: np.ndarray, probabilities: np.ndarray, f6: np.ndarray | None, reason: str
-    ) -> tuple[bool, str]:
-        """Decide whether a picture is a digit, and why not: the one place where that is done."""
-        if not field.any():
-            reason = reason or "blank"
-        if not reason:
-            distance = limit = None
-            if self._rejection is not None and f6 is not None:
-                distance, limit = float(self._rejection.distances(f6[None])[0]), self._rejection.limit
-            reason = decide(probabilities, distance, limit)
-            grains = grain(field)
-            # A model that was taught what is no digit knows noise by itself; another one needs to be told.
-            if grains > (GRAIN if self._rejection is None else SOME_GRAIN) or (reason and grains > SOME_GRAIN):
-                reason = "noise"
-        return not reason, reason
-
-    def _calibrated(self, probabilities: np.ndarray) -> np.ndarray:
-        """Bring probabilities (n, classes) to the model's temperature: softmax(z / T) from softmax(z)."""
-        if self._sharpness == 1.0:
-            return probabilities
-        powers = probabilities**self._sharpness
-        return powers / powers.sum(axis=1, keepdims=True)
-
-    def _read_all(self, fields: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Read some pictures in MNIST's form: probabilities (n, classes), and F6 as `_pass` gives it.
-
-        Always BATCH at a time: for each new number the plan would prepare its calls anew.
-        """
-        padded = np.zeros((-(-len(fields) // BATCH) * BATCH, IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
-        padded[: len(fields)] = fields
-        probabilities, f6 = self._pass(padded)
-        return self._calibrated(probabilities[: len(fields)]), None if f6 is None else f6[: len(fields)]
+def _parts(answer: Prediction) -> tuple[int, np.ndarray, bool, str, np.ndarray]:
+    """Give what a mark among others has in common with a digit alone."""
+    return answer.digit, answer.probabilities, answer.is_digit, answer.reason, answer.image
 
 
 def _in_words(count: int) -> str:

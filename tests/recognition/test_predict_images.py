@@ -6,7 +6,7 @@ import pytest
 
 from lenet_gpu import Recognizer
 from lenet_gpu.errors import InputError
-from lenet_gpu.recognition.recognizer import BATCH
+from lenet_gpu.recognition.fields import BATCH
 from lenet_gpu.seeds import generator
 
 
@@ -35,8 +35,8 @@ def test_a_batch_says_what_single_calls_say(model, mnist):
 
 def test_the_network_runs_once_for_a_batch(mnist, monkeypatch):
     recognizer, calls = Recognizer("touch"), []
-    run = recognizer._pass
-    monkeypatch.setattr(recognizer, "_pass", lambda fields: calls.append(len(fields)) or run(fields))
+    run = recognizer._fields._pass
+    monkeypatch.setattr(recognizer._fields, "_pass", lambda fields: calls.append(len(fields)) or run(fields))
     recognizer.predict_images(iter(mnist.train.images[: 2 * BATCH]))
     assert calls[:1] == [BATCH]
     assert len(calls) <= 4  # but for digits at a limit
