@@ -29,7 +29,8 @@ from lenet_gpu.errors import DataError, InputError, LenetError, ModelFileError
 from lenet_gpu.export.state_file import read_state
 from lenet_gpu.handwriting import draw_digits
 from lenet_gpu.ink.image_files import read_gray
-from lenet_gpu.ink.segmentation import CANDIDATES_AT_ONCE, PAIRS_AT_ONCE
+from lenet_gpu.ink.segmentation import CANDIDATES_AT_ONCE
+from lenet_gpu.ink.stroke_row import PAIRS_AT_ONCE
 from lenet_gpu.input_files import LEAST_LIMIT, unpacked_limit
 from lenet_gpu.recognition import recognizer as recognizer_module
 from lenet_gpu.storage import model_file
@@ -364,14 +365,14 @@ def test_ordinary_numbers_are_read():
 
 
 def test_more_candidates_than_are_read_at_once_change_nothing(recognizer, monkeypatch):
-    from lenet_gpu.ink import segmentation
+    from lenet_gpu.ink import segmentation, stroke_row
 
     strokes = written_number(np.random.default_rng(3), 30)
     assert len(strokes) < CANDIDATES_AT_ONCE
     assert 7 * len(strokes) < PAIRS_AT_ONCE
     whole = recognizer.predict_number(strokes)
     monkeypatch.setattr(segmentation, "CANDIDATES_AT_ONCE", 7)
-    monkeypatch.setattr(segmentation, "PAIRS_AT_ONCE", 11)
+    monkeypatch.setattr(stroke_row, "PAIRS_AT_ONCE", 11)
     parts = recognizer.predict_number(strokes)
     assert parts.text == whole.text
     for a, b in zip(whole.digits, parts.digits, strict=True):

@@ -20,7 +20,7 @@ import numpy as np
 
 from lenet_gpu._version import __version__
 from lenet_gpu.export.plain import PlainNetwork
-from lenet_gpu.ink import preprocess, raster, segmentation, signs, stroke_lines
+from lenet_gpu.ink import cuts, preprocess, raster, segmentation, signs, stroke_lines, stroke_row
 from lenet_gpu.paper import C3_TABLE, CLASSES, CODES, IMAGE_SIZE, SQUASH_A, SQUASH_S
 from lenet_gpu.recognition import answers, recognizer, rejection
 
@@ -127,10 +127,13 @@ def rules() -> dict[str, dict[str, Any]]:
             "WIDTH": pen.width,
             "SOFTNESS": pen.softness,
         },
+        "cuts": _constants(
+            cuts, "MOST_STROKES", "REACH", "READING_WEIGHT", "MIN_READING", "DIGIT_PENALTY", "MIN_LOG_ODDS", "WIDEST"
+        ),
+        "stroke_row": _constants(stroke_row, "SAMPLES"),
         "segmentation": _constants(
             segmentation,
-            *("MOST_STROKES", "REACH", "SAMPLES", "TOGETHER", "READING_WEIGHT", "MIN_READING", "DIGIT_PENALTY"),
-            *("MIN_LOG_ODDS", "WIDEST", "FLAT", "STRAIGHT", "SPECK", "SIGN_READING", "TOUCHING", "CROSSED", "APART"),
+            *("TOGETHER", "FLAT", "STRAIGHT", "SPECK", "SIGN_READING", "TOUCHING", "CROSSED", "APART"),
         ),
         "signs": _constants(signs, "TALL", "DASH", "DOT"),
         "stroke_lines": _constants(stroke_lines, "TALL", "GAP", "RINGS", "CLOSED", "OVER", "LONG", "SLOPES"),

@@ -1,7 +1,7 @@
 """From the pieces of a picture's ink to lines of writing, and to the parts that digits are put together from.
 
 A part is a piece, or a slice of one that is too wide for a digit: digits that touch are cut where their ink is
-thinnest. Which parts make up a digit is decided by `lenet_gpu.ink.segmentation`, as for strokes.
+thinnest. Which parts make up a digit is decided by `lenet_gpu.ink.cuts`, as for strokes.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from lenet_gpu.ink.cuts import REACH
 from lenet_gpu.ink.find_ink import Ink
 from lenet_gpu.ink.marks import as_dark, free_pieces
-from lenet_gpu.ink.segmentation import REACH
 from lenet_gpu.ink.signs import TALL, sign_at
 
 CUT_OFF = 0.75

@@ -1,10 +1,8 @@
 """Split pen strokes into the digits of a number.
 
-Each line's strokes are ordered from left to right. A digit is a run of at most MOST_STROKES of them; every run that
-its geometry allows is drawn and read by the network, many in one call, and dynamic programming picks the best way to
-cut the row into runs (Breuel, "Segmentation of handprinted letter strings using a dynamic programming algorithm",
-2001; LeCun et al. 1998, section VII, do the same with a graph of cuts). The score of a way is a log-probability: of
-each digit by the network, and of each two neighbouring strokes belonging together or apart by how they lie.
+Each line's strokes are ordered from left to right. A digit is a run of at most `cuts.MOST_STROKES` of them; every run
+that its geometry allows is drawn and read by the network, many in one call, and `cuts.best_cuts` picks the best way
+to cut the row into runs.
 """
 
 from __future__ import annotations
@@ -15,114 +13,13 @@ from typing import NamedTuple
 import numpy as np
 
 from lenet_gpu.ink.crossings import crossing_depths
+from lenet_gpu.ink.cuts import MOST_STROKES, REACH, best_cuts, may_be_one
 from lenet_gpu.ink.signs import sign_at
 from lenet_gpu.ink.stroke_lines import lines_of_strokes
-
-MOST_STROKES = 4
-"""Strokes of one digit."""
-
-REACH = 2 * MOST_STROKES - 1
-"""Greatest distance of two strokes in the order whose features matter: the first of a run, the last of the next."""
-
-PAIRS_AT_ONCE = 1024
-"""Pairs of strokes whose distances are computed at a time, which bounds the memory."""
+from lenet_gpu.ink.stroke_row import FEATURES, Row, lay_out, measure
 
 CANDIDATES_AT_ONCE = 256
 """Runs of strokes that are read in one call, which bounds the memory."""
-
-SAMPLES = 24
-"""Points, evenly spaced along a stroke, by which its distance to others is measured."""
-
-FEATURES = ("gap", "overlap", "distance", "lower height", "greater height", "flatness", "width", "rows")
-"""Features of two strokes; lengths as shares of the row's height."""
-
-
-class Row(NamedTuple):
-    """Strokes from left to right, measured.
-
-    Attributes:
-        order: (s,) index of each in the list given.
-        boxes: (s, 4) left, top, right, bottom, as shares of the row's height.
-        samples: (s, SAMPLES, 2) points along each, likewise.
-        heights: (s,) of the boxes.
-    """
-
-    order: np.ndarray
-    boxes: np.ndarray
-    samples: np.ndarray
-    heights: np.ndarray
-
-
-def lay_out(strokes: Sequence[np.ndarray]) -> Row:
-    """Order and measure strokes.
-
-    Args:
-        strokes: The strokes, each (n, 2) float64, x right, y down; at least one.
-    """
-    boxes = np.array([[*stroke.min(axis=0), *stroke.max(axis=0)] for stroke in strokes])  # (s, 4)
-    sizes = boxes[:, 2:] - boxes[:, :2]
-    # Bars and dots say nothing about how tall digits are; of the others the middle one is no outlier.
-    tall = sizes[:, 1] >= 0.6 * sizes[:, 1].max()
-    height = max(float(np.median(sizes[tall, 1])), 0.55 * float(sizes[:, 0].max()))
-    if height <= 1e-12 * np.abs(boxes).max():  # dots alone: less is what rounding leaves of their coordinates
-        height = float(np.ptp(boxes, axis=0).max()) or 1.0
-    order = np.argsort(boxes[:, 0] + boxes[:, 2], kind="stable")
-    samples = np.stack([_resampled(strokes[k]) for k in order])
-    origin = boxes[:, :2].min(axis=0)
-    scaled = (boxes[order] - np.tile(origin, 2)) / height
-    return Row(order, scaled, (samples - origin) / height, scaled[:, 3] - scaled[:, 1])
-
-
-def measure(row: Row) -> np.ndarray:
-    """Measure every two strokes that may belong to one digit, or to two digits side by side.
-
-    Args:
-        row: s strokes.
-
-    Returns:
-        (s, REACH, len(FEATURES)) float64; [a, k] for stroke a and stroke a + 1 + k, 0 where there is no such stroke.
-    """
-    count = len(row.order)
-    a, k = (index.ravel() for index in np.indices((count, REACH)))
-    there = a + 1 + k < count
-    a, k = a[there], k[there]
-    b = a + 1 + k
-    left, right = row.boxes[a], row.boxes[b]  # (p, 4) each
-    gap = np.maximum(left[:, 0], right[:, 0]) - np.minimum(left[:, 2], right[:, 2])  # below 0: they overlap
-    widths = np.minimum(left[:, 2] - left[:, 0], right[:, 2] - right[:, 0])
-    heights = np.minimum(row.heights[a], row.heights[b])
-    rows = np.minimum(left[:, 3], right[:, 3]) - np.maximum(left[:, 1], right[:, 1])
-    distance = np.empty(len(a))
-    for start in range(0, len(a), PAIRS_AT_ONCE):
-        some = slice(start, start + PAIRS_AT_ONCE)
-        apart = row.samples[a[some]][:, :, None, :] - row.samples[b[some]][:, None, :, :]
-        # (p, SAMPLES, SAMPLES, 2)
-        distance[some] = np.sqrt((apart**2).sum(axis=-1).min(axis=(1, 2)))
-    spans = row.boxes[:, 2] - row.boxes[:, 0]
-    flat = row.heights / (row.heights + spans + 1e-9)
-    result = np.zeros((count, REACH, len(FEATURES)))
-    result[a, k] = np.stack(
-        [
-            np.clip(gap, -0.5, 0.5),
-            np.clip(-gap / (widths + 0.1), -1.0, 1.0),
-            np.minimum(distance, 0.5),
-            np.minimum(heights, 1.5),
-            np.minimum(np.maximum(row.heights[a], row.heights[b]), 1.5),
-            np.minimum(flat[a], flat[b]),
-            np.minimum(np.maximum(left[:, 2], right[:, 2]) - np.minimum(left[:, 0], right[:, 0]), 2.0),
-            np.clip(rows / (heights + 0.1), -1.0, 1.0),
-        ],
-        axis=1,
-    )
-    return result
-
-
-def _resampled(stroke: np.ndarray) -> np.ndarray:
-    """Resample a stroke at evenly spaced points, (SAMPLES, 2)."""
-    along = np.append(0.0, np.cumsum(np.hypot(*np.diff(stroke, axis=0).T)))
-    at = np.linspace(0.0, along[-1], SAMPLES)
-    return np.stack([np.interp(at, along, stroke[:, axis]) for axis in (0, 1)], axis=1)
-
 
 # The log-odds that two strokes belong to one digit, a quadratic form in (1, features): fitted by logistic regression
 # to the strokes of pendigits' training digits, composed to numbers with gaps from none to 0.7 of their height.
@@ -140,12 +37,6 @@ TOGETHER = np.array(
     ]
 )
 
-READING_WEIGHT = 0.5
-"""Weight of the network's log-probability beside the geometry's: it is surer than it is right."""
-
-MIN_READING = -4.0
-"""Lowest log-probability that a reading counts with."""
-
 SIGN_READING = -1.0
 """Log-probability that a sign counts with."""
 
@@ -155,17 +46,8 @@ TOUCHING = 0.05
 CROSSED = 100.0
 """Log-odds of two strokes belonging together that cross more deeply, a row's height of depth: never parted."""
 
-DIGIT_PENALTY = 0.5
-"""Penalty of each digit: of two ways that are as likely otherwise, the one with fewer digits is right."""
-
 APART = 0.12
 """Distance of a comma from all else, as a share of the row's height, from which it is no part of a digit."""
-
-MIN_LOG_ODDS = -7.0
-"""Log-probability of the geometry below which a run of strokes is not even read."""
-
-WIDEST = 2.0
-"""Widest run that is read, as a share of the row's height."""
 
 FLAT = 0.35
 STRAIGHT = 1.25
@@ -243,44 +125,6 @@ def _split_line(
     return [_group(strokes, members[k], reasons[k], k, alone[k]) for k in chosen], len(runs)
 
 
-def best_cuts(
-    links: np.ndarray, runs: Sequence[tuple[int, int]], readings: np.ndarray, reasons: Sequence[str]
-) -> list[int]:
-    """Cut a row of parts into runs, each a digit, in the most probable way.
-
-    The parts are strokes, or pieces of a picture's ink.
-
-    Args:
-        links: (s, REACH), log-odds of part a and part a + 1 + k belonging to one digit.
-        runs: First part of each run that may be a digit, and the part after its last; each single part is one.
-        readings: (c,) log-probability of the best digit of each run.
-        reasons: Why each is no digit whatever its reading; empty if it may be one.
-
-    Returns:
-        Indices of the runs chosen, from left to right; each part is in one of them.
-    """
-    readings = np.maximum(readings, MIN_READING)
-    scores = [
-        _inner(links, start, end) + READING_WEIGHT * (MIN_READING if reason else float(reading)) - DIGIT_PENALTY
-        for (start, end), reason, reading in zip(runs, reasons, readings, strict=True)
-    ]
-    ending: dict[int, list[int]] = {}  # runs by where they end
-    best, before = np.zeros(len(runs)), np.full(len(runs), -1)
-    for k in sorted(range(len(runs)), key=lambda k: runs[k][1]):
-        start, end = runs[k]
-        if start:
-            ways = [(best[j] + _log_sigmoid(-_strongest(links, runs[j][0], start, end)), j) for j in ending[start]]
-            best[k], before[k] = max(ways)
-        best[k] += scores[k]
-        ending.setdefault(end, []).append(k)
-    last = max(ending[len(links)], key=lambda k: best[k])
-    path = []
-    while last >= 0:
-        path.append(int(last))
-        last = before[last]
-    return path[::-1]
-
-
 def link(row: Row, bars: np.ndarray) -> np.ndarray:
     """Compute the log-odds of every two strokes belonging to one digit.
 
@@ -318,33 +162,6 @@ def _is_dot(row: Row, k: int, sign: str) -> bool:
         return sign == "."
     others = np.delete(row.samples, k, axis=0).reshape(-1, 2)
     return bool(np.hypot(*(row.samples[k][:, None] - others).T).min() > APART)
-
-
-def may_be_one(boxes: np.ndarray, links: np.ndarray, start: int, end: int) -> bool:
-    """Tell whether geometry allows a run of parts to be one digit.
-
-    Args:
-        boxes: (s, 4) left, top, right, bottom of the parts, as shares of the row's height.
-        links: As for `best_cuts`.
-        start: The run's first part.
-        end: The part after its last.
-    """
-    run = boxes[start:end]
-    return bool(run[:, 2].max() - run[:, 0].min() <= WIDEST and _inner(links, start, end) > MIN_LOG_ODDS)
-
-
-def _inner(links: np.ndarray, start: int, end: int) -> float:
-    """Compute the log-probability that a run belongs together: of each stroke with some one before it."""
-    return sum(_log_sigmoid(_strongest(links, start, k, k + 1)) for k in range(start + 1, end))
-
-
-def _strongest(links: np.ndarray, first: int, start: int, end: int) -> float:
-    """Find the greatest log-odds between the strokes from `first` to below `start` and those to below `end`."""
-    return max(float(links[a, start - a - 1 : end - a - 1].max()) for a in range(first, start))
-
-
-def _log_sigmoid(x: float) -> float:
-    return -float(np.logaddexp(0.0, -x))
 
 
 def _group(strokes: Sequence[np.ndarray], members: list[int], reason: str, candidate: int, sign: str) -> Group:

@@ -7,10 +7,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lenet_gpu.ink.cuts import MOST_STROKES, best_cuts, may_be_one
 from lenet_gpu.ink.find_ink import Ink
 from lenet_gpu.ink.layout import Part, line_height, lines_of, links_of, sign_of
 from lenet_gpu.ink.normal_form import ink_to_mnist
-from lenet_gpu.ink.segmentation import MOST_STROKES, best_cuts, may_be_one
 from lenet_gpu.ink.signs import TALL
 from lenet_gpu.ink.windows import greatest
 

@@ -5,7 +5,8 @@ import pytest
 
 from lenet_gpu import Recognizer
 from lenet_gpu.errors import InputError
-from lenet_gpu.ink.segmentation import is_bar, lay_out, split
+from lenet_gpu.ink.segmentation import is_bar, split
+from lenet_gpu.ink.stroke_row import lay_out
 
 TURNS = np.linspace(0.0, 2.0 * np.pi, 40)
 ZERO = [np.stack([30.0 + 27.0 * np.sin(TURNS), 50.0 - 49.0 * np.cos(TURNS)], 1)]

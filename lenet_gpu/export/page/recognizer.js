@@ -21,6 +21,8 @@ import { linesOfStrokes } from "./stroke_lines.js";
  * @property {import("./raster.js").RasterRules} raster
  * @property {import("./rejection.js").RejectionRules} rejection
  * @property {import("./segmentation.js").SegmentationRules} segmentation
+ * @property {import("./cuts.js").CutRules} cuts
+ * @property {import("./stroke_row.js").RowRules} stroke_row
  * @property {import("./signs.js").SignRules} signs
  * @property {import("./stroke_lines.js").LineRules} stroke_lines
  * @property {{MOST_STROKES: number, MOST_POINTS: number, SIGNS: Record<string, string>, IN_WORDS: string[]}} recognizer

@@ -2,7 +2,7 @@
 import { indexOfGreatest } from "./numbers.js";
 
 /**
- * @typedef {import("./segmentation.js").Box} Box
+ * @typedef {import("./raster.js").Box} Box
  *
  * @typedef {object} SignRules
  * @property {number} TALL
