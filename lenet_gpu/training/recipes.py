@@ -207,10 +207,10 @@ RECIPES = {
         Recipe(
             name="touch",
             summary="the app's model: MNIST, stylus strokes, synthetic hands, and what is not a digit",
-            epochs=20,
+            epochs=40,
             average_decay=0.9995,
             augmentation=Augmentation(strength=0.7),
-            calm_epochs=4,
+            calm_epochs=8,
             sources=("handwriting", "pendigits", "nondigits", "again"),
             temperature=0.75,
             **MODERN,

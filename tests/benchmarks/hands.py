@@ -26,11 +26,10 @@ sys.path[:0] = [str(HERE.parents[1]), str(HERE)]
 
 import numpy as np  # noqa: E402
 from accuracy import accuracy, area_under_roc, load, outputs, probabilities  # noqa: E402
+from stylus import stylus_digits  # noqa: E402
 
 from lenet_gpu import LeNet5, Trainer, load_dataset, seeds  # noqa: E402
 from lenet_gpu.datasets import hold_out_mnist_writers  # noqa: E402
-from lenet_gpu.datasets.locations import search_folders  # noqa: E402
-from lenet_gpu.datasets.pendigits import read_npz, to_split  # noqa: E402
 from lenet_gpu.handwriting import HELD_OUT_KINDS, KINDS, draw_nondigits  # noqa: E402
 from lenet_gpu.handwriting.nondigits import HELD_OUT_LETTERS  # noqa: E402
 from lenet_gpu.handwriting.variation import draw_templates  # noqa: E402
@@ -65,19 +64,6 @@ def train(folder: Path, epochs: int, threads: int, seed: int) -> None:
         Trainer(LeNet5(seed=seed), recipe, threads=threads, callbacks=[RunFolder(folder)]).fit(data)
 
 
-def strokes(last: bool):
-    """Drawings and labels of pendigits' 7,494 training digits: the first two thirds, or the last."""
-    places = [folder / "pendigits-train.npz" for folder in search_folders("pendigits")]
-    compact = next((place for place in places if place.exists()), None)
-    if compact is None:
-        split = load_dataset("pendigits", download=False, progress=False).train
-    else:  # whole: of this file alone, load_dataset keeps a sixth to test with
-        split = to_split(read_npz(compact)[0])
-    third = np.arange(len(split)) >= len(split) * 2 // 3
-    which = np.flatnonzero(third == last)
-    return split.drawings.take(which), split.labels[which]
-
-
 def pictures(drawings, pen: float) -> np.ndarray:
     """Draw digits large with a pen as wide as asked for once they are 20 pixels high, then reduce them."""
     side = ENLARGED * BOX
@@ -87,7 +73,7 @@ def pictures(drawings, pen: float) -> np.ndarray:
 
 def measure(network: LeNet5, last: bool) -> dict:
     """Measure one network."""
-    drawings, labels = strokes(last)
+    drawings, labels = stylus_digits(last=last)
     few = np.arange(0, len(labels), 4)
     held = hold_out_mnist_writers(load_dataset("mnist")).validation
     rng = seeds.generator(SEED, 1)

@@ -30,6 +30,7 @@ import made_pictures as made  # noqa: E402
 import numpy as np  # noqa: E402
 from accuracy_page import interval  # noqa: E402
 from PIL import Image  # noqa: E402
+from stylus import stylus_digits  # noqa: E402
 
 from lenet_gpu import Recognizer, load_dataset  # noqa: E402
 from lenet_gpu.seeds import generator  # noqa: E402
@@ -52,10 +53,7 @@ class Hands:
     def __init__(self, development: bool = False) -> None:
         mnist = load_dataset("mnist", download=False, progress=False)
         self.test = mnist.train if development else mnist.test
-        strokes = load_dataset("pendigits", download=False, progress=False).train
-        cut = len(strokes) * 2 // 3
-        some = np.arange(cut) if development else np.arange(cut, len(strokes))
-        self.drawings, self.labels = strokes.drawings.take(some), strokes.labels[some]
+        self.drawings, self.labels = stylus_digits(last=not development)
 
     def stroke_digit(self, rng, height, pen):
         k = int(rng.integers(len(self.labels)))

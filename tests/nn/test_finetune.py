@@ -246,7 +246,7 @@ def test_a_digit_that_is_refused_counts_as_misread_where_that_is_asked_for(rng):
     model = LeNet5.load("touch")
     nines = jittered(rng, OPEN_NINE, 12)
     refused = (answers(model, nines) < 0).mean()
-    assert refused > 0.4
+    assert refused > 0.2
     plain = fine_tune(model, nines, [9] * 12)
     asked = fine_tune(model, nines, [9] * 12, refusals=True)
     assert (plain.before, asked.before) == (1.0, (answers(model, nines) == 9).mean())
