@@ -29,6 +29,7 @@ def sentences() -> Iterator[tuple[str, str]]:
     yield from avx2()
     yield from scaling()
     yield from experiment()
+    yield "docs/howto/fine_tuning.md", refusals()
     yield "docs/explain/gpu_ladder.md", f"a step takes {gpu(1):.1f} microseconds"
 
 
@@ -119,6 +120,18 @@ def scaling() -> Iterator[tuple[str, str]]:
         yield page, f"| {batch} | {ranks:,.0f} | {workers:,.0f} | {ranks / workers:.2f} | {spread} |"
 
 
+def refusals() -> str:
+    """What docs/howto/fine_tuning.md says of drawings that are no digits."""
+    (found,) = load("fine_tuning")["refusals"].values()
+    before, after = (found[f"nondigits_refused_{when}"] for when in ("before", "after"))
+    digits = {found[f"digits_refused_{when}"] for when in ("before", "after")}
+    both = " and ".join(f"{share:.1f}" for share in digits)
+    return (
+        f"`touch` refused {before:.1f} % of 400 before and {after:.1f} % after it had learnt 200 digits of one "
+        f"synthetic hand, and {both} % of 1,000 MNIST test digits both times"
+    )
+
+
 def experiment() -> Iterator[tuple[str, str]]:
     """The prose of docs/explain/paper.md."""
     page, runs = "docs/explain/paper.md", load("paper")["runs"]
@@ -129,7 +142,7 @@ def experiment() -> Iterator[tuple[str, str]]:
     yield page, f"pass 3 has it back at {min(third):.1f} to {max(third):.1f} %"
     (found,) = load("gpu_paper")["recipes"]["paper"]["runs"]
     seconds, errors = found["training_s"], 100 * (1 - found["test_accuracy"])
-    step = 1e6 * seconds / (20 * 60_000)
+    step = load("gpu")["paper_step"]["median_us"]  # alone, no epoch's beginning and end beside it
     yield (
         page,
         (
