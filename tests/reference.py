@@ -1,4 +1,4 @@
-"""Makes docs/reference: the command line from its own help, the Python interface from its docstrings.
+"""Makes docs/reference: the command line from its own help, the Python interface and files from docstrings.
 
 python tests/reference.py
 """
@@ -17,6 +17,8 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 if __name__ == "__main__":
     sys.path.insert(0, str(ROOT))
+
+from reference_files import file_formats  # noqa: E402
 
 FOLDER = ROOT / "docs" / "reference"
 
@@ -116,7 +118,7 @@ def markdown(docstring: str) -> list[str]:
     return lines
 
 
-PAGES = {"command_line.md": command_line, "python.md": python_interface}
+PAGES = {"command_line.md": command_line, "python.md": python_interface, "files.md": file_formats}
 
 if __name__ == "__main__":
     for each, make in PAGES.items():

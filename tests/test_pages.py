@@ -9,11 +9,13 @@ import sys
 import tempfile
 from pathlib import Path
 
+import fields
 import package_page
 import pytest
 import reference
 
 from lenet_gpu import __version__
+from lenet_gpu.cli import build_parser
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("**/*.md")), *sorted((ROOT / "examples").glob("*.md"))]
@@ -47,6 +49,18 @@ def test_a_block_of_python_runs_as_pasted_and_prints_what_the_page_says(block, p
 def test_the_reference_says_what_the_code_says(name):
     written = (reference.FOLDER / name).read_text("utf-8")
     assert written.split() == reference.PAGES[name]().split(), "python tests/reference.py writes it anew"
+
+
+def test_every_command_with_json_and_every_table_of_fields_is_held_to_what_runs():
+    (commands,) = (each for each in build_parser()._actions if isinstance(each.choices, dict))
+    speakers = {name for name, each in commands.choices.items() if "--json" in each._option_string_actions}
+    page = (reference.FOLDER / "json.md").read_text("utf-8")
+    assert set(re.findall(r"^## (.+)$", page, re.M)) == speakers
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "tests").glob("*/test_*.py"))
+    held = set(re.findall(r'assert_documented\(\s*"(.+?)",\s*"(.+?)"', code))
+    written = {(name, heading) for name in ("json.md", "files.md") for heading in fields.tables(name)}
+    made = {("files.md", "Augmentation"), ("files.md", "settings.json")}  # of the classes that are written whole
+    assert held == written - made
 
 
 def test_the_page_of_the_package_is_readme_without_the_repository():

@@ -38,7 +38,7 @@ class Job:
     Attributes:
         folder: The run's folder.
         seed: Its seed.
-        settings: Some of `VARIED`, by name.
+        settings: Settings of its own by name, some of `VARIED`.
         recipe: Name of the recipe, unless the settings name one.
         dataset: Name or path of the data set.
         data_dir: Folder of a data set known by name; None: wherever it is found.

@@ -8,6 +8,7 @@ import sys
 
 import numpy as np
 import pytest
+from fields import assert_documented
 
 from app.samples import FILE, SampleStore
 from app.texts import TEXTS
@@ -42,6 +43,8 @@ def test_samples_are_kept_as_they_were_drawn(store):
     assert (first.label, first.predicted, second.label, second.predicted) == (7, 1, 1, None)
     np.testing.assert_array_equal(first.image(), strokes_to_mnist(first.strokes))
     assert again.message == ""
+    lines = map(json.loads, store.path.read_text("utf-8").splitlines())
+    assert_documented("files.md", "samples.jsonl", *lines, store.add(ONE, None).to_json())
 
 
 def test_the_last_can_be_forgotten_for_good(store):

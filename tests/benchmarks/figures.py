@@ -8,9 +8,9 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
-from statistics import median
+from statistics import mean, median
 
-from front_page import ROOT, load, own, read, times
+from front_page import ROOT, gpu, load, own, read, times
 
 
 def words(text: str) -> str:
@@ -26,7 +26,11 @@ def sentences() -> Iterator[tuple[str, str]]:
     yield from performance()
     yield "lenet_gpu/commands/train.py", durations()
     yield "docs/howto/deploy.md", microcontroller()
-    yield "docs/explain/scaling.md", portions()
+    yield from avx2()
+    yield from scaling()
+    yield from experiment()
+    yield "docs/howto/fine_tuning.md", refusals()
+    yield "docs/explain/gpu_ladder.md", f"a step takes {gpu(1):.1f} microseconds"
 
 
 def performance() -> Iterator[tuple[str, str]]:
@@ -64,6 +68,86 @@ def performance() -> Iterator[tuple[str, str]]:
             f"A whole test set is read {whole['PyTorch']:.1f} times as fast as by PyTorch traced, frozen and with "
             f"its constants folded, {whole['torch eager']:.1f} times as fast as by PyTorch eager, and "
             f"{whole['ONNX Runtime']:.1f} times as fast as by ONNX Runtime"
+        ),
+    )
+
+
+def avx2() -> Iterator[tuple[str, str]]:
+    """The table of docs/explain/performance.md for processors without AVX-512."""
+    stored = load("cpu_avx2")
+    of = {(r["task"], r["size"], r["ours"], r["family"]): r["of_medians"] for r in stored["ratios"]}
+    rates = {(r["task"], r["size"], r["name"]): median(r["rates"]) for r in stored["results"]}
+    batches = (32, 256, 1024)
+
+    def row(task: str, size: int, ours: str) -> str:
+        rivals = ("PyTorch", "torch eager", "JAX", "ONNX Runtime", "OpenVINO")
+        cells = (f"{of[key]:.2f}" if (key := (task, size, ours, rival)) in of else "" for rival in rivals)
+        return " | ".join(cells).replace("|  |", "| |") + " |"
+
+    def rate(task: str, size: int) -> str:
+        return f"({round(rates[task, size, 'cpu_plan/2'], -2):,.0f} images/s)"
+
+    rows = [f"training, batch {n}, two workers {rate('train', n)} | {row('train', n, 'cpu_plan/2')}" for n in batches]
+    rivals = ("PyTorch", "torch eager", "JAX")
+    readable = (", ".join(f"{of['train', n, 'layered/1', rival]:.2f}" for n in batches) for rival in rivals)
+    rows.append(f"training, readable layers, batch 32, 256, 1024 | {' | '.join(readable)} |")
+    one = 1e6 / rates["infer", 1, "plan/1"]
+    rows.append(f"reading one image, in this process ({one:.0f} µs) | {row('infer', 1, 'plan/1')}")
+    rows.append(f"reading 1,000 images, two workers | {row('infer', 1000, 'cpu_plan/2')}")
+    many = row("infer", 10_000, "cpu_plan/2")
+    rows.append(f"reading 10,000 images, two workers {rate('infer', 10_000)} | {many}")
+    for each in rows:
+        yield "docs/explain/performance.md", f"| {each}".rstrip()
+    yield "docs/explain/performance.md", f"to {load('where')['total_us']:.1f} µs."
+
+
+def scaling() -> Iterator[tuple[str, str]]:
+    """What docs/explain/scaling.md says was measured."""
+    page, stored = "docs/explain/scaling.md", load("scaling")
+    yield page, portions()
+    took = {int(size): 1e3 * median(seconds) for size, seconds in stored["portion"].items()}
+    yield page, f"an image costs {(took[128] - took[64]) / 64:.2f} ms"
+    yield page, f"portions of four images cost {8 * took[4] / took[32]:.1f} times as much an image as portions of 32"
+    two, *more = (sorted(1e3 * s for s in seconds) for seconds in stored["exchange"].values())
+    low, high = (quantile(two, share) for share in (0.1, 0.9))
+    four, eight, sixteen = (median(each) for each in more)
+    yield page, f"takes {median(two):.2f} ms (median; {low:.2f} to {high:.2f}), of 4, 8 and 16 portions"
+    yield page, f"of 4, 8 and 16 portions {four:.1f}, {eight:.1f} and {sixteen:.1f} ms"
+    for batch, of in stored["epochs"].items():
+        ratios = [ranks / workers for ranks, workers in zip(of["ranks"], of["workers"], strict=True)]
+        ranks, workers = median(of["ranks"]), median(of["workers"])
+        spread = f"{min(ratios):.2f}, {max(ratios):.2f}"
+        yield page, f"| {batch} | {ranks:,.0f} | {workers:,.0f} | {ranks / workers:.2f} | {spread} |"
+
+
+def refusals() -> str:
+    """What docs/howto/fine_tuning.md says of drawings that are no digits."""
+    (found,) = load("fine_tuning")["refusals"].values()
+    before, after = (found[f"nondigits_refused_{when}"] for when in ("before", "after"))
+    digits = {found[f"digits_refused_{when}"] for when in ("before", "after")}
+    both = " and ".join(f"{share:.1f}" for share in digits)
+    return (
+        f"`touch` refused {before:.1f} % of 400 before and {after:.1f} % after it had learnt 200 digits of one "
+        f"synthetic hand, and {both} % of 1,000 MNIST test digits both times"
+    )
+
+
+def experiment() -> Iterator[tuple[str, str]]:
+    """The prose of docs/explain/paper.md."""
+    page, runs = "docs/explain/paper.md", load("paper")["runs"]
+    fits = mean(history[-1]["train"] for history in runs["plain"]["history"])
+    yield page, f"({fits:.2f} % of training errors against 0.35 %)"
+    second, third = ([history[k]["test"] for history in runs["distorted"]["history"]] for k in (1, 2))
+    yield page, f"its test error is {min(second):.1f} to {max(second):.1f} %"
+    yield page, f"pass 3 has it back at {min(third):.1f} to {max(third):.1f} %"
+    (found,) = load("gpu_paper")["recipes"]["paper"]["runs"]
+    seconds, errors = found["training_s"], 100 * (1 - found["test_accuracy"])
+    step = load("gpu")["paper_step"]["median_us"]  # alone, no epoch's beginning and end beside it
+    yield (
+        page,
+        (
+            f"took {seconds:.1f} s for the 20 passes of seed 0, {step:.1f} us a step, "
+            f"and ended at {errors:.2f} % test error"
         ),
     )
 

@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 import pytest
+from fields import assert_documented
 from PIL import Image
 
 from lenet_gpu import LeNet5
@@ -65,7 +66,8 @@ def test_train_leaves_model_checkpoint_log_and_plot(run_folder):
     ]
     epochs = [json.loads(line) for line in (run_folder / "log.jsonl").read_text().splitlines()]
     assert [entry["epoch"] for entry in epochs] == [1, 2]
-    assert {"train_error", "test_error", "train_accuracy", "test_accuracy", "loss"} <= set(epochs[0])
+    held_out = {f"validation_{what}" for what in ("loss", "accuracy", "error")}
+    assert_documented("files.md", "log.jsonl", *epochs, absent=held_out)
 
 
 def test_train_says_what_it_does(lenet_gpu_command, small, tmp_path):
@@ -132,6 +134,7 @@ def test_evaluate_prints_and_draws(lenet_gpu_command, run_folder, small, tmp_pat
     done = lenet_gpu_command("evaluate", run_folder, "--dataset", small, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
+    assert_documented("json.md", "evaluate", report)
     last = json.loads((run_folder / "log.jsonl").read_text().splitlines()[-1])
     assert report["accuracy"] == pytest.approx(last["test_accuracy"])
     assert np.sum(report["confusion"]) == report["images"] == 2000
@@ -302,6 +305,7 @@ def test_shipped_model_reads_pictures(name, lenet_gpu_command, pictures, tmp_pat
     done = lenet_gpu_command("predict", "mnist", pictures / name, "--json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout)
+    assert_documented("json.md", "A picture of one digit", answer)
     assert answer["digit"] == 7
     assert answer["confidence"] == max(answer["probabilities"])
     assert sum(answer["probabilities"]) == pytest.approx(1, abs=1e-5)
@@ -326,6 +330,7 @@ def test_folders_patterns_standard_input_and_pictures_of_what_was_read(lenet_gpu
     with open(tmp_path / "two" / "both.png", "rb") as file:
         arguments = [sys.executable, "-m", "lenet_gpu", "predict", "touch", "-", "--json"]
         answer = json.loads(subprocess.run(arguments, stdin=file, capture_output=True, check=True).stdout)
+    assert_documented("json.md", "A picture of several digits", answer)
     assert answer["text"] == "77"
     assert [len(line["digits"]) for line in answer["lines"]] == [2]
     done = lenet_gpu_command("predict", "touch", "none*.png", cwd=tmp_path)

@@ -5,6 +5,7 @@ import os
 
 import numpy as np
 import pytest
+from fields import assert_documented
 
 from lenet_gpu import LeNet5, seeds
 from lenet_gpu.cli import build_parser
@@ -39,6 +40,7 @@ def test_a_shipped_model_learns_own_digits(mine, capsys):
     assert os.listdir("tuned") == ["model.npz"]
     base, tuned = LeNet5.load("mnist"), LeNet5.load("tuned")
     note = tuned.record["fine_tuned"]
+    assert_documented("files.md", "Fine-tuned models", note)
     assert note["from"] == "mnist"
     assert note["from_sha256"] == hashlib.sha256(model_path("mnist").read_bytes()).hexdigest()
     assert (note["dataset"], note["accepted"], note["images"]) == ("mine.npz", True, 140)

@@ -6,6 +6,7 @@ import zipfile
 
 import numpy as np
 import pytest
+from fields import assert_documented
 from PIL import Image
 
 from lenet_gpu import LeNet5, Trainer, load_dataset
@@ -70,7 +71,9 @@ def test_tables_are_converted_as_for_training(tmp_path, mnist, here, caplog):
     printed = here("predict", "mnist", "dark.csv")
     assert "all pictures are dark on light, and were inverted" in caplog.text
     assert printed.splitlines()[1:] == [f"{k},{label}" for k, label in enumerate(labels.tolist(), 1)]
-    assert json.loads(here("predict", "mnist", "labelled.csv", "--json"))["labels"] == labels.tolist()
+    answer = json.loads(here("predict", "mnist", "labelled.csv", "--json"))
+    assert_documented("json.md", "A table of pictures", answer)
+    assert answer["labels"] == labels.tolist()
 
 
 @pytest.mark.parametrize(
@@ -112,7 +115,8 @@ def test_class_names_travel_from_folders_to_answers(tmp_path, mnist, here):
     assert lines[0].startswith('zero.png: the "0"  (confidence ')
     assert lines[1].startswith("strokes.json: eins, 1  (confidence ")
     assert lines[2] == "blank.png: nothing to read (blank)"
-    report = json.loads(here("predict", "run", "zero.png", "--json"))
+    report, blank = map(json.loads, here("predict", "run", "zero.png", "blank.png", "--json").splitlines())
+    assert_documented("json.md", "A network of other classes", report, blank)
     assert (report["label"], set(report["probabilities"])) == ('the "0"', set(names.values()))
     (tmp_path / "t.csv").write_text(table(np.concatenate([zeros, ones])))
     here("predict", "run", "t.csv", "--out", "s.csv")
@@ -132,6 +136,9 @@ def test_a_file_that_can_not_be_read_takes_no_other_answer_along(tmp_path, mnist
     told = capsys.readouterr()
     assert [line.split(":")[0] for line in told.out.splitlines()[::2]] == ["a/1.png", "b/1.png"]
     assert "a/2.png: found " in told.err
+    options = build_parser().parse_args(["predict", "two.npz", "a/2.png", "--json"])
+    assert options.run(options) == 2
+    assert_documented("json.md", "A file that can't be read", json.loads(capsys.readouterr().out))
     options = build_parser().parse_args(["predict", "two.npz", "a", "--show", "seen"])
     with pytest.raises(InputError, match="--show: found a network of 2 classes"):
         options.run(options)

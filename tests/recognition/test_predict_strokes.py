@@ -4,6 +4,7 @@ import json
 import math
 
 import pytest
+from fields import assert_documented
 
 from lenet_gpu.commands.predict import read_strokes
 from lenet_gpu.errors import InputError
@@ -20,6 +21,7 @@ def test_predict_reads_strokes_from_json(lenet_gpu_command, tmp_path):
     assert "none.json: not a digit (blank)" in done.stdout
     done = lenet_gpu_command("predict", "mnist", "ten.json", "--json", cwd=tmp_path)
     report = json.loads(done.stdout)
+    assert_documented("json.md", "A file of strokes", report)
     assert report["text"] == "10"
     assert [digit["strokes"] for digit in report["digits"]] == [[0], [1]]
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fields import assert_documented
 from PIL import Image
 
 from lenet_gpu import LeNet5, cli, paper
@@ -270,6 +271,7 @@ def test_bench_measures_every_engine_of_the_cpu(bench):
     ended, folder = bench
     assert (ended.returncode, ended.stderr) == (0, "")
     found = json.loads(ended.stdout)
+    assert_documented("json.md", "bench", found)
     assert list(found["devices"]) == ["cpu"]
     engines = [("cpu_plan", 1), ("cpu_plan", 2), ("layered", 1)]
     expected = {(*engine, "train", batch) for engine in engines for batch in benchmark.BATCHES}

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from fields import assert_documented
 from stand_in import fake_cupy
 
 from lenet_gpu._version import __version__
@@ -61,6 +62,20 @@ def test_with_a_working_gpu(tmp_path):
     text = doctor.render(report)
     assert "Stand-in GPU, 8.0 GiB, compute capability 9.0" in text
     assert "CUDA 13.2, driver's CUDA 13.0" in text
+
+
+def test_every_field_is_documented(tmp_path):
+    report, here = fake_cupy.answer(fake_cupy.run(fake_cupy.WORKING, tmp_path, "doctor")), doctor.collect()
+    assert set(report["gpu"].pop("forms")) == {"error"}  # the stand-in compiles no kernels
+    assert set(report.pop("data")["mnist"]) == {"error"}  # its process has no platformdirs
+    elsewhere = ("nvidia_driver", "cuda_visible_devices")  # some machines have them
+    for each in (report, here):
+        for name in elsewhere:
+            each["gpu"]["facts"].pop(name, None)
+    here["gpu"].pop("forms", None)
+    forms = {"gpu.forms.training[].from_batch", "gpu.forms.training[].form", "gpu.forms.inference"}
+    absent = {*forms, *(f"gpu.facts.{name}" for name in elsewhere)}
+    assert_documented("json.md", "doctor", report, here, absent=absent)
 
 
 def test_the_devices_and_the_variable_that_hides_some_are_said(tmp_path):

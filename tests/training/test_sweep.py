@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fields import assert_documented, tables
 
 from lenet_gpu.cli import run as command
 from lenet_gpu.report.sweep_table import Spread, summarize, t_quantile, table_lines
@@ -99,7 +100,7 @@ def test_ranks_of_mpi_carry_out_the_same_runs(whole, tmp_path):
     assert done.stdout.splitlines()[4:7] == said[4:7]
 
 
-def test_a_dask_cluster_is_an_executor_too(whole, tmp_path, monkeypatch):
+def test_a_dask_cluster_is_an_executor_too_and_what_json_says_is_documented(whole, tmp_path, monkeypatch, capsys):
     finished, given, _ = whole
     asked = []
 
@@ -119,9 +120,19 @@ def test_a_dask_cluster_is_an_executor_too(whole, tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", types.SimpleNamespace(Client=Client))
     folder = tmp_path / "sweep"
     words = [str(folder) if word == str(finished) else word for word in given if word not in ("--jobs", "2")]
-    assert command([*words, "--executor", "dask", "--scheduler", "tcp://localhost:8786"]) == 0
+    assert command([*words, "--executor", "dask", "--scheduler", "tcp://localhost:8786", "--json"]) == 0
     assert asked == ["tcp://localhost:8786", "closed"]
     assert models(folder) == models(finished)
+    report = json.loads(capsys.readouterr().out)
+    held_out = {name for name in tables("json.md")["sweep"] if "validation_error" in name}
+    assert_documented("json.md", "sweep", report, absent=held_out)
+    assert [row["name"] for row in report["settings"]] == ["epochs=1", "epochs=2"]
+    results = [json.loads(file.read_text("utf-8")) for file in folder.glob("*/result.json")]
+    assert_documented("files.md", "result.json", *results, absent={"validation_error"})
+    assert all(run in results for run in report["runs"])
+    plan = json.loads((folder / "sweep.json").read_text("utf-8"))
+    assert set(plan) == {"runs", "digests"}
+    assert_documented("files.md", "A sweep's folder", *plan["runs"])
 
 
 def test_another_sweep_is_not_mixed_with_the_one_in_the_folder(whole, capsys):
