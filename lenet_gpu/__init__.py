@@ -8,6 +8,7 @@ package alone loads nothing, not even NumPy, so that the command line can still 
 
 from importlib import import_module
 
+from lenet_gpu import hooks
 from lenet_gpu._version import __version__
 
 # Not from `typing`: in `python -m lenet_gpu` this runs before `__main__` can keep the user's files out of the search.
@@ -53,14 +54,20 @@ _HOME = {
     "select_backend": "lenet_gpu.backend",
 }
 
-_NETWORKS = ("LeNet5", "Network")
+
+def _find_reader(network: "Network") -> object:
+    """Find the engine that answers for a network; engines are imported when the first network is asked."""
+    from lenet_gpu.engine.reading import find_reader
+
+    return find_reader(network)
+
+
+hooks.find_reader = _find_reader
 
 
 def __getattr__(name: str) -> object:
     if name in _HOME:
         value = getattr(import_module(_HOME[name]), name)
-        if name in _NETWORKS:
-            import_module("lenet_gpu.engine.select")  # from here on networks answer by their fast engine
         globals()[name] = value
         return value
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

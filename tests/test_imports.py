@@ -95,6 +95,7 @@ ABOVE = {
     # wing or module: what it may import beside itself and what those may import
     "paper": (),
     "errors": (),
+    "hooks": (),
     "quiet": (),
     "seeds": (),
     "_version": (),
@@ -103,7 +104,7 @@ ABOVE = {
     "storage": ("input_files", "errors", "_version"),
     "backend": ("errors", "_version"),
     "augment": ("paper", "seeds", "errors"),
-    "nn": ("array_checks", "backend", "augment", "storage", "paper", "seeds", "errors"),
+    "nn": ("array_checks", "hooks", "backend", "augment", "storage", "paper", "seeds", "errors"),
     "ink": ("array_checks", "input_files", "paper", "errors"),
     "engine": ("nn", "backend", "augment", "storage", "paper", "errors"),
     "datasets": ("ink", "array_checks", "input_files", "storage", "paper", "seeds", "errors", "quiet", "_version"),

@@ -25,6 +25,7 @@ LEFT_OUT = (
     "lenet_gpu.backend.probe",
     "lenet_gpu.backend.remedies",
     "lenet_gpu.backend.isolated_probe",
+    "lenet_gpu.engine.cuda",
     "lenet_gpu.ink.image_files",
     "lenet_gpu.report.plots",
     "lenet_gpu.datasets",

@@ -16,8 +16,8 @@ LEAST = 10
 """Pictures to learn from below which nothing can be said of anybody's hand."""
 
 OF_TRAINING = (
-    *("recipe", "epochs", "batch_size", "learning_rate", "distortions", "loss", "seed", "add", "engine", "threads"),
-    "resume",
+    *("recipe", "epochs", "copies", "batch_size", "learning_rate", "distortions", "loss", "seed", "add", "engine"),
+    *("threads", "validation", "patience", "resume"),
 )
 """Options that fine-tuning, which takes a second and has no chance in it, does without."""
 
@@ -27,8 +27,10 @@ def fine_tune_command(options: argparse.Namespace) -> int:
     from lenet_gpu.datasets import load_dataset
     from lenet_gpu.nn.finetune import can_fine_tune, fine_tune
     from lenet_gpu.nn.network import Network
+    from lenet_gpu.storage.atomic import write_atomically
     from lenet_gpu.storage.shipped_models import model_path
-    from lenet_gpu.training.checkpoint import MODEL_FILE, plain_name
+    from lenet_gpu.training.checkpoint import COMMAND_FILE, MODEL_FILE, plain_name
+    from lenet_gpu.training.repeat import fine_tuning_command
     from lenet_gpu.training.run_folder import new_run
 
     _refuse_others(options)
@@ -70,8 +72,11 @@ def fine_tune_command(options: argparse.Namespace) -> int:
         model.record["fine_tuned"] |= {
             **origin, "dataset": plain_name(data.name), "digests": dict(data.digests), **figures,
         }  # fmt: skip
+        line = fine_tuning_command(given, options.dataset)
+        write_atomically(folder / COMMAND_FILE, lambda file: file.write(f"{line}\n".encode()))
         model.save(folder / MODEL_FILE)
-        print(f"wrote     {folder}: {MODEL_FILE}")
+        print(f"wrote     {folder}: {COMMAND_FILE}, {MODEL_FILE}")
+        print(f"repeat    {line}")
     return 0
 
 

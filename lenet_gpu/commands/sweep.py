@@ -171,9 +171,9 @@ def _check(options: argparse.Namespace) -> None:
 def _jobs(options: argparse.Namespace, source: str, folder: Path) -> tuple[list[Any], int]:
     """List the runs, and how many at a time."""
     from lenet_gpu.backend.backend import select_backend
-    from lenet_gpu.datasets.load import KNOWN
     from lenet_gpu.engine.cpu.workers.cores import available_cores
     from lenet_gpu.training.recipes import get_recipe
+    from lenet_gpu.training.repeat import located
     from lenet_gpu.training.sweep import Job, combinations, name_of
 
     backend = select_backend(options.backend, device=options.device).name
@@ -192,7 +192,7 @@ def _jobs(options: argparse.Namespace, source: str, folder: Path) -> tuple[list[
                     seed=seed,
                     settings=settings,
                     recipe=options.recipe,
-                    dataset=source if source in KNOWN else os.path.abspath(os.path.expanduser(source)),
+                    dataset=located(source),
                     data_dir=None if options.data_dir is None else os.path.abspath(options.data_dir.expanduser()),
                     download=not options.no_download,
                     validation=options.validation or 0.0,

@@ -64,8 +64,8 @@ data sets known by name (images to learn from and to test with):
 """
 
 FIXED_BY_RUN = (
-    *("recipe", "seed", "batch_size", "learning_rate", "distortions", "loss", "add", "validation", "patience"),
-    *("out", "force", "from"),
+    *("recipe", "seed", "copies", "batch_size", "learning_rate", "distortions", "loss", "add", "validation"),
+    *("patience", "out", "force", "from"),
 )
 """Options that a resumed run has already settled."""
 
@@ -82,6 +82,8 @@ def add_parser(subparsers: Any) -> None:
     workers = "workers of the CPU engine (default: one a core)"
     parser.add_argument("--threads", type=whole_number(1, MOST_WORKERS), metavar="N", help=workers)
     parser.add_argument("--epochs", type=whole_number(1, MOST), metavar="N", help="passes over the training set")
+    copies = "times that an epoch shows each image (default: more than once where there are few, distorted anew)"
+    parser.add_argument("--copies", type=whole_number(1, MOST), metavar="N", help=copies)
     parser.add_argument("--batch-size", type=whole_number(1, MOST), metavar="N", help="images a step")
     parser.add_argument("--learning-rate", type=positive_number, metavar="X", help="step size of the first epoch")
     distortions = "with --recipe paper: nine distorted copies of every image, as in 1998 (540,000 more patterns)"
@@ -135,9 +137,9 @@ def _start(options: argparse.Namespace, ranks: MpiRanks | None) -> int:
     """Begin a new run. Everything the user can get wrong comes first; then the backend, and the new folder last."""
     from lenet_gpu.backend.backend import select_backend
     from lenet_gpu.datasets import load_dataset
-    from lenet_gpu.datasets.load import KNOWN
     from lenet_gpu.nn.lenet5 import LeNet5
     from lenet_gpu.training.checkpoint import plain_name
+    from lenet_gpu.training.repeat import located
     from lenet_gpu.training.run_folder import new_run
     from lenet_gpu.training.trainer import Trainer
 
@@ -150,9 +152,11 @@ def _start(options: argparse.Namespace, ranks: MpiRanks | None) -> int:
         recipe = with_loss(recipe, options.loss)
     source = "mnist" if options.dataset is None else options.dataset
     data = load_dataset(source, data_dir=options.data_dir, download=not options.no_download)
-    added = [given if given in KNOWN else os.path.abspath(os.path.expanduser(given)) for given in options.add or ()]
+    added = [located(given) for given in options.add or ()]
     data = _with_added(data, added, download=not options.no_download)
-    if options.epochs is None:
+    if options.copies is not None:
+        recipe = recipe.with_changes(copies=options.copies)
+    elif options.epochs is None:
         recipe = for_few(recipe, len(data.train))
     backend = select_backend(options.backend, device=_device(options, ranks))
     model = LeNet5(recipe.variant, backend, 0 if options.seed is None else options.seed, classes=data.classes)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
+from lenet_gpu.errors import InputError
 from lenet_gpu.nn.layer import Layer, kind_of
 from lenet_gpu.nn.lenet5 import VARIANTS, LeNet5, hidden_layers
 from lenet_gpu.nn.losses import LOSSES
@@ -99,6 +100,17 @@ def unknown_optimizer(optimizer: Optimizer | None) -> str | None:
     if type(optimizer) in OPTIMIZERS:
         return f"the optimizer has another update than {type(optimizer).__name__}'s"
     return f"the optimizer is {type(optimizer).__name__}, not one of {known}"
+
+
+def refuse(engine: str, difference: str | None) -> None:
+    """Raise InputError for what an engine does not cover; nothing for None."""
+    if difference is not None:
+        raise InputError(
+            f"engine {engine}",
+            found=difference,
+            expected="LeNet-5 as the engine knows it",
+            remedy="take the engine auto or layered",
+        )
 
 
 def _is_changed(network: Network, name: str) -> bool:

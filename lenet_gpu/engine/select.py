@@ -1,4 +1,4 @@
-"""The choice of an engine."""
+"""The choice of an engine for training, and for whoever asks for one; reading.py has the one that answers."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import logging
 from typing import TYPE_CHECKING
 
 from lenet_gpu.engine.base import Engine
-from lenet_gpu.engine.cover import first_difference, unknown_optimizer, variant_of
+from lenet_gpu.engine.cover import first_difference, refuse, unknown_optimizer
 from lenet_gpu.engine.cpu.workers.cores import check_workers, workers_possible
 from lenet_gpu.engine.layered import LayeredEngine
 from lenet_gpu.engine.names import ENGINES, FAST_ENGINE
+from lenet_gpu.engine.reading import make_cuda_engine, tell
 from lenet_gpu.errors import BackendError, InputError
 from lenet_gpu.nn.network import Network
 
@@ -66,7 +67,7 @@ def make_engine(
     except (InputError, BackendError) as error:
         if name != "auto":
             raise
-        _tell(network, error.found or str(error))
+        tell(network, error.found or str(error))
         return LayeredEngine(network, optimizer)
 
 
@@ -98,24 +99,11 @@ def _fast_engine(name: str, network: Network, optimizer: Optimizer | None, threa
     """Make a fast engine by name; InputError if it does not cover the network, BackendError if it can't start."""
     difference = first_difference(network, training=optimizer is not None)
     if name == "cuda":
-        from lenet_gpu.engine.cuda.device import covers
-        from lenet_gpu.engine.cuda.engine import CudaEngine
+        return make_cuda_engine(network, optimizer, difference or unknown_optimizer(optimizer))
+    refuse("cpu", difference)
+    from lenet_gpu.engine.cpu.engine import CpuEngine
+    from lenet_gpu.engine.cpu.local import LocalEngine
 
-        reason = difference or unknown_optimizer(optimizer) or covers(network, network.backend)
-    else:
-        from lenet_gpu.engine.cpu.engine import CpuEngine
-        from lenet_gpu.engine.cpu.local import LocalEngine
-
-        reason = difference
-    if reason is not None:
-        raise InputError(
-            f"engine {name}",
-            found=reason,
-            expected="LeNet-5 as the engine knows it",
-            remedy="take the engine auto or layered",
-        )
-    if name == "cuda":
-        return CudaEngine(network, optimizer)
     if not workers_possible():
         return LocalEngine(network, optimizer)
     unknown = unknown_optimizer(optimizer)
@@ -123,49 +111,3 @@ def _fast_engine(name: str, network: Network, optimizer: Optimizer | None, threa
         LOGGER.warning("training in this process alone, without workers (%s)", unknown)
         return LocalEngine(network, optimizer)
     return CpuEngine(network, optimizer, threads)
-
-
-def find_reader(network: Network) -> Engine | None:
-    """Find the engine that answers for a network, as it is now, in `Network.outputs` and `Network.activations`.
-
-    Args:
-        network: Any network.
-
-    Returns:
-        An engine that stays with the network while layers, loss and input values stay; None where its own layers
-        answer.
-    """
-    difference = first_difference(network, training=False)
-    if difference is not None:
-        _tell(network, difference)
-        return None
-    values = (network.background, network.ink, network.loss, id(network.parameters))
-    facts = (variant_of(network), network.classes, *values)
-    reader, made_for = network._reader or (None, None)
-    if made_for != facts:
-        try:
-            reader = _reading_engine(network)
-        except (InputError, BackendError) as error:
-            _tell(network, error.found or str(error))
-            reader = None
-        network._reader = reader, facts
-    return reader
-
-
-def _tell(network: Network, difference: str) -> None:
-    """Warn once of each difference that leaves a network to the readable layers."""
-    if network.told != difference:
-        LOGGER.warning("running on the readable layers (%s)", difference)
-        network.told = difference
-
-
-def _reading_engine(network: Network) -> Engine:
-    """Make the engine for inference: in the user's own process, or on the GPU."""
-    if network.backend.name == "gpu":
-        return _fast_engine("cuda", network, None, None)
-    from lenet_gpu.engine.cpu.local import LocalEngine
-
-    return LocalEngine(network)
-
-
-Network.find_reader = find_reader

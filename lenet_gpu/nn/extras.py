@@ -49,9 +49,14 @@ def check_extras(path: object, arrays: Mapping[str, np.ndarray], classes: int) -
     _array(path, arrays, REJECTION[0], (classes, units))
     precision = _array(path, arrays, REJECTION[1], (units, units))
     limit = _array(path, arrays, REJECTION[2], (1,))
-    if not (limit[0] > 0.0 and (np.diagonal(precision) > 0.0).all()):
+    if not gives_distances(precision, float(limit[0])):
         found = f"{REJECTION[1]} and {REJECTION[2]} that give no distances"
         raise ModelFileError(path, found=found, expected="values above 0", remedy=remedy)
+
+
+def gives_distances(precision: np.ndarray, limit: float) -> bool:
+    """Tell whether the rejection's scatter, (units, units), and its limit tell any features apart."""
+    return bool(np.isfinite(precision).all() and (np.diagonal(precision) > 0.0).all() and 0.0 < limit < np.inf)
 
 
 def _array(path: object, arrays: Mapping[str, np.ndarray], name: str, shape: tuple[int, ...]) -> np.ndarray:

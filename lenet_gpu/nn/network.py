@@ -2,17 +2,18 @@
 
 What is computed stands in the layers, and how they run in a row in stack.py; a network adds the input layer, the
 loss, classes and files. `outputs`, `predict`, `evaluate` and `activations` run on the fast engine where there is one
-for the network (engine/select.py), and otherwise layer by layer.
+for the network (engine/reading.py), and otherwise layer by layer.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 import numpy as np
 
+from lenet_gpu import hooks
 from lenet_gpu.backend import Backend, select_backend
 from lenet_gpu.errors import InputError, LenetError
 from lenet_gpu.nn import network_file
@@ -59,11 +60,8 @@ class Network(LayerStack):
         InputError: A layer that does not fit, or an argument that makes no sense.
     """
 
-    find_reader: ClassVar[Callable[[Network], Reader | None] | None] = None
-    """Finds the engine that answers for a network; set by engine/select.py, which is imported later."""
-
     told = ""
-    """The difference from LeNet-5 that a warning has named already; see engine/select.py."""
+    """The difference from LeNet-5 that a warning has named already; see engine/reading.py."""
 
     _classes_are_known: ClassVar[bool] = False
 
@@ -339,8 +337,7 @@ class Network(LayerStack):
 
     def reader(self) -> Reader | None:
         """Find the engine that answers for the network as it is now; None: its own layers do."""
-        find = Network.find_reader
-        return None if find is None else find(self)
+        return cast("Reader | None", hooks.find_reader(self))
 
     def outputs(self, images: Any) -> np.ndarray:
         """Compute the scores of the classes before softmax: logits, or penalties with their sign turned.

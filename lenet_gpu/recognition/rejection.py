@@ -45,9 +45,9 @@ GRAIN = 27
 pixels in the digits' box has 28 at least."""
 
 SOME_GRAIN = 12
-"""Diagonal contacts from which a picture that the network takes for no digit is called noise, and any picture where
-the network was not taught what is no digit: of MNIST's 60,000 training digits 10 have more, and none of the 7,494 of
-pendigits more than 4."""
+"""Diagonal contacts that a picture may have before it is called noise where the network takes it for no digit, or was
+not taught what is none: of MNIST's 60,000 training digits 10 have more, and none of the 7,494 of pendigits more than
+4."""
 
 UNLIKE = "unlike any digit"
 """The reason of what is sharp and dark and no digit: letters, scribbles."""

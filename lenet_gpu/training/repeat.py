@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
+from lenet_gpu.datasets.load import KNOWN
 from lenet_gpu.errors import typed
 from lenet_gpu.training.recipes import RECIPES, with_distortions, with_loss
 
@@ -11,8 +13,8 @@ if TYPE_CHECKING:
     from lenet_gpu.training.checkpoint import Checkpoint
     from lenet_gpu.training.recipes import Recipe
 
-CHANGEABLE = {"epochs": "--epochs", "batch_size": "--batch-size", "learning_rate": "--learning-rate"}
-"""Options by the fields of a recipe that they change."""
+CHANGEABLE = {"copies": "--copies", "batch_size": "--batch-size", "learning_rate": "--learning-rate"}
+"""Options by the fields of a recipe that they change; the number of epochs is always named."""
 
 
 def repeating_command(checkpoint: Checkpoint) -> str:
@@ -41,16 +43,39 @@ def repeating_command(checkpoint: Checkpoint) -> str:
     words += ["--engine", checkpoint.engine]
     if checkpoint.engine.startswith("cpu"):
         words += ["--threads", checkpoint.workers]
+    return _line(words)
+
+
+def fine_tuning_command(model: str | os.PathLike[str], dataset: str) -> str:
+    """Write the command line that fine-tunes the same model to the same digits again.
+
+    Args:
+        model: The model as it was named: a shipped model, a file or the folder of a run.
+        dataset: The data set as it was named.
+
+    Returns:
+        One line for a shell, which names no folder to write to.
+    """
+    named = os.path.abspath(model) if os.path.exists(model) else model
+    return _line(["lenet-gpu", "train", "--from", named, "--dataset", located(dataset)])
+
+
+def located(dataset: str) -> str:
+    """Name a data set so that it is found from any folder: those known by name as they are, paths absolute."""
+    return dataset if dataset in KNOWN else os.path.abspath(os.path.expanduser(dataset))
+
+
+def _line(words: list[Any]) -> str:
     return " ".join(typed(word) for word in words)
 
 
 def _changes(recipe: Recipe) -> list[Any]:
     """List the options that make this recipe of the one with its name."""
+    words: list[Any] = ["--epochs", recipe.epochs]  # always: without them, few pictures are shown more often
     named = RECIPES.get(recipe.name)
     if named is None:
-        return []
-    words: list[Any] = []
-    if recipe.copies != named.copies and recipe.name == "paper":  # elsewhere few pictures alone make copies, again
+        return words
+    if recipe.constant_order and recipe.augmentation != named.augmentation:
         named = with_distortions(named)
         words += ["--distortions"]
     if recipe.loss != named.loss:

@@ -21,11 +21,11 @@ from lenet_gpu.engine.base import Engine
 from lenet_gpu.engine.cover import first_difference
 from lenet_gpu.engine.select import make_engine
 from lenet_gpu.errors import DataError, InputError, ModelFileError, TrainingError
-from lenet_gpu.nn.extras import TEMPERATURE
+from lenet_gpu.nn.extras import TEMPERATURE, gives_distances
 from lenet_gpu.nn.losses import LOSSES
 from lenet_gpu.nn.network import Network
 from lenet_gpu.nn.optim import Optimizer
-from lenet_gpu.recognition.rejection import FEATURES, UNITS, Rejection
+from lenet_gpu.recognition.rejection import FEATURES, SAMPLES, UNITS, Rejection, features
 from lenet_gpu.training.ahead import EpochsAhead, begin_elastic_fields
 from lenet_gpu.training.checkpoint import Checkpoint, plain_name
 from lenet_gpu.training.compatibility import check_data, check_loss, check_recipe, same_data
@@ -300,8 +300,9 @@ class Trainer:
         Raises:
             InputError: Images or labels of another form, or more classes than the network has.
             DataError: Other data than the run began with, or a data set that the recipe adds is missing.
-            TrainingError: The loss or a parameter became NaN or infinite; the model is then in that state,
-                while files written by callbacks hold the last whole epoch.
+            TrainingError: The loss or a parameter became NaN or infinite, or the network ends dead, with an F6 that
+                is the same for every image; the model is then in that state, while files written by callbacks hold
+                the last whole epoch.
             KeyboardInterrupt: Passed on; the history and files end with the last whole epoch.
         """
         if isinstance(validation, float):
@@ -437,7 +438,7 @@ class Trainer:
         self._check_finite(losses, epoch)
         # A step can leave NaN or infinity behind that no loss has seen yet.
         if not np.isfinite(self.model.host_parameters()).all():
-            raise self._diverged("a parameter became NaN or infinite", steps, epoch)
+            raise self._diverged("a parameter became NaN or infinite", f"at step {steps} of", epoch, epoch - 1)
         start = time.perf_counter()
         evaluations = {
             f"{name}_{key}": value
@@ -504,7 +505,18 @@ class Trainer:
         knows_itself = "nondigits" in self.recipe.sources  # a network that has learnt them says so itself
         if not knows_itself and self.model.shapes.get(f"{FEATURES}.bias") == (UNITS,):
             rejection = Rejection.fit(self.model, data.train.images, data.train.labels)
-            self.model.extras |= rejection.arrays()
+            if gives_distances(rejection.precision, rejection.limit):
+                self.model.extras |= rejection.arrays()
+            else:
+                self._check_alive(data.train)
+
+    def _check_alive(self, split: Split) -> None:
+        """Refuse a network whose F6 is the same for all images, though these differ."""
+        images = split.images[:SAMPLES]
+        f6 = features(self.model, images)
+        if (f6 == f6[0]).all() and not (images == images[0]).all():
+            raise self._diverged("F6 is the same for every image", "after", self.epochs_done, self.epochs_done)
+        LOGGER.warning("F6 is the same for the images of each class: the model can't tell what is unlike all of them")
 
     def _record(self) -> None:
         """Write down what model.npz says of its training; nothing that differs between two equal runs."""
@@ -524,13 +536,14 @@ class Trainer:
     def _check_finite(self, losses: np.ndarray, epoch: int) -> None:
         bad = np.flatnonzero(~np.isfinite(losses))
         if len(bad):
-            raise self._diverged(f"the loss is {losses[bad[0]]}", int(bad[0]) + 1, epoch)
+            raise self._diverged(f"the loss is {losses[bad[0]]}", f"at step {bad[0] + 1} of", epoch, epoch - 1)
 
-    def _diverged(self, what: str, step: int, epoch: int) -> TrainingError:
+    def _diverged(self, what: str, when: str, epoch: int, kept: int) -> TrainingError:
+        """Say that a run diverged, at which learning rate, and which epoch its files hold; 0: none."""
+        rate = "" if "schedule" in self.own else f" (learning rate {self.recipe.learning_rate:g})"
         return TrainingError(
-            f"training diverged: {what} at step {step} of epoch {epoch}",
-            remedy="lower the learning rate"
-            + (f"; files hold the state after epoch {epoch - 1}" if epoch > 1 else ""),
+            f"training diverged: {what} {when} epoch {epoch}{rate}",
+            remedy="lower the learning rate" + (f"; files hold the state after epoch {kept}" if kept else ""),
         )
 
     def _tell(self, hook: str, *arguments: Any) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import shlex
 
 import numpy as np
 import pytest
@@ -36,8 +37,8 @@ def run(*arguments):
 def test_a_shipped_model_learns_own_digits(mine, capsys):
     assert run("train", "--from", "mnist", "--dataset", "mine.npz", "--out", "tuned") == 0
     out = capsys.readouterr().out
-    assert "wrote     tuned: model.npz" in out
-    assert os.listdir("tuned") == ["model.npz"]
+    assert "wrote     tuned: command.txt, model.npz" in out
+    assert sorted(os.listdir("tuned")) == ["command.txt", "model.npz"]
     base, tuned = LeNet5.load("mnist"), LeNet5.load("tuned")
     note = tuned.record["fine_tuned"]
     assert_documented("files.md", "Fine-tuned models", note)
@@ -61,6 +62,27 @@ def test_the_folder_of_runs_and_a_model_file_will_do(mine, capsys):
     assert run("train", "--from", "runs/mine-from-mnist", "--dataset", "mine.npz") == 0
     assert "nothing reads more of them; the model is a copy" in capsys.readouterr().out
     assert LeNet5.load("runs/mine-from-mine-from-mnist").record["fine_tuned"]["from"] == "mine-from-mnist"
+
+
+@pytest.mark.parametrize("model", ["mnist", "base.npz"])
+def test_the_command_in_the_folder_teaches_the_same_again(mine, monkeypatch, capsys, model):
+    LeNet5.load("mnist").save("base.npz")
+    assert run("train", "--from", model, "--dataset", "mine.npz", "--out", "tuned") == 0
+    line = (mine / "tuned/command.txt").read_text().strip()
+    assert capsys.readouterr().out.splitlines()[-1] == f"repeat    {line}"
+    (mine / "elsewhere").mkdir()
+    monkeypatch.chdir(mine / "elsewhere")
+    program, *words = shlex.split(line)
+    assert program == "lenet-gpu"
+    assert run(*words, "--out", "again") == 0
+    for name in ("command.txt", "model.npz"):
+        assert (mine / "elsewhere/again" / name).read_bytes() == (mine / "tuned" / name).read_bytes()
+
+
+@pytest.mark.parametrize("more", [("--validation", "0.2"), ("--patience", "1"), ("--copies", "2")])
+def test_from_refuses_what_it_would_not_heed(mine, more):
+    with pytest.raises(InputError, match=f"{more[0]} with --from: found an option of training from scratch"):
+        run("train", "--from", "mnist", "--dataset", "mine.npz", *more)
 
 
 def test_from_and_resume_exclude_each_other(mine):

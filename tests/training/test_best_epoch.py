@@ -101,16 +101,14 @@ def test_a_file_of_another_epoch_is_not_restored(mnist, tmp_path, caplog):
     assert "its parameters are not kept" in caplog.text
 
 
-@pytest.mark.parametrize(
-    "more",
-    [
-        ("--epochs", "2", "--seed", "7", "--threads", "2", "--batch-size", "48"),
-        ("--epochs", "3", "--validation", "0.2", "--patience", "1", "--learning-rate", "0.3", "--threads", "1"),
-        ("--recipe", "paper", "--loss", "rbf", "--epochs", "1", "--engine", "layered", "--batch-size", "20"),
-    ],
-)
+@pytest.mark.parametrize("more", [
+    "--epochs 2 --copies 2 --seed 7 --threads 2 --batch-size 48",
+    "--epochs 3 --validation 0.2 --patience 1 --learning-rate 0.3 --threads 1",
+    "--recipe record --epochs 3 --threads 1",  # the recipe's own number: few images, yet shown once
+    "--recipe paper --loss rbf --distortions --epochs 1 --engine layered --batch-size 400",
+])  # fmt: skip
 def test_the_command_in_the_folder_repeats_the_run(digits, tmp_path, capsys, more):
-    given = arguments(digits, *more, "--out", str(tmp_path / "a"))
+    given = arguments(digits, *more.split(), "--out", str(tmp_path / "a"))
     assert command(given) == 0
     (line,) = (tmp_path / "a/command.txt").read_text().splitlines()
     assert capsys.readouterr().out.splitlines()[-1] == f"repeat    {line}"

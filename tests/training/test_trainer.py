@@ -143,6 +143,23 @@ def test_huge_learning_rate_diverges_with_one_line(digits):
         Trainer(LeNet5(), recipe).fit(digits)
 
 
+def test_a_network_that_ends_dead_is_named_and_its_files_can_be_read(tmp_path, digits):
+    """Finite numbers: F6 is saturated by whatever it is shown, at a real learning rate."""
+    recipe = QUICK.with_changes(learning_rate=100.0)
+    with pytest.raises(TrainingError, match=r"F6 is the same for every image .* \(learning rate 100\); lower"):
+        trained(tmp_path / "run", digits, recipe)
+    assert not LeNet5.load(tmp_path / "run").extras
+    assert Trainer.resume(tmp_path / "run").epochs_done == recipe.epochs
+
+
+def test_a_model_of_one_picture_a_class_can_be_read(tmp_path, mnist, caplog):
+    first = [np.flatnonzero(mnist.train.labels == digit)[0] for digit in range(10)]
+    run = Trainer(LeNet5(), "classic", epochs=1, progress=False)
+    run.fit(mnist.train.images[first], mnist.train.labels[first]).model.save(tmp_path / "one.npz")
+    assert "rejection.limit" not in LeNet5.load(tmp_path / "one.npz").extras
+    assert "can't tell what is unlike all of them" in caplog.text
+
+
 def test_a_new_network_begins_as_the_recipe_wants_and_a_trained_one_stays(digits):
     model = LeNet5(seed=3)
     Trainer(model, MOMENTUM)

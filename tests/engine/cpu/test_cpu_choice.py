@@ -101,6 +101,13 @@ def test_an_optimizer_of_the_users_script_ends_no_worker(tmp_path):
     assert "Error" not in ended.stderr
 
 
+@pytest.mark.parametrize("home", ["lenet_gpu.nn", "lenet_gpu.nn.lenet5"])
+def test_a_network_answers_by_its_engine_whatever_else_was_imported(home):
+    program = f"from {home} import LeNet5; print(type(LeNet5().reader()).__name__)"
+    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120, check=False)
+    assert ended.stdout == "LocalEngine\n", ended.stderr
+
+
 @pytest.mark.parametrize("make", [LocalEngine, lambda net: CpuEngine(net, threads=2)], ids=["local", "workers"])
 def test_without_an_optimizer_there_is_inference_alone(mnist, make):
     net = LeNet5(seed=5)
