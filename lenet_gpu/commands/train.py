@@ -52,9 +52,9 @@ EXAMPLES = """\
   lenet-gpu train --resume runs/one               continue an interrupted run, bit for bit
   mpiexec -n 4 python -m mpi4py -m lenet_gpu train      four processes, on one machine or several
 
-recipes on MNIST, seconds on two cores, on an NVIDIA H200:
+recipes on MNIST, seconds on two cores (touch: on one), on an NVIDIA H200:
   classic    7 epochs      9 s    0.3 s       best     40 epochs    213 s
-  fast       5 epochs     61 s    0.3 s       touch    20 epochs    266 s
+  fast       5 epochs     61 s    0.3 s       touch    40 epochs   1857 s
   record     3 epochs            0.2 s       paper    20 epochs    340 s    12 s   (with --distortions 48 minutes)
 
 data sets known by name (images to learn from and to test with):

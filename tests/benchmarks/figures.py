@@ -163,7 +163,7 @@ def durations() -> str:
     minutes = median(paper["distorted"]["seconds"]) / 60
     return (
         f"classic 7 epochs {cpu['classic']:.0f} s {gpu['classic']:.1f} s best 40 epochs {cpu['best']:.0f} s "
-        f"fast 5 epochs {cpu['fast']:.0f} s {gpu['fast']:.1f} s touch 20 epochs {cpu['touch']:.0f} s "
+        f"fast 5 epochs {cpu['fast']:.0f} s {gpu['fast']:.1f} s touch 40 epochs {cpu['touch']:.0f} s "
         f"record 3 epochs {gpu['record']:.1f} s paper 20 epochs {cpu['paper']:.0f} s {gpu['paper']:.0f} s "
         f"(with --distortions {minutes:.0f} minutes)"
     )
