@@ -28,6 +28,9 @@ EXAMPLES = """\
 PICTURE = "evaluation.png"
 
 
+CLASSES_A_ROW = 10
+
+
 def add_parser(subparsers: Any) -> None:
     """Add the command."""
     summary = "measure a model on a data set; draw its confusion matrix and the misread digits"
@@ -103,6 +106,7 @@ def run(options: argparse.Namespace) -> int:
         "errors": evaluation.errors,
         "accuracy": evaluation.accuracy,
         "loss": evaluation.loss,
+        "labels": list(labels),
         "confusion": evaluation.confusion.tolist(),
         "picture": None,
     }
@@ -133,11 +137,38 @@ def _text(report: dict[str, Any]) -> str:
         f"data      {report['dataset']}, {report['split']} set, {report['images']:,} images",
         f"accuracy  {100 * report['accuracy']:.2f} %  ({report['errors']} misread)",
         f"loss      {report['loss']:.4f}",
-        "by digit  " + "  ".join(f"{digit:5d}" for digit in range(len(report["confusion"]))),
+        *_by_class(report["labels"], report["confusion"]),
     ]
-    shares = [
-        f"{100 * row[digit] / sum(row):5.1f}" if sum(row) else "    -"
-        for digit, row in enumerate(report["confusion"])
-    ]
-    lines.append("read right " + " ".join(f"{share:>6}" for share in shares) + "  %")
+    pairs = most_confused(report["confusion"])
+    if pairs:
+        names = report["labels"]
+        lines.append("mistaken  " + ", ".join(f"{names[a]} as {names[b]}: {count} times" for a, b, count in pairs))
     return "\n".join(lines)
+
+
+def _by_class(labels: list[Any], confusion: list[list[int]]) -> list[str]:
+    """Write the share of each class that is read right, some classes a row."""
+    shares = [f"{100 * row[k] / sum(row):.1f}" if sum(row) else "-" for k, row in enumerate(confusion)]
+    width = max(6, *(len(str(label)) for label in labels))
+    lines = []
+    for start in range(0, len(labels), CLASSES_A_ROW):
+        some = slice(start, start + CLASSES_A_ROW)
+        lines += [
+            "class     " + " ".join(f"{label:>{width}}" for label in map(str, labels[some])),
+            "right, %  " + " ".join(f"{share:>{width}}" for share in shares[some]),
+        ]
+    return lines
+
+
+def most_confused(confusion: list[list[int]], most: int = 3) -> list[tuple[int, int, int]]:
+    """Find the classes that are mistaken for each other most often.
+
+    Args:
+        confusion: [class][class it is read as], counts.
+        most: How many pairs at most.
+
+    Returns:
+        The class, what it is read as, and how often, the most frequent first.
+    """
+    found = [(a, b, count) for a, row in enumerate(confusion) for b, count in enumerate(row) if a != b and count]
+    return sorted(found, key=lambda pair: (-pair[2], pair[:2]))[:most]

@@ -151,9 +151,11 @@ def _tidy(axes: Axes, epochs: Sequence[int]) -> None:
 
 def _logarithmic(axes: Axes) -> None:
     # 0.1, 0.2, 0.5, 1, 2 ... instead of powers of ten: the curves rarely span two decades; evenly where they span
-    # less than a factor of five.
+    # less than a factor of five; and where nothing is above 0, which a logarithm asks for.
     from matplotlib.ticker import LogLocator, MaxNLocator, NullLocator, StrMethodFormatter
 
+    if not any(np.max(line.get_ydata()) > 0 for line in axes.lines):
+        return
     axes.set_yscale("log")
     low, high = axes.get_ylim()
     steps = MaxNLocator(5) if high < 5 * low else LogLocator(base=10, subs=(1.0, 2.0, 5.0))

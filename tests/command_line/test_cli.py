@@ -143,6 +143,10 @@ def test_evaluate_prints_and_draws(lenet_gpu_command, run_folder, small, tmp_pat
         assert min(picture.size) > 500
     text = lenet_gpu_command("evaluate", run_folder, "--dataset", small, "--no-picture", cwd=tmp_path).stdout
     assert f"{100 * report['accuracy']:.2f} %" in text
+    wrong = np.array(report["confusion"])
+    np.fill_diagonal(wrong, 0)
+    a, b = np.unravel_index(wrong.argmax(), wrong.shape)
+    assert f"mistaken  {a} as {b}: {wrong[a, b]} times" in text
 
 
 def test_evaluate_several_networks_and_views(lenet_gpu_command, run_folder, small, tmp_path):

@@ -118,6 +118,9 @@ def test_class_names_travel_from_folders_to_answers(tmp_path, mnist, here):
     report, blank = map(json.loads, here("predict", "run", "zero.png", "blank.png", "--json").splitlines())
     assert_documented("json.md", "A network of other classes", report, blank)
     assert (report["label"], set(report["probabilities"])) == ('the "0"', set(names.values()))
+    by_class = here("evaluate", "run", "--dataset", "data", "--no-picture").splitlines()[4:6]
+    assert by_class[0].split() == ["class", "eins,", "1", "the", '"0"']
+    assert by_class[1].split() == ["right,", "%", "100.0", "100.0"]
     (tmp_path / "t.csv").write_text(table(np.concatenate([zeros, ones])))
     here("predict", "run", "t.csv", "--out", "s.csv")
     assert submission(tmp_path / "s.csv") == ['the "0"'] * 5 + ["eins, 1"] * 5

@@ -48,6 +48,11 @@ def test_a_run_of_hardly_anything_has_curves(epochs):
     assert len(plots.curves(history(epochs, "train")).axes) == 4
 
 
+def test_a_run_without_a_mistake_is_drawn_like_any_other():
+    plots.curves(history(3, "train", "test", error=0.0)).canvas.draw()  # a warning of matplotlib's is an error here
+    plots.comparison({"one": history(3, "train", "test", error=0.0)}).canvas.draw()
+
+
 def test_runs_are_told_apart_in_one_picture():
     runs = {f"run {k}": history(3, "train", "test", error=0.01 * (k + 1)) for k in range(9)}
     figure = plots.comparison(runs)
