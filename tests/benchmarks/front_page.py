@@ -125,7 +125,7 @@ def accuracy() -> list[str]:
             *(f"{writers[m]['all']['worst_accuracy']:.1f}" for m in both),
         ),
         ("drawn with a stylus", *(f"{mean(report['pendigits'][f'shipped {m}']):.2f}" for m in both)),
-        (f"in {pictures['n']} made pictures with shadows, rules, frames ...", "", f"{made:.1f}"),
+        (f"in {pictures['n']:,} made pictures with shadows, rules, frames ...", "", f"{made:.1f}"),
         ("letters drawn by hand: refused", *(f"{refused(m, 'letters, by hand'):.1f}" for m in both)),
         (
             "MNIST's test digits: refused",
