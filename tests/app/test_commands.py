@@ -2,31 +2,12 @@
 
 import numpy as np
 import pytest
-from windowless import Screen, Speaker, Timer, down, draw
+from windowless import Stage, down, draw
 
-from app.commands import Commands
 from app.file_dialog import FileDialog
-from app.presenter import Presenter
 from app.reading import NO_DIGIT
-from app.session import Session
 from app.settings import PEN_WIDTHS, TEXT_SCALES, Settings
 from lenet_gpu.nn import check_set
-
-
-class Stage:
-    """A user in front of a screen that only remembers."""
-
-    def __init__(self, folder):
-        self.session, self.screen, self.timer = Session.open(folder), Screen(), Timer()
-        self.presenter = Presenter(self.session, self.screen, self.timer, Speaker())
-        self.commands = Commands(self.session, self.screen, self.presenter, self.timer)
-        self.presenter.dress()
-
-    def draw(self, *points):
-        draw(self.session, *points)
-        self.commands.ink_changed()
-        self.commands.ink_lifted()
-        self.timer.go_on()
 
 
 @pytest.fixture

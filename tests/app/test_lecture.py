@@ -2,34 +2,22 @@
 
 import numpy as np
 import pytest
-from windowless import Screen, Speaker, Timer, down, draw
+from windowless import Stage, down
 
-from app.commands import Commands
 from app.lecture import STEP_SECONDS, Lecture
-from app.presenter import Presenter
-from app.session import Session
 
 
-class Stage:
-    """A teacher in front of a screen that only remembers."""
+class Teacher(Stage):
+    """A user who teaches a class."""
 
     def __init__(self, folder):
-        self.session, self.screen, self.timer = Session.open(folder), Screen(), Timer()
-        self.presenter = Presenter(self.session, self.screen, self.timer, Speaker())
-        self.commands = Commands(self.session, self.screen, self.presenter, self.timer)
+        super().__init__(folder)
         self.lecture = Lecture(self.commands)
-        self.presenter.dress()
-
-    def draw(self, *points):
-        draw(self.session, *points)
-        self.commands.ink_changed()
-        self.commands.ink_lifted()
-        self.timer.go_on()
 
 
 @pytest.fixture
 def stage(tmp_path):
-    stage = Stage(tmp_path)
+    stage = Teacher(tmp_path)
     stage.screen.shows_inside = True
     return stage
 

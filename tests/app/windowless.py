@@ -2,6 +2,9 @@
 
 import threading
 
+from app.commands import Commands
+from app.presenter import Presenter
+from app.session import Session
 from app.viewport import Viewport
 
 BOX = Viewport.fit(0, 0, 400, 400, None).box
@@ -136,3 +139,19 @@ class Speaker:
     def say(self, text, language):
         self.heard.append((text, language))
         return True
+
+
+class Stage:
+    """A user in front of a screen that only remembers."""
+
+    def __init__(self, folder):
+        self.session, self.screen, self.timer = Session.open(folder), Screen(), Timer()
+        self.presenter = Presenter(self.session, self.screen, self.timer, Speaker())
+        self.commands = Commands(self.session, self.screen, self.presenter, self.timer)
+        self.presenter.dress()
+
+    def draw(self, *points):
+        draw(self.session, *points)
+        self.commands.ink_changed()
+        self.commands.ink_lifted()
+        self.timer.go_on()
