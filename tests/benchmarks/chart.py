@@ -1,4 +1,4 @@
-"""The chart of the documentation, drawn from stored results."""
+"""The charts of the documentation, drawn from stored results."""
 
 from __future__ import annotations
 
@@ -24,6 +24,10 @@ BARS = (
 """Label, implementations of which the fastest is drawn, colour. Of ours only what a user can call."""
 
 
+FRONT = (("train", 32), ("infer", 10_000))
+"""Workloads of the README's first picture."""
+
+
 def draw(report: dict, path: Path) -> None:
     """Draw one panel a workload: the best configuration of each contender, whiskers from least to most.
 
@@ -46,6 +50,25 @@ def draw(report: dict, path: Path) -> None:
         _panel(axes, task, size, here)
     figure.suptitle(f"LeNet-5 on {report['machine']['cpu']}, {report['machine']['cores']} cores: longer is faster")
     figure.savefig(path, format="png", dpi=120, metadata={"Software": None})
+
+
+def draw_front(report: dict, path: Path) -> None:
+    """Draw the README's first picture of speed: two workloads, one over the other, small and with large letters.
+
+    Args:
+        report: What cpu.py wrote.
+        path: PNG file to write.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.0, 3.0), layout="constrained")
+    for axes, (task, size) in zip(figure.subplots(len(FRONT)), FRONT, strict=True):
+        _panel(axes, task, size, [r for r in report["results"] if (r["task"], r["size"]) == (task, size)])
+        axes.xaxis.set_visible(False)
+        axes.spines["bottom"].set_visible(False)
+    machine = report["machine"]
+    figure.suptitle(f"two cores of an {machine['cpu']}: longer is faster", fontsize=10)
+    figure.savefig(path, format="png", dpi=160, metadata={"Software": None})
 
 
 def _panel(axes, task: str, size: int, results: list[dict]) -> None:

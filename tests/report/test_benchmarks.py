@@ -189,6 +189,15 @@ def test_the_chart_shows_every_workload(cpu_report, tmp_path):
         assert picture.height > len(first)  # a second row of panels
 
 
+def test_the_front_pages_chart_is_drawn_of_the_stored_results(tmp_path):
+    chart.draw_front(report.stored()["cpu"], tmp_path / "front.png")
+    with Image.open(tmp_path / "front.png") as ours, Image.open(report.FRONT_CHART) as shown:
+        assert (np.asarray(ours.convert("L")) < 128).any()
+        assert ours.size == shown.size
+    for task, size in chart.FRONT:
+        assert any((r["task"], r["size"]) == (task, size) for r in report.stored()["cpu"]["results"])
+
+
 # ---- what the peers are handed
 
 
