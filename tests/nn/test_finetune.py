@@ -224,7 +224,7 @@ def jittered(rng, corners, count):
 Y = [[[-14, -28], [0, -4]], [[14, -28], [-10, 32]]]
 """A letter that the model takes for a 4."""
 
-OPEN_NINE = [[[12, -30], [-14, -28], [-14, -2], [12, -4]], [[12, -30], [14, 28], [-16, 30]]]
+OPEN_NINE = [[[24, -30], [-14, -28], [-14, -2], [24, -4]], [[24, -30], [14, 28], [-20, 30]]]
 """A 9 with corners, which it takes for no digit."""
 
 
@@ -246,7 +246,7 @@ def test_a_digit_that_is_refused_counts_as_misread_where_that_is_asked_for(rng):
     model = LeNet5.load("touch")
     nines = jittered(rng, OPEN_NINE, 12)
     refused = (answers(model, nines) < 0).mean()
-    assert refused > 0.2
+    assert refused > 0.4
     plain = fine_tune(model, nines, [9] * 12)
     asked = fine_tune(model, nines, [9] * 12, refusals=True)
     assert (plain.before, asked.before) == (1.0, (answers(model, nines) == 9).mean())
