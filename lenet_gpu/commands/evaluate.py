@@ -27,7 +27,6 @@ EXAMPLES = """\
 
 PICTURE = "evaluation.png"
 
-
 CLASSES_A_ROW = 10
 
 

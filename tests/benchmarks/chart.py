@@ -23,7 +23,6 @@ BARS = (
 )
 """Label, implementations of which the fastest is drawn, colour. Of ours only what a user can call."""
 
-
 FRONT = (("train", 32), ("infer", 10_000))
 """Workloads of the README's first picture."""
 
@@ -48,7 +47,7 @@ def draw(report: dict, path: Path) -> None:
         axes.axis("on")
         here = [r for r in report["results"] if (r["task"], r["size"]) == (task, size)]
         _panel(axes, task, size, here)
-    figure.suptitle(f"LeNet-5 on {report['machine']['cpu']}, {report['machine']['cores']} cores: longer is faster")
+    figure.suptitle(_title(report))
     figure.savefig(path, format="png", dpi=120, metadata={"Software": None})
 
 
@@ -66,9 +65,12 @@ def draw_front(report: dict, path: Path) -> None:
         _panel(axes, task, size, [r for r in report["results"] if (r["task"], r["size"]) == (task, size)])
         axes.xaxis.set_visible(False)
         axes.spines["bottom"].set_visible(False)
-    machine = report["machine"]
-    figure.suptitle(f"two cores of an {machine['cpu']}: longer is faster", fontsize=10)
+    figure.suptitle(_title(report), fontsize=10)
     figure.savefig(path, format="png", dpi=160, metadata={"Software": None})
+
+
+def _title(report: dict) -> str:
+    return f"LeNet-5 on {report['machine']['cpu']}, {report['machine']['cores']} cores: longer is faster"
 
 
 def _panel(axes, task: str, size: int, results: list[dict]) -> None:

@@ -7,7 +7,6 @@ import numpy as np
 from lenet_gpu import load_dataset
 from lenet_gpu.datasets.locations import search_folders
 from lenet_gpu.datasets.pendigits import read_npz, to_split
-from lenet_gpu.errors import DataError
 
 
 def stylus_digits(*, last: bool):
@@ -20,15 +19,15 @@ def stylus_digits(*, last: bool):
         last: Which part.
 
     Returns:
-        Drawings and labels (n,); None where pendigits is not on this machine.
+        Drawings and labels (n,).
+
+    Raises:
+        DataError: Pendigits is not on this machine.
     """
     places = [folder / "pendigits-train.npz" for folder in search_folders("pendigits")]
     compact = next((place for place in places if place.exists()), None)
     if compact is None:
-        try:
-            split = load_dataset("pendigits", download=False, progress=False).train
-        except DataError:
-            return None
+        split = load_dataset("pendigits", download=False, progress=False).train
     else:
         split = to_split(read_npz(compact)[0])
     third = np.arange(len(split)) >= len(split) * 2 // 3
