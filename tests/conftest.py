@@ -12,6 +12,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -43,6 +44,18 @@ CHROMIUM = ("chromium", "chromium-browser", "google-chrome")
 MOST_PROCESSES = 8
 """Processes that run the suite: some tests start windows and workers of their own."""
 
+BEFORE_OTHERS = (
+    "app/test_fuzz.py",
+    "app/test_packaging.py",
+    "campaigns/test_kills.py",
+    "report/test_paper_page.py",
+    "test_examples.py",
+    "test_notebooks.py",
+    "test_pages.py",
+    "training/test_mnist.py",
+)
+"""Files whose few tests take long: begun last, one of them would let all processes but its own wait."""
+
 pytest.register_assert_rewrite("remedies")  # its modules hold assertions, and are no test modules
 
 
@@ -72,6 +85,15 @@ def pytest_xdist_auto_num_workers(config):
     """A process for each core runs the whole suite; what was asked for by name, and a GPU's tests, run in one."""
     whole = config.args_source is config.ArgsSource.TESTPATHS and not config.option.markexpr
     return min(available_cores(), MOST_PROCESSES) if whole else 0
+
+
+def pytest_collection_modifyitems(config, items):
+    """Processes take files in this order: few long tests, many tests, few tests."""
+    if not is_worker(config):
+        return
+    tests_of = Counter(item.path for item in items)
+    first = {Path(__file__).parent / name for name in BEFORE_OTHERS}
+    items.sort(key=lambda item: (item.path not in first, -tests_of[item.path], item.path))
 
 
 def missing_witness(names):
