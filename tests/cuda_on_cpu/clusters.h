@@ -9,9 +9,6 @@
 // nobody has waited for when the cluster ends.
 #pragma once
 #include "cuda_on_cpu.h"
-#include <algorithm>
-#include <map>
-#include <random>
 #define CUDA_ON_CPU
 #define __cluster_dims__(...)
 #define __forceinline__ inline

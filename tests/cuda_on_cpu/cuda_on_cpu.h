@@ -7,15 +7,7 @@
 // a warp exchange that not all of its lanes reach (deadlock). Shared memory starts as NaN in every block. With
 // -fsanitize=address every access beyond an array is found, shared memory beyond the launch's size included.
 #pragma once
-#include <cmath>
-#include <cstddef>
-#include <cstdint>
-#include <cstdio>
-#include <cstring>
-#include <tuple>
-#include <type_traits>
-#include <utility>
-#include <vector>
+#include "standard.h"
 #if !defined(__x86_64__)
 #include <ucontext.h>
 #endif

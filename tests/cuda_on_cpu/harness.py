@@ -20,8 +20,10 @@ import numpy as np
 HERE = Path(__file__).parent
 COMPILER = os.environ.get("CXX", "g++")
 NICE = ("nice", "-n", "10") if shutil.which("nice") else ()
-OPTIONS = ("-std=c++20", "-O2", "-fPIC", "-shared", "-fno-strict-aliasing", "-Wall", "-Wno-unknown-pragmas")
-SANITIZE = ("-fsanitize=address", "-g", "-O1")
+OPTIONS = ("-std=c++20", "-O1", "-fPIC", "-fno-strict-aliasing", "-Wall", "-Wno-unknown-pragmas")
+SANITIZE = ("-fsanitize=address", "-g1")
+STANDARD = "standard.h"
+"""The header of the standard library's headers, which are compiled once for all kernels."""
 
 CLUSTERS = re.compile(r"__cluster_dims__\((\w+), 1, 1\) __launch_bounds__\([^)]*\)\s+(\w+)\(")
 """A kernel's cluster size, and its name."""
@@ -71,7 +73,7 @@ def build(source: str, kernels: Sequence[str], *, sanitize: bool = False, worst_
         for name in kernels
     )
     header = "clusters.h" if clusters else "cuda_on_cpu.h"
-    text = f'#define WORST_CASE {worst_case}f\n#include "{header}"\n{source}\n{exports}\n'
+    text = f'#include "{STANDARD}"\n#define WORST_CASE {worst_case}f\n#include "{header}"\n{source}\n{exports}\n'
     key = hashlib.sha256(f"{sanitize}{text}".encode()).hexdigest()[:16]
     library = folder() / f"{key}.so"
     with filelock.FileLock(library.with_suffix(".lock")):  # a thread or another process may be building it
@@ -79,13 +81,27 @@ def build(source: str, kernels: Sequence[str], *, sanitize: bool = False, worst_
             return library
         path = library.with_suffix(".cpp")
         path.write_text(text)
-        options = [*OPTIONS, *(SANITIZE if sanitize else ())]
-        done = subprocess.run(
-            [*NICE, COMPILER, *options, f"-I{HERE}", str(path), "-o", str(library)], capture_output=True, text=True
-        )
-        if done.returncode:
-            raise RuntimeError(f"{COMPILER} refuses the kernels:\n{done.stderr}")
+        _compile([f"-I{_standard(sanitize)}", f"-I{HERE}", "-shared", str(path), "-o", str(library)], sanitize)
     return library
+
+
+def _standard(sanitize: bool) -> Path:
+    """Return the folder of the compiled header, which goes before its source's."""
+    made = folder() / f"standard{'-sanitize' * sanitize}"
+    with filelock.FileLock(made.with_suffix(".lock")):
+        if not made.exists():
+            making = made.with_suffix(".making")
+            making.mkdir(exist_ok=True)
+            _compile(["-x", "c++-header", str(HERE / STANDARD), "-o", str(making / f"{STANDARD}.gch")], sanitize)
+            making.rename(made)
+    return made
+
+
+def _compile(arguments: Sequence[str], sanitize: bool) -> None:
+    command = [*NICE, COMPILER, *OPTIONS, *(SANITIZE if sanitize else ()), *arguments]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"{COMPILER} refuses the kernels:\n{done.stderr}")
 
 
 class Kernel:

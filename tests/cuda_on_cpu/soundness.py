@@ -1,4 +1,4 @@
-"""Broken kernels: a barrier left out, and accesses beyond an array."""
+"""Broken kernels: a barrier left out, other faults, and accesses beyond an array."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from . import harness
@@ -14,6 +16,32 @@ from .cases import digits, everything, make_steps, permutation
 from .steps import KERNELS
 
 BARRIER = "__syncthreads();"
+
+
+class Faults:
+    """Kernels with faults, one of which or none is there while they run.
+
+    Args:
+        source: The kernels.
+        kernels: Their names.
+        faults: What stands in the source once, and what is there instead: FAULT is 1 in that fault's turn, else 0.
+    """
+
+    def __init__(self, source: str, kernels: Sequence[str], faults: Sequence[tuple[str, str]]) -> None:
+        for k, (old, new) in enumerate(faults):
+            assert source.count(old) == 1
+            source = source.replace(old, new.replace("FAULT", f"(fault == {k})"))
+        self.library = harness.build(f'extern "C" int fault;\nint fault = -1;\n{source}', kernels)
+
+    @contextmanager
+    def present(self, number: int) -> Iterator[None]:
+        """Run the kernels with this fault."""
+        fault = ctypes.c_int.in_dll(ctypes.CDLL(str(self.library)), "fault")
+        fault.value = number
+        try:
+            yield
+        finally:
+            fault.value = -1
 
 
 class Barriers:

@@ -13,6 +13,7 @@ import pytest
 from cuda_on_cpu import harness
 from cuda_on_cpu.cases import everything, permutation
 from cuda_on_cpu.cluster_steps import KERNELS, ClusterSteps, make_steps
+from cuda_on_cpu.soundness import Faults
 
 from lenet_gpu.engine.cuda.source import kernel_source
 
@@ -95,31 +96,51 @@ def test_every_missing_wait_is_found(variant: str, loss: str, classes: int, alon
     assert len(rest) == (1 if classes == 26 else 0), rest  # `if (warp >= HEAD_WARPS)`
 
 
-def broken(old: str, new: str) -> ClusterSteps:
-    """Steps with kernels in which `old` is replaced."""
-    source = kernel_source(form="alone")
-    assert source.count(old) == 1
+FAULTS = (
+    # what stands in the kernel, what stands there where FAULT is 1, and what is said of that
+    ("SLOTS * BACK * FLOAT *", "(SLOTS + FAULT) * BACK * FLOAT *", "deadlock: .*0 arrivals and 224 bytes"),
+    (
+        "    backward_s4(m, turn, s4_sums);\n    workers_wait();",
+        "    backward_s4(m, turn, s4_sums);\n    if (!FAULT || threadIdx.x < 128) workers_wait();",
+        "deadlock",
+    ),
+    (
+        "which = 0; which < MAILS; ++which) mbarrier_init",
+        "which = FAULT; which < MAILS; ++which) mbarrier_init",
+        "more arrivals",
+    ),
+    ("MARK(14);", "if (FAULT) barrier_arrive<WORKERS_BARRIER, THREADS + 32>();", "differing counts"),
+    (
+        "remote(at, block), mail = remote(mail_of(m, MAIL_S2), block)",
+        "remote(at, block + FAULT), mail = remote(mail_of(m, MAIL_S2), block)",
+        "beyond the shared memory",
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def faults() -> Faults:
+    return Faults(kernel_source(form="alone"), KERNELS["alone"], [fault[:2] for fault in FAULTS])
+
+
+def with_faults(faults: Faults) -> ClusterSteps:
     steps = make_steps(permutation(2), 1)
-    steps.library = harness.build(source.replace(old, new), KERNELS["alone"])
+    steps.library = faults.library
     return steps
 
 
-@pytest.mark.parametrize(
-    ("old", "new", "message"),
-    [
-        ("SLOTS * BACK * FLOAT *", "(SLOTS + 1) * BACK * FLOAT *", "deadlock: .*0 arrivals and 224 bytes"),
-        ("    backward_s4(m, turn, s4_sums);\n    workers_wait();",
-         "    backward_s4(m, turn, s4_sums);\n    if (threadIdx.x < 128) workers_wait();", "deadlock"),
-        ("which = 0; which < MAILS; ++which) mbarrier_init", "which = 1; which < MAILS; ++which) mbarrier_init",
-         "more arrivals"),
-        ("MARK(14);", "barrier_arrive<WORKERS_BARRIER, THREADS + 32>();", "differing counts"),
-        ("remote(at, block), mail = remote(mail_of(m, MAIL_S2), block)",
-         "remote(at, block + 1), mail = remote(mail_of(m, MAIL_S2), block)", "beyond the shared memory"),
-    ],
-)  # fmt: skip
-def test_a_broken_kernel_is_found(old: str, new: str, message: str) -> None:
-    with pytest.raises(harness.KernelError, match=f"lenet5_train_alone: cluster: .*{message}"):
-        broken(old, new).alone()
+@pytest.mark.parametrize("number", range(len(FAULTS)), ids=[fault[2] for fault in FAULTS])
+def test_a_broken_kernel_is_found(number: int, faults: Faults) -> None:
+    steps, message = with_faults(faults), FAULTS[number][2]
+    with (
+        faults.present(number),
+        pytest.raises(harness.KernelError, match=f"lenet5_train_alone: cluster: .*{message}"),
+    ):
+        steps.alone()
+
+
+def test_without_a_fault_the_kernel_is_the_kernel(faults: Faults) -> None:
+    assert with_faults(faults).alone().tobytes() == make_steps(permutation(2), 1).alone().tobytes()
 
 
 def sanitized(variant: str, classes: int, form: str, *arguments: str) -> subprocess.CompletedProcess[str]:

@@ -32,31 +32,44 @@ def test_every_missing_barrier_is_found(variant: str, loss: str, kernels: str) -
     assert needed == barriers.of_files(*own)
 
 
-def broken(old: str, new: str) -> Steps:
-    """Steps with kernels in which `old` is replaced."""
-    source = kernel_source()
-    assert source.count(old) == 1
+FAULTS = (
+    # what stands in the kernel, what stands there where FAULT is 1, and what is said of that
+    (
+        "s2 = backward_s2(m);\n    __syncthreads();",
+        "s2 = backward_s2(m);\n    if (!FAULT || threadIdx.x < 384) __syncthreads();",
+        "lenet5_train_images: block .*barrier divergence: ",
+    ),
+    (
+        "if (lane % HEAD_SLICES == 0 && unit < F6_UNITS) m.d_f6",
+        "if (FAULT && lane % HEAD_SLICES == 1) quad_sum(sum);\n"
+        "    if (lane % HEAD_SLICES == 0 && unit < F6_UNITS) m.d_f6",
+        "for ever",
+    ),
+)
+
+
+@pytest.fixture(scope="module")
+def faults() -> soundness.Faults:
+    return soundness.Faults(kernel_source(), KERNELS, [fault[:2] for fault in FAULTS])
+
+
+def with_faults(faults: soundness.Faults) -> Steps:
     steps = make_steps(permutation(2), 2)
-    steps.library = harness.build(source.replace(old, new), KERNELS)
+    steps.library = faults.library
     return steps
 
 
-def test_a_barrier_that_not_all_threads_reach_is_found() -> None:
-    steps = broken(
-        "s2 = backward_s2(m);\n    __syncthreads();",
-        "s2 = backward_s2(m);\n    if (threadIdx.x < 384) __syncthreads();",
-    )
-    with pytest.raises(harness.KernelError, match=r"lenet5_train_images: block .*barrier divergence: "):
+@pytest.mark.parametrize(
+    "number", range(len(FAULTS)), ids=["a barrier for some threads", "an exchange of some lanes"]
+)
+def test_a_broken_kernel_is_found(number: int, faults: soundness.Faults) -> None:
+    steps = with_faults(faults)
+    with faults.present(number), pytest.raises(harness.KernelError, match=FAULTS[number][2]):
         steps.run()
 
 
-def test_a_warp_exchange_that_not_all_lanes_reach_is_found() -> None:
-    steps = broken(
-        "if (lane % HEAD_SLICES == 0 && unit < F6_UNITS) m.d_f6",
-        "if (lane % HEAD_SLICES == 1) quad_sum(sum);\n    if (lane % HEAD_SLICES == 0 && unit < F6_UNITS) m.d_f6",
-    )
-    with pytest.raises(harness.KernelError, match="for ever"):
-        steps.run()
+def test_without_a_fault_the_kernels_are_the_kernels(faults: soundness.Faults) -> None:
+    assert with_faults(faults).run().tobytes() == make_steps(permutation(2), 2).run().tobytes()
 
 
 # ---- No access beyond an array, with AddressSanitizer in a process of its own.
