@@ -38,8 +38,17 @@ def docstrings(tree):
                 yield value
 
 
+def said(tree):
+    """What a program may say: all texts but docstrings."""
+    unsaid = set(map(id, (node.value for node in ast.walk(tree) if isinstance(node, ast.Expr))))
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in unsaid:
+            yield node.value
+
+
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_words(path):
     tree = ast.parse(path.read_text(encoding="utf-8"))
     assert sorted({name for name in identifiers(tree) if BRITISH.search(name)}) == []
     assert [text.splitlines()[0] for text in docstrings(tree) if CLAUSE.match(text)] == []
+    assert [text for text in said(tree) if "docs/" in text] == []  # an installed package has no such folder

@@ -30,8 +30,8 @@ def add_parser(subparsers: Any) -> None:
     parser = add_command(subparsers, "export", summary, EXAMPLES, run)
     parser.add_argument("model", metavar="MODEL", help="model file, folder of a run, or name of a shipped model")
     forms = (
-        "onnx: a graph; safetensors, npz: the parameters by name; torch: a state for the module in "
-        "docs/howto/deploy.md; c: a C99 source file and its header; html: a page that reads what is drawn on it"
+        "onnx: a graph; safetensors, npz: the parameters by name; torch: a state_dict() for a LeNet-5 "
+        "written in PyTorch; c: a C99 source file and its header; html: a page that reads what is drawn on it"
     )
     parser.add_argument("--to", choices=FORMS, required=True, help=forms)
     out = "the file: .onnx, .safetensors (also for torch), .c, .npz or .html"

@@ -20,7 +20,7 @@ def add_parser(subparsers: Any) -> None:
     """Add the command."""
     summary = "make a model file of parameters by name: safetensors or .npz, also of a PyTorch module"
     parser = add_command(subparsers, "import", summary, EXAMPLES, run)
-    names = "c1.weight, c1.bias, s2.coefficient ... in the shapes that docs/howto/deploy.md lists"
+    names = "c1.weight, c1.bias, s2.coefficient ... in the shapes that export --to npz or torch writes"
     parser.add_argument("file", metavar="FILE", type=path, help=names)
     parser.add_argument("--out", type=path, metavar="MODEL", required=True, help="model file to write, .npz")
     parser.add_argument("--variant", choices=tuple(VARIANTS), help="the network (default: as the file has it)")

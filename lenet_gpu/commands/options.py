@@ -49,7 +49,7 @@ def add_data_options(parser: argparse.ArgumentParser) -> None:
         type=text,
         metavar="NAME|PATH",
         help="mnist (default), emnist-digits, pendigits, or a path: idx files, CSV, .npz or .npy, or folders of "
-        "pictures named by class (docs/howto/your_data.md)",
+        "pictures named by class, or a zip of them",
     )
     parser.add_argument("--data-dir", type=path, metavar="DIR", help="look for a named data set's files only here")
     parser.add_argument("--no-download", action="store_true", help="never use the network")

@@ -30,7 +30,7 @@ LOGGER = logging.getLogger("lenet_gpu")
 
 FORMS = (
     "idx files, CSV, .npz or .npy, pictures in folders named by class, each as one set or as train, valid and test, "
-    "a zip of such folders, of Kaggle's CSV files or EMNIST's (docs/howto/your_data.md)"
+    "a zip of such folders, of Kaggle's CSV files or EMNIST's"
 )
 KNOWN = (*COLLECTIONS, PENDIGITS)
 CSV_ENDINGS = (".csv", ".csv.gz", ".tsv")

@@ -39,7 +39,7 @@ class Form(NamedTuple):
 FORMS = {
     "onnx": Form("a graph for ONNX Runtime, OpenVINO, MNN ...", ".onnx", onnx_bytes),
     "safetensors": Form("the parameters by their names", ".safetensors", safetensors_bytes),
-    "torch": Form("a state for the PyTorch module of docs/howto/deploy.md", ".safetensors", torch_bytes),
+    "torch": Form("a state_dict() for a LeNet-5 written in PyTorch", ".safetensors", torch_bytes),
     "c": Form("a C99 source file and its header", ".c", None),
     "npz": Form("the parameters by their names, for NumPy", ".npz", npz_bytes),
     "html": Form("a page that reads what is drawn on it, in any browser", ".html", html_bytes),

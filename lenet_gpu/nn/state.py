@@ -94,7 +94,7 @@ def fitted(arrays: Mapping[str, np.ndarray], shapes: Mapping[str, Shape]) -> dic
             "state",
             found="; ".join(misfits[:MOST_LISTED]) + (f"; and {more} more" if more > 0 else ""),
             expected="the parameters of LeNet-5 by name and shape",
-            remedy="rename or convert them: docs/howto/deploy.md lists the names and shapes",
+            remedy="rename or convert them to the names and shapes that export --to npz writes",
         )
     return found
 

@@ -61,7 +61,7 @@ def images_to_calibrate_on(place):
 
 @carries_out(
     "use it as it is: every command takes it as MODEL",
-    "rename or convert them: docs/howto/deploy.md lists the names and shapes",
+    "rename or convert them to the names and shapes that export --to npz writes",
 )
 def states_to_import(place):
     LeNet5.load("mnist").save("model.npz")
@@ -69,10 +69,13 @@ def states_to_import(place):
     assert place.refused(*arguments) == "use it as it is: every command takes it as MODEL"
     place.works("predict", "model.npz", place.picture)
     state = {name: np.array(view) for name, view in LeNet5.load("mnist").views.items()}
+    place.works("export", "mnist", "--to", "npz", "--out", "names.npz")
+    with np.load("names.npz") as written:
+        assert {name: written[name].shape for name in state} == {name: value.shape for name, value in state.items()}
     renamed = {name.replace("weight", "kernel"): value for name, value in state.items()}
     transposed = {**state, "f6.weight": state["f6.weight"].T}
     for wrong in (renamed, transposed):
-        with refused("rename or convert them: docs/howto/deploy.md lists the names and shapes"):
+        with refused("rename or convert them to the names and shapes that export --to npz writes"):
             LeNet5.from_state(wrong)
     LeNet5.from_state({name.replace("kernel", "weight"): value for name, value in renamed.items()})
     LeNet5.from_state({**transposed, "f6.weight": transposed["f6.weight"].T})
