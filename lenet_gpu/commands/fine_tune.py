@@ -17,7 +17,7 @@ LEAST = 10
 
 OF_TRAINING = (
     *("recipe", "epochs", "copies", "batch_size", "learning_rate", "distortions", "loss", "seed", "add", "engine"),
-    *("threads", "validation", "patience", "resume"),
+    *("threads", "validation", "patience", "resume", "device", "devices"),
 )
 """Options that fine-tuning, which takes a second and has no chance in it, does without."""
 
@@ -44,7 +44,7 @@ def fine_tune_command(options: argparse.Namespace) -> int:
             expected="LeNet-5 with a softmax output for the ten digits",
             remedy="name a shipped model: --from touch",
         )
-    data = load_dataset(options.dataset, download=not options.no_download)
+    data = load_dataset(options.dataset, data_dir=options.data_dir, download=not options.no_download)
     _check_data(data, given)
     name = f"{Path(plain_name(data.name)).stem}-from-{Path(plain_name(str(given))).stem}"
     with new_run(options.out, name, 4 * network.parameters.nbytes + (1 << 16), force=options.force) as folder:
@@ -72,7 +72,7 @@ def fine_tune_command(options: argparse.Namespace) -> int:
         model.record["fine_tuned"] |= {
             **origin, "dataset": plain_name(data.name), "digests": dict(data.digests), **figures,
         }  # fmt: skip
-        line = fine_tuning_command(given, options.dataset)
+        line = fine_tuning_command(given, options.dataset, options.data_dir)
         write_atomically(folder / COMMAND_FILE, lambda file: file.write(f"{line}\n".encode()))
         model.save(folder / MODEL_FILE)
         print(f"wrote     {folder}: {COMMAND_FILE}, {MODEL_FILE}")
@@ -88,7 +88,7 @@ def _refuse_others(options: argparse.Namespace) -> None:
             raise InputError(
                 f"--{name.replace('_', '-')} with --from",
                 found="an option of training from scratch",
-                expected="only --dataset, --out and --force",
+                expected="only --dataset, --data-dir, --out and --force",
                 remedy="leave one of them out",
             )
     if options.backend == "gpu":

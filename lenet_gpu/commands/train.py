@@ -139,7 +139,7 @@ def _start(options: argparse.Namespace, ranks: MpiRanks | None) -> int:
     from lenet_gpu.datasets import load_dataset
     from lenet_gpu.nn.lenet5 import LeNet5
     from lenet_gpu.training.checkpoint import plain_name
-    from lenet_gpu.training.repeat import located
+    from lenet_gpu.training.repeat import absolute, located
     from lenet_gpu.training.run_folder import new_run
     from lenet_gpu.training.trainer import Trainer
 
@@ -164,6 +164,7 @@ def _start(options: argparse.Namespace, ranks: MpiRanks | None) -> int:
     trainer = Trainer(
         model, recipe, engine=engine, threads=options.threads, download=not options.no_download, ranks=ranks
     )
+    trainer.data_dir = "" if options.data_dir is None else absolute(options.data_dir)
     trainer.added, trainer.validation, trainer.patience = added, options.validation or 0.0, options.patience or 0
     name = f"{Path(plain_name(data.name)).stem}-{recipe.name}-seed{trainer.seed}"
     if ranks is not None and ranks.rank:
@@ -189,6 +190,7 @@ def _resume(options: argparse.Namespace, ranks: MpiRanks | None) -> int:
     from lenet_gpu.backend.backend import select_backend
     from lenet_gpu.datasets import load_dataset
     from lenet_gpu.training.checkpoint import Checkpoint
+    from lenet_gpu.training.repeat import absolute
     from lenet_gpu.training.run_folder import existing_run, try_to_write
     from lenet_gpu.training.trainer import Trainer
 
@@ -208,7 +210,11 @@ def _resume(options: argparse.Namespace, ranks: MpiRanks | None) -> int:
         )
         if leads:
             try_to_write(folder, _room(trainer))
-        data = load_dataset(source, data_dir=options.data_dir, download=not options.no_download)
+        if options.data_dir is not None:
+            trainer.data_dir = absolute(options.data_dir)
+        elif options.dataset is not None:
+            trainer.data_dir = ""
+        data = load_dataset(source, data_dir=trainer.data_dir or None, download=not options.no_download)
         data = _with_added(data, trainer.added, download=not options.no_download)
         if not leads:
             return _follow(trainer, data)

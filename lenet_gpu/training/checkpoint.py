@@ -45,8 +45,12 @@ LATER_FIELDS = {
     "validation": float,
     "patience": int,
     "backend": str,
+    "data_dir": str,
 }
 """Types of a checkpoint's entries; earlier versions did not write all of the second kind."""
+
+GIVEN = ("validation", "patience", "backend", "data_dir")
+"""Entries that are written where they say something."""
 
 OF_TEXTS = ("digests", "own", "data_paths", "source_digests", "added")
 """Entries that hold texts alone."""
@@ -78,6 +82,7 @@ class Checkpoint:
         validation: Share of the training set that is held out; 0: none.
         patience: Epochs without a new best after which the run ends; 0: it does not.
         backend: Where it was computed, "cpu" or "gpu"; "" if that is not known.
+        data_dir: Absolute path of the one folder where a data set known by name was looked for; "": of none.
     """
 
     parameters: np.ndarray
@@ -98,6 +103,7 @@ class Checkpoint:
     validation: float = 0.0
     patience: int = 0
     backend: str = ""
+    data_dir: str = ""
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the checkpoint, whole or not at all.
@@ -118,7 +124,7 @@ class Checkpoint:
             "data_paths": self.data_paths,
             "source_digests": self.source_digests,
             **({"added": self.added} if self.added else {}),
-            **{key: getattr(self, key) for key in ("validation", "patience", "backend") if getattr(self, key)},
+            **{key: getattr(self, key) for key in GIVEN if getattr(self, key)},
         }
         state = {f"state.{name}": array for name, array in self.state.items()}
         model_file.write(path, "checkpoint", meta, {"parameters": self.parameters, **state})

@@ -32,6 +32,8 @@ def repeating_command(checkpoint: Checkpoint) -> str:
     recipe = checkpoint.recipe
     words: list[Any] = ["lenet-gpu", "train", "--recipe", recipe.name, *_changes(recipe), "--seed", checkpoint.seed]
     words += ["--dataset", checkpoint.data_paths[0] if checkpoint.data_paths else checkpoint.dataset]
+    if checkpoint.data_dir and not checkpoint.data_paths:
+        words += ["--data-dir", checkpoint.data_dir]
     for source in checkpoint.added:
         words += ["--add", source]
     if checkpoint.validation:
@@ -46,23 +48,32 @@ def repeating_command(checkpoint: Checkpoint) -> str:
     return _line(words)
 
 
-def fine_tuning_command(model: str | os.PathLike[str], dataset: str) -> str:
+def fine_tuning_command(
+    model: str | os.PathLike[str], dataset: str, data_dir: str | os.PathLike[str] | None = None
+) -> str:
     """Write the command line that fine-tunes the same model to the same digits again.
 
     Args:
         model: The model as it was named: a shipped model, a file or the folder of a run.
         dataset: The data set as it was named.
+        data_dir: The one folder where it was looked for; None: it was not named.
 
     Returns:
         One line for a shell, which names no folder to write to.
     """
     named = os.path.abspath(model) if os.path.exists(model) else model
-    return _line(["lenet-gpu", "train", "--from", named, "--dataset", located(dataset)])
+    words: list[Any] = ["lenet-gpu", "train", "--from", named, "--dataset", located(dataset)]
+    return _line(words if data_dir is None else [*words, "--data-dir", absolute(data_dir)])
 
 
 def located(dataset: str) -> str:
     """Name a data set so that it is found from any folder: those known by name as they are, paths absolute."""
-    return dataset if dataset in KNOWN else os.path.abspath(os.path.expanduser(dataset))
+    return dataset if dataset in KNOWN else absolute(dataset)
+
+
+def absolute(path: str | os.PathLike[str]) -> str:
+    """Name a path so that it is found from any folder."""
+    return os.path.abspath(os.path.expanduser(path))
 
 
 def _line(words: list[Any]) -> str:

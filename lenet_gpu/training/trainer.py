@@ -133,6 +133,7 @@ class Trainer:
         self.source_digests: dict[str, str] | None = None  # None: not known before the sources are loaded
         self._data_paths: list[str] = []
         self.added: list[str] = []  # names and paths of data sets that were added, to find them again
+        self.data_dir = ""  # absolute path of the one folder that a data set known by name is looked for in
         self.validation = 0.0  # share of the training set that is held out
         self.patience = 0  # of the run's early stopping, to be kept in its checkpoint
         self.engine: Engine | None = None
@@ -264,6 +265,7 @@ class Trainer:
         trainer.dataset, trainer.digests = plain_name(checkpoint.dataset), checkpoint.digests
         trainer.source_digests = checkpoint.source_digests or None
         trainer._data_paths, trainer.added = checkpoint.data_paths, checkpoint.added
+        trainer.data_dir = checkpoint.data_dir
         trainer.validation, trainer.patience = checkpoint.validation, checkpoint.patience
         if trainer.history:
             trainer._record()
@@ -371,6 +373,7 @@ class Trainer:
             validation=self.validation,
             patience=self.patience,
             backend=self.model.backend.name,
+            data_dir=self.data_dir,
         )
 
     def _load_sources(self) -> dict[str, Dataset]:

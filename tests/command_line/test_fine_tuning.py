@@ -3,6 +3,7 @@
 import hashlib
 import os
 import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,13 +11,15 @@ from fields import assert_documented
 
 from lenet_gpu import LeNet5, seeds
 from lenet_gpu.cli import build_parser
-from lenet_gpu.errors import InputError
+from lenet_gpu.datasets import Dataset, Split
+from lenet_gpu.errors import DataError, InputError
 from lenet_gpu.handwriting.digits import STYLES
 from lenet_gpu.handwriting.variation import write
 from lenet_gpu.ink.preprocess import drawings_to_mnist
 from lenet_gpu.storage.shipped_models import model_path
 from lenet_gpu.training.few import LEAST_PATTERNS, for_few
 from lenet_gpu.training.recipes import RECIPES
+from lenet_gpu.training.repeat import fine_tuning_command
 
 
 @pytest.fixture
@@ -79,10 +82,19 @@ def test_the_command_in_the_folder_teaches_the_same_again(mine, monkeypatch, cap
         assert (mine / "elsewhere/again" / name).read_bytes() == (mine / "tuned" / name).read_bytes()
 
 
-@pytest.mark.parametrize("more", [("--validation", "0.2"), ("--patience", "1"), ("--copies", "2")])
+@pytest.mark.parametrize("more", [
+    ("--validation", "0.2"), ("--patience", "1"), ("--copies", "2"), ("--device", "0"), ("--devices", "0,1"),
+])  # fmt: skip
 def test_from_refuses_what_it_would_not_heed(mine, more):
     with pytest.raises(InputError, match=f"{more[0]} with --from: found an option of training from scratch"):
         run("train", "--from", "mnist", "--dataset", "mine.npz", *more)
+
+
+def test_from_looks_for_a_named_data_set_where_it_is_told_and_says_so(mine):
+    with pytest.raises(DataError, match=r"^sets: found nothing there"):
+        run("train", "--from", "mnist", "--dataset", "mnist", "--data-dir", "sets", "--no-download")
+    command = fine_tuning_command("mnist", "mnist", "sets")
+    assert command == f"lenet-gpu train --from mnist --dataset mnist --data-dir {mine}/sets"
 
 
 def test_from_and_resume_exclude_each_other(mine):
@@ -109,3 +121,21 @@ def test_a_training_shows_enough_patterns(name, images, copies):
     if copies > 1:
         assert recipe.epochs * recipe.copies * images >= LEAST_PATTERNS > recipe.epochs * (copies - 1) * images
     assert recipe.with_changes(copies=1) == RECIPES[name]
+
+
+def test_a_run_knows_the_folder_that_its_data_set_was_looked_for_in(mnist, tmp_path, monkeypatch):
+    """So do the command that repeats it and its resumption; the folder has a few images of the data set's name."""
+    asked = []
+
+    def few(source, *, data_dir=None, **_):
+        asked.append((source, str(Path(data_dir).absolute())))
+        train, test = (Split(split.images[:64], split.labels[:64]) for split in (mnist.train, mnist.test))
+        return Dataset("mnist", train, test, {"all": "0" * 64})
+
+    monkeypatch.setattr("lenet_gpu.datasets.load_dataset", few)
+    monkeypatch.chdir(tmp_path)
+    shared = ("--backend", "cpu", "--threads", "1", "--epochs")
+    assert run("train", *shared, "1", "--data-dir", "sets", "--out", "one") == 0
+    assert f" --dataset mnist --data-dir {tmp_path}/sets --backend cpu " in (tmp_path / "one/command.txt").read_text()
+    assert run("train", *shared, "2", "--resume", "one") == 0
+    assert asked == [("mnist", f"{tmp_path}/sets")] * 2

@@ -76,7 +76,7 @@ def test_a_run_writes_what_is_documented(folder):
     arrays, meta = contents(folder / "checkpoint.npz")
     kept = {name: meta.pop(name) for name in ("format", "version", "sha256")}
     assert kept["format"] == "lenet-gpu checkpoint"
-    assert_documented("files.md", "checkpoint.npz", meta, absent=("added",))
+    assert_documented("files.md", "checkpoint.npz", meta, absent=("added", "data_dir"))
     assert meta["history"] == log
     assert all(name == "parameters" or name.startswith("state.") for name in arrays)
 
