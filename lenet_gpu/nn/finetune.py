@@ -155,9 +155,8 @@ def fine_tune(
     sharpness = 1.0 / float(network.extras.get(TEMPERATURE, np.ones(1))[0])
     refusals = refusals or bool((numbers == NOT_A_DIGIT).any())
 
-    def right(x: np.ndarray, labels: np.ndarray, w: np.ndarray) -> np.ndarray:
+    def right(outputs: np.ndarray, labels: np.ndarray) -> np.ndarray:
         """Tell the rows that are read right, (n,) bool; what is no digit is to be refused."""
-        outputs = x @ w.T
         read: np.ndarray = outputs.argmax(axis=1) == labels
         if not refusals:
             return read
@@ -166,9 +165,10 @@ def fine_tune(
 
     def shares(w: np.ndarray) -> tuple[float, float, float]:
         """Own drawings right, check digits of the right class, and those read right."""
-        classes = (bundled.checks @ w.T).argmax(axis=1) == bundled.check_labels
-        sure = right(bundled.checks, bundled.check_labels, w)
-        return float(right(own, numbers, w).mean()), float(classes.mean()), float(sure.mean())
+        outputs = bundled.checks @ w.T
+        classes = outputs.argmax(axis=1) == bundled.check_labels
+        sure = right(outputs, bundled.check_labels)
+        return float(right(own @ w.T, numbers).mean()), float(classes.mean()), float(sure.mean())
 
     before, check_before, sure_before = shares(start)
     best, after, check_after, reason = start, before, check_before, "no_gain"
