@@ -123,6 +123,15 @@ def _data(dataset: str, data_dir: str | None, download: bool) -> Dataset:
     return load_dataset(dataset, data_dir=data_dir, download=download, progress=False)
 
 
+def finished(job: Job) -> dict[str, Any] | None:
+    """Tell how a run has ended; None: it has not."""
+    file = Path(job.folder) / RESULT_FILE
+    if not file.exists():
+        return None
+    result: dict[str, Any] = json.loads(file.read_text(encoding="utf-8"))
+    return result
+
+
 def run_job(job: Job) -> dict[str, Any]:
     """Carry out a run, or go on with it, or just tell how it has ended.
 
@@ -147,11 +156,9 @@ def run_job(job: Job) -> dict[str, Any]:
     from lenet_gpu.training.run_folder import existing_run, new_run
     from lenet_gpu.training.trainer import Trainer
 
-    folder = Path(job.folder)
-    finished = folder / RESULT_FILE
-    if finished.exists():
-        result: dict[str, Any] = json.loads(finished.read_text(encoding="utf-8"))
+    if (result := finished(job)) is not None:
         return result
+    folder = Path(job.folder)
     data = _data(job.dataset, job.data_dir, job.download)
     backend = select_backend(job.backend, device=job.device)
     if (folder / CHECKPOINT_FILE).exists():
@@ -164,6 +171,7 @@ def run_job(job: Job) -> dict[str, Any]:
         model = LeNet5(recipe.variant, backend, job.seed, classes=data.classes)
         trainer = Trainer(model, recipe, threads=job.threads, progress=False, download=job.download)
         trainer.validation, trainer.patience = job.validation, job.patience
+    trainer.data_dir = job.data_dir or ""
     with claim:
         watching = best_epoch(trainer.validation, trainer.patience, folder)
         trainer.callbacks = [RunFolder(folder, repeating_command), *watching]
@@ -178,7 +186,7 @@ def run_job(job: Job) -> dict[str, Any]:
             "seconds": sum(log["seconds"] for log in history),
             **{key: value for key, value in chosen.items() if key.endswith("_error")},
         }
-        write_atomically(finished, lambda stream: stream.write(json.dumps(result).encode()))
+        write_atomically(folder / RESULT_FILE, lambda stream: stream.write(json.dumps(result).encode()))
     return result
 
 
@@ -198,8 +206,10 @@ def run_jobs(
     Raises:
         TrainingError: Some runs have failed; the others are finished by then.
     """
-    futures = {executor.submit(run_job, job): job for job in jobs}
-    results: dict[str, dict[str, Any]] = {}
+    results = {job.name: result for job in jobs if (result := finished(job)) is not None}
+    for result in results.values():
+        done(result)
+    futures = {executor.submit(run_job, job): job for job in jobs if job.name not in results}
     failed: dict[str, Exception] = {}
     for future in as_completed(futures):
         job = futures[future]

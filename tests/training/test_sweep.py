@@ -17,7 +17,10 @@ import pytest
 from fields import assert_documented, tables
 
 from lenet_gpu.cli import run as command
+from lenet_gpu.datasets import Dataset, Split
 from lenet_gpu.report.sweep_table import Spread, summarize, t_quantile, table_lines
+from lenet_gpu.training import sweep
+from lenet_gpu.training.sweep import Job
 
 PYTHON = Path(sys.executable)
 MPIEXEC = PYTHON.with_name("mpiexec")
@@ -70,6 +73,21 @@ def test_a_table_of_every_setting_and_its_ensemble(whole, digits, capsys):
     assert command(["evaluate", *runs, "--dataset", str(digits), "--json", "--no-picture"]) == 0
     found = json.loads(capsys.readouterr().out)["errors"] / 200
     assert second.split()[-1] == f"{100 * found:.2f}"
+
+
+def test_a_finished_run_knows_its_datas_folder_and_asks_no_process(mnist, tmp_path, monkeypatch):
+    images, labels = mnist.test.images[:64], mnist.test.labels[:64]
+    few = Dataset("mnist", Split(images, labels), Split(images, labels), {"all": "0" * 64})
+    monkeypatch.setattr("lenet_gpu.datasets.load_dataset", lambda *source, **options: few)
+    job = Job(str(tmp_path / "run"), 0, {"epochs": 1}, data_dir="/sets")
+    sweep._data.cache_clear()
+    try:
+        result = sweep.run_job(job)
+    finally:
+        sweep._data.cache_clear()
+    assert " --dataset mnist --data-dir /sets " in (tmp_path / "run/command.txt").read_text()
+    told = []
+    assert sweep.run_jobs(None, [job], told.append) == told == [result]
 
 
 def test_a_sweep_that_is_killed_goes_on(whole, digits, tmp_path):
