@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from lenet_gpu.engine.base import Engine
     from lenet_gpu.nn.network import Network
     from lenet_gpu.nn.optim import Optimizer
-    from lenet_gpu.training.recipes import Recipe
+    from lenet_gpu.training.recipe import Recipe
 
 
 class TrainingRun(Protocol):

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from lenet_gpu.datasets import Split
     from lenet_gpu.nn.network import Network
     from lenet_gpu.training.divergence import Divergence
-    from lenet_gpu.training.recipes import Recipe
+    from lenet_gpu.training.recipe import Recipe
 
 LOGGER = logging.getLogger("lenet_gpu")
 

@@ -11,7 +11,7 @@ from lenet_gpu.training.compatibility import same_data
 
 if TYPE_CHECKING:
     from lenet_gpu.nn.network import Network
-    from lenet_gpu.training.recipes import Recipe
+    from lenet_gpu.training.recipe import Recipe
 
 
 def as_dataset(model: Network, data: Any, labels: Any, validation: Any, seed: int) -> Dataset:

@@ -1,4 +1,4 @@
-"""The fit loop: epochs, evaluation, history. What is shown and written is the callbacks' business."""
+"""A training run: settings, epochs, history, checkpoint. What is shown and written is the callbacks' business."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ from lenet_gpu.training.epochs import Patterns
 from lenet_gpu.training.model_extras import add_extras
 from lenet_gpu.training.one_epoch import EpochRunner, Schedule
 from lenet_gpu.training.progress import AnyCallback, callbacks_of
-from lenet_gpu.training.recipes import DEFAULT, Recipe, get_recipe
+from lenet_gpu.training.recipe import Recipe
+from lenet_gpu.training.recipes import DEFAULT, get_recipe
 from lenet_gpu.training.resuming import load_checkpoint, restore_optimizer, restored_network
 from lenet_gpu.training.run_data import as_dataset, check_same_data, load_recipe_sources
 

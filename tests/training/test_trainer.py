@@ -11,7 +11,8 @@ from lenet_gpu.datasets import Dataset, Split
 from lenet_gpu.errors import DataError, InputError, TrainingError
 from lenet_gpu.report.plots import Curves
 from lenet_gpu.training.callbacks import Callback, RunFolder
-from lenet_gpu.training.recipes import RECIPES, Recipe, from_dict
+from lenet_gpu.training.recipe import Recipe, from_dict
+from lenet_gpu.training.recipes import RECIPES
 
 QUICK = RECIPES["classic"].with_changes(epochs=4)
 MOMENTUM = Recipe(
