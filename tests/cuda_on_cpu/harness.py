@@ -20,8 +20,8 @@ import numpy as np
 HERE = Path(__file__).parent
 COMPILER = os.environ.get("CXX", "g++")
 NICE = ("nice", "-n", "10") if shutil.which("nice") else ()
-OPTIONS = ("-std=c++20", "-Og", "-fPIC", "-fno-strict-aliasing", "-Wall", "-Wno-unknown-pragmas")
-SANITIZE = ("-fsanitize=address", "-g1", "-O1")
+OPTIONS = ("-std=c++20", "-O1", "-fPIC", "-fno-strict-aliasing", "-Wall", "-Wno-unknown-pragmas")
+SANITIZE = ("-fsanitize=address", "-g1")
 STANDARD = "standard.h"
 """The header of the standard library's headers, which are compiled once for all kernels."""
 
