@@ -37,6 +37,8 @@ export class Board {
     this.ink = ink;
     this.events = events;
     this.context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    /** Whether anything was painted: an untouched canvas costs nothing when the page opens. */
+    this.isPainted = false;
     /** @type {Point} */
     this.pen = [0, 0];
     this.height = 0.75;
@@ -226,16 +228,22 @@ export class Board {
     this.height = box.height / box.width;
     this.canvas.width = Math.round(box.width * devicePixelRatio);
     this.canvas.height = Math.round(box.height * devicePixelRatio);
+    this.isPainted = false; // its size makes it empty
     this.redraw();
   }
 
   redraw() {
-    const { width, height } = this.canvas;
-    this.context.clearRect(0, 0, width, height);
-    this.context.lineWidth = LINE * width;
+    if (this.isPainted) this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    this.isPainted = false;
+    for (const stroke of this.ink.all()) this.line(stroke, 0);
+  }
+
+  /** Take the pen, as wide and as dark as it is now. */
+  takePen() {
+    this.context.lineWidth = LINE * this.canvas.width;
     this.context.lineCap = this.context.lineJoin = "round";
     this.context.strokeStyle = getComputedStyle(this.canvas).color;
-    for (const stroke of this.ink.all()) this.line(stroke, 0);
+    this.isPainted = true;
   }
 
   /**
@@ -256,6 +264,7 @@ export class Board {
    * @param {number} from its first point to draw
    */
   line(stroke, from) {
+    if (!this.isPainted) this.takePen();
     const { width, height } = this.canvas;
     const path = new Path2D();
     stroke.slice(from).forEach(([x, y], k) => {

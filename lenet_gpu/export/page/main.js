@@ -41,21 +41,19 @@ class Page {
     });
     this.frame = 0;
     this.timer = 0;
+    /** @type {ImageData | null} the picture that the network saw, once there was one */
+    this.seen = null;
     this.listen();
     this.dress();
-    setTimeout(() => this.warmUp());
+    requestAnimationFrame(() => setTimeout(() => this.warmUp()));
   }
 
   /**
-   * Read something and show it, and what was shown before, within one frame. The first reading takes longest, since
-   * weights are unpacked and code is translated when it first runs: it is done behind the page that can be drawn on.
+   * Read something, unless there is something to read. The first reading takes longest, since weights are unpacked and
+   * code is translated when it first runs: it is done behind the page that can be drawn on.
    */
   warmUp() {
-    const { reading } = this;
-    this.reading = readDrawing(this.recognizer, [[[0, 0], [0.3, 0.4], [0, 1]]], false);
-    this.show();
-    this.reading = reading;
-    this.show();
+    if (!this.made) readDrawing(this.recognizer, [[[0, 0], [0.3, 0.4], [0, 1]]], false);
   }
 
   /** What reads, made when it is first needed. */
@@ -209,11 +207,11 @@ class Page {
 
   /** @param {import("./recognizer.js").Prediction | null} prediction */
   showSeen(prediction) {
-    const context = byId("seen").getContext("2d");
-    const image = context.createImageData(28, 28);
-    image.data.fill(255);
-    for (let k = 0; k < 28 * 28; k++) image.data.fill(prediction ? prediction.field[k] : 0, 4 * k, 4 * k + 3);
-    context.putImageData(image, 0, 0);
+    if (!prediction && !this.seen) return; // it is black by its style
+    this.seen ??= new ImageData(28, 28);
+    const pixels = new Uint32Array(this.seen.data.buffer);
+    for (let k = 0; k < pixels.length; k++) pixels[k] = 0xff000000 + (prediction ? 0x010101 * prediction.field[k] : 0);
+    byId("seen").getContext("2d").putImageData(this.seen, 0, 0);
   }
 }
 
