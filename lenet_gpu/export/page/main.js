@@ -2,6 +2,7 @@
 import { digitText, spoken } from "./answer.js";
 import { Bars } from "./bars.js";
 import { Board } from "./board.js";
+import { put } from "./dom.js";
 import { Ink } from "./ink.js";
 import { Inside } from "./inside.js";
 import { modelOf } from "./model.js";
@@ -32,7 +33,7 @@ class Page {
     this.reading = NOTHING;
     this.text = this.text.bind(this);
     this.bars = new Bars(byId("bars"), this.data.labels, this.text);
-    this.inside = new Inside(() => this.recognizer.model.network, this.text);
+    this.inside = new Inside(() => this.recognizer, this.text);
     this.board = new Board(byId("board"), byId("cursor"), this.ink, {
       grown: () => this.soon(),
       changed: () => this.read(),
@@ -151,14 +152,14 @@ class Page {
     const isNumber = answer.kind === "number";
     const said = (/** @type {import("./answer.js").Say | null} */ say) => (say ? this.text(...say) : "");
     const big = isNumber ? "" : answer.big;
-    byId("said").className = answer.kind === "not_digit" ? "refused" : "";
-    byId("big").textContent = big;
-    byId("big").className = big.length > 2 ? "long" : "";
-    byId("headline").textContent = said(answer.headline);
-    byId("line").textContent = said(answer.line);
-    byId("hint").textContent = this.ink.isEmpty ? this.text(this.hint()) : "";
-    byId("undo").disabled = !this.ink.past.length;
-    byId("redo").disabled = !this.ink.future.length;
+    put(byId("said"), "className", answer.kind === "not_digit" ? "refused" : "");
+    put(byId("big"), "textContent", big);
+    put(byId("big"), "className", big.length > 2 ? "long" : "");
+    put(byId("headline"), "textContent", said(answer.headline));
+    put(byId("line"), "textContent", said(answer.line));
+    put(byId("hint"), "textContent", this.ink.isEmpty ? this.text(this.hint()) : "");
+    put(byId("undo"), "disabled", !this.ink.past.length);
+    put(byId("redo"), "disabled", !this.ink.future.length);
     this.showDigits(isNumber ? predictions : [], chosen);
     this.bars.show(prediction && answer.kind !== "blank" ? prediction.probabilities : null, !!prediction?.isDigit);
     this.showSeen(prediction);
@@ -176,7 +177,7 @@ class Page {
    */
   showDigits(predictions, chosen) {
     const group = byId("digits");
-    group.hidden = !predictions.length;
+    put(group, "hidden", !predictions.length);
     const lines = new Set(predictions.map((prediction) => prediction.line));
     for (const line of lines) {
       const marks = predictions.map((_, k) => k).filter((k) => predictions[k].line === line);
@@ -200,9 +201,9 @@ class Page {
     button.type = "button";
     button.onclick = () => this.choose(index);
     const text = digitText(predictions[index], this.recognizer.rules);
-    button.textContent = text;
-    button.ariaLabel = `${text}, ${this.text("digit_of", { position: index + 1, count: predictions.length })}`;
-    button.ariaPressed = String(isChosen);
+    put(button, "textContent", text);
+    put(button, "ariaLabel", `${text}, ${this.text("digit_of", { position: index + 1, count: predictions.length })}`);
+    put(button, "ariaPressed", String(isChosen));
   }
 
   /** @param {import("./recognizer.js").Prediction | null} prediction */
