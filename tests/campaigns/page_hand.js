@@ -6,6 +6,10 @@
 globalThis.hand = (() => {
   const spent = { frame: [], up: [] };
   const opening = {};
+  let opened = () => {};
+  const whenOpened = new Promise((done) => {
+    opened = () => done(opening);
+  });
   const frame = globalThis.requestAnimationFrame.bind(globalThis);
   const listen = EventTarget.prototype.addEventListener;
   let moved = 0; // what events took since the last frame
@@ -33,7 +37,7 @@ globalThis.hand = (() => {
   Element.prototype.setPointerCapture = () => {};
 
   const send = (name, [clientX, clientY]) => document.getElementById("board").dispatchEvent(
-    new PointerEvent(name, { clientX, clientY, pointerId: 7, pointerType: "pen", button: 0, bubbles: true }));
+    new PointerEvent(name, { clientX, clientY, pointerId: 7, pointerType: "pen", button: 0, buttons: 1, bubbles: true }));
   const nextFrame = () => new Promise((done) => frame(done));
   const afterNextFrame = () => new Promise((done) => frame(() => setTimeout(done)));
 
@@ -51,6 +55,7 @@ globalThis.hand = (() => {
     opening.answer = document.getElementById("big").textContent;
     await afterNextFrame();
     opening.shown = performance.now();
+    opened();
   }
 
   /** A page without a board is laid out, and that is all. */
@@ -61,6 +66,7 @@ globalThis.hand = (() => {
     opening.answered = performance.now();
     await afterNextFrame();
     opening.shown = performance.now();
+    opened();
   });
 
   /** Draw strokes, a point a frame, until some frames have passed; the board is cleared behind each drawing. */
@@ -82,5 +88,5 @@ globalThis.hand = (() => {
     return spent;
   }
 
-  return { opening, draw };
+  return { whenOpened, draw };
 })();

@@ -25,7 +25,8 @@ def table_of_times(browser: Any, written: Path) -> int:
     empty.write_text(EMPTY, encoding="utf-8")
     rows: dict[str, dict[str, list[float]]] = {}
     for name, screen in SCREENS.items():
-        for what, spent in (*times_of_opening(browser, written, empty, screen), *times_of_frames(browser, written, screen)):
+        measured = [*times_of_opening(browser, written, empty, screen), *times_of_frames(browser, written, screen)]
+        for what, spent in measured:
             rows.setdefault(what, {})[name] = spent
             print(f"{name:8} {what:58} {summary(spent)}, most {max(spent):6.1f}, n {len(spent):5}", flush=True)
     print(f"\nload {os.getloadavg()[0]:.1f}, Chromium {browser.version}\n")
@@ -69,9 +70,8 @@ def times_of_one_opening(browser: Any, file: Path, screen: Screen) -> dict[str, 
         session = page.context.new_cdp_session(page)
         session.send("Performance.enable", {"timeDomain": "threadTicks"})
         page.reload()
-        page.wait_for_function("hand.opening.shown")
+        times = page.evaluate("hand.whenOpened")
         metrics = {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
-        times = page.evaluate("hand.opening")
         if times.pop("answer", "1") != "1":
             raise RuntimeError("a one was not read as a one")
         return {**times, "worked": 1000 * metrics["TaskDuration"]}
@@ -80,7 +80,7 @@ def times_of_one_opening(browser: Any, file: Path, screen: Screen) -> dict[str, 
 def times_of_frames(browser: Any, written: Path, screen: Screen) -> Iterator[tuple[str, list[float]]]:
     """Draw digits, digits with all maps in sight, and numbers, a point a frame, and yield what was spent."""
     with opened(browser, written.as_uri(), screen, before=HAND.read_text("utf-8")) as page:
-        page.wait_for_function("hand.opening.shown")
+        page.evaluate("hand.whenOpened")
         page.click("#clear")
         for what, prepare, drawn, room in (
             ("alone", "null", drawings(31, 60), (0.3, 0.7)),
@@ -93,5 +93,3 @@ def times_of_frames(browser: Any, written: Path, screen: Screen) -> Iterator[tup
             if what == "alone":
                 yield "after a stroke, until the answer is shown", spent["up"]
             yield f"a frame while drawing {what}: ink, reading, answer, layout", spent["frame"]
-
-

@@ -11,3 +11,13 @@
 export function put(element, name, value) {
   if (element[name] !== value) element[name] = value;
 }
+
+/**
+ * The same of an attribute; those of ARIA are properties in browsers since 2023 only.
+ * @param {Element} element
+ * @param {string} name
+ * @param {string} value
+ */
+export function putAttribute(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}

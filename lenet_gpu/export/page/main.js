@@ -2,7 +2,7 @@
 import { digitText, spoken } from "./answer.js";
 import { Bars } from "./bars.js";
 import { Board } from "./board.js";
-import { put } from "./dom.js";
+import { put, putAttribute } from "./dom.js";
 import { Ink } from "./ink.js";
 import { Inside } from "./inside.js";
 import { modelOf } from "./model.js";
@@ -27,7 +27,7 @@ class Page {
     this.data = /** @type {import("./model.js").ModelData} */ (JSON.parse(byId("model").textContent));
     /** @type {Recognizer | null} */
     this.made = null;
-    this.language = firstLanguage(this.words, location.hash, navigator.languages);
+    this.language = this.wantedLanguage();
     this.asNumber = false;
     this.ink = new Ink();
     this.reading = NOTHING;
@@ -78,7 +78,18 @@ class Page {
     byId("clear").addEventListener("click", () => this.board.clear());
     byId("number").addEventListener("click", () => this.toggleNumber());
     byId("number").hidden = !this.data.readsDigits;
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.dress());
+    for (const query of ["(prefers-color-scheme: dark)", "print"]) { // paper is light
+      matchMedia(query).addEventListener("change", () => this.dress());
+    }
+    addEventListener("hashchange", () => {
+      this.language = languages.value = this.wantedLanguage();
+      this.dress();
+    });
+  }
+
+  /** @returns {string} the language that the page's address, or the browser, asks for */
+  wantedLanguage() {
+    return firstLanguage(this.words, location.hash, navigator.languages);
   }
 
   /**
@@ -183,27 +194,28 @@ class Page {
       const marks = predictions.map((_, k) => k).filter((k) => predictions[k].line === line);
       const row = group.children[line] ?? group.appendChild(document.createElement("div"));
       while (row.children.length > marks.length) row.lastChild.remove();
-      marks.forEach((k, place) => this.showDigit(row, place, predictions, k, k === chosen));
+      marks.forEach((k, column) => this.showDigit(row, column, predictions, k, k === chosen));
     }
     while (group.children.length > lines.size) group.lastChild.remove();
   }
 
   /**
    * @param {HTMLElement} row of a line
-   * @param {number} place in it
+   * @param {number} column in it
    * @param {import("./recognizer.js").Prediction[]} predictions
    * @param {number} index of the digit to show
    * @param {boolean} isChosen
    */
-  showDigit(row, place, predictions, index, isChosen) {
-    const button = /** @type {HTMLButtonElement} */ (row.children[place]
+  showDigit(row, column, predictions, index, isChosen) {
+    const button = /** @type {HTMLButtonElement} */ (row.children[column]
       ?? row.appendChild(document.createElement("button")));
     button.type = "button";
     button.onclick = () => this.choose(index);
     const text = digitText(predictions[index], this.recognizer.rules);
     put(button, "textContent", text);
-    put(button, "ariaLabel", `${text}, ${this.text("digit_of", { position: index + 1, count: predictions.length })}`);
-    put(button, "ariaPressed", String(isChosen));
+    const place = this.text("digit_of", { position: index + 1, count: predictions.length });
+    putAttribute(button, "aria-label", `${text}, ${place}`);
+    putAttribute(button, "aria-pressed", String(isChosen));
   }
 
   /** @param {import("./recognizer.js").Prediction | null} prediction */
