@@ -25,7 +25,8 @@ globalThis.hand = (() => {
     moved = 0;
   });
   EventTarget.prototype.addEventListener = function (name, run, ...more) {
-    if (name !== "pointerdown" && name !== "pointermove" && name !== "pointerup") return listen.call(this, name, run, ...more);
+    const isOurs = this instanceof Element && this.id === "board"; // a driver of browsers listens, too
+    if (!isOurs || !["pointerdown", "pointermove", "pointerup"].includes(name)) return listen.call(this, name, run, ...more);
     const timed = (event) => {
       const took = taken(() => run.call(this, event));
       if (name === "pointerup") spent.up.push(took);
