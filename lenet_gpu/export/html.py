@@ -48,7 +48,7 @@ def html_bytes(plain: PlainNetwork) -> bytes:
     parts = {
         "POLICY": html.escape(content_policy(script, style), quote=True),
         "STYLE": style,
-        "MODEL": _json(model_data(plain), ascii_only=True),  # a class may have a name that UTF-8 has no bytes for
+        "MODEL": _json(model_data(plain)),
         "RULES": _json(rules()),
         "WORDS": _json(json.loads(_file("words.json"))),
         "SCRIPT": script,
@@ -151,7 +151,10 @@ def _constants(module: Any, *names: str) -> dict[str, Any]:
 
 
 def _script() -> str:
-    """Put the modules into one script: each behind those that it imports, without imports and exports."""
+    """Put the modules into one script: each behind those that it imports, without imports and exports.
+
+    It is no module: a module waits until the page was laid out once without its words.
+    """
     order: list[str] = []
 
     def visit(name: str) -> None:
@@ -162,12 +165,17 @@ def _script() -> str:
 
     visit(FIRST)
     bodies = [_EXPORT.sub("", _IMPORT.sub("", _file(name))) for name in order]
-    return "\n" + "\n".join(f"// ---- {name}\n{body}" for name, body in zip(order, bodies, strict=True))
+    every = "\n".join(f"// ---- {name}\n{body}" for name, body in zip(order, bodies, strict=True))
+    return f'"use strict";\n{{\n{every}}}\n'  # within a block nothing becomes the window's
 
 
-def _json(data: Any, *, ascii_only: bool = False) -> str:
-    """Write data so that nothing in it ends the element that holds it."""
-    text = json.dumps(data, ensure_ascii=ascii_only, separators=(",", ":"))
+def _json(data: Any) -> str:
+    """Write data so that nothing in it ends the element that holds it.
+
+    All is ASCII: a class may have a name that UTF-8 has no bytes for, and a browser keeps a page of other letters in
+    twice the memory and takes longer to take it in.
+    """
+    text = json.dumps(data, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 

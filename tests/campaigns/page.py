@@ -12,7 +12,6 @@ with --pendigits the drawings and numbers are those of pendigits' training file 
 from __future__ import annotations
 
 import argparse
-import os
 import shutil
 import sys
 import tempfile
@@ -23,35 +22,17 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "export")]
+sys.path[:0] = [str(ROOT), str(ROOT / "tests" / "export")]  # beside this file's own folder
 
 from browser import SCREENS, Screen, clear, draw, opened, placed, said  # noqa: E402
 from page_in_node import compared, compared_numbers, drawings, numbers, read_in_node  # noqa: E402
+from page_times import table_of_times  # noqa: E402
 
 from lenet_gpu import LeNet5, Recognizer, load_dataset  # noqa: E402
 from lenet_gpu.export import export_network  # noqa: E402
 
 IMAGES, DRAWINGS, NUMBERS = 10_000, 2_000, 300
 CLOSE = 1e-3
-OPENED = 20
-
-WATCH = """
-globalThis.spent = {frame: [], pointerup: [], pointerdown: []};
-const timed = (name, run) => function (...given) {
-  const start = performance.now();
-  const result = run.apply(this, given);
-  document.body.getBoundingClientRect();  // style and layout, too
-  spent[name].push(performance.now() - start);
-  return result;
-};
-const next = requestAnimationFrame;
-globalThis.requestAnimationFrame = (run) => next(timed("frame", run));
-const listen = EventTarget.prototype.addEventListener;
-EventTarget.prototype.addEventListener = function (name, run, ...more) {
-  return listen.call(this, name, spent[name] ? timed(name, run) : run, ...more);
-};
-"""
-"""Measures, in milliseconds, what the page's own code takes."""
 
 
 def pendigits(path: Path) -> tuple[list[Any], list[Any]]:
@@ -93,60 +74,6 @@ def parity(models: Sequence[str], strokes: Path | None) -> int:
                 print("           ", line)
             wrong += len(found.different) + (found.off >= CLOSE)
     return int(wrong > 0)
-
-
-def strokes_of_times(page: Any, model: str, screen: Screen) -> Iterator[tuple[str, list[float]]]:
-    """Draw a hundred digits alone, with the maps in sight, and some numbers, and yield what was spent."""
-    for what, prepare, drawn, room in (
-        ("a digit", "null", drawings(31, 100)[:80], (0.3, 0.7)),
-        ("a digit, with maps", "document.getElementById('inside').open = true", drawings(32, 100)[:80], (0.3, 0.7)),
-        ("a unit taken apart", "document.querySelector('.c3 canvas').click()", drawings(33, 50)[:40], (0.3, 0.7)),
-        ("a number of 6", "document.getElementById('number').click()", numbers(34, 60)[:10], (0.05, 0.95)),
-    ):
-        page.evaluate(prepare)
-        page.evaluate("for (const each of Object.values(spent)) each.length = 0")
-        for drawing in drawn:
-            draw(page, placed(drawing, page, *room), screen.pointer)
-            clear(page)
-        spent = page.evaluate("spent")
-        yield f"{what}: after a stroke", spent["pointerup"]
-        yield f"{what}: each frame", spent["frame"]
-
-
-def times(browser: Any, model: str, address: str) -> int:
-    """Print what opening, strokes and frames take."""
-    for name, screen in SCREENS.items():
-        ready, first, worked = [], [], []
-        for _ in range(OPENED):
-            with opened(browser, address, screen, before=WATCH) as page:
-                session = page.context.new_cdp_session(page)
-                session.send("Performance.enable", {"timeDomain": "threadTicks"})
-                page.reload()
-                metrics = {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
-                worked.append(1000 * metrics["TaskDuration"])
-                loaded = page.evaluate("performance.getEntriesByType('navigation')[0].domContentLoadedEventEnd")
-                draw(page, placed([[[0, 0], [0.1, 1.0]]], page), screen.pointer)
-                spent = page.evaluate("spent")
-                ready.append(loaded)
-                first.append(loaded + spent["pointerdown"][0] + (spent["frame"] or spent["pointerup"])[0])
-        show(name, "opened, ready to draw", ready)
-        show(name, "opened, with the first answer", first)
-        show(name, "processor time of opening", worked)
-        with opened(browser, address, screen, before=WATCH) as page:
-            for what, spent in strokes_of_times(page, model, screen):
-                show(name, what, spent)
-    return 0
-
-
-def show(screen: str, what: str, spent: Sequence[float]) -> None:
-    """Print a line of times in milliseconds."""
-    least, middle, most = np.quantile(spent, [0.0, 0.5, 0.95])
-    load = os.getloadavg()[0]
-    print(
-        f"{screen:8} {what:36} least {least:6.1f} ms, median {middle:6.1f}, 95 % below {most:6.1f}, "
-        f"most {max(spent):6.1f}, n {len(spent):5}, load {load:.0f}",
-        flush=True,
-    )
 
 
 def axe(browser: Any, script: Path, address: str) -> int:
@@ -205,7 +132,7 @@ def main() -> int:
         browser = playwright.chromium.launch(executable_path=program)
         if options.what == "axe":
             return axe(browser, Path(options.names[0]), written.as_uri())
-        return times(browser, model, written.as_uri())
+        return table_of_times(browser, written)
 
 
 if __name__ == "__main__":

@@ -84,9 +84,13 @@ def placed(drawing: Any, page: Any, left: float = 0.25, right: float = 0.75) -> 
     return [np.round((stroke - low) * scale + corner, 2) for stroke in strokes]
 
 
-def draw(page: Any, strokes: list[np.ndarray], pointer: str) -> None:
-    """Draw strokes, in CSS pixels of the window, by trusted events of the browser itself."""
+def draw(page: Any, strokes: list[np.ndarray], pointer: str, at: float | None = None) -> None:
+    """Draw strokes, in CSS pixels of the window, by trusted events of the browser itself.
+
+    `at` is when they say that they happened, in seconds; without, now.
+    """
     session = page.context.new_cdp_session(page)
+    when = {} if at is None else {"timestamp": at}
     for stroke in strokes:
         for number, (x, y) in enumerate([*stroke.tolist(), stroke[-1].tolist()]):
             kind = "start" if number == 0 else "end" if number == len(stroke) else "move"
@@ -94,6 +98,7 @@ def draw(page: Any, strokes: list[np.ndarray], pointer: str) -> None:
                 session.send(
                     "Input.dispatchTouchEvent",
                     {
+                        **when,
                         "type": f"touch{kind.capitalize()}",
                         "touchPoints": [] if kind == "end" else [{"x": x, "y": y, "force": 0.5}],
                     },

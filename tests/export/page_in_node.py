@@ -24,7 +24,7 @@ EXPORTED = "modelOf, Recognizer, readDrawing, spoken, activations, explainUnit"
 
 def element(page, name):
     """The text of an element of the page: "script" is the code, any other the data of that id."""
-    start = '<script type="module">' if name == "script" else f'<script type="application/json" id="{name}">'
+    start = "<script>" if name == "script" else f'<script type="application/json" id="{name}">'
     return page.split(start, 1)[1].split("</script>", 1)[0]
 
 
@@ -32,7 +32,8 @@ def read_in_node(network, folder, fields=(), drawings=(), numbers=(), units=(), 
     """Answers of the page made of a network, by the names of the arguments."""
     page = html_bytes(PlainNetwork.of(network)).decode()
     folder = Path(folder)
-    (folder / "page.mjs").write_text(element(page, "script") + f"\nexport {{ {EXPORTED} }};\n", encoding="utf-8")
+    body = element(page, "script").removeprefix('"use strict";\n{\n').removesuffix("}\n")  # strict, as a module is
+    (folder / "page.mjs").write_text(f"{body}\nexport {{ {EXPORTED} }};\n", encoding="utf-8")
     for name in ("model", "rules"):
         (folder / f"{name}.json").write_text(element(page, name), encoding="utf-8")
     asked = {

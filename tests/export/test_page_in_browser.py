@@ -3,9 +3,10 @@
 import http.server
 import re
 import threading
+import time
 
 import pytest
-from browser import SCREENS, clear, draw, opened, placed, said
+from browser import SCREENS, Screen, clear, draw, opened, placed, said
 from networks import network
 from page_in_node import drawings, numbers, policy
 
@@ -168,12 +169,18 @@ def test_a_phone_needs_no_scrolling_sideways_at_twice_the_size_of_text(chromium,
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_reduced_motion_moves_nothing(chromium, page_file):
-    moving = "getComputedStyle(document.querySelector('.fill')).transitionDuration"
-    with opened(chromium, page_file.as_uri(), SCREENS["desktop"], reduced_motion="reduce") as page:
-        assert page.evaluate(moving) == "0s"
+def test_nothing_moves_by_itself(chromium, page_file):
+    """Whoever wants less motion has it, and a frame while drawing starts no transition (that took half of it)."""
     with opened(chromium, page_file.as_uri(), SCREENS["desktop"], reduced_motion="no-preference") as page:
-        assert page.evaluate(moving) != "0s"
+        page.evaluate("""() => {
+            globalThis.begun = [];
+            for (const name of ["transitionrun", "animationstart"]) {
+                document.addEventListener(name, (event) => begun.push(event.target.className), true);
+            }
+        }""")
+        draw(page, placed(drawings(13, 1)[0], page), "mouse")
+        clear(page)
+        assert page.evaluate("[begun.length, document.getAnimations().length]") == [0, 0]
 
 
 def test_it_runs_from_a_web_space_under_its_policy(chromium, page_file):
@@ -240,3 +247,77 @@ def test_two_fingers_draw_two_strokes(chromium, page_file):
         assert said(page)[0] == "11"
         page.click("#undo")
         assert said(page)[0] == "1"
+
+
+PEN_AND_FINGERS = Screen(820, 1180, "finger", 2.0)
+LINE = [[[0.0, 0.0], [0.02, 1.0]]]
+
+
+def pen(page, *kinds, at=None):
+    """Messages of a pen, one a kind, each a little further down the board; `at` as of `draw`."""
+    box, session = page.locator("#board").bounding_box(), page.context.new_cdp_session(page)
+    for step, kind in enumerate(kinds):
+        place = {"x": box["x"] + 0.4 * box["width"], "y": box["y"] + (0.2 + 0.1 * step) * box["height"]}
+        held = {"button": "left", "buttons": int(kind != "mouseReleased"), "pointerType": "pen", "clickCount": 1}
+        when = {} if at is None else {"timestamp": at}
+        session.send("Input.dispatchMouseEvent", {"type": kind, **place, **held, **when})
+    session.detach()
+
+
+def test_a_hand_beside_a_pen_draws_nothing(chromium, page_file):
+    """It rests before the pen comes, beside it and after it; without a pen fingers draw, however its stroke ended."""
+    with opened(chromium, page_file.as_uri(), PEN_AND_FINGERS) as page:
+        palm = placed(LINE, page, 0.6, 0.9)
+        session = page.context.new_cdp_session(page)
+        now = time.time()
+        points = [{"x": float(palm[0][0, 0]), "y": float(palm[0][0, 1]), "radiusX": 40, "radiusY": 60}]
+        session.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": points, "timestamp": now})
+        pen(page, "mousePressed", *["mouseMoved"] * 4, at=now + 1)
+        session.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": [], "timestamp": now + 2})
+        draw(page, palm, "finger", at=now + 3)
+        pen(page, "mouseReleased", at=now + 4)
+        draw(page, palm, "finger", at=now + 4.4)
+        page.click("#undo")
+        assert page.locator("#undo").is_disabled(), "more than the pen drew"
+        pen(page, "mousePressed", *["mouseMoved"] * 4, at=now + 10)
+        page.keyboard.press("Delete")
+        pen(page, "mouseMoved", "mouseReleased", at=now + 11)
+        assert said(page) == ("", "", ""), "a stroke went on after it was cleared"
+        draw(page, palm, "finger", at=now + 11.6)
+        assert said(page)[0] == "1"
+
+
+def test_a_tablet_is_turned_printed_from_and_kept_small(chromium, page_file):
+    """Turning ends a stroke and keeps what is drawn; on paper ink is dark; 320 x 480 points suffice."""
+    from playwright.sync_api import expect
+
+    ink = """() => {
+        const { width, height } = document.getElementById("board");
+        const copy = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+        copy.drawImage(document.getElementById("board"), 0, 0);
+        const { data } = copy.getImageData(0, 0, width, height);
+        const at = data.findIndex((value, k) => k % 4 === 3 && value === 255);
+        return at < 0 ? null : data[at - 3];
+    }"""
+    with opened(chromium, page_file.as_uri(), PEN_AND_FINGERS, color_scheme="dark") as page:
+        assert page.evaluate(ink) is None
+        pen(page, "mousePressed", *["mouseMoved"] * 5)
+        page.set_viewport_size({"width": 1180, "height": 820})
+        expect(page.locator("#undo")).to_be_enabled()
+        pen(page, "mouseMoved", "mouseReleased")
+        assert said(page)[0] == "1"
+        assert page.evaluate(ink) > 200
+        page.emulate_media(media="print")
+        expect(page.locator("#tools")).to_be_hidden()
+        assert page.evaluate(ink) < 60
+        page.emulate_media(media="screen")
+        page.set_viewport_size({"width": 320, "height": 480})
+        page.evaluate("location.hash = 'he'")
+        expect(page.locator("html")).to_have_attribute("dir", "rtl")
+        assert page.locator("#language").input_value() == "he"
+        clear(page)
+        page.click("#number")
+        draw(page, placed(numbers(21, 3)[2], page, 0.05, 0.95), "finger")
+        page.click("#inside summary")
+        assert page.locator("#digits button").count()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320

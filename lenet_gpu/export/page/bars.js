@@ -1,5 +1,6 @@
 /** How probable each class is, as a list of bars. */
 import { byProbability, percent } from "./answer.js";
+import { put } from "./dom.js";
 
 /** Classes that all have a bar, in their own order; of more the most probable have one. */
 const MOST_IN_ORDER = 12;
@@ -28,7 +29,7 @@ export class Bars {
       name.dir = "auto";
       name.textContent = label;
       share.dir = "ltr";
-      return { item, name, fill, share };
+      return { item, name, fill, share, width: "" };
     });
   }
 
@@ -39,13 +40,16 @@ export class Bars {
   show(probabilities, isDigit) {
     this.list.classList.toggle("refused", probabilities !== null && !isDigit);
     const order = probabilities && byProbability(probabilities);
-    this.items.forEach(({ item, name, fill, share }, k) => {
+    this.items.forEach((bar, k) => {
       const place = this.inOrder || !order ? k : order[k];
       const value = probabilities ? probabilities[place] : 0;
-      if (!this.inOrder) name.textContent = order ? this.labels[place] : "";
-      item.classList.toggle("best", isDigit && order !== null && place === order[0]);
-      fill.style.transform = `scaleX(${value.toFixed(4)})`;
-      share.textContent = probabilities ? this.text("bar_share", { percent: percent(value) }) : "";
+      if (!this.inOrder) put(bar.name, "textContent", order ? this.labels[place] : "");
+      put(bar.item, "className", isDigit && order !== null && place === order[0] ? "best" : "");
+      put(bar.share, "textContent", probabilities ? this.text("bar_share", { percent: percent(value) }) : "");
+      const width = value.toFixed(3);
+      if (bar.width === width) return;
+      bar.width = width;
+      bar.fill.style.transform = `scaleX(${width})`;
     });
   }
 }

@@ -1,4 +1,5 @@
 /** The board: fingers, pens, mouse and keyboard put ink on it. */
+import { Pointers } from "./pointers.js";
 
 /**
  * @typedef {import("./raster.js").Point} Point
@@ -37,10 +38,15 @@ export class Board {
     this.ink = ink;
     this.events = events;
     this.context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+    /** Whether anything was painted: an untouched canvas costs nothing when the page opens. */
+    this.isPainted = false;
+    /** Whether the size is known that the board has on the page. */
+    this.isMeasured = false;
     /** @type {Point} */
     this.pen = [0, 0];
     this.height = 0.75;
     this.held = new Set();
+    this.pointers = new Pointers(ink);
     canvas.addEventListener("pointerdown", (event) => this.down(event));
     canvas.addEventListener("pointermove", (event) => this.move(event));
     canvas.addEventListener("pointerup", (event) => this.up(event));
@@ -51,6 +57,10 @@ export class Board {
     canvas.addEventListener("keyup", (event) => this.held.delete(event.key));
     canvas.addEventListener("focus", () => this.showCursor());
     canvas.addEventListener("blur", () => this.leave());
+    addEventListener("pagehide", () => { // it may be come back to, and has missed the end of a stroke
+      this.rest();
+      this.pointers.leave();
+    });
     new ResizeObserver(() => this.resize()).observe(canvas);
   }
 
@@ -67,20 +77,21 @@ export class Board {
 
   /** @param {PointerEvent} event */
   down(event) {
-    if (event.button !== 0 || (event.pointerType === "touch" && this.penIsDown)) return; // a palm beside the pen
-    if (event.pointerType === "pen") this.forgetTouches();
+    if (event.button !== 0 || this.pointers.isHand(event)) return;
+    if (this.pointers.begin(event)) this.redraw();
     this.cursor.hidden = true;
     this.canvas.setPointerCapture(event.pointerId);
     this.ink.begin(event.pointerId, this.place(event), this.height);
-    this.kinds.set(event.pointerId, event.pointerType);
     this.drawEnd(event.pointerId, 0, 0);
     this.events.grown();
   }
 
   /** @param {PointerEvent} event */
   move(event) {
+    this.pointers.notice(event);
     const gesture = this.ink.live.get(event.pointerId);
     if (!gesture) return;
+    if (event.pointerType === "mouse" && !event.buttons) return this.up(event); // let go where nobody told the page
     const every = event.getCoalescedEvents?.() ?? [];
     const last = gesture.pieces.length - 1;
     const drawn = gesture.pieces[last]?.length ?? 0;
@@ -91,36 +102,26 @@ export class Board {
 
   /** @param {PointerEvent} event */
   up(event) {
+    this.pointers.end(event);
     if (!this.ink.live.has(event.pointerId)) return;
     this.ink.finish(event.pointerId);
-    this.kinds.delete(event.pointerId);
     this.events.changed();
   }
 
   /** @param {PointerEvent} event which the system took away: its stroke was none */
   cancel(event) {
+    this.pointers.end(event);
     if (!this.ink.live.has(event.pointerId)) return;
     this.ink.forget(event.pointerId);
-    this.kinds.delete(event.pointerId);
     this.redraw();
     this.events.changed();
   }
 
-  /** @type {Map<number, string>} kinds of the pointers that draw */
-  kinds = new Map();
-
-  get penIsDown() {
-    return [...this.kinds.values()].includes("pen");
-  }
-
-  /** A hand rests on the board before its pen touches it. */
-  forgetTouches() {
-    for (const [pointer, kind] of this.kinds) {
-      if (kind !== "touch") continue;
-      this.ink.forget(pointer);
-      this.kinds.delete(pointer);
-    }
-    this.redraw();
+  /** End the strokes that are being drawn. */
+  rest() {
+    if (!this.ink.live.size) return;
+    this.ink.finishAll();
+    this.events.changed();
   }
 
   // ---- keyboard
@@ -223,19 +224,27 @@ export class Board {
   resize() {
     const box = this.canvas.getBoundingClientRect();
     if (!box.width) return;
+    if (this.isMeasured) this.rest(); // another place is under the pen now
+    this.isMeasured = true;
     this.height = box.height / box.width;
     this.canvas.width = Math.round(box.width * devicePixelRatio);
     this.canvas.height = Math.round(box.height * devicePixelRatio);
+    this.isPainted = false; // its size makes it empty
     this.redraw();
   }
 
   redraw() {
-    const { width, height } = this.canvas;
-    this.context.clearRect(0, 0, width, height);
-    this.context.lineWidth = LINE * width;
+    if (this.isPainted) this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
+    this.isPainted = false;
+    for (const stroke of this.ink.all()) this.line(stroke, 0);
+  }
+
+  /** Take the pen, as wide and as dark as it is now. */
+  takePen() {
+    this.context.lineWidth = LINE * this.canvas.width;
     this.context.lineCap = this.context.lineJoin = "round";
     this.context.strokeStyle = getComputedStyle(this.canvas).color;
-    for (const stroke of this.ink.all()) this.line(stroke, 0);
+    this.isPainted = true;
   }
 
   /**
@@ -256,6 +265,7 @@ export class Board {
    * @param {number} from its first point to draw
    */
   line(stroke, from) {
+    if (!this.isPainted) this.takePen();
     const { width, height } = this.canvas;
     const path = new Path2D();
     stroke.slice(from).forEach(([x, y], k) => {

@@ -1,7 +1,7 @@
 /** Looking inside: all layers while the network reads, and one unit taken apart. */
+import { put } from "./dom.js";
 import { LAYERS, explainUnit, valueOf } from "./explain.js";
 import { Palette, layerViews, paintPatch } from "./maps.js";
-import { activations } from "./network.js";
 
 /**
  * @typedef {import("./explain.js").Unit} Unit
@@ -19,11 +19,11 @@ function written(value) {
 
 export class Inside {
   /**
-   * @param {() => import("./network.js").Network} network gives the network, which may not be unpacked yet
+   * @param {() => import("./recognizer.js").Recognizer} recognizer gives what reads, which may not be unpacked yet
    * @param {Text} text gives the words of the language in use
    */
-  constructor(network, text) {
-    this.networkOf = network;
+  constructor(recognizer, text) {
+    this.recognizerOf = recognizer;
     this.text = text;
     this.pane = /** @type {HTMLDetailsElement} */ (document.getElementById("inside"));
     this.section = /** @type {HTMLElement} */ (document.getElementById("unit"));
@@ -49,7 +49,7 @@ export class Inside {
   }
 
   get network() {
-    return this.networkOf();
+    return this.recognizerOf().model.network;
   }
 
   get views() {
@@ -90,16 +90,16 @@ export class Inside {
   show() {
     if (!this.pane.open) return;
     const { field } = this;
-    this.byId("inside-hint").textContent =
-      field ? `${this.text("inside_hint")} ${this.text("map_help")}` : this.text("inside_empty");
-    const values = activations(this.network, field ?? new Uint8Array(28 * 28));
+    put(this.byId("inside-hint"), "textContent",
+      field ? `${this.text("inside_hint")} ${this.text("map_help")}` : this.text("inside_empty"));
+    const values = this.recognizerOf().valuesOf(field ?? new Uint8Array(28 * 28));
     for (const name of LAYERS) {
-      this.views[name].caption.textContent = this.text(`layer_${name}`);
+      put(this.views[name].caption, "textContent", this.text(`layer_${name}`));
       this.views[name].paint(values, this.palette, this.network.squashA);
     }
-    this.section.hidden = !this.unit || !field;
+    put(this.section, "hidden", !this.unit || !field);
     if (!this.unit || !field) return;
-    this.views[this.unit.layer].outline(this.unit, 1, this.palette);
+    this.views[this.unit.layer].outline(this.unit, 1);
     this.byId("unit-name").textContent = this.nameOf(this.unit);
     if (this.unit.layer === "input") {
       this.rows.replaceChildren();
@@ -107,7 +107,7 @@ export class Inside {
       return;
     }
     const found = explainUnit(this.network, values, this.unit);
-    for (const source of found.sources) this.views[source.from.layer].outline(source.from, source.side, this.palette);
+    for (const source of found.sources) this.views[source.from.layer].outline(source.from, source.side);
     this.byId("unit-sum").textContent = this.text("unit_sum", {
       sum: written(found.sum), bias: written(found.bias), value: written(found.value),
     });

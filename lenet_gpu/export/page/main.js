@@ -2,6 +2,7 @@
 import { digitText, spoken } from "./answer.js";
 import { Bars } from "./bars.js";
 import { Board } from "./board.js";
+import { put, putAttribute } from "./dom.js";
 import { Ink } from "./ink.js";
 import { Inside } from "./inside.js";
 import { modelOf } from "./model.js";
@@ -26,13 +27,13 @@ class Page {
     this.data = /** @type {import("./model.js").ModelData} */ (JSON.parse(byId("model").textContent));
     /** @type {Recognizer | null} */
     this.made = null;
-    this.language = firstLanguage(this.words, location.hash, navigator.languages);
+    this.language = this.wantedLanguage();
     this.asNumber = false;
     this.ink = new Ink();
     this.reading = NOTHING;
     this.text = this.text.bind(this);
     this.bars = new Bars(byId("bars"), this.data.labels, this.text);
-    this.inside = new Inside(() => this.recognizer.model.network, this.text);
+    this.inside = new Inside(() => this.recognizer, this.text);
     this.board = new Board(byId("board"), byId("cursor"), this.ink, {
       grown: () => this.soon(),
       changed: () => this.read(),
@@ -41,21 +42,19 @@ class Page {
     });
     this.frame = 0;
     this.timer = 0;
+    /** @type {ImageData | null} the picture that the network saw, once there was one */
+    this.seen = null;
     this.listen();
     this.dress();
-    setTimeout(() => this.warmUp());
+    requestAnimationFrame(() => setTimeout(() => this.warmUp()));
   }
 
   /**
-   * Read something and show it, and what was shown before, within one frame. The first reading takes longest, since
-   * weights are unpacked and code is translated when it first runs: it is done behind the page that can be drawn on.
+   * Read something, unless there is something to read. The first reading takes longest, since weights are unpacked and
+   * code is translated when it first runs: it is done behind the page that can be drawn on.
    */
   warmUp() {
-    const { reading } = this;
-    this.reading = readDrawing(this.recognizer, [[[0, 0], [0.3, 0.4], [0, 1]]], false);
-    this.show();
-    this.reading = reading;
-    this.show();
+    if (!this.made) readDrawing(this.recognizer, [[[0, 0], [0.3, 0.4], [0, 1]]], false);
   }
 
   /** What reads, made when it is first needed. */
@@ -79,7 +78,18 @@ class Page {
     byId("clear").addEventListener("click", () => this.board.clear());
     byId("number").addEventListener("click", () => this.toggleNumber());
     byId("number").hidden = !this.data.readsDigits;
-    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.dress());
+    for (const query of ["(prefers-color-scheme: dark)", "print"]) { // paper is light
+      matchMedia(query).addEventListener("change", () => this.dress());
+    }
+    addEventListener("hashchange", () => {
+      this.language = languages.value = this.wantedLanguage();
+      this.dress();
+    });
+  }
+
+  /** @returns {string} the language that the page's address, or the browser, asks for */
+  wantedLanguage() {
+    return firstLanguage(this.words, location.hash, navigator.languages);
   }
 
   /**
@@ -153,14 +163,14 @@ class Page {
     const isNumber = answer.kind === "number";
     const said = (/** @type {import("./answer.js").Say | null} */ say) => (say ? this.text(...say) : "");
     const big = isNumber ? "" : answer.big;
-    byId("said").className = answer.kind === "not_digit" ? "refused" : "";
-    byId("big").textContent = big;
-    byId("big").className = big.length > 2 ? "long" : "";
-    byId("headline").textContent = said(answer.headline);
-    byId("line").textContent = said(answer.line);
-    byId("hint").textContent = this.ink.isEmpty ? this.text(this.hint()) : "";
-    byId("undo").disabled = !this.ink.past.length;
-    byId("redo").disabled = !this.ink.future.length;
+    put(byId("said"), "className", answer.kind === "not_digit" ? "refused" : "");
+    put(byId("big"), "textContent", big);
+    put(byId("big"), "className", big.length > 2 ? "long" : "");
+    put(byId("headline"), "textContent", said(answer.headline));
+    put(byId("line"), "textContent", said(answer.line));
+    put(byId("hint"), "textContent", this.ink.isEmpty ? this.text(this.hint()) : "");
+    put(byId("undo"), "disabled", !this.ink.past.length);
+    put(byId("redo"), "disabled", !this.ink.future.length);
     this.showDigits(isNumber ? predictions : [], chosen);
     this.bars.show(prediction && answer.kind !== "blank" ? prediction.probabilities : null, !!prediction?.isDigit);
     this.showSeen(prediction);
@@ -178,42 +188,43 @@ class Page {
    */
   showDigits(predictions, chosen) {
     const group = byId("digits");
-    group.hidden = !predictions.length;
+    put(group, "hidden", !predictions.length);
     const lines = new Set(predictions.map((prediction) => prediction.line));
     for (const line of lines) {
       const marks = predictions.map((_, k) => k).filter((k) => predictions[k].line === line);
       const row = group.children[line] ?? group.appendChild(document.createElement("div"));
       while (row.children.length > marks.length) row.lastChild.remove();
-      marks.forEach((k, place) => this.showDigit(row, place, predictions, k, k === chosen));
+      marks.forEach((k, column) => this.showDigit(row, column, predictions, k, k === chosen));
     }
     while (group.children.length > lines.size) group.lastChild.remove();
   }
 
   /**
    * @param {HTMLElement} row of a line
-   * @param {number} place in it
+   * @param {number} column in it
    * @param {import("./recognizer.js").Prediction[]} predictions
    * @param {number} index of the digit to show
    * @param {boolean} isChosen
    */
-  showDigit(row, place, predictions, index, isChosen) {
-    const button = /** @type {HTMLButtonElement} */ (row.children[place]
+  showDigit(row, column, predictions, index, isChosen) {
+    const button = /** @type {HTMLButtonElement} */ (row.children[column]
       ?? row.appendChild(document.createElement("button")));
     button.type = "button";
     button.onclick = () => this.choose(index);
     const text = digitText(predictions[index], this.recognizer.rules);
-    button.textContent = text;
-    button.ariaLabel = `${text}, ${this.text("digit_of", { position: index + 1, count: predictions.length })}`;
-    button.ariaPressed = String(isChosen);
+    put(button, "textContent", text);
+    const place = this.text("digit_of", { position: index + 1, count: predictions.length });
+    putAttribute(button, "aria-label", `${text}, ${place}`);
+    putAttribute(button, "aria-pressed", String(isChosen));
   }
 
   /** @param {import("./recognizer.js").Prediction | null} prediction */
   showSeen(prediction) {
-    const context = byId("seen").getContext("2d");
-    const image = context.createImageData(28, 28);
-    image.data.fill(255);
-    for (let k = 0; k < 28 * 28; k++) image.data.fill(prediction ? prediction.field[k] : 0, 4 * k, 4 * k + 3);
-    context.putImageData(image, 0, 0);
+    if (!prediction && !this.seen) return; // it is black by its style
+    this.seen ??= new ImageData(28, 28);
+    const pixels = new Uint32Array(this.seen.data.buffer);
+    for (let k = 0; k < pixels.length; k++) pixels[k] = 0xff000000 + (prediction ? 0x010101 * prediction.field[k] : 0);
+    byId("seen").getContext("2d").putImageData(this.seen, 0, 0);
   }
 }
 

@@ -1,6 +1,11 @@
-/** The layers as pictures, one canvas each: what every unit says, and where one that is looked at gets it from. */
+/**
+ * The layers as pictures, one canvas each: what every unit says, and where one that is looked at gets it from.
+ *
+ * A canvas has a pixel a unit, and the page's style enlarges it: while a digit is drawn all layers are painted anew at
+ * every frame.
+ */
 import { LAYERS } from "./explain.js";
-import { clip, rint } from "./numbers.js";
+import { clip } from "./numbers.js";
 
 /**
  * @typedef {import("./explain.js").LayerName} LayerName
@@ -12,18 +17,17 @@ import { clip, rint } from "./numbers.js";
  * @property {number} maps
  * @property {number} columns
  * @property {number} side of a map
- * @property {number} zoom pixels of the canvas for a unit
  */
 
 /** @type {Record<LayerName, Sheet>} on a wide page; on a narrow one there are half the columns */
 const SHEETS = {
-  input: { maps: 1, columns: 1, side: 32, zoom: 6 },
-  c1: { maps: 6, columns: 6, side: 28, zoom: 5 },
-  s2: { maps: 6, columns: 6, side: 14, zoom: 10 },
-  c3: { maps: 16, columns: 8, side: 10, zoom: 10 },
-  s4: { maps: 16, columns: 8, side: 5, zoom: 18 },
-  c5: { maps: 120, columns: 20, side: 1, zoom: 20 },
-  f6: { maps: 84, columns: 14, side: 1, zoom: 28 },
+  input: { maps: 1, columns: 1, side: 32 },
+  c1: { maps: 6, columns: 6, side: 28 },
+  s2: { maps: 6, columns: 6, side: 14 },
+  c3: { maps: 16, columns: 8, side: 10 },
+  s4: { maps: 16, columns: 8, side: 5 },
+  c5: { maps: 120, columns: 20, side: 1 },
+  f6: { maps: 84, columns: 14, side: 1 },
 };
 
 /** @type {Record<string, [number, number]>} how keys move in columns and rows */
@@ -62,7 +66,6 @@ export class Palette {
       }
       bytes[4 * k + 3] = 255;
     }
-    this.marks = ["--surface", "--text"].map((name) => style.getPropertyValue(name)); // wide, and narrow upon it
   }
 
   /**
@@ -71,7 +74,7 @@ export class Palette {
    * @returns {number} a pixel
    */
   pixel(value, reach) {
-    return this.table[clip(rint((value / reach) * 127.5 + 127.5), 0, 255)];
+    return this.table[clip(Math.floor((value / reach) * 127.5 + 128), 0, 255)];
   }
 }
 
@@ -115,21 +118,16 @@ export class LayerView {
     const figure = parent.appendChild(document.createElement("figure"));
     figure.className = name;
     this.caption = figure.appendChild(document.createElement("figcaption"));
-    this.canvas = figure.appendChild(document.createElement("canvas"));
+    this.sheetElement = figure.appendChild(document.createElement("div"));
+    this.canvas = this.sheetElement.appendChild(document.createElement("canvas"));
     this.caption.id = `layer-${name}`;
     this.canvas.tabIndex = 0;
     this.canvas.setAttribute("role", "application");
     this.canvas.setAttribute("aria-labelledby", this.caption.id);
     this.canvas.setAttribute("aria-describedby", "inside-hint");
-    const [columns, rows] = sizeOf(this.sheet);
-    this.canvas.width = columns * this.sheet.zoom;
-    this.canvas.height = rows * this.sheet.zoom;
-    this.small = document.createElement("canvas"); // a pixel a unit, enlarged onto the page
-    this.small.width = columns;
-    this.small.height = rows;
-    this.smallContext = /** @type {CanvasRenderingContext2D} */ (this.small.getContext("2d"));
+    [this.canvas.width, this.canvas.height] = sizeOf(this.sheet);
     this.context = /** @type {CanvasRenderingContext2D} */ (this.canvas.getContext("2d"));
-    this.image = this.smallContext.createImageData(columns, rows);
+    this.image = new ImageData(this.canvas.width, this.canvas.height); // gaps between maps stay transparent
     this.pixels = new Uint32Array(this.image.data.buffer);
     this.canvas.addEventListener("click", (event) => this.tap(event));
     this.canvas.addEventListener("keydown", (event) => this.key(event));
@@ -176,7 +174,7 @@ export class LayerView {
   }
 
   /**
-   * Show the layer's values.
+   * Show the layer's values, and no outlines.
    * @param {Activations} values
    * @param {Palette} palette
    * @param {number} reach the value of the strongest colour
@@ -185,38 +183,37 @@ export class LayerView {
     const { maps, side, columns } = this.sheet;
     const room = pitch(this.sheet);
     const { values: all } = values[this.name];
+    const { width } = this.canvas;
     for (let map = 0; map < maps; map++) {
       const [left, top] = [(map % columns) * room, Math.floor(map / columns) * room];
       for (let row = 0; row < side; row++) {
-        const to = (top + row) * this.small.width + left;
+        const to = (top + row) * width + left;
         const from = (map * side + row) * side;
         for (let column = 0; column < side; column++) {
           this.pixels[to + column] = palette.pixel(all[from + column], reach);
         }
       }
     }
-    this.smallContext.putImageData(this.image, 0, 0);
-    this.context.imageSmoothingEnabled = false;
-    this.context.clearRect(0, 0, this.canvas.width, this.canvas.height);
-    this.context.drawImage(this.small, 0, 0, this.canvas.width, this.canvas.height);
+    this.context.putImageData(this.image, 0, 0);
+    while (this.sheetElement.lastChild !== this.canvas) this.sheetElement.lastChild?.remove();
   }
 
   /**
    * Outline a square of units.
    * @param {Unit} unit its first
    * @param {number} side
-   * @param {Palette} palette
    */
-  outline(unit, side, palette) {
-    const { columns, zoom } = this.sheet;
+  outline(unit, side) {
+    const { columns } = this.sheet;
     const room = pitch(this.sheet);
     const left = (unit.map % columns) * room + unit.column;
     const top = Math.floor(unit.map / columns) * room + unit.row;
-    palette.marks.forEach((color, k) => {
-      this.context.lineWidth = k ? 3 : 7;
-      this.context.strokeStyle = color;
-      this.context.strokeRect(left * zoom, top * zoom, side * zoom, side * zoom);
-    });
+    const mark = this.sheetElement.appendChild(document.createElement("span"));
+    const { width, height } = this.canvas;
+    mark.style.left = `${(100 * left) / width}%`;
+    mark.style.top = `${(100 * top) / height}%`;
+    mark.style.width = `${(100 * side) / width}%`;
+    mark.style.height = `${(100 * side) / height}%`;
   }
 }
 

@@ -64,7 +64,11 @@ function arraysOf(data) {
  */
 function bytesOf(letters) {
   const { fromBase64 } = /** @type {any} */ (Uint8Array); // browsers since 2025 know it
-  return fromBase64 ? fromBase64.call(Uint8Array, letters) : Uint8Array.from(atob(letters), (each) => each.charCodeAt(0));
+  if (fromBase64) return fromBase64.call(Uint8Array, letters);
+  const text = atob(letters);
+  const bytes = new Uint8Array(text.length);
+  for (let k = 0; k < bytes.length; k++) bytes[k] = text.charCodeAt(k);
+  return bytes;
 }
 
 /**

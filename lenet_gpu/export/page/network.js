@@ -35,11 +35,8 @@ const IMAGE = 28;
  * @returns {Activations}
  */
 export function activations(network, field) {
-  const { parameters: p, squashA, squashS } = network;
-  const squash = (/** @type {Layer} */ layer) => {
-    for (let k = 0; k < layer.values.length; k++) layer.values[k] = squashA * Math.tanh(squashS * layer.values[k]);
-    return layer;
-  };
+  const { parameters: p } = network;
+  const squash = (/** @type {Layer} */ layer) => squashed(layer, network.squashA, network.squashS);
   const input = inputLayer(network, field); // 1 x 32 x 32
   const c1 = squash(convolved(input, p["c1.weight"], p["c1.bias"], p["c1.bias"].length, null)); // 6 x 28 x 28
   const s2 = squash(subsampled(c1, p["s2.coefficient"], p["s2.bias"])); // 6 x 14 x 14
@@ -51,6 +48,18 @@ export function activations(network, field) {
     ? negatedDistances(f6, network.codes)
     : connected(f6, p["output.weight"], p["output.bias"]);
   return { input, c1, s2, c3, s4, c5, f6, output };
+}
+
+/**
+ * @param {Layer} layer changed in place
+ * @param {number} amplitude
+ * @param {number} slope
+ * @returns {Layer} the same
+ */
+function squashed(layer, amplitude, slope) {
+  const { values } = layer;
+  for (let k = 0; k < values.length; k++) values[k] = amplitude * Math.tanh(slope * values[k]);
+  return layer;
 }
 
 /**
@@ -89,20 +98,46 @@ function convolved(below, weight, bias, maps, table) {
     const start = map * side * side;
     values.fill(bias[map], start, start + side * side);
     for (const source of table ? table[map] : all) {
-      for (let v = 0; v < KERNEL; v++) {
-        for (let u = 0; u < KERNEL; u++) {
-          const w = weight[kernel + v * KERNEL + u];
-          for (let y = 0; y < side; y++) {
-            const to = start + y * side;
-            const at = (source * from + y + v) * from + u;
-            for (let x = 0; x < side; x++) values[to + x] += w * below.values[at + x];
-          }
-        }
+      for (let v = 0; v < KERNEL; v++, kernel += KERNEL) {
+        addRow(values, start, side, below.values, (source * from + v) * from, from, weight, kernel);
       }
-      kernel += KERNEL * KERNEL;
     }
   }
   return { maps, side, values };
+}
+
+/**
+ * Add to a map what one row of a kernel makes of the map below. Five neighbours are held while the row is gone along,
+ * so that each is fetched once: the first reading is done by code that is not translated yet, where fetching is dear.
+ * @param {Float64Array} values changed in place
+ * @param {number} to where the map begins
+ * @param {number} side of it
+ * @param {Float64Array} below
+ * @param {number} at where the row of the map below begins that feeds the map's first
+ * @param {number} stride side of the map below
+ * @param {Float32Array} weight
+ * @param {number} kernel where the kernel's row begins
+ */
+function addRow(values, to, side, below, at, stride, weight, kernel) {
+  const w0 = weight[kernel];
+  const w1 = weight[kernel + 1];
+  const w2 = weight[kernel + 2];
+  const w3 = weight[kernel + 3];
+  const w4 = weight[kernel + 4];
+  for (let y = 0; y < side; y++, to += side, at += stride) {
+    let a = below[at];
+    let b = below[at + 1];
+    let c = below[at + 2];
+    let d = below[at + 3];
+    for (let x = 0; x < side; x++) {
+      const e = below[at + 4 + x];
+      values[to + x] = values[to + x] + w0 * a + w1 * b + w2 * c + w3 * d + w4 * e;
+      a = b;
+      b = c;
+      c = d;
+      d = e;
+    }
+  }
 }
 
 /**

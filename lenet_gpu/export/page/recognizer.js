@@ -63,6 +63,8 @@ export class Recognizer {
     /** @type {WeakMap<Stroke, number>} a number for each stroke that was read */
     this.numbers = new WeakMap();
     this.count = 0;
+    /** @type {{field: Uint8Array, values: import("./network.js").Activations} | null} what was looked at last */
+    this.last = null;
   }
 
   /**
@@ -152,10 +154,20 @@ export class Recognizer {
    */
   look(field) {
     const { network, rejection, temperature } = this.model;
-    const { output, f6 } = activations(network, field);
+    const values = activations(network, field);
+    const { output, f6 } = values;
+    this.last = { field, values };
     const probabilities = softmax(output.values, temperature);
     const distance = rejection ? distanceOf(rejection, f6.values.map((value) => value / network.squashA)) : 0;
     return { field, probabilities, distance };
+  }
+
+  /**
+   * @param {Uint8Array} field
+   * @returns {import("./network.js").Activations} what every layer says of it
+   */
+  valuesOf(field) {
+    return this.last?.field === field ? this.last.values : activations(this.model.network, field);
   }
 
   /**
