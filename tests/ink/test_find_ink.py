@@ -137,6 +137,17 @@ def test_polarity_of_crops_and_scenes(mnist):
         assert is_light_on_dark(255 - picture) or not is_light_on_dark(picture)
 
 
+def test_nothing_of_a_printed_pattern_is_ink():
+    rng = generator(4, 12)
+    for drawing in draw_digits(rng, np.array([2, 4, 7])):
+        scene = made.scene_of(made.drawn(drawing, 90, 0.1), (300, 400))
+        top, left, bottom, right = scene.box
+        ink = find_ink(made.picture_of(scene, ("security print",), rng)).ink
+        assert (ink > 0.5).any()
+        ink[top - 6 : bottom + 6, left - 6 : right + 6] = 0.0
+        assert not ink.any()
+
+
 def test_what_was_taken_for_rules_and_sides():
     picture = np.full((300, 400), 230, np.uint8)
     picture[60::50] = 170
