@@ -137,6 +137,18 @@ def test_polarity_of_crops_and_scenes(mnist):
         assert is_light_on_dark(255 - picture) or not is_light_on_dark(picture)
 
 
+def test_polarity_where_a_shadow_meets_a_strip():
+    """The light band between both is not the ink: what of it is set off, is so on two sides alone."""
+    y, x = np.mgrid[:300, :400]
+    for drawing in draw_digits(generator(1, 11), np.array([3, 5, 8])):
+        scene = made.scene_of(made.drawn(drawing, 90, 0.07), (300, 400))
+        picture = made.picture_of(scene, (), None)
+        picture = np.where(y < 110 + 0.1 * x, 0.6 * picture, picture).astype(np.uint8)
+        picture[-60:] = 40
+        assert not is_light_on_dark(picture)
+        assert is_light_on_dark(255 - picture)
+
+
 def test_nothing_of_a_printed_pattern_is_ink():
     rng = generator(4, 12)
     for drawing in draw_digits(rng, np.array([2, 4, 7])):
