@@ -160,6 +160,22 @@ def test_nothing_of_a_printed_pattern_is_ink():
         assert not ink.any()
 
 
+def test_boxes_and_combs_are_told_from_writing():
+    picture = np.full((200, 300), 230, np.uint8)
+    picture[40:140, [50, 51, 120, 121, 190, 191]] = 120
+    picture[138:140, 50:192] = 120
+    picture[60:120, 80:86] = 70  # in the first cell, free
+    picture[60:138, 150:156] = 70  # in the second, down to the line
+    found = find_ink(picture)
+    assert not found.ink[:, 45:75].any()
+    assert not found.ink[138:, 160:].any()
+    assert (found.ink[60:120, 80:86] > 0.9).all()
+    assert (found.ink[60:136, 150:156] > 0.9).all()
+    assert len(found.pieces) == 2
+    alone = find_ink(np.where(picture == 70, np.uint8(230), picture))
+    assert nothing(alone) == "only a frame"
+
+
 def test_what_was_taken_for_rules_and_sides():
     picture = np.full((300, 400), 230, np.uint8)
     picture[60::50] = 170
