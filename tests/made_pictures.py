@@ -198,6 +198,20 @@ def _table(scene, rng):
             scene.paper[:, x : x + width] = level
 
 
+@nuisance("comb", "paper")
+def _comb(scene, rng):
+    """Up to six cells of a form, the digit in one of them; with a line at the top or without."""
+    top, left, bottom, right = scene.box
+    gap, width, level = int(rng.integers(6, 20)), int(rng.integers(1, 4)), rng.uniform(60, 180)
+    top, bottom, pitch = max(top - gap, 0), bottom + gap, right - left + 2 * gap
+    first = left - gap - pitch * int(rng.integers(0, 4))
+    uprights = [x for x in range(first, first + 6 * pitch, pitch) if 0 <= x < scene.paper.shape[1] - width]
+    for x in uprights:
+        scene.paper[top:bottom, x : x + width] = level
+    for y in (bottom - width, top)[: int(rng.integers(1, 3))]:
+        scene.paper[y : y + width, uprights[0] : uprights[-1] + width] = level
+
+
 @nuisance("security print", "paper")
 def _security(scene, rng):
     """Fine waves, two families of them, as on cheques."""
@@ -293,6 +307,19 @@ def _strip(scene, rng):
     if width > 0:
         where = [np.s_[:width], np.s_[-width:], np.s_[:, :width], np.s_[:, -width:]][side]
         scene.picture[where] = rng.uniform(20, 140)
+
+
+@nuisance("thumb", "around")
+def _thumb(scene, rng):
+    """A finger's tip in the corner furthest from the digit."""
+    (height, width), (top, left, bottom, right) = scene.picture.shape, scene.box
+    y, x = np.mgrid[:height, :width]
+    cy, cx = height * (top + bottom < height), width * (left + right < width)
+    down, across = rng.uniform(0.1, 0.3, 2) * min(height, width)
+    away = np.hypot((y - cy) / down, (x - cx) / across)
+    share = np.clip((1 - away) * down / 3, 0, 1)
+    share[max(top - 8, 0) : bottom + 8, max(left - 8, 0) : right + 8] = 0
+    scene.picture += share * (rng.uniform(90, 170) + 20 * np.cos(4 * away) - scene.picture)
 
 
 @nuisance("specks", "around")

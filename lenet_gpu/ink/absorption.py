@@ -18,6 +18,18 @@ MOST_BIAS = 0.02
 GRAIN = 5.0
 """Standard deviations of the paper's grain that still count as paper."""
 
+PATTERN = 0.15
+"""Darkness of a printed pattern, as a share of the picture's darkest, from which it might be taken for ink."""
+
+DARKEST_FEW = 0.0003
+"""Share of the pixels that are certainly ink's on printed paper."""
+
+ABOVE_PATTERN, MOST_OF_INK = 1.3, 0.6
+"""Darkness of marks on printed paper, as a multiple of the pattern's; and as a share of the ink's, at most."""
+
+BLOCKS = 8
+"""Parts along each side of a picture that a printed pattern is looked for in; three quarters of all must have it."""
+
 EVEN = 0.6
 """Share of the paper at exactly its own level from which it is even, and the faintest edges of ink are real."""
 
@@ -67,6 +79,44 @@ def noise_of(absorbed: np.ndarray) -> float:
         return 0.0
     across = np.abs(np.diff(absorbed, axis=1))
     return 1.4826 * min(float(np.median(paper)), float(np.median(across)))
+
+
+def pattern_level(absorbed: np.ndarray) -> float:
+    """Measure how dark a fine pattern is that is printed all over the paper, as on cheques.
+
+    Args:
+        absorbed: (h, w) float32.
+
+    Returns:
+        The darkness that 19 of 20 pixels of a part of the paper stay below, above the lightest third's; 0 where there
+        is no pattern, or one much fainter than ink.
+    """
+    high, wide = (side // BLOCKS for side in absorbed.shape)
+    if min(high, wide) < 12:
+        return 0.0
+    parts = absorbed[: high * BLOCKS, : wide * BLOCKS].reshape(BLOCKS, high, BLOCKS, wide)
+    parts = parts.transpose(0, 2, 1, 3).reshape(BLOCKS**2, -1)[:, :: max(1, high * wide // 2000)]  # (parts, pixels)
+    low, top = int(0.3 * parts.shape[1]), int(0.95 * parts.shape[1])
+    ordered = np.partition(parts, (low, top), axis=1)
+    level = float(np.quantile(ordered[:, top] - ordered[:, low], 0.25))
+    return level if level > PATTERN * darkest(absorbed) else 0.0
+
+
+def least_of_marks(absorbed: np.ndarray, depth: float, noise: float) -> float:
+    """Compute the darkness from which a pixel is a mark's.
+
+    Args:
+        absorbed: (h, w) float32.
+        depth: As a share of the darkest ink's.
+        noise: Standard deviation of grain.
+    """
+    level = max(depth * darkest(absorbed), GRAIN * noise, MIN_CONTRAST / 255.0)
+    pattern = pattern_level(absorbed)
+    if pattern > 0.0:  # of which the darkest pixels may be, too, where the strokes are thin
+        few = max(1, int(DARKEST_FEW * absorbed.size))
+        ink = float(np.partition(absorbed.ravel(), absorbed.size - few)[absorbed.size - few])
+        level = max(level, min(ABOVE_PATTERN * pattern, MOST_OF_INK * ink))
+    return level
 
 
 def darkest(absorbed: np.ndarray) -> float:

@@ -63,6 +63,23 @@ class Pieces:
         steps[self.rows[chosen], self.ends[chosen]] = -1  # where the next run starts there is a gap between
         return np.cumsum(steps[:, :-1], axis=1, dtype=np.int8).astype(bool)
 
+    def crop(self, k: int) -> np.ndarray:
+        """Draw one piece within its box.
+
+        Args:
+            k: Its index.
+
+        Returns:
+            (height, width) bool.
+        """
+        top, left = self.boxes[k, :2]
+        runs = self.labels == k
+        rows = self.rows[runs] - top
+        steps = np.zeros((self.heights[k], self.widths[k] + 1), dtype=np.int8)
+        steps[rows, self.starts[runs] - left] = 1
+        steps[rows, self.ends[runs] - left] = -1  # where the next run starts there is a gap between
+        return np.cumsum(steps[:, :-1], axis=1, dtype=np.int8).astype(bool)
+
     def sums(self, values: np.ndarray) -> np.ndarray:
         """Add up values over each piece.
 

@@ -20,10 +20,13 @@ from lenet_gpu.ink.absorption import (
     absorbed_share,
     darkest,
     is_clean,
+    least_of_marks,
     noise_of,
     paper_light,
+    pattern_level,
 )
 from lenet_gpu.ink.components import Pieces, pieces_of
+from lenet_gpu.ink.forms import lines_of_boxes
 from lenet_gpu.ink.light import CLEAN, looked_at, sides_at
 from lenet_gpu.ink.marks import FRAME, free_pieces, prominence, sides_of
 from lenet_gpu.ink.polarity import is_light_on_dark
@@ -42,6 +45,9 @@ MIN_FAINT = 4
 
 NOISE = 0.12
 """Share of the ink's darkness that still counts as paper where the paper is not perfectly even."""
+
+CERTAIN = 0.65
+"""Share of the ink's darkness that some of each stroke has, and nothing of a pattern that is printed on the paper."""
 
 SOLID = 0.3
 """Share of the ink's darkness from which a pixel certainly belongs to a mark."""
@@ -108,6 +114,15 @@ def find_ink(gray: np.ndarray) -> Ink:
         return Ink(ink, pieces_of(nothing), scale, free, paper, rules > 0.0, sides, light_on_dark, 0.0, faint)
     solid = max(SOLID * darkness, floor)
     pieces = pieces_of(ink > solid)
+    if looked or clean:
+        boxes = lines_of_boxes(pieces)
+        if boxes.any():
+            rules = np.where(boxes, np.maximum(rules, ink), rules)
+            pieces = pieces_of((ink > solid) & ~boxes)
+            ink = np.where(greatest(boxes, 5) & ~pieces.mask(np.ones(len(pieces), dtype=bool)), np.float32(0.0), ink)
+    if floor > 0.0 and pattern_level(ink) > 0.0:
+        pieces = pieces_of(pieces.mask(pieces.sums((ink > CERTAIN * darkness).astype(np.float32)) > 0.0))
+        ink = np.where(greatest(pieces.mask(np.ones(len(pieces), dtype=bool)), 5), ink, np.float32(0.0))
     if floor > 0.0:
         ink = np.where(greatest(ink > solid, 5) & (ink > 0.4 * floor), ink, np.float32(0.0))
     ink = np.minimum(ink / np.float32(_top(ink, darkness) if floor else ink.max()), np.float32(1.0))
@@ -133,7 +148,7 @@ def _levels(
     Returns:
         The darkness of the ink's darker part; and the floor: 0 on perfectly even paper.
     """
-    level = max(depth * darkest(ink), GRAIN * noise, MIN_CONTRAST / 255.0)
+    level = least_of_marks(ink, depth, noise)
     pieces = pieces_of(ink > level)
     if not len(pieces):
         return 0.0, 0.0

@@ -220,11 +220,7 @@ def _parts(found: Ink, k: int, height: float) -> list[Part]:
     width = right - left
     if width < WIDE * height or bottom - top < TALL * height:
         return [Part(k, (top, left, bottom, right))]
-    runs = found.pieces.labels == k
-    mask = np.zeros((bottom - top, width + 1), dtype=np.int8)
-    mask[found.pieces.rows[runs] - top, found.pieces.starts[runs] - left] += 1
-    np.subtract.at(mask, (found.pieces.rows[runs] - top, found.pieces.ends[runs] - left), 1)
-    own = np.cumsum(mask[:, :-1], axis=1) > 0  # (rows, columns)
+    own = found.pieces.crop(k)  # (rows, columns)
     ink = own.sum(axis=0) / height  # (columns,)
     reach = max(1, int(0.06 * height))
     smooth = np.convolve(np.pad(ink, reach, mode="edge"), np.ones(2 * reach + 1) / (2 * reach + 1), "valid")

@@ -6,7 +6,16 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lenet_gpu.ink.absorption import DEPTHS, GRAIN, MIN_CONTRAST, absorbed_share, darkest, noise_of, paper_light
+from lenet_gpu.ink.absorption import (
+    DEPTHS,
+    GRAIN,
+    MIN_CONTRAST,
+    absorbed_share,
+    darkest,
+    least_of_marks,
+    noise_of,
+    paper_light,
+)
 from lenet_gpu.ink.components import pieces_of
 from lenet_gpu.ink.crops import LEAST_SIZE, is_cropped, is_shaded
 from lenet_gpu.ink.marks import FRAME, free_pieces, prominence, sides_of, without_sides
@@ -108,7 +117,7 @@ class Mark(NamedTuple):
 
 def _greatest_mark(absorbed: np.ndarray, depth: float, noise: float) -> Mark:
     """Find the greatest mark that stands free."""
-    level = max(depth * darkest(absorbed), GRAIN * noise, MIN_CONTRAST / 255.0)
+    level = least_of_marks(absorbed, depth, noise)
     sides = sides_at(absorbed, level, noise)
     pieces = pieces_of((absorbed > level) & ~sides)
     free = free_pieces(pieces, sides)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lenet_gpu.ink.components import Pieces
+from lenet_gpu.ink.forms import are_boxes
 from lenet_gpu.ink.windows import greatest
 
 STRAIGHT = 0.85
@@ -71,7 +72,7 @@ def free_pieces(pieces: Pieces, sides: np.ndarray) -> np.ndarray:
     inside = (boxes[:, 0] > 0) & (boxes[:, 1] > 0) & (boxes[:, 2] < height) & (boxes[:, 3] < width)
     if sides.any():
         inside &= pieces.sums(greatest(sides, 5)) == 0.0
-    return inside & ~_is_box(pieces)
+    return inside & ~are_boxes(pieces)
 
 
 def prominence(pieces: Pieces, ink: np.ndarray) -> np.ndarray:
@@ -139,21 +140,3 @@ def digit_pieces(pieces: Pieces, ink: np.ndarray, sides: np.ndarray, free: bool)
         chosen |= near
         box[:2] = np.minimum(box[:2], pieces.boxes[near, :2].min(axis=0))
         box[2:] = np.maximum(box[2:], pieces.boxes[near, 2:].max(axis=0))
-
-
-def _is_box(pieces: Pieces) -> np.ndarray:
-    """Tell which pieces are drawn boxes: all of their ink lies along the edges of their own box, (n,) bool."""
-    heights, widths = pieces.heights, pieces.widths
-    found = np.zeros(len(pieces), dtype=bool)
-    large = (np.minimum(heights, widths) > 12) & (pieces.areas < 0.3 * heights * widths)
-    for k in np.flatnonzero(large):
-        top, left = pieces.boxes[k, :2]
-        runs = pieces.labels == k
-        rows, starts, ends = pieces.rows[runs] - top, pieces.starts[runs] - left, pieces.ends[runs] - left
-        rim = max(2, int(0.1 * min(heights[k], widths[k])))
-        inner = (rows >= rim) & (rows < heights[k] - rim)
-        within = np.clip(np.minimum(ends, widths[k] - rim) - np.maximum(starts, rim), 0, None)[inner].sum()
-        lengths = ends - starts
-        level = (lengths[rows < rim].max(initial=0), lengths[rows >= heights[k] - rim].max(initial=0))
-        found[k] = within < 0.02 * pieces.areas[k] and min(level) > 0.7 * widths[k]
-    return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lenet_gpu.ink.absorption import is_clean
+from lenet_gpu.ink.outlines import greatest_outlined
 from lenet_gpu.ink.windows import closed, pooled
 
 SIDE = 96
@@ -24,6 +25,10 @@ MEAN, FRAME, CORNERS, HATS = 1.0, 3.0, 3.0, 0.5
 with lines of 1 to 25 % of their height, and both with shadows, rules and all else of tests/made_pictures.py;
 rounded."""
 
+UNSURE = 2.5
+"""Sum of these below which what they say is unsure, and strokes are looked for in both polarities: two dark areas, a
+strip of table and a shadow say, may hide which is the paper."""
+
 
 def is_light_on_dark(gray: np.ndarray) -> bool:
     """Tell whether ink is lighter than its paper.
@@ -32,7 +37,7 @@ def is_light_on_dark(gray: np.ndarray) -> bool:
     corners, also in a picture cropped to its ink; and what is narrow is dark. The last holds under shadows that no
     threshold cuts: closing fills what is dark and narrow, opening what is light and narrow, and of their
     differences to the picture (the hats, see F. Meyer, "Contrast feature extraction", 1979) strokes have the greater
-    one.
+    one. Where the four balance, that polarity is right in which the greater mark is set off from its ground.
 
     Args:
         gray: (h, w) uint8.
@@ -57,6 +62,10 @@ def is_light_on_dark(gray: np.ndarray) -> bool:
         dark = closed(level, window) - level
         light = level + closed(-level, window)
         found += HATS * np.clip(np.log(_energy(dark[inside]) / _energy(light[inside])), -4.0, 4.0)
+    if abs(found) < UNSURE:
+        dark, light = greatest_outlined(gray), greatest_outlined(np.uint8(255) - gray)
+        if dark is not None and light is not None and dark != light:
+            return bool(light > dark)
     return bool(found < 0.0)
 
 

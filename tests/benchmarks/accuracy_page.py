@@ -1,4 +1,4 @@
-"""Writes results/accuracy.json and results/pictures.json into docs/explain/accuracy.md, between markers.
+"""Writes results/accuracy.json, pictures.json and picture_cost.json into docs/explain/accuracy.md, between markers.
 
 python tests/benchmarks/accuracy_page.py
 """
@@ -14,6 +14,7 @@ import blocks
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results" / "accuracy.json"
 PICTURES = HERE / "results" / "pictures.json"  # written by tests/campaigns/pictures.py
+PICTURE_COST = HERE / "results" / "picture_cost.json"  # written by picture_cost.py
 COLOURS = ("#666666", "#0072b2", "#d55e00", "#009e73", "#cc79a7")
 PAGE = HERE.parents[1] / "docs" / "explain" / "accuracy.md"
 
@@ -106,8 +107,20 @@ def pictures_table(_: dict) -> list[str]:
     return table(("pictures", "n", "right, % (95 % interval)", "refused, %", "wrong and sure, %"), rows)
 
 
+def picture_cost_table(_: dict) -> list[str]:
+    rows = []
+    for name, found in json.loads(PICTURE_COST.read_text())["rows"].items():
+        times = ("", "")
+        if "ms" in found:
+            middle, least, most = (f"{value:.3g}" for value in found["ms"])
+            times = (f"{middle} ({least} to {most})", f"{found['processor_ms']:.3g}")
+        rows.append((name, *times, f"{found['peak_mib']:.1f}", f"{found['picture_mib']:.1f}"))
+    return table(("pictures", "ms (of rounds)", "processor's ms", "peak, MiB", "the picture itself, MiB"), rows)
+
+
 TABLES = {
     "pictures": pictures_table,
+    "picture cost": picture_cost_table,
     "mnist": mnist_table,
     "off-centre": off_centre_table,
     "nondigits": nondigits_table,

@@ -137,6 +137,45 @@ def test_polarity_of_crops_and_scenes(mnist):
         assert is_light_on_dark(255 - picture) or not is_light_on_dark(picture)
 
 
+def test_polarity_where_a_shadow_meets_a_strip():
+    """The light band between both is not the ink: what of it is set off, is so on two sides alone."""
+    y, x = np.mgrid[:300, :400]
+    for drawing in draw_digits(generator(1, 11), np.array([3, 5, 8])):
+        scene = made.scene_of(made.drawn(drawing, 90, 0.07), (300, 400))
+        picture = made.picture_of(scene, (), None)
+        picture = np.where(y < 110 + 0.1 * x, 0.6 * picture, picture).astype(np.uint8)
+        picture[-60:] = 40
+        assert not is_light_on_dark(picture)
+        assert is_light_on_dark(255 - picture)
+
+
+def test_nothing_of_a_printed_pattern_is_ink():
+    rng = generator(4, 12)
+    for drawing in draw_digits(rng, np.array([2, 4, 7])):
+        scene = made.scene_of(made.drawn(drawing, 90, 0.1), (300, 400))
+        top, left, bottom, right = scene.box
+        ink = find_ink(made.picture_of(scene, ("security print",), rng)).ink
+        assert (ink > 0.5).any()
+        ink[top - 6 : bottom + 6, left - 6 : right + 6] = 0.0
+        assert not ink.any()
+
+
+def test_boxes_and_combs_are_told_from_writing():
+    picture = np.full((200, 300), 230, np.uint8)
+    picture[40:140, [50, 51, 120, 121, 190, 191]] = 120
+    picture[138:140, 50:192] = 120
+    picture[60:120, 80:86] = 70  # in the first cell, free
+    picture[60:138, 150:156] = 70  # in the second, down to the line
+    found = find_ink(picture)
+    assert not found.ink[:, 45:75].any()
+    assert not found.ink[138:, 160:].any()
+    assert (found.ink[60:120, 80:86] > 0.9).all()
+    assert (found.ink[60:136, 150:156] > 0.9).all()
+    assert len(found.pieces) == 2
+    alone = find_ink(np.where(picture == 70, np.uint8(230), picture))
+    assert nothing(alone) == "only a frame"
+
+
 def test_what_was_taken_for_rules_and_sides():
     picture = np.full((300, 400), 230, np.uint8)
     picture[60::50] = 170
