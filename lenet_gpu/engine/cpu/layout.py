@@ -16,7 +16,8 @@ long contiguous runs. Three choices give both:
 3. Images are kept by "phase": pixel (4 i + p, 4 j + q) lies in row (p, q), column (i, j). Then the pixels
    at one position of all tiles are one run, and gathering the tiles of a batch is one `copyto`.
 
-The first half of the network for n images (sizes are rows x columns; o is a row of ones, for the biases)::
+The first half of the network for n images, as it is trained (sizes are rows x columns; o is a row of ones, for the
+biases; where one only reads, c1_in and c3_in are others, see gather.py)::
 
     images      16 x 64n   rows (y%4, x%4)           columns (y//4, x//4, image)      32x32 pixels, uint8
        |  gather: an 8x8 window at each of the 7x7 tiles
