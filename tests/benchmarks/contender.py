@@ -85,6 +85,8 @@ def make(implementation: str, layout: str, threads: int) -> Contender:
         from peer_onnx import OnnxRuntime as Kind
     elif implementation == "openvino":
         from peer_openvino import OpenVino as Kind
+    elif implementation == "mnn":
+        from peer_mnn import Mnn as Kind
     else:
         raise ValueError(f"unknown implementation {implementation!r}")
     return Kind(implementation, layout, threads)

@@ -1,4 +1,4 @@
-"""Speed on the CPU, side by side with PyTorch, JAX and ONNX Runtime.
+"""Speed on the CPU, side by side with PyTorch, JAX, ONNX Runtime, OpenVINO and MNN.
 
 Every contender is a process of its own that is made ready first and then runs bursts in turn while the others
 sleep; see README.md beside this file. All compute the same: `modern`, real MNIST resident as uint8, the same
@@ -37,6 +37,8 @@ LOSS_TOLERANCE, PARAMETER_TOLERANCE, PROBABILITY_TOLERANCE = 3e-6, 3e-6, 5e-7
 DROP_AFTER, DROP_BELOW = 2, 0.7
 """After two rounds a rival's configuration below 0.7 of that rival's best one is not measured further."""
 
+TASKS = {"training": "train", "inference": "infer"}
+
 BUSY = ("cpu_plan/1", "cpu_plan/2", "torch-compile/channels_last/1", "torch-compile/channels_last/2",
         "torch-eager/channels_last/2", "jax/NHWC/2")  # fmt: skip
 BUSY_BATCHES = (32, 256)
@@ -48,14 +50,19 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7, metavar="N", help="interleaved rounds (default: 7)")
     parser.add_argument("--seconds", type=float, default=1.1, metavar="S", help="length of a burst (default: 1.1)")
     parser.add_argument("--threads", default="1,2", metavar="N,N", help="numbers of threads (default: 1,2)")
-    parser.add_argument("--only", metavar="TEXT,TEXT", help="only contenders whose name has one of these in it")
-    parser.add_argument("--tasks", default="train,infer", help="train, infer or both (default)")
+    parser.add_argument(
+        "--only", metavar="TEXT,TEXT",
+        help="training or inference alone; only contenders whose name has one of the other words in it",
+    )  # fmt: skip
     parser.add_argument("--batches", default=",".join(map(str, BATCHES)), help="batch sizes of training")
     parser.add_argument("--sizes", default=",".join(map(str, SIZES)), help="numbers of images of inference")
     parser.add_argument("--quick", action="store_true", help="2 rounds of 0.3 s: does everything work?")
     parser.add_argument("--busy", action="store_true", help="training with and without one busy core instead")
     parser.add_argument("--cache", type=Path, metavar="DIR", help="keeps what torch.compile has compiled")
     parser.add_argument("--out", type=Path, metavar="JSON", help="where the results go")
+    parser.add_argument(
+        "--merge", action="store_true", help="keep what else is in the file of --out, with its commit and date"
+    )
     options = parser.parse_args()
     if options.quick:
         options.rounds, options.seconds = 2, 0.3
@@ -65,8 +72,13 @@ def parse() -> argparse.Namespace:
     options.threads = tuple(map(int, options.threads.split(",")))
     options.batches = tuple(map(int, options.batches.split(",")))
     options.sizes = tuple(map(int, options.sizes.split(",")))
+    words = options.only.split(",") if options.only else []
+    options.tasks = [task for word, task in TASKS.items() if word in words] or list(TASKS.values())
+    options.names = [word for word in words if word not in TASKS]
     if options.busy:
-        options.tasks, options.batches = "train", BUSY_BATCHES
+        options.tasks, options.batches = ["train"], BUSY_BATCHES
+    if options.merge and not (options.out and options.out.is_file()):
+        parser.error("--merge needs the file of --out")
     return options
 
 
@@ -78,12 +90,12 @@ def chosen(options: argparse.Namespace) -> list[Spec]:
     specs = all_specs(options.threads)
     if options.busy:
         specs = [s for s in specs if s.name in BUSY]
-    if options.only:
-        specs = [s for s in specs if any(text in s.name for text in options.only.split(","))]
+    if options.names:
+        specs = [s for s in specs if any(text in s.name for text in options.names)]
     trains, infers = "train" in options.tasks, "infer" in options.tasks
     specs = [s for s in specs if (s.trains and trains) or (s.infers and infers)]
     if not specs:
-        raise SystemExit("no contender is left; see --only and --tasks")
+        raise SystemExit("no contender is left; see --only")
     return specs
 
 
@@ -274,6 +286,8 @@ def main() -> None:
     }
     print(table(report))
     if options.out:
+        if options.merge:
+            report = summary.merged(json.loads(options.out.read_text(encoding="utf-8")), report)
         options.out.write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         say(f"wrote {options.out}")
 

@@ -26,7 +26,7 @@ def sentences() -> Iterator[tuple[str, str]]:
     yield from performance()
     yield "lenet_gpu/commands/train.py", durations()
     yield "docs/howto/deploy.md", microcontroller()
-    yield from avx2()
+    yield "docs/explain/performance.md", f"to {load('where')['total_us']:.1f} µs."
     yield from scaling()
     yield from experiment()
     yield "docs/howto/fine_tuning.md", refusals()
@@ -70,35 +70,6 @@ def performance() -> Iterator[tuple[str, str]]:
             f"{whole['ONNX Runtime']:.1f} times as fast as by ONNX Runtime"
         ),
     )
-
-
-def avx2() -> Iterator[tuple[str, str]]:
-    """The table of docs/explain/performance.md for processors without AVX-512."""
-    stored = load("cpu_avx2")
-    of = {(r["task"], r["size"], r["ours"], r["family"]): r["of_medians"] for r in stored["ratios"]}
-    rates = {(r["task"], r["size"], r["name"]): median(r["rates"]) for r in stored["results"]}
-    batches = (32, 256, 1024)
-
-    def row(task: str, size: int, ours: str) -> str:
-        rivals = ("PyTorch", "torch eager", "JAX", "ONNX Runtime", "OpenVINO")
-        cells = (f"{of[key]:.2f}" if (key := (task, size, ours, rival)) in of else "" for rival in rivals)
-        return " | ".join(cells).replace("|  |", "| |") + " |"
-
-    def rate(task: str, size: int) -> str:
-        return f"({round(rates[task, size, 'cpu_plan/2'], -2):,.0f} images/s)"
-
-    rows = [f"training, batch {n}, two workers {rate('train', n)} | {row('train', n, 'cpu_plan/2')}" for n in batches]
-    rivals = ("PyTorch", "torch eager", "JAX")
-    readable = (", ".join(f"{of['train', n, 'layered/1', rival]:.2f}" for n in batches) for rival in rivals)
-    rows.append(f"training, readable layers, batch 32, 256, 1024 | {' | '.join(readable)} |")
-    one = 1e6 / rates["infer", 1, "plan/1"]
-    rows.append(f"reading one image, in this process ({one:.0f} µs) | {row('infer', 1, 'plan/1')}")
-    rows.append(f"reading 1,000 images, two workers | {row('infer', 1000, 'cpu_plan/2')}")
-    many = row("infer", 10_000, "cpu_plan/2")
-    rows.append(f"reading 10,000 images, two workers {rate('infer', 10_000)} | {many}")
-    for each in rows:
-        yield "docs/explain/performance.md", f"| {each}".rstrip()
-    yield "docs/explain/performance.md", f"to {load('where')['total_us']:.1f} µs."
 
 
 def scaling() -> Iterator[tuple[str, str]]:

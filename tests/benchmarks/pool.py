@@ -55,7 +55,7 @@ def all_specs(threads: tuple[int, ...]) -> list[Spec]:
             specs += [Spec(f"torch-{kind}", layout, t, True, True) for kind in ("compile", "eager")]
             specs.append(Spec("torch-trace", layout, t, False, True))
         specs += [Spec("jax", layout, t, True, True) for layout in ("NHWC", "NCHW")]
-        for kind in ("onnxruntime", "openvino"):
+        for kind in ("onnxruntime", "openvino", "mnn"):
             specs += [Spec(kind, layout, t, False, True) for layout in ("pool", "depthwise")]
     return specs
 

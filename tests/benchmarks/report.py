@@ -37,6 +37,7 @@ NAMES = {
     "jax": "JAX, jit",
     "onnxruntime": "ONNX Runtime",
     "openvino": "OpenVINO",
+    "mnn": "MNN",
 }
 MISSING = "*Not measured yet.*"
 
@@ -54,9 +55,11 @@ def machine_line(report: dict) -> str:
     m = report["machine"]
     versions = ", ".join(f"{name} {version}" for name, version in sorted(report.get("versions", {}).items()))
     changed = " with changes" if m["changed"] else ""
+    stamps = summary.measured(report.get("results", [])) or [(m["commit"] + changed, report["date"])]
+    commits = " and ".join(f"commit {commit}, {date}" for commit, date in stamps)
     return (
         f"{m['cpu']}, {m['cores']} cores{' with ' + m['vector'].upper() if m['vector'] else ''}, {m['system']}; "
-        f"commit {m['commit']}{changed}, {report['date']}{'; ' + versions if versions else ''}."
+        f"{commits}{'; ' + versions if versions else ''}."
     )
 
 
@@ -83,7 +86,8 @@ def speeds(report: dict, task: str) -> list[str]:
         lines.append(row(name, *cells))
     n, noise = max(len(r["rates"]) for r in results), [x for r in results for x in r["others"] if x is not None]
     others = f" Other processes used {median(noise):.2f} cores meanwhile (median)." if noise else ""
-    lines += ["", f"Medians of {n} interleaved bursts (least to most). {machine_line(report)}{others}"]
+    facts = machine_line({**report, "results": results})
+    lines += ["", f"Medians of {n} interleaved bursts (least to most). {facts}{others}"]
     return lines
 
 
@@ -220,6 +224,36 @@ def where_table(report: dict) -> list[str]:
     return lines
 
 
+def narrow_table(report: dict) -> list[str]:
+    """The engine on a processor without AVX-512, beside the best of each rival."""
+    of = {(r["task"], r["size"], r["ours"], r["family"]): r["of_medians"] for r in report["ratios"]}
+    rates = {(r["task"], r["size"], r["name"]): median(r["rates"]) for r in report["results"]}
+    families = [f for f in ("PyTorch", "torch eager", "JAX", "ONNX Runtime", "OpenVINO", "MNN")
+                if any(key[-1] == f for key in of)]  # fmt: skip
+    lines = header("times as fast as the best of", *families)
+
+    def add(what: str, *keys: tuple[str, int, str]) -> None:
+        cells = [[summary.ratio_text(of[*key, f]) for key in keys if (*key, f) in of] for f in families]
+        lines.append(row(what, *(", ".join(cell) for cell in cells)))
+
+    for task, what in (("train", "training, batch {:,}"), ("infer", "reading {:,} images")):
+        for size in dict.fromkeys(n for t, n, _ in rates if t == task and n > 1):
+            key = task, size, "cpu_plan/2"
+            add(f"{what.format(size)}, two workers ({summary.speed_text(*key[:2], rates[key])} images/s)", key)
+    add("training, readable layers, batch 32, 256, 1024", *(("train", n, "layered/1") for n in (32, 256, 1024)))
+    key = "infer", 1, "plan/1"
+    add(f"reading one image, in this process ({summary.speed_text(*key[:2], rates[key])})", key)
+    noise = [x for r in report["results"] for x in r["others"] if x is not None]
+    rounds = sorted({len(r["rates"]) for r in report["results"] if not r.get("dropped")})
+    n = " to ".join(map(str, dict.fromkeys((rounds[0], rounds[-1]))))
+    return [
+        *lines,
+        "",
+        f"Ratios of medians of {n} interleaved bursts. {machine_line(report)} "
+        f"Other processes used {median(noise):.2f} cores meanwhile (median).",
+    ]
+
+
 BLOCKS: dict[str, tuple[str, Callable[[dict], list[str]]]] = {
     "training": ("cpu", lambda r: speeds(r, "train")),
     "training ratios": ("cpu", lambda r: ratio_table(r, "train")),
@@ -228,6 +262,7 @@ BLOCKS: dict[str, tuple[str, Callable[[dict], list[str]]]] = {
     "busy": ("busy", busy_table),
     "startup": ("startup", startup_table),
     "where": ("where", where_table),
+    "narrow": ("cpu_avx2", narrow_table),
     "chart": ("cpu", lambda r: ["![speed of each contender](../pictures/cpu_speed.png)"]),
 }
 """Block of the page: the results it comes from, and how."""

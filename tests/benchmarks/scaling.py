@@ -54,8 +54,8 @@ def network_and_optimizer():
 def measure_parts(repeats=80):
     """Seconds of the processor in each call, which other processes change little: portions by images, an update."""
     from lenet_gpu import load_dataset
+    from lenet_gpu.engine.cpu.ops import BUFFER
     from lenet_gpu.engine.cpu.plan import CpuPlan
-    from lenet_gpu.engine.cpu.workers.main import BUFFER
 
     np.setbufsize(BUFFER)
     network, optimizer = network_and_optimizer()

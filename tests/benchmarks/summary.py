@@ -12,6 +12,7 @@ RIVALS = {
     "JAX": ("jax",),
     "ONNX Runtime": ("onnxruntime",),
     "OpenVINO": ("openvino",),
+    "MNN": ("mnn",),
 }
 """Whom we are compared with; each at its best layout and number of threads."""
 
@@ -98,3 +99,54 @@ def speed_text(task: str, size: int, rate: float) -> str:
     if (task, size) == ("infer", 1):
         return f"{1e6 / rate:,.0f} µs" if rate < 1e5 else f"{1e6 / rate:,.1f} µs"
     return f"{float(f'{rate:.3g}'):,.0f}"
+
+
+def stamped(report: dict) -> dict:
+    """A report whose results and ratios each say when and of which commit they were measured."""
+    stamp = {"commit": report["machine"]["commit"], "date": report["date"]}
+    return {
+        **report,
+        "results": [{"measured": stamp, **r} for r in report["results"]],
+        "ratios": [{"measured": stamp, **r} for r in report["ratios"]],
+    }
+
+
+def merged(old: dict, new: dict) -> dict:
+    """An older report with what a newer one has measured again.
+
+    Every result and ratio keeps the commit and the date that it was measured with, and a ratio is only ever taken of
+    what was measured in turns: one of a rival that was not measured again stays what it was.
+
+    Raises:
+        ValueError: They are of different kinds or of different machines.
+    """
+    for part, names in (("machine", ("cpu", "cores", "vector", "system")), ("settings", ("quick",))):
+        for name in names:
+            if old[part][name] != new[part][name]:
+                raise ValueError(
+                    f"{name}: {old[part][name]!r} in the stored results, {new[part][name]!r} measured now"
+                )
+    if old["kind"] != new["kind"]:
+        raise ValueError(f"kind: {old['kind']!r} in the stored results, {new['kind']!r} measured now")
+    old, new = stamped(old), stamped(new)
+    keys = {
+        "checks": ("task", "size", "name"),
+        "results": ("task", "size", "name"),
+        "ratios": ("task", "size", "ours", "family"),
+    }
+    lists = {}
+    for part, names in keys.items():
+        fresh = {tuple(entry[name] for name in names): entry for entry in new[part]}
+        kept = [fresh.pop(tuple(entry[name] for name in names), entry) for entry in old[part]]
+        # What is new stands behind the last of its workload: tables take the workloads one after another.
+        for key, entry in fresh.items():
+            last = max((i for i, e in enumerate(kept) if (e["task"], e["size"]) == key[:2]), default=len(kept) - 1)
+            kept.insert(last + 1, entry)
+        lists[part] = kept
+    return {**new, "versions": old["versions"] | new["versions"], **lists}
+
+
+def measured(results: list[dict]) -> list[tuple[str, str]]:
+    """(commit, date) of results, each once, the first measured first; of a report that was never merged, none."""
+    stamps = {(r["measured"]["date"], r["measured"]["commit"]) for r in results if "measured" in r}
+    return [(commit, date) for date, commit in sorted(stamps)]

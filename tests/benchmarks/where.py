@@ -16,7 +16,6 @@ import sys
 import time
 from pathlib import Path
 from statistics import median
-from typing import ClassVar
 
 from pool import ROOT, THREAD_VARIABLES, UNWANTED_VARIABLES, child_environment, machine_facts
 
@@ -28,7 +27,6 @@ sys.path.insert(0, str(ROOT))
 import numpy as np  # noqa: E402
 
 from lenet_gpu import LeNet5, load_dataset  # noqa: E402
-from lenet_gpu.engine.cpu import layout  # noqa: E402
 from lenet_gpu.engine.cpu.plan import CHUNK, CpuPlan  # noqa: E402
 
 FORWARD_MACS = {"C1": 6 * 25 * 784, "C3": 60 * 25 * 100, "C5": 400 * 120, "F6": 120 * 84, "output": 84 * 10}
@@ -81,20 +79,10 @@ def address(array: np.ndarray) -> int:
     return array.__array_interface__["data"][0]
 
 
-class SeenBuffers(layout.Buffers):
-    """The plan's buffers, which can be found again from here."""
-
-    made: ClassVar[list[layout.Buffers]] = []
-
-    def __init__(self, *arguments, **options) -> None:
-        super().__init__(*arguments, **options)
-        self.made.append(self)
-
-
-def owners(model: LeNet5, gradients: np.ndarray) -> list[tuple[int, int, str]]:
+def owners(plan: CpuPlan, model: LeNet5, gradients: np.ndarray) -> list[tuple[int, int, str]]:
     """(first byte, end, layer) of the arrays whose owner is known by name."""
     found = []
-    for name, array in SeenBuffers.made[-1].cut(CHUNK).items():
+    for name, array in {**plan._buffers.cut(CHUNK), **plan._buffers.cut_dense(CHUNK)}.items():
         start = address(array)
         found.append((start, start + array.nbytes, layer_of(name)))
     for name, view in model.views_of(gradients).items():
@@ -119,9 +107,7 @@ def profile(steps: int) -> dict:
     labels = data.train.labels.astype(np.intp)
     model, recorder = LeNet5(seed=0), Recorder()
     gradients = model.gradients
-    layout.Buffers = SeenBuffers
     plan = CpuPlan.of(model, [gradients])
-    assert SeenBuffers.made, "the plan takes its arrays from elsewhere now"
     order = np.random.default_rng(0).permutation(len(labels))[: CHUNK * steps].reshape(steps, CHUNK)
     usual = module.run
     plan.gradients(images, labels, order[0])  # prepares everything
@@ -137,7 +123,7 @@ def profile(steps: int) -> dict:
             plan.gradients(images, labels, indices)
     finally:
         module.run = usual
-    known = owners(model, gradients)
+    known = owners(plan, model, gradients)
     layers: dict[str, dict[str, float]] = {}
     kinds: dict[str, float] = {}
     executed, last = 0.0, "weights"

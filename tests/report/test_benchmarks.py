@@ -91,6 +91,38 @@ def test_rounds_that_do_not_pair_are_refused():
         summary.ratio({"rates": [1.0, 2.0]}, {"rates": [1.0]})
 
 
+def test_what_is_measured_again_joins_what_is_stored(cpu_report):
+    stored = {**cpu_report, "settings": {"quick": False}, "checks": []}
+    results = [
+        result("infer", 1, "forward", [40000.0, 40000.0]),
+        result("infer", 1, "mnn", [10000.0, 10000.0], "pool"),
+    ]
+    machine = {**MACHINE, "commit": "def"}
+    again = {
+        **stored,
+        "date": "2026-02-02",
+        "machine": machine,
+        "results": results,
+        "ratios": summary.ratios(results),
+    }
+    found = summary.merged(copy.deepcopy(stored), again)
+    names = [(r["task"], r["name"], r["measured"]["commit"], r["rates"][0]) for r in found["results"]]
+    assert names[:5] == [("train", r["name"], "abc", r["rates"][0]) for r in stored["results"][:5]]
+    assert names[5:] == [
+        ("infer", "forward/1", "def", 40000.0), ("infer", "onnxruntime/pool/1", "abc", 10000.0),
+        ("infer", "mnn/pool/1", "def", 10000.0),
+    ]  # fmt: skip
+    # The rival that was not measured again keeps its ratio to what ours was then.
+    inferred = [r for r in found["ratios"] if r["task"] == "infer"]
+    ratios = {r["family"]: (r["of_medians"], r["measured"]["date"]) for r in inferred}
+    assert ratios == {"ONNX Runtime": (2.0, "2026-01-01"), "MNN": (4.0, "2026-02-02")}
+    assert "commit abc, 2026-01-01; numpy" in report.speeds(found, "train")[-1]
+    assert "commit abc, 2026-01-01 and commit def, 2026-02-02; numpy" in report.speeds(found, "infer")[-1]
+    assert summary.merged(found, again)["results"] == found["results"]
+    with pytest.raises(ValueError, match="'A CPU' in the stored results, 'Another CPU' measured now"):
+        summary.merged(stored, {**again, "machine": {**machine, "cpu": "Another CPU"}})
+
+
 # ---- tables and the page
 
 

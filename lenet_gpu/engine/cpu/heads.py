@@ -58,7 +58,7 @@ class SoftmaxHead:
     """
 
     def __init__(self, spec: PlanSpec, parameters: Mapping[str, np.ndarray]) -> None:
-        dtype, capacity, self._classes = spec.dtype, spec.capacity, spec.network.classes
+        dtype, capacity, self._classes = spec.dtype, spec.together, spec.network.classes
         classes = self._classes
         self._weight, self._bias = parameters["output.weight"], parameters["output.bias"]
         self._logits, self._p, self._target = (np.zeros(classes * capacity, dtype) for _ in range(3))
@@ -146,7 +146,7 @@ class RbfHead:
     """
 
     def __init__(self, spec: PlanSpec) -> None:
-        dtype, capacity, self._loss_name = spec.dtype, spec.capacity, spec.network.loss
+        dtype, capacity, self._loss_name = spec.dtype, spec.together, spec.network.loss
         codes = np.array(CODES, dtype)  # (10, 84)
         self._classes, self._length = len(codes), float(codes.shape[1])
         rows = self._classes + 1  # with the rubbish class

@@ -16,7 +16,8 @@ long contiguous runs. Three choices give both:
 3. Images are kept by "phase": pixel (4 i + p, 4 j + q) lies in row (p, q), column (i, j). Then the pixels
    at one position of all tiles are one run, and gathering the tiles of a batch is one `copyto`.
 
-The first half of the network for n images (sizes are rows x columns; o is a row of ones, for the biases)::
+The first half of the network for n images, as it is trained (sizes are rows x columns; o is a row of ones, for the
+biases; where one only reads, c1_in and c3_in are others, see gather.py)::
 
     images      16 x 64n   rows (y%4, x%4)           columns (y//4, x//4, image)      32x32 pixels, uint8
        |  gather: an 8x8 window at each of the 7x7 tiles
@@ -40,7 +41,7 @@ The first half of the network for n images (sizes are rows x columns; o is a row
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from math import prod
 
 import numpy as np
@@ -93,28 +94,30 @@ class Buffers:
 
     Args:
         spec: What the plan is made for.
+        gathered: Rows, and columns for each image, of the arrays that windows are gathered in; see gather.py.
 
     Attributes:
         ready_for: The number of images for which rows of ones and empty margins have been written.
     """
 
-    def __init__(self, spec: PlanSpec) -> None:
+    def __init__(self, spec: PlanSpec, gathered: Mapping[str, tuple[int, int]]) -> None:
         dtype, pixels = spec.dtype, spec.pixel_dtype
         s2, s4 = (4 * C1_MAPS, C1_TILES**2, dtype), (C3_MAPS, C3_TILES**2, dtype)
         self._sizes: dict[str, tuple[int, int, np.dtype]] = {
             "rows": (1, GRID_STRIDE if spec.grid else PIXELS, pixels),
-            "images": (16, 64, pixels),
-            "c1_in": (1 + C1_WINDOW**2, C1_TILES**2, dtype),
+            "images": (*gathered["images"], pixels),
+            "c1_in": (*gathered["c1_in"], dtype),
             "c1": (16 * C1_MAPS, C1_TILES**2, dtype),
             "s2_sum": s2,
             "s2": s2,
-            "c3_in": (C3_ROWS, C3_TILES**2, dtype),
+            "c3_in": (*gathered["c3_in"], dtype),
             "c3": (4 * C3_MAPS, C3_TILES**2, dtype),
             "s4_sum": s4,
             "s4": s4,
-            "c5": (C5_MAPS, 1, dtype),
-            "f6": (F6_UNITS, 1, dtype),
         }
+        self._dense: dict[str, tuple[int, int, np.dtype]] = {
+            "c5": (C5_MAPS, 1, dtype), "f6": (F6_UNITS, 1, dtype), "dense_scratch": (C5_MAPS, 1, dtype),
+        }  # fmt: skip
         if not spec.training:
             self._sizes["scratch"] = self._sizes["c3"]  # as large as squashing needs; a line of c1 is smaller
         else:
@@ -122,15 +125,18 @@ class Buffers:
                 "scratch": self._sizes["c1"],
                 "s2_delta": s2,
                 "s4_delta": s4,
-                "c5_delta": self._sizes["c5"],
-                "f6_delta": self._sizes["f6"],
+                "c5_delta": self._dense["c5"],
+                "f6_delta": self._dense["f6"],
                 # C3's windows on their way back to S2: see `fold_views`.
                 "fold_y": (3 * 12 * C3_WINDOW, C1_TILES * C3_TILES, dtype),
                 "fold_x": (3 * 4 * C1_MAPS, C1_TILES**2, dtype),
             }
+        if spec.together > spec.capacity:
+            self._dense["s4_together"] = (C3_MAPS * C3_TILES**2, 1, dtype)
         self._flat = {
-            name: aligned((rows * columns * spec.capacity,), kind)
-            for name, (rows, columns, kind) in self._sizes.items()
+            name: aligned((rows * columns * images,), kind)
+            for sizes, images in ((self._sizes, spec.capacity), (self._dense, spec.together))
+            for name, (rows, columns, kind) in sizes.items()
         }
         self.ready_for = 0
 
@@ -140,9 +146,16 @@ class Buffers:
         All start where those of any other n start. What is to stay unchanged from step to step (rows of ones,
         empty margins) must be written again before the first step of another n.
         """
+        return self._cut(self._sizes, n)
+
+    def cut_dense(self, n: int) -> dict[str, np.ndarray]:
+        """Give views of the fully connected layers' arrays for n images, n at most as many as go through together."""
+        return self._cut(self._dense, n)
+
+    def _cut(self, sizes: Mapping[str, tuple[int, int, np.dtype]], n: int) -> dict[str, np.ndarray]:
         return {
             name: self._flat[name][: rows * columns * n].reshape(rows, columns * n)
-            for name, (rows, columns, _) in self._sizes.items()
+            for name, (rows, columns, _) in sizes.items()
         }
 
 
@@ -169,95 +182,6 @@ def maps_of(name: str, array: np.ndarray, n: int) -> np.ndarray:
     if name == "s4":
         return array.reshape(C3_MAPS, C3_TILES, C3_TILES, n).transpose(3, 0, 1, 2)  # (n, 16, 5, 5)
     return array.T  # (n, units)
-
-
-# ---- gathering
-
-
-def image_quarters(rows: np.ndarray, images: np.ndarray, n: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Pair the (destination, source) views that turn n images of 28x28 into phases, batch innermost.
-
-    An image's first pixel is pixel (2, 2) of the padded 32x32 grid: lines with y % 4 of 2 and 3 start at
-    y // 4 = 0, those with 0 and 1 at y // 4 = 1. So each axis falls into two halves, an image into four quarters.
-
-    Args:
-        rows: (1, 784 n), the images one after another.
-        images: (16, 64 n), the phases.
-        n: Number of images.
-
-    Returns:
-        Four pairs of views of equal shape (2, 2, 7, 7, n).
-    """
-    source = rows.reshape(n, 7, 2, 2, 7, 2, 2)  # image, y // 4, y half, y % 2, x // 4, x half, x % 2
-    phases = images.reshape(4, 4, 8, 8, n)
-    halves = ((slice(2, 4), slice(0, 7)), (slice(0, 2), slice(1, 8)))  # phases and tiles of each
-    pairs = []
-    for y, (y_phase, y_tile) in enumerate(halves):
-        for x, (x_phase, x_tile) in enumerate(halves):
-            quarter = source[:, :, y, :, :, x, :].transpose(2, 4, 1, 3, 0)  # (2, 2, 7, 7, n)
-            pairs.append((phases[y_phase, x_phase, y_tile, x_tile], quarter))
-    return pairs
-
-
-def grid_phases(rows: np.ndarray, images: np.ndarray, n: int) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Pair the (destination, source) views that turn n whole grids of 32x32 into phases, batch innermost.
-
-    Args:
-        rows: (1, GRID_STRIDE n), the grids one after another.
-        images: (16, 64 n), the phases.
-        n: Number of images.
-
-    Returns:
-        One pair of views of shape (4, 4, 8, 8, n), in a list as `image_quarters` gives it.
-    """
-    source = rows.reshape(n, -1)[:, :GRID].reshape(n, 8, 4, 8, 4)  # image, y // 4, y % 4, x // 4, x % 4
-    return [(images.reshape(4, 4, 8, 8, n), source.transpose(2, 4, 1, 3, 0))]
-
-
-def c1_windows(images: np.ndarray, n: int) -> np.ndarray:
-    """View the phases as the 8x8 window of every C1 tile.
-
-    Line y of the window is phase y % 4 of the tile y // 4 further down.
-
-    Args:
-        images: (16, 64 n), the phases.
-        n: Number of images.
-
-    Returns:
-        (2, 4, 2, 4, 7, 7 n) view: y // 4, y % 4, x // 4, x % 4, tile y, (tile x, image).
-    """
-    phases = images.reshape(4, 4, 8, 8 * n)
-    p, q, line, one = phases.strides
-    return as_strided(phases, (2, 4, 2, 4, C1_TILES, C1_TILES * n), (line, p, n * one, q, line, one))
-
-
-def c1_window_rows(c1_in: np.ndarray, n: int) -> np.ndarray:
-    """View the rows of `c1_in` above and below the ones in the shape of `c1_windows`, which is copied there."""
-    row, one = c1_in.strides
-    shape = (2, 4, 2, 4, C1_TILES, C1_TILES * n)
-    strides = ((C1_ONES + 1) * row, C1_WINDOW * row, 4 * row, row, C1_TILES * n * one, one)
-    return as_strided(c1_in, shape, strides)
-
-
-def c1_line(c1_in: np.ndarray, line: int) -> np.ndarray:
-    """View the rows of `c1_in` that an output line of all tiles sees, (41, 49 n)."""
-    return c1_in[line * C1_WINDOW : line * C1_WINDOW + C1_LINE]
-
-
-def c3_windows(s2: np.ndarray, n: int) -> np.ndarray:
-    """View S2 as the 6x6 window of every C3 tile in all 6 maps.
-
-    Args:
-        s2: (24, 49 n), rows (y % 2, x % 2, map).
-        n: Number of images.
-
-    Returns:
-        (3, 2, 3, 12, 5, 5 n) view: y // 2, y % 2, x // 2, (x % 2, map), tile y, (tile x, image).
-    """
-    cells = s2.reshape(2, 2 * C1_MAPS, C1_TILES, C1_TILES * n)
-    p, row, line, one = cells.strides
-    shape = (3, 2, 3, 2 * C1_MAPS, C3_TILES, C3_TILES * n)
-    return as_strided(cells, shape, (line, p, n * one, row, line, one))
 
 
 def fold_views(

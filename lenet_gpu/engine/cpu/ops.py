@@ -11,7 +11,8 @@ output array among them. The recorder makes such lists from code that reads like
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any
 
@@ -20,9 +21,29 @@ import numpy as np
 Call = tuple[Callable[..., Any], tuple[Any, ...]]
 """A prepared operation: a NumPy function and its arguments, the output array among them."""
 
+BUFFER = 256
+"""Numbers in NumPy's buffers while a plan computes."""
+
 SMALL = 10**6
 """Multiplications up to which a product needs no copies. A product with a transposed second factor must also have a
 result of at most 1,200 numbers."""
+
+
+@contextmanager
+def quietly() -> Iterator[None]:
+    """Run calls with NumPy set for them.
+
+    It is silent: divergence is reported through the loss, and squashing divides by 0. And its buffers are small, in
+    which it collects the runs of arrays that are not one long run before it computes. That is slower for runs as
+    long as those of S2 and S4 (25 numbers for each image and more), which are computed where they lie when they
+    don't fit, and quicker for those of C5 and F6 (one number for each image).
+    """
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        before = np.setbufsize(BUFFER)
+        try:
+            yield
+        finally:
+            np.setbufsize(before)
 
 
 def run(calls: Sequence[Call]) -> None:
@@ -130,6 +151,10 @@ class Recorder:
     def divide(self, a: np.ndarray | float, b: np.ndarray | float, *, out: np.ndarray) -> None:
         """Record out = a / b."""
         self._elementwise(np.divide, a, b, out=out)
+
+    def clip(self, a: np.ndarray, least: float, most: float, *, out: np.ndarray) -> None:
+        """Record out = a, or what is nearest to it from least to most."""
+        self.calls.append((np.clip, (a, constant(least, out.dtype), constant(most, out.dtype), out)))
 
     def negative(self, a: np.ndarray, *, out: np.ndarray) -> None:
         """Record out = -a."""

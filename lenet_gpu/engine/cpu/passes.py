@@ -20,8 +20,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from lenet_gpu.engine.cpu import layout
+from lenet_gpu.engine.cpu.gather import Gather, c1_line
 from lenet_gpu.engine.cpu.heads import Head
-from lenet_gpu.engine.cpu.layout import C1_LINE, C1_MAPS, C1_ONES, C1_PARAMETERS, C3_HALF, C3_MAPS, C3_PARAMETERS
+from lenet_gpu.engine.cpu.layout import C1_LINE, C1_MAPS, C1_PARAMETERS, C3_HALF, C3_MAPS, C3_PARAMETERS
 from lenet_gpu.engine.cpu.ops import Recorder
 from lenet_gpu.engine.cpu.spec import GRID, PlanSpec
 from lenet_gpu.engine.cpu.weights import Weights
@@ -47,13 +48,17 @@ class Passes:
         weights: The weight matrices built from it.
         head: The output layer.
         buffers: The arrays.
+        gather: How windows are gathered.
     """
 
     def __init__(
-        self, spec: PlanSpec, parameters: np.ndarray, weights: Weights, head: Head, buffers: layout.Buffers
-    ) -> None:
+        self, spec: PlanSpec, parameters: np.ndarray, weights: Weights, head: Head, buffers: layout.Buffers,
+        gather: Gather,
+    ) -> None:  # fmt: skip
         self._spec, self._weights, self._head, self._buffers = spec, weights, head, buffers
+        self._gather = gather
         self._squash = {layer: spec.squash(layer) for layer in ("c1", "s2", "c3", "s4")}
+        self._squash_dense = spec.squash_dense
         dtype = spec.dtype
         self._parameters = spec.network.views(parameters)
         self._ones = np.ones(layout.C1_TILES**2 * spec.capacity, dtype)
@@ -67,7 +72,7 @@ class Passes:
     def arrays(self, n: int) -> dict[str, np.ndarray]:
         """Give the arrays that the calls for n images use, by name; those of parameters, weights and head apart."""
         return {
-            **self._buffers.cut(n), "ones": self._ones, "dc1_matrices": self._dc1,
+            **self._buffers.cut(n), **self._buffers.cut_dense(n), "ones": self._ones, "dc1_matrices": self._dc1,
             "dc1_of_each_output": self._dc1_outputs, "dc1": self._dc1_sums, "dc3_matrices": self._dc3,
             "dc3_of_each_output": self._dc3_outputs, "s2_row_sums": self._row_sums["s2"],
             "s4_row_sums": self._row_sums["s4"],
@@ -90,7 +95,8 @@ class Passes:
         Returns:
             f(a) as a new array, (n, maps, height, width) or (n, units).
         """
-        found = np.array(layout.maps_of(name, self._buffers.cut(n)[name], n), order="C")
+        array = (self._buffers.cut_dense if name in ("c5", "f6") else self._buffers.cut)(n)[name]
+        found = np.array(layout.maps_of(name, array, n), order="C")
         if name in ("c1", "c3"):  # they stop at t
             found *= self._squash[name].factor
             found += self._squash[name].offset
@@ -99,33 +105,25 @@ class Passes:
     def restore(self, do: Recorder, n: int) -> None:
         """Record what writes all that the other calls expect to find; needed after another number of images."""
         b = self._buffers.cut(n)
-        do.fill(b["images"], 0)
-        do.fill(b["c1_in"][C1_ONES], 1)
-        do.fill(b["c3_in"][0], 1)
-        do.fill(b["c3_in"][-1], 1)
+        self._gather.restore(do, b)
         if self._spec.training:
             do.fill(b["fold_y"], 0)
             do.fill(b["fold_x"], 0)
 
     def load(self, do: Recorder, n: int) -> None:
-        """Gather the windows of C1's tiles."""
-        b = self._buffers.cut(n)
-        phases = layout.grid_phases if self._spec.grid else layout.image_quarters
+        """Gather what C1 sees."""
         do.layer("input")
-        for destination, source in phases(b["rows"], b["images"], n):
-            do.copyto(destination, source)
-        do.copyto(layout.c1_window_rows(b["c1_in"], n), layout.c1_windows(b["images"], n))
+        self._gather.load(do, self._buffers.cut(n), n)
 
     # ---- forward
 
     def forward(self, do: Recorder, n: int) -> None:
-        """Record the way from the gathered C1 windows to the outputs."""
-        b, weights = self._buffers.cut(n), self._weights
+        """Record the way from what C1 sees to S4."""
+        b, weights, gather = self._buffers.cut(n), self._weights, self._gather
         c1 = b["c1"].reshape(4, 4 * C1_MAPS, -1)  # line, (x, map), (tile, image)
-        c3 = b["c3"].reshape(2, 2 * C3_MAPS, -1)  # line, (x, map), (tile, image)
         do.layer("C1")
         for line in range(4):
-            do.product_by_rows(weights.c1[line], layout.c1_line(b["c1_in"], line), out=c1[line])
+            gather.c1(do, b, n, weights, line)
             if "c1" in self._spec.near:  # nine calls: a line stays in the cache for them
                 self._unit(do, "c1", c1[line], b["scratch"])
         if "c1" not in self._spec.near:
@@ -133,15 +131,24 @@ class Passes:
         do.layer("S2")
         self._subsample(do, "s2", c1.reshape(2, 4, -1), b["s2_sum"], b["s2"], b["scratch"])
         do.layer("C3")
-        windows = layout.c3_windows(b["s2"], n)
-        do.copyto(b["c3_in"][1:-1].reshape(windows.shape), windows)
-        do.product_by_columns(weights.c3[: 2 * C3_MAPS, :C3_HALF], b["c3_in"][:C3_HALF], out=c3[0], unit=n)
-        do.product_by_columns(weights.c3[2 * C3_MAPS :, -C3_HALF:], b["c3_in"][-C3_HALF:], out=c3[1], unit=n)
+        gather.c3(do, b, n, weights)
         self._unit(do, "c3", b["c3"], b["scratch"])
         do.layer("S4")
         self._subsample(do, "s4", b["c3"].reshape(4, -1), b["s4_sum"], b["s4"], b["scratch"])
+
+    def s4(self, n: int) -> np.ndarray:
+        """Give the array where `forward` leaves S4's outputs of n images, (400, n)."""
+        return self._buffers.cut(n)["s4"].reshape(-1, n)
+
+    def dense_input(self, n: int) -> np.ndarray:
+        """Give the array where `dense` finds S4's outputs of n images, (400, n): if one chunk, that of `s4`."""
+        return self.s4(n) if n <= self._spec.capacity else self._buffers.cut_dense(n)["s4_together"]
+
+    def dense(self, do: Recorder, n: int) -> None:
+        """Record the way from S4 to the outputs."""
+        b = self._buffers.cut_dense(n)
         do.layer("C5")
-        self._dense(do, "c5", b["s4"].reshape(-1, n), b["c5"])
+        self._dense(do, "c5", self.dense_input(n), b["c5"])
         do.layer("F6")
         self._dense(do, "f6", b["c5"], b["f6"])
         do.layer("output")
@@ -178,9 +185,8 @@ class Passes:
         weight, bias = self._parameters[f"{name}.weight"], self._parameters[f"{name}.bias"]
         do.product_by_rows(weight.reshape(len(bias), -1), x, out=y)
         do.add(y, bias[:, None], out=y)
-        do.multiply(y, SQUASH_S, out=y)
-        do.tanh(y, out=y)  # few values: here one call is quicker than three cheaper ones
-        do.multiply(y, SQUASH_A, out=y)
+        do.multiply(y, self._squash_dense.weight, out=y)
+        self._squash_dense.output(do, y, _like(y, self._buffers.cut_dense(y.shape[1])["dense_scratch"]))
 
     # ---- backward
 
@@ -193,7 +199,7 @@ class Passes:
             labels: (n,) intp; read when the calls run.
             flat: Receives the gradients, laid out like the parameters.
         """
-        b = self._buffers.cut(n)
+        b = {**self._buffers.cut(n), **self._buffers.cut_dense(n)}
         gradients, layer = self._spec.network.views(flat), self._weights.layers_of(flat)
         c1, c1_scratch = (b[name].reshape(2, 4, -1) for name in ("c1", "scratch"))
         c3, s4, s4_delta = b["c3"].reshape(4, -1), b["s4"].reshape(-1, n), b["s4_delta"].reshape(-1, n)
@@ -299,7 +305,7 @@ class Passes:
         """Record C1's gradient from its delta, line by line of the tiles; then collected by parameters."""
         delta = b["c1"].reshape(4, 4 * C1_MAPS, -1)  # line, (x, map), (tile, image)
         for line in range(4):
-            windows = layout.c1_line(b["c1_in"], line)
+            windows = c1_line(b["c1_in"], line)
             do.product_by_rows(delta[line], windows.T, out=self._dc1[line], most=C1_PIECE)
         do.take(self._dc1, self._weights.c1_positions, out=self._dc1_outputs)
         do.dot(self._ones[:16], self._dc1_outputs, out=self._dc1_sums)

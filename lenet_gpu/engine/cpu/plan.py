@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lenet_gpu.engine.cpu.gather import make_gather
 from lenet_gpu.engine.cpu.layout import Buffers
-from lenet_gpu.engine.cpu.ops import bounds, run
+from lenet_gpu.engine.cpu.ops import bounds, quietly, run
 from lenet_gpu.engine.cpu.programs import Programs
 from lenet_gpu.engine.cpu.reach import Reach
 from lenet_gpu.engine.cpu.single import SingleImage
@@ -39,10 +40,6 @@ C1's outputs alone are 1.2 MiB; on a processor with 512 KiB of cache a core that
 
 LAYERS = ("c1", "s2", "c3", "s4", "c5", "f6", "output")
 """Names of the activations that a plan can give."""
-
-QUIET = partial(np.errstate, over="ignore", invalid="ignore", divide="ignore")
-"""Silences warnings around all calls: divergence is reported through the loss, and squashing divides by 0."""
-
 
 Fill = Callable[[slice, np.ndarray], object]
 """Writes images into the plan: given which of a batch's images are needed and where their grids go, (n, 32, 32)."""
@@ -77,7 +74,7 @@ class CpuPlan:
         self.capacity, self.dtype = capacity, spec.dtype
         # A batch's first chunk writes its gradients to the target, later chunks here, to be added (index -1).
         self.targets = [*targets, np.zeros_like(parameters)] if targets else []
-        self._parameters, self._buffers = parameters, Buffers(spec)
+        self._parameters, self._buffers = parameters, Buffers(spec, make_gather(spec).sizes)
         self._reach = Reach(spec, parameters)
         self._variants: dict[frozenset[str], Programs] = {}
         self._programs = self._variant(frozenset())
@@ -97,7 +94,7 @@ class CpuPlan:
 
     def refresh(self) -> None:
         """Take in the parameters after a change of them."""
-        with QUIET():
+        with quietly():
             self._build_weights()
 
     def _build_weights(self) -> None:
@@ -130,11 +127,12 @@ class CpuPlan:
             np.copyto(out, single.logits)
             return out
         flat = images.reshape(len(images), self.spec.pixels)
-        with QUIET():
+        with quietly():
             if refresh:
                 self._build_weights()
-            for start, n in self._chunks(len(images)):
-                np.copyto(out[start : start + n], self._forward(flat[start : start + n]))
+            for start in range(0, len(images), self.spec.together):
+                part = slice(start, start + self.spec.together)
+                np.copyto(out[part], self._forward(flat[part]))
         return out
 
     def probabilities(self, images: np.ndarray, *, refresh: bool = True) -> np.ndarray:
@@ -193,23 +191,47 @@ class CpuPlan:
             one = self._collect(np.zeros((1, self.spec.pixels), self.spec.pixel_dtype), names, refresh)
             return {name: array[:0] for name, array in one.items()}
         flat = images.reshape(len(images), self.spec.pixels)
-        chunks: dict[str, list[np.ndarray]] = {name: [] for name in names}
-        with QUIET():
+        found: dict[str, list[np.ndarray]] = {name: [] for name in names}
+        in_chunks = [name for name in names if name in LAYERS[:4]]
+        dense = [name for name in names if name in ("c5", "f6")]
+
+        def keep(layers: Sequence[str], n: int) -> None:
+            for name in layers:
+                found[name].append(self._programs.passes.maps(name, n))
+
+        with quietly():
             if refresh:
                 self._build_weights()
-            for start, n in self._chunks(len(images)):
-                outputs = self._forward(flat[start : start + n])
-                for name in names:
-                    chunks[name].append(outputs.copy() if name == "output" else self._programs.passes.maps(name, n))
-        return {name: np.concatenate(arrays) for name, arrays in chunks.items()}
+            for start in range(0, len(images), self.spec.together):
+                part = flat[start : start + self.spec.together]
+                outputs = self._forward(part, partial(keep, in_chunks))
+                keep(dense, len(part))
+                if "output" in found:
+                    found["output"].append(outputs.copy())
+        return {name: np.concatenate(arrays) for name, arrays in found.items()}
 
-    def _forward(self, flat: np.ndarray) -> np.ndarray:
-        """Run a chunk of images (n, pixels) forward; returns the array of their outputs, (n, classes)."""
-        program = self._programs.get(len(flat), 0)
-        np.copyto(program.images, flat)
-        run(program.load)
-        run(program.forward)
-        return program.outputs
+    def _forward(self, flat: np.ndarray, seen: Callable[[int], object] | None = None) -> np.ndarray:
+        """Run images forward, at most `together`: C1 to S4 chunk by chunk, the dense layers at once.
+
+        Args:
+            flat: (n, pixels).
+            seen: Called with the number of images of each chunk, whose activations up to S4 are there then.
+
+        Returns:
+            The array of their outputs, (n, classes).
+        """
+        dense = self._programs.dense(len(flat))
+        for start, n in self._chunks(len(flat)):
+            program = self._programs.get(n, 0)
+            np.copyto(program.images, flat[start : start + n])
+            run(program.load)
+            run(program.forward)
+            if n < len(flat):
+                np.copyto(dense.s4[:, start : start + n], program.s4)
+            if seen is not None:
+                seen(n)
+        run(dense.calls)
+        return dense.outputs
 
     def _for_one(self) -> SingleImage | None:
         """Give the path for one image with all folded, or None if this plan or its parameters don't allow for it."""
@@ -227,7 +249,7 @@ class CpuPlan:
         if single.quiet:
             run(single.forward)
         else:
-            with QUIET():
+            with np.errstate(over="ignore"):
                 run(single.forward)
 
     # ---- training
@@ -265,7 +287,7 @@ class CpuPlan:
         if not len(indices):
             gradient.fill(0.0)
             return total
-        with QUIET():
+        with quietly():
             head = self._programs.head
             head.scale[...] = scale
             for start, n in self._chunks(len(indices)):
@@ -278,6 +300,7 @@ class CpuPlan:
                 labels.take(chunk, 0, program.labels, "clip")
                 run(program.load)
                 run(program.forward)
+                run(self._programs.dense(n).calls)
                 run(program.backward)
                 if start:
                     np.add(gradient, more, gradient)

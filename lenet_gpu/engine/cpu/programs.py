@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lenet_gpu.engine.cpu.describe import describe
+from lenet_gpu.engine.cpu.gather import make_gather
 from lenet_gpu.engine.cpu.heads import make_head
 from lenet_gpu.engine.cpu.layout import Buffers
 from lenet_gpu.engine.cpu.ops import Call, Recorder, run
@@ -21,11 +22,19 @@ class Program(NamedTuple):
 
     images: np.ndarray  # (n, pixels): written before `load` runs
     labels: np.ndarray  # (n,): written before `backward` runs
-    outputs: np.ndarray  # (n, classes): there when `forward` has run
+    s4: np.ndarray  # (400, n): there when `forward` has run
     restore: list[Call]  # rows of ones and empty margins; see `Passes.restore`
     load: list[Call]
     forward: list[Call]
-    backward: list[Call]
+    backward: list[Call]  # behind the dense layers' calls for as many images
+
+
+class Dense(NamedTuple):
+    """The fully connected layers' calls for one number n of images, and the arrays that go in and come out."""
+
+    s4: np.ndarray  # (400, n): `Program.s4` where n images are one chunk, else to be written
+    outputs: np.ndarray  # (n, classes): there when the calls have run
+    calls: list[Call]
 
 
 class Programs:
@@ -50,11 +59,12 @@ class Programs:
         self._spec, self._parameters, self._targets = spec, parameters, targets
         self.weights = Weights(parameters, spec)
         self.head = make_head(spec, spec.network.views(parameters))
-        self.passes = Passes(spec, parameters, self.weights, self.head, buffers)
+        self.passes = Passes(spec, parameters, self.weights, self.head, buffers, make_gather(spec))
         self._buffers = buffers
         self.build = self._recorded("build", 0, 0).calls
         self._labels = np.zeros(spec.capacity, np.intp)
         self._programs: dict[tuple[int, int], Program] = {}
+        self._dense: dict[int, Dense] = {}
 
     def get(self, n: int, target: int) -> Program:
         """Give the program for n images, ready to run.
@@ -68,13 +78,20 @@ class Programs:
             program = self._programs[n, target] = Program(
                 self.passes.images(n),
                 self._labels[:n],
-                self.head.outputs(n).T,
+                self.passes.s4(n),
                 *(self._recorded(name, n, target).calls for name in ("restore", "load", "forward", "backward")),
             )
         if n != self._buffers.ready_for:
             run(program.restore)
             self._buffers.ready_for = n
         return program
+
+    def dense(self, n: int) -> Dense:
+        """Give the fully connected layers' calls for n images, at most as many as go through together."""
+        if n not in self._dense:
+            calls = self._recorded("dense", n, 0).calls
+            self._dense[n] = Dense(self.passes.dense_input(n), self.head.outputs(n).T, calls)
+        return self._dense[n]
 
     def _recorded(self, name: str, n: int, target: int) -> Recorder:
         """Record one list of calls."""
@@ -94,6 +111,7 @@ class Programs:
             "weights, built from the parameters": self._recorded("build", n, 0),
             "images": self._recorded("load", n, 0),
             "forward": self._recorded("forward", n, 0),
+            "forward, fully connected layers": self._recorded("dense", n, 0),
         }
         arrays = {
             **self._named("", self._parameters),

@@ -15,11 +15,11 @@ import numpy as np
 
 from lenet_gpu.engine.base import Engine, Progress
 from lenet_gpu.engine.cpu.online.training import OnlineTraining, covers_step
+from lenet_gpu.engine.cpu.ops import BUFFER
 from lenet_gpu.engine.cpu.plan import CpuPlan
 from lenet_gpu.engine.cpu.spec import NetworkSpec, check_pixels, mean_losses, training_rows
 from lenet_gpu.engine.cpu.workers import cores
 from lenet_gpu.engine.cpu.workers.cores import check_workers, default_workers
-from lenet_gpu.engine.cpu.workers.main import BUFFER
 from lenet_gpu.engine.cpu.workers.team import EVALUATION_BATCH
 from lenet_gpu.engine.ranks import Ranks, portion, portions, rows_of_batches
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from lenet_gpu.engine.cover import first_difference, variant_of
 from lenet_gpu.engine.cpu.ops import Products
-from lenet_gpu.engine.cpu.squash import ByDoubling, ByExp, ByTanh, Squash
+from lenet_gpu.engine.cpu.squash import ByDoubling, ByDoublingClipped, ByExp, ByTanh, Squash
 from lenet_gpu.errors import InputError
 from lenet_gpu.nn.layer import named_views
 from lenet_gpu.nn.lenet5 import VARIANTS
@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 PIXELS = IMAGE_SIZE * IMAGE_SIZE
 GRID = INPUT_SIZE * INPUT_SIZE
+
+DENSE_CHUNKS = 4
+"""Chunks of images that go through the fully connected layers together where nothing is trained."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +159,11 @@ class PlanSpec:
         return np.dtype(self.network.dtype)
 
     @property
+    def together(self) -> int:
+        """Largest number of images that C5 and what follows compute at once: their products like many columns."""
+        return self.capacity if self.training else DENSE_CHUNKS * self.capacity
+
+    @property
     def grid(self) -> bool:
         """True if images come as whole grids of 32x32."""
         return self.images == "grid"
@@ -181,6 +189,12 @@ class PlanSpec:
         if self.wide:
             return ByTanh()
         return ByDoubling() if layer in self.near else ByExp()
+
+    @property
+    def squash_dense(self) -> Squash:
+        """The way in which C5's and F6's squashing is computed, on few values an image."""
+        quick = not (self.wide or self.training) and self.dtype == np.float32
+        return ByDoublingClipped() if quick else ByTanh()
 
     @property
     def products(self) -> Products:

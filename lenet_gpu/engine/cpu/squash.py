@@ -87,10 +87,10 @@ class ByExp(Squash):
 
     weight, factor, offset, slope = 2.0 * SQUASH_S, 1.0, SQUASH_A, -SQUASH_S / SQUASH_A
 
-    def unit(self, do: Recorder, x: np.ndarray, scratch: np.ndarray) -> None:
-        """Record u -> t, in place."""
+    def unit(self, do: Recorder, x: np.ndarray, scratch: np.ndarray, one: np.ndarray | float = 1.0) -> None:
+        """Record u -> t, in place; with `one` = e^-b, u -> e^b times the t of u + b."""
         do.exp(x, out=x)
-        do.add(x, 1.0, out=x)
+        do.add(x, one, out=x)
         do.divide(-2.0 * SQUASH_A, x, out=x)
 
     def output(self, do: Recorder, x: np.ndarray, scratch: np.ndarray) -> None:
@@ -153,3 +153,16 @@ class ByDoubling(ByTanh):
             do.divide(step, x, out=scratch)
             do.add(x, scratch, out=x)
         do.divide(last, x, out=x)
+
+
+class ByDoublingClipped(ByDoubling):
+    """By doubling, whatever the weights: one more call keeps u where that is exact, beyond which tanh is 1.
+
+    For C5 and F6 in reading: their sums have up to 400 terms, so that bounds from the weights alone say nothing.
+    """
+
+    LIMIT = 20.0
+
+    def _record(self, do: Recorder, x: np.ndarray, scratch: np.ndarray, last: float) -> None:
+        do.clip(x, -self.LIMIT, self.LIMIT, out=x)
+        super()._record(do, x, scratch, last)

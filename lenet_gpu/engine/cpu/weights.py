@@ -118,6 +118,8 @@ class Weights:
     Attributes:
         c1: (4, 24, 41), times k and for raw pixels; see `c1_index_maps`.
         c3: (64, 218), times k; see `c3_index_maps`.
+        c3_line: (32, 185), for reading: what an output line sees, each of five lines with a column for the row of
+            ones behind it (gather.py), of which the first has the biases.
         subsampling: For "s2" and "s4" three columns, one number for each row of their arrays: what a sum of
             four t is multiplied by, what is added then, and what delta is multiplied by on its way down.
         c1_positions, c3_positions: Where the gradients of the parameters stand in the gradients of the matrices.
@@ -139,6 +141,8 @@ class Weights:
         for_pixels = np.column_stack([spec.pixel_scale * np.eye(K * K), np.full(K * K, spec.network.background)])
         self.c1_gradient = for_pixels.T.astype(dtype)  # (26, 25)
         self._for_pixels = (self._factor1 * for_pixels).astype(dtype)  # (25, 26)
+        self.c3_line = np.zeros((2 * C3_MAPS, K * (C3_LINE + 1)), dtype)
+        self._reads = not spec.training
         self._c1_biases = np.zeros(C1_MAPS, dtype)
         self._c1_parameters, self.c1_positions = c1_index_maps()
         self._c3_parameters, self.c3_positions = c3_index_maps()
@@ -146,7 +150,7 @@ class Weights:
             "c1_numbers": self._numbers1, "c1_matrices": self.c1, "c1_scaled_bias": self._c1_biases,
             "c1_scaling": self._for_pixels, "c1_scaling_back": self.c1_gradient,
             "c1_index_map": self._c1_parameters, "c1_positions": self.c1_positions,
-            "c3_numbers": self._numbers3, "c3_matrix": self.c3,
+            "c3_numbers": self._numbers3, "c3_matrix": self.c3, "c3_line": self.c3_line,
             "c3_index_map": self._c3_parameters, "c3_positions": self.c3_positions,
         }  # fmt: skip
         self.subsampling: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
@@ -185,6 +189,10 @@ class Weights:
         do.layer("C3")
         do.multiply(layer["c3"], self._factor3, out=numbers3[:-1])
         do.take(numbers3, self._c3_parameters, out=self.c3)
+        if self._reads:
+            lines, upper = self.c3_line.reshape(2 * C3_MAPS, K, C3_LINE + 1), self.c3[: 2 * C3_MAPS]
+            do.copyto(lines[..., :-1], upper[:, 1:C3_HALF].reshape(2 * C3_MAPS, K, C3_LINE))
+            do.copyto(lines[:, 0, -1], upper[:, 0])
         for name in ("s2", "s4"):
             do.layer(name.upper())
             do.dot(self.arrays[f"{name}_spread"], layer[name], out=self.arrays[f"{name}_factors"])

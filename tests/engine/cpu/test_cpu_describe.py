@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 from lenet_gpu.engine.cpu import plan as cpu_plan
-from lenet_gpu.engine.cpu.layout import Buffers
 from lenet_gpu.engine.cpu.plan import CpuPlan
 from lenet_gpu.engine.cpu.tiles import c1_to_s4
 from lenet_gpu.nn.lenet5 import LeNet5
@@ -33,14 +32,15 @@ def lines_of(text):
 @pytest.mark.parametrize("wide", [False, True])
 @pytest.mark.parametrize(("variant", "loss"), [("modern", "cross_entropy"), ("paper", "rbf"), ("paper", "map")])
 @pytest.mark.parametrize("images", ["uint8", "grid"])
-def test_a_step_is_listed_call_by_call_with_names(wide, variant, loss, images, monkeypatch):
+@pytest.mark.parametrize("trains", [True, False])
+def test_a_step_is_listed_call_by_call_with_names(wide, variant, loss, images, trains, monkeypatch):
     monkeypatch.setattr(cpu_plan, "has_wide_vectors", lambda: wide)
     net = LeNet5(variant)
     net.loss = loss
-    plan = CpuPlan.of(net, [net.gradients], images=images)
+    plan = CpuPlan.of(net, [net.gradients] if trains else [], images=images)
     text = plan.describe(32)
-    program = plan._programs.get(32, 0)
-    lists = (plan._programs.build, program.load, program.forward, program.backward)
+    program, dense = plan._programs.get(32, 0), plan._programs.dense(32)
+    lists = (plan._programs.build, program.load, program.forward, dense.calls, program.backward)
     calls = [call for made in lists for call in made]
     assert len(lines_of(text)) == len(calls)
     assert text.splitlines()[0] == f"32 images at once: {len(calls)} calls"
@@ -51,7 +51,10 @@ def test_a_step_is_listed_call_by_call_with_names(wide, variant, loss, images, m
         assert line.startswith(expected + "(")
     assert "unnamed" not in text
     used = [word for line in lines_of(text) for word in line.replace("(", " ").replace("[", " ").split()]
-    for name in (*Buffers(plan.spec).cut(32), *net.shapes):
+    # One chunk needs no array for several, and tanh and exp in place need no scratch.
+    needless = {"dense_scratch"} if wide or trains else set()
+    needless |= set() if trains else {"s4_together", "scratch"}
+    for name in {*plan._buffers.cut(32), *plan._buffers.cut_dense(32), *net.shapes} - needless:
         layer = name.split(".")[0]
         assert any(word.removesuffix(".T") in (name, f"{layer}.*") for word in used), name
     for layer in ("input", "C1", "S2", "C3", "S4", "C5", "F6", "output"):

@@ -9,7 +9,7 @@ import pytest
 
 from lenet_gpu.engine.cpu import squash as cpu_squash
 from lenet_gpu.engine.cpu.ops import SMALL, Products, Recorder, bounds, run
-from lenet_gpu.engine.cpu.squash import ByDoubling, ByExp, ByTanh
+from lenet_gpu.engine.cpu.squash import ByDoubling, ByDoublingClipped, ByExp, ByTanh
 from lenet_gpu.paper import SQUASH_A, SQUASH_S
 
 
@@ -47,7 +47,9 @@ def test_pieces_are_small_and_make_the_product(rng, shape, kind, strided):
         assert rows <= 3
 
 
-@pytest.mark.parametrize(("way", "tolerance"), [(ByExp, 1e-14), (ByTanh, 1e-14), (ByDoubling, 7e-8)])
+@pytest.mark.parametrize(
+    ("way", "tolerance"), [(ByExp, 1e-14), (ByTanh, 1e-14), (ByDoubling, 7e-8), (ByDoublingClipped, 7e-8)]
+)
 def test_every_way_computes_the_squashing_function(way, tolerance):
     a = np.linspace(-8.0, 8.0, 321)  # 0 among them
     expected = SQUASH_A * np.tanh(SQUASH_S * a)
@@ -81,6 +83,16 @@ def test_doubling_is_as_exact_as_it_says_within_its_reach(largest, error):
     np.testing.assert_allclose(t, np.tanh(u.astype(float)), atol=error, rtol=0)
     small = (np.abs(u) > 0) & (np.abs(u) < 0.1)  # exact in proportion
     np.testing.assert_allclose(t[small], np.tanh(u[small].astype(float)), rtol=1e-6)
+
+
+def test_clipped_doubling_has_no_bounds():
+    u = np.array([0.0, 19.0, 21.0, 1e3, 1e30, np.inf, np.nan], np.float32)
+    u = np.concatenate([u, -u])
+    t, do = u.copy(), Recorder()
+    ByDoublingClipped().unit(do, t, np.empty_like(u))
+    with np.errstate(divide="ignore"):
+        run(do.calls)
+    np.testing.assert_allclose(t, np.tanh(u.astype(float)), atol=1e-7)
 
 
 @pytest.mark.parametrize(

@@ -19,13 +19,9 @@ from typing import Any
 
 import numpy as np
 
+from lenet_gpu.engine.cpu.ops import BUFFER
 from lenet_gpu.engine.cpu.workers.signals import STOPPING_SIGNALS
 from lenet_gpu.engine.cpu.workers.worker import CoordinatorLost, Worker
-
-BUFFER = 256
-"""Numbers in NumPy's buffers, in which it collects the runs of arrays that are not one long run before it computes.
-That is slower for runs as long as those of S2 and S4 (25 numbers for each image and more), which are
-computed where they lie when they don't fit, and quicker for those of C5 and F6 (one number for each image)."""
 
 PARENT_CHECK_SECONDS = 1.0
 """Seconds between two checks of an idle worker that its coordinator is still there."""
