@@ -1,18 +1,19 @@
-"""The system's own dialog to choose a picture: plyer on phones, the desktop's command elsewhere."""
+"""A desktop's own programs: the dialog to choose a picture, and the window that shows a folder."""
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import shutil
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
 
-from .interfaces import Timer
+Find = Callable[[str], str | None]
+"""Finds a command; None where it is not installed."""
 
-COMMANDS: tuple[tuple[str, ...], ...] = (
+DIALOGS: tuple[tuple[str, ...], ...] = (
     ("zenity", "--file-selection"),
     ("kdialog", "--getopenfilename"),
     ("osascript", "-e", "POSIX path of (choose file)"),
@@ -25,61 +26,58 @@ WINDOWS = (
     "$d = New-Object System.Windows.Forms.OpenFileDialog; if ($d.ShowDialog() -eq 'OK') { $d.FileName }",
 )  # fmt: skip
 
+FOLDERS = (("xdg-open",), ("open",))
+"""Commands that show a folder (Linux, macOS)."""
+
+
+def _first(commands: Sequence[Sequence[str]], find: Find) -> list[str] | None:
+    return next(([path, *rest] for name, *rest in commands if (path := find(name))), None)
+
 
 class FileDialog:
-    """Lets the user choose a file.
+    """The dialog, with the interface of `plyer.filechooser`.
 
     Args:
-        timer: Brings the answer into the app's own thread.
-        find: Finds a command.
-
-    Attributes:
-        available: Whether there is such a dialog here.
+        command: What shows it, and prints a path.
     """
 
-    def __init__(self, timer: Timer, find: Callable[[str], str | None] = shutil.which) -> None:
-        self._timer = timer
-        self._mobile = hasattr(sys, "getandroidapilevel") or sys.platform == "ios"
-        commands = (WINDOWS,) if sys.platform == "win32" else COMMANDS
-        self._command = next(([path, *rest] for name, *rest in commands if (path := find(name))), None)
-        self._open = False
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = command
 
-    @property
-    def available(self) -> bool:
-        """True if there is such a dialog here."""
-        return self._command is not None or (self._mobile and importlib.util.find_spec("plyer") is not None)
+    def open_file(self, **_: Any) -> list[str] | None:
+        """Open the dialog and wait.
 
-    def choose(self, chosen: Callable[[str], None]) -> None:
-        """Open the dialog, once at a time, and go on.
+        Returns:
+            The path in a list; None where nothing was chosen.
 
-        Args:
-            chosen: Called in the app's own thread with the path, if one was chosen.
+        Raises:
+            OSError: The command can't be run.
         """
-        if self._open:
-            return
-        self._open = True
-        threading.Thread(target=lambda: self._ask(chosen), name="dialog", daemon=True).start()
+        ended = subprocess.run(
+            self._command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False
+        )
+        path = ended.stdout.strip() if ended.returncode == 0 else ""
+        return [path] if path else None
 
-    def _ask(self, chosen: Callable[[str], None]) -> None:
-        try:
-            path = self._by_command(self._command) if self._command else self._by_plyer(chosen)
-        except (OSError, NotImplementedError, RuntimeError):
-            path = ""
-        self._open = False
-        if path:
-            self._timer.schedule_once(lambda _: chosen(path))
 
-    @staticmethod
-    def _by_command(command: Sequence[str]) -> str:
-        ended = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
-        return ended.stdout.strip() if ended.returncode == 0 else ""
+def file_dialog(find: Find = shutil.which) -> FileDialog | None:
+    """Find this desktop's dialog; None where there is no command for one."""
+    command = _first((WINDOWS,) if sys.platform == "win32" else DIALOGS, find)
+    return None if command is None else FileDialog(command)
 
-    def _by_plyer(self, chosen: Callable[[str], None]) -> str:
-        """Phones answer later, through a function."""
 
-        def picked(paths: Sequence[str] | None) -> None:
-            if paths:
-                self._timer.schedule_once(lambda _: chosen(paths[0]))
+def folder_window(find: Find = shutil.which) -> Callable[[Path], None] | None:
+    """Find what shows a folder in a window of the desktop; None where there is no command for it."""
+    command = _first((("explorer",),) if sys.platform == "win32" else FOLDERS, find)
+    if command is None:
+        return None
 
-        importlib.import_module("plyer").filechooser.open_file(on_selection=picked)
-        return ""
+    def show(folder: Path) -> None:
+        threading.Thread(target=lambda: _run([*command, str(folder)]), name="folder", daemon=True).start()
+
+    return show
+
+
+def _run(command: Sequence[str]) -> None:
+    nothing = subprocess.DEVNULL
+    subprocess.run(command, stdin=nothing, stdout=nothing, stderr=nothing, check=False)

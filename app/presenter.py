@@ -7,9 +7,10 @@ from time import perf_counter
 from typing import Any
 
 from .inspector import Inspector
-from .interfaces import Act, Screen, Speaker, Timer, Unit
+from .interfaces import Act, Screen, Unit
 from .jobs import Found, Job, NewestReader
 from .reading import Say, spoken
+from .services import Speaker, Timer
 from .session import Session
 from .states import AnswerState, LessonState, SamplesState, ToolsState
 from .strings import Strings

@@ -113,7 +113,7 @@ def test_a_message_goes_after_a_while_and_the_next_one_has_its_full_time(stage):
     stage.timer.go_on(MESSAGE_SECONDS - 1)
     stage.presenter.note(Say("copy_nothing"))
     stage.timer.go_on(MESSAGE_SECONDS - 1)
-    assert stage.screen.note == "There is no answer to copy yet."
+    assert stage.screen.note == "There is no answer yet."
     stage.timer.go_on(1.0)
     assert stage.screen.note == ""
 
