@@ -52,6 +52,7 @@ class Exchange:
             path: The file; an empty text is none.
         """
         if path and self.session.open_picture(path, load_greyscale):
+            self.presenter.clear_note()
             self.workspace.redraw_ink()
             self.workspace.show_picture(self.session.picture)
             self.workspace.open_canvas()

@@ -2,13 +2,15 @@
 
 import threading
 
+import numpy as np
 import pytest
 from phone import SPEECHES, Android, Intent
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageOps
 from windowless import Stage, down
 
 from app.android_exchange import AndroidCamera
 from app.desktop import file_dialog, folder_window
+from app.picture_file import orientation, upright
 from app.settings import Settings
 from app.speech import Voice
 from app.system import INCOMING, System, leave, this_system
@@ -119,7 +121,8 @@ def test_a_chosen_picture_is_read_and_stays_where_it_is(tmp_path):
     gallery = Gallery()
     stage = Stage(tmp_path / "user", System(chooser=gallery))
     write_page(tmp_path / "page.png")
-    for paths, note in (([str(tmp_path / "page.png")], ""), ([None], "No picture came."), (None, "No picture came.")):
+    page = str(tmp_path / "page.png")
+    for paths, note in (([None], "No picture came."), (None, "No picture came."), ([page], "")):
         stage.exchange.choose_picture()
         assert gallery.opened.wait(20)
         gallery.opened.clear()
@@ -201,6 +204,25 @@ def test_what_the_system_refuses_is_told(tmp_path):
         stage.screen.note = ""
         send()
         assert stage.screen.note == "That did not work: no room"
+
+
+@pytest.mark.parametrize("turned", range(1, 9))
+def test_a_photograph_is_turned_upright_without_pillow_as_with_it(tmp_path, turned):
+    image = Image.fromarray(np.arange(0, 240, 10, dtype=np.uint8).reshape(4, 6))
+    exif = Image.Exif()
+    exif[270], exif[274] = "a page", turned
+    image.resize((48, 32), Image.Resampling.NEAREST).save(tmp_path / "photo.jpg", exif=exif, quality=95)
+    with Image.open(tmp_path / "photo.jpg") as photo:
+        pixels, expected = np.asarray(photo), np.asarray(ImageOps.exif_transpose(photo))
+    assert orientation(str(tmp_path / "photo.jpg")) == turned
+    np.testing.assert_array_equal(upright(pixels, turned), expected)
+
+
+def test_what_is_no_photograph_stands_as_it_is(tmp_path):
+    for content in (b"", b"\xff\xd8", b"\xff\xd8\xff\xe1\x00\x10Exif\0\0II*\0\xff\xff\xff\xff", b"\x89PNG\r\n"):
+        (tmp_path / "file").write_bytes(content)
+        assert orientation(str(tmp_path / "file")) == 1
+    assert orientation(str(tmp_path / "nothing")) == 1
 
 
 # ---- Android
