@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-from .file_dialog import FileDialog
-from .interfaces import Act, Presentation, Timer, Unit, Workspace
+from .interfaces import Act, Presentation, Unit, Workspace
 from .learner import Learner
-from .picture_file import load_greyscale
 from .reading import NO_DIGIT, Say, percent
-from .sending import copy_text, save_drawing
+from .services import Timer
 from .session import Session
 from .settings import PEN_WIDTHS, TEXT_SCALES
 
@@ -30,14 +27,12 @@ class Commands:
 
     Attributes:
         learner: Learns from the samples.
-        dialog: Chooses a file.
         drawn: Called when the drawing has changed and rests.
     """
 
     def __init__(self, session: Session, workspace: Workspace, presenter: Presentation, timer: Timer) -> None:
         self.session, self.workspace, self.presenter, self.timer = session, workspace, presenter, timer
         self.learner = Learner(session, timer)
-        self.dialog = FileDialog(timer)
         self.drawn: Callable[[], object] = lambda: None
 
     # ---- drawing
@@ -108,23 +103,6 @@ class Commands:
         """Change between one digit and a number."""
         self.change(number_mode=not self.session.settings.number_mode)
         self.presenter.refresh()
-
-    def open_picture(self, path: str) -> None:
-        """Read a picture's file.
-
-        Args:
-            path: The file; an empty text is none.
-        """
-        if path and self.session.open_picture(path, load_greyscale):
-            self.workspace.redraw_ink()
-            self.workspace.show_picture(self.session.picture)
-            self.workspace.open_canvas()
-        self.presenter.show_messages()
-        self.presenter.refresh()
-
-    def choose_picture(self) -> None:
-        """Let the user choose a picture in the system's own dialog."""
-        self.dialog.choose(self.open_picture)
 
     # ---- looking
 
@@ -260,11 +238,6 @@ class Commands:
         self.session.reset_model()
         self._session_changed()
 
-    def export(self) -> None:
-        """Write the samples as a data set."""
-        self.session.export(Path(self.session.settings.folder) / "digits.csv")
-        self._session_changed()
-
     def _session_changed(self) -> None:
         self.presenter.show_messages()
         self.presenter.refresh()
@@ -293,19 +266,7 @@ class Commands:
             direction: -1 or 1.
         """
         setting, step, (least, most) = STEPS[name]
-        value = round(getattr(self.session.settings, setting) + direction * step, 2)
+        settings = self.session.settings
+        value = settings.text_scale_in_use if name == "text_size" else getattr(settings, setting)
+        value = round(value + direction * step, 2)
         self.change(**{setting: min(max(value, least), most)})
-
-    # ---- sending
-
-    def copy(self) -> None:
-        """Put the answer on the clipboard."""
-        text = self.session.read().answer.big
-        if text:
-            copy_text(text)
-        self.presenter.note(Say("copied", {"text": text}) if text else Say("copy_nothing"))
-
-    def share(self) -> None:
-        """Save the drawing as a picture, and put it on the clipboard where that works."""
-        folder = Path(self.session.settings.folder) / "drawings"
-        self.presenter.note(save_drawing(self.workspace.save_canvas, folder))

@@ -19,6 +19,8 @@ VARIABLES = {
     "KIVY_NO_FILELOG": "1",
     # Without this Kivy imports Pillow at start just to see whether it is there.
     "KIVY_IMAGE": "sdl2,imageio,tex,dds",
+    # The system's size of text is asked for where boxes grow with it, too; Kivy would enlarge letters alone.
+    "KIVY_METRICS_FONTSCALE": "1",
 }
 
 DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY")

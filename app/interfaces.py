@@ -177,12 +177,6 @@ class Actions(Protocol):
     def open_canvas(self) -> None:
         """Bring the canvas into sight."""
 
-    def open_picture(self, path: str) -> None:
-        """Read a picture's file."""
-
-    def choose_picture(self) -> None:
-        """Let the user choose a picture's file."""
-
     def look_at(self, layer: str, unit: Unit) -> None:
         """Take a unit apart."""
 
@@ -207,9 +201,6 @@ class Actions(Protocol):
     def reset_model(self) -> None:
         """Go back to the shipped model."""
 
-    def export(self) -> None:
-        """Write the samples as a data set."""
-
     def change(self, **values: Any) -> None:
         """Change settings."""
 
@@ -219,11 +210,42 @@ class Actions(Protocol):
     def step(self, name: str, direction: int) -> None:
         """Make the pen or the text a step smaller or larger."""
 
+
+class Transfers(Protocol):
+    """Everything that passes between the app and the rest of the device: the exchange, as buttons and keys see it.
+
+    Attributes:
+        can_take: There is a camera.
+        can_choose: There is a gallery, or a dialog.
+        can_share: There are other apps to hand things to.
+        has_paths: Files are known by their paths here.
+    """
+
+    can_take: bool
+    can_choose: bool
+    can_share: bool
+    has_paths: bool
+
+    def open_picture(self, path: str) -> None:
+        """Read a picture's file."""
+
+    def choose_picture(self) -> None:
+        """Let the user choose a picture."""
+
+    def take_picture(self) -> None:
+        """Let the user take a picture."""
+
     def copy(self) -> None:
         """Copy the answer."""
 
+    def share_answer(self) -> None:
+        """Hand the answer to another app."""
+
     def share(self) -> None:
-        """Save the drawing."""
+        """Save the drawing, or hand it to another app."""
+
+    def export(self) -> None:
+        """Write the samples as a data set, or hand it to another app."""
 
 
 class Teaching(Protocol):
@@ -260,30 +282,3 @@ class Act:
 
     name: Say
     do: Callable[[], None]
-
-
-class Trigger(Protocol):
-    """Something that happens once, later, however often it is asked for until then."""
-
-    def __call__(self) -> object:
-        """Ask for it."""
-
-    def cancel(self) -> object:
-        """Take the request back."""
-
-
-class Timer(Protocol):
-    """The part of Kivy's Clock that is used: seconds; -1 is before the next frame, 0 after it."""
-
-    def create_trigger(self, callback: Callable[[float], object], timeout: float) -> Trigger:
-        """Make a trigger."""
-
-    def schedule_once(self, callback: Callable[[float], object], timeout: float = 0) -> object:
-        """Call in the app's own thread, from whatever thread this is asked."""
-
-
-class Speaker(Protocol):
-    """Reads texts aloud."""
-
-    def say(self, text: str, language: str) -> bool:
-        """Speak without waiting; returns whether it began."""

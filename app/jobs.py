@@ -82,12 +82,23 @@ class Job:
     number_mode: bool
     picture: np.ndarray | None = None
 
-    @property
-    def quick(self) -> bool:
-        """True if reading takes less than a frame has to spare."""
+    def glance(self) -> Found | None:
+        """Read what takes less than a frame has to spare: one digit of few strokes, a small picture.
+
+        Returns:
+            The finding; None where it takes longer, as a number of several strokes does: then `run`, in a thread.
+        """
         if self.picture is not None:
-            return self.picture.size <= QUICK_PIXELS
-        return len(self.strokes) <= QUICK_STROKES and sum(map(len, self.strokes)) <= QUICK_POINTS
+            return self.run() if self.picture.size <= QUICK_PIXELS else None
+        if len(self.strokes) > QUICK_STROKES or sum(map(len, self.strokes)) > QUICK_POINTS:
+            return None
+        if self.number_mode or not self.strokes:
+            return self.run() if len(self.strokes) <= 1 else None
+        try:
+            prediction = self.recognizer.predict_strokes(self.strokes)
+        except InputError:
+            return Found(too_much=True)
+        return None if self._may_be_number(prediction) else Found((prediction,), (self.strokes,))
 
     def run(self) -> Found:
         """Read; safe in any thread."""
@@ -117,11 +128,14 @@ class Job:
         """Read one digit; what is none, but would make a number, is read as that."""
         prediction = self.recognizer.predict_strokes(self.strokes)
         one = Found((prediction,), (self.strokes,))
-        if prediction.is_digit or prediction.reason in FINAL_REASONS or len(self.strokes) < 2:
+        if not self._may_be_number(prediction):
             return one
         number = self._number()
         whole = len(number.predictions) > 1 and all(one.is_digit or one.sign for one in number.predictions)
         return number if whole else one
+
+    def _may_be_number(self, prediction: Prediction) -> bool:
+        return not (prediction.is_digit or prediction.reason in FINAL_REASONS or len(self.strokes) < 2)
 
     def _number(self) -> Found:
         digits = self.recognizer.predict_number(self.strokes).digits

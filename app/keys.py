@@ -9,7 +9,7 @@ from typing import Any
 from kivy.core.window import Keyboard, Window
 from kivy.uix.scrollview import ScrollView
 
-from .interfaces import Actions, Teaching
+from .interfaces import Actions, Teaching, Transfers
 from .panes import stops
 from .view import View
 
@@ -25,15 +25,26 @@ class Keys:
     Args:
         view: The window's contents, through which Tab moves.
         actions: What the keys do.
+        exchange: What they do with the rest of the device.
         lecture: What they do in the teacher's mode.
         allowed: Names of the keys that do anything; all if None.
+
+    Attributes:
+        stop: Where Tab has stopped.
+        leave: Leaves the app where Escape, a phone's back key, has nothing else to leave.
     """
 
     def __init__(
-        self, view: View, actions: Actions, lecture: Teaching, allowed: frozenset[str] | None = None
+        self,
+        view: View,
+        actions: Actions,
+        exchange: Transfers,
+        lecture: Teaching,
+        allowed: frozenset[str] | None = None,
     ) -> None:
         self.view, self.actions, self.lecture, self.allowed = view, actions, lecture, allowed
         self.stop: Any = None
+        self.leave: Callable[[], object] = lambda: None
         Window.bind(on_key_down=self.key_down)
         view.fbind("size", self._let_go)
         self.plain: dict[str, Callable[[], None]] = {
@@ -57,8 +68,8 @@ class Keys:
         self.control: dict[str, Callable[[], None]] = {
             "z": actions.undo,
             "y": actions.redo,
-            "c": actions.copy,
-            "s": actions.share,
+            "c": exchange.copy,
+            "s": exchange.share,
             "o": self._to_path,
         }
 
@@ -121,9 +132,11 @@ class Keys:
             above = above.parent
 
     def home(self) -> None:
-        """Leave the teacher's mode, or else go back to the canvas."""
+        """Leave the teacher's mode, or else go back to the canvas, or else leave the app where the system does so."""
         if self.lecture.leave():
             return
+        if self.view.page in self.view.shown and self.stop in (None, self.view.page):
+            self.leave()
         self.actions.open_canvas()
         self.go(self.view.page)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .interfaces import Timer
+from .services import Timer
 
 IDLE_SECONDS = 60.0
 """Seconds without a touch or a key after which everything is as at the start."""

@@ -6,8 +6,8 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from .interfaces import Timer
 from .reading import Say
+from .services import Timer
 from .session import Session
 
 

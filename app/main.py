@@ -15,6 +15,7 @@ from kivy.app import App  # noqa: E402
 from kivy.config import Config  # noqa: E402
 
 from .safe_area import insets  # noqa: E402
+from .system import System, leave, this_system  # noqa: E402
 from .touch import GhostFilter, record_moves  # noqa: E402
 
 # A right click is no second finger, and Escape leads back to the canvas, not out.
@@ -32,6 +33,7 @@ class ReaderApp(App):
         model: Model to use instead of the one in the settings.
         folder: Where settings and samples lie; the system's place for them if None.
         kiosk: In a public place: full screen, nothing to set, and after a rest it begins anew.
+        system: What the device offers; found out if None.
     """
 
     def __init__(
@@ -39,11 +41,12 @@ class ReaderApp(App):
         model: str | os.PathLike[str] | None = None,
         folder: str | os.PathLike[str] | None = None,
         kiosk: bool = False,
+        system: System | None = None,
     ) -> None:
         super().__init__()
         from .session import Session
 
-        self.title = "LeNet-5"
+        self.title, self.system = "LeNet-5", system
         self.session = Session.open(folder if folder is not None else self.user_data_dir, model)
         if kiosk:
             self.session.kiosk = True
@@ -69,6 +72,7 @@ class ReaderApp(App):
         from kivy.core.window import Window
 
         from .commands import Commands
+        from .exchange import Exchange
         from .keys import Keys
         from .kiosk import HIDDEN, KEYS, Idle
         from .lecture import Lecture
@@ -84,18 +88,20 @@ class ReaderApp(App):
         self.view = View(self.session.ink, self.session.settings, self.voice.available, HIDDEN if kiosk else ())
         self.presenter = Presenter(self.session, self.view, Clock, self.voice)
         self.commands = Commands(self.session, self.view, self.presenter, Clock)
+        system = self.system or this_system(Path(self.session.settings.folder))
+        self.exchange = Exchange(self.session, self.view, self.presenter, Clock, system)
         self.lecture = Lecture(self.commands)
-        self.view.connect(self.commands, self.lecture)
-        self.keys = Keys(self.view, self.commands, self.lecture, KEYS if kiosk else None)
+        self.view.connect(self.commands, self.exchange, self.lecture)
+        self.keys = Keys(self.view, self.commands, self.exchange, self.lecture, KEYS if kiosk else None)
         self.presenter.dress()
         self.presenter.show_messages()
-        self.view.can_choose = self.commands.dialog.available
         if kiosk:
             self.idle = Idle(Clock, self.commands.begin_anew)
             self.idle.watch(Window)
             Window.fullscreen = "auto"
         else:
             Window.bind(on_drop_file=self._dropped)
+            self.keys.leave = leave
             self.view.fill = lambda on: setattr(Window, "fullscreen", "auto" if on else False)
             keep = Clock.create_trigger(lambda _: self.session.keep_drawing(), KEEP_AFTER)
             self.commands.drawn = keep
@@ -110,13 +116,17 @@ class ReaderApp(App):
         self.view.keep_clear(insets())
 
     def _dropped(self, _window: Any, path: bytes, *_: Any) -> None:
-        self.commands.open_picture(os.fsdecode(path))
+        self.exchange.open_picture(os.fsdecode(path))
 
     def on_pause(self) -> bool:
         """Lift the fingers, keep the drawing, and stay: the system puts the app to sleep."""
         self.view.page.lift_all()
         self.session.keep_drawing()
         return True
+
+    def on_resume(self) -> None:
+        """Take on the system's language and size of text, which may be others now."""
+        self.presenter.dress()
 
     def on_stop(self) -> None:
         """Keep the drawing and fall silent: the window closes."""

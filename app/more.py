@@ -10,7 +10,7 @@ from kivy.metrics import dp
 from kivy.properties import BooleanProperty
 from kivy.uix.textinput import TextInput
 
-from .interfaces import Actions
+from .interfaces import Actions, Transfers
 from .panes import Pane, Words, tap
 from .settings import Settings
 from .strings import LANGUAGES, Strings
@@ -33,19 +33,26 @@ class Field(Stop, TextInput):
 class MorePane(Pane):
     """Pictures, copying, settings, keys."""
 
-    def __init__(self, languages: dict[str, str], palettes: Sequence[str], actions: Actions) -> None:
+    def __init__(
+        self, languages: dict[str, str], palettes: Sequence[str], actions: Actions, exchange: Transfers
+    ) -> None:
         super().__init__()
-        self.copy, self.share = tap(actions.copy), tap(actions.share)
-        self.add_row([self.copy, self.share], 52)
-        self.choose = tap(actions.choose_picture)
-        self.choose_row = self.add_row([self.choose], 52)
+        self._shares = exchange.can_share
+        self.copy, self.share_answer, self.share = map(tap, (exchange.copy, exchange.share_answer, exchange.share))
+        self.add_row([self.copy, self.share_answer] if self._shares else [self.copy, self.share], 52)
+        self.take, self.choose = tap(exchange.take_picture), tap(exchange.choose_picture)
+        pictures = [self.take] * exchange.can_take + [self.choose] * exchange.can_choose
+        for row in (pictures, [self.share] * self._shares):
+            if row:
+                self.add_row(row, 52)
         self.path = Field()
-        self.path.bind(on_text_validate=lambda _: actions.open_picture(self.path.text))
+        self.path.bind(on_text_validate=lambda _: exchange.open_picture(self.path.text))
         self.path.bind(focus=lambda _, on: setattr(self.path, "focused", on))
-        self.open = tap(lambda: actions.open_picture(self.path.text))
+        self.open = tap(lambda: exchange.open_picture(self.path.text))
         self.open.size_hint_x = 0.4
-        self.picture_hint = self.add_text(13)
-        self.add_row([self.path, self.open])
+        if exchange.has_paths:
+            self.picture_hint = self.add_text(13)
+            self.add_row([self.path, self.open])
         self.steppers: dict[str, tuple[Txt, Tap, Tap]] = {}
         for name in ("pen", "text_size"):
             label = Txt(most=15)
@@ -71,10 +78,6 @@ class MorePane(Pane):
         self.keys = self.add_text(14, muted=False)
         self.keys_list = self.add_text(13)
 
-    def hide_dialog(self) -> None:
-        """Hide the button of a dialog that this system does not have."""
-        self.column.remove_widget(self.choose_row)
-
     def hide_voice(self) -> None:
         """Hide the switch of a voice that this system does not have."""
         if self.switches["speak"].parent is self.switch_row:
@@ -91,9 +94,11 @@ class MorePane(Pane):
             switch.chosen = bool(getattr(settings, name))
 
     def _say(self, words: Words) -> None:
-        self.copy.say, self.share.say, self.open.say = words("copy"), words("share"), words("picture_open")
-        self.choose.say = words("picture")
-        self.picture_hint.say = words("picture_path")
+        self.copy.say, self.share_answer.say = words("copy"), words("share_answer")
+        self.share.say = words("share_drawing" if self._shares else "share")
+        self.take.say, self.choose.say, self.open.say = words("camera"), words("picture"), words("picture_open")
+        if self.open.parent is not None:
+            self.picture_hint.say = words("picture_path")
         names = {"left_handed": "left_handed", "high_contrast": "contrast", "live": "live", "speak": "speak"}
         for name, switch in self.switches.items():
             switch.say = words(names[name])

@@ -12,7 +12,7 @@ from kivy.uix.gridlayout import GridLayout
 from kivy.uix.scrollview import ScrollView
 from kivy.uix.widget import Widget
 
-from .interfaces import Actions
+from .interfaces import Actions, Transfers
 from .layout import TARGET
 from .reading import NO_DIGIT
 from .states import SamplesState
@@ -136,8 +136,9 @@ class TeachPane(Pane):
         self.forget, self.tune, self.reset, self.export = (Tap(most=15) for _ in range(4))
         self.add_row([self.forget, self.tune], 52)
         self.add_row([self.reset, self.export], 52)
+        self._shares = False
 
-    def connect(self, actions: Actions) -> None:
+    def connect(self, actions: Actions, exchange: Transfers) -> None:
         """Let the buttons do something."""
         for digit, button in enumerate(self.digits):
             when_tapped(button, partial(actions.teach, digit))
@@ -145,7 +146,8 @@ class TeachPane(Pane):
         when_tapped(self.forget, actions.forget_sample)
         when_tapped(self.tune, actions.tune)
         when_tapped(self.reset, actions.reset_model)
-        when_tapped(self.export, actions.export)
+        when_tapped(self.export, exchange.export)
+        self._shares = exchange.can_share
 
     def show(self, state: SamplesState) -> None:
         """Show what can be done with the samples."""
@@ -168,7 +170,7 @@ class TeachPane(Pane):
         self.hint.say, self.this.say = words("teach_hint"), words("teach_this")
         self.none.say = words("teach_none")
         self.forget.say, self.tune.say = words("sample_undo"), words("tune")
-        self.reset.say, self.export.say = words("reset_model"), words("export")
+        self.reset.say, self.export.say = words("reset_model"), words("share_samples" if self._shares else "export")
 
 
 def stops(widget: Widget) -> list[Any]:

@@ -7,9 +7,10 @@ from time import perf_counter
 from typing import Any
 
 from .inspector import Inspector
-from .interfaces import Act, Screen, Speaker, Timer, Unit
+from .interfaces import Act, Screen, Unit
 from .jobs import Found, Job, NewestReader
 from .reading import Say, spoken
+from .services import Speaker, Timer
 from .session import Session
 from .states import AnswerState, LessonState, SamplesState, ToolsState
 from .strings import Strings
@@ -76,13 +77,14 @@ class Presenter:
     def _read(self, *_: Any) -> None:
         start = perf_counter()
         job = self.session.job()
-        if job is not None and not job.quick:
-            self._cost = 0.0
-            self.reader.ask(job)
-        elif job is not None:
-            self.session.settle(job, job.run())
+        if job is not None:
+            found = job.glance()
             self._cost = perf_counter() - start
             self._read_next = start + 4 * self._cost
+            if found is None:
+                self.reader.ask(job)
+            else:
+                self.session.settle(job, found)
         self.show_state()
         self.show_reading()
 

@@ -27,7 +27,7 @@ def copy_text(text: str) -> None:
     Clipboard.copy(text)
 
 
-def save_drawing(save: Callable[[str], None], folder: Path) -> Say:
+def save_drawing(save: Callable[[str], None], folder: Path) -> tuple[Path, Say | None]:
     """Save a drawing as a PNG file named by date and time.
 
     Args:
@@ -35,7 +35,7 @@ def save_drawing(save: Callable[[str], None], folder: Path) -> Say:
         folder: Folder for the file; made if missing.
 
     Returns:
-        What to tell the user.
+        The file, and what to tell the user where it could not be written.
     """
     path = folder / f"{datetime.now():%Y-%m-%d_%H-%M-%S}.png"
     number = 1
@@ -46,10 +46,9 @@ def save_drawing(save: Callable[[str], None], folder: Path) -> Say:
         make_folder(folder)
         save(str(path))
     except (LenetError, OSError) as error:
-        return Say("save_failed", {"path": str(path), "reason": getattr(error, "found", None) or str(error)})
-    if not path.exists():
-        return Say("save_failed", {"path": str(path), "reason": ""})
-    return Say("share_copied" if copy_image(path) else "shared", {"path": str(path)})
+        reason = getattr(error, "found", None) or str(error)
+        return path, Say("save_failed", {"path": str(path), "reason": reason})
+    return path, None if path.exists() else Say("save_failed", {"path": str(path), "reason": ""})
 
 
 def copy_image(path: Path) -> bool:

@@ -287,11 +287,10 @@ class Session:
             self.messages.append(Say("model_reset"))
         self.forget_reading()
 
-    def export(self, path: str | os.PathLike[str]) -> None:
-        """Write the samples as a data set."""
+    def export(self, path: str | os.PathLike[str]) -> Path | None:
+        """Write the samples as a data set; returns its file, or None where it can't be written."""
         written = self.attempt(lambda: self.samples.export(path))
-        if written is not None:
-            self.messages.append(Say("exported", {"path": str(written.csv)}))
+        return None if written is None else Path(written.csv)
 
     @property
     def misread(self) -> int:

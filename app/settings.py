@@ -12,6 +12,7 @@ from lenet_gpu.storage.atomic import write_atomically
 
 from .strings import LANGUAGES
 from .system_language import system_language
+from .system_text_size import system_text_scale
 from .user_folder import check_writable, make_folder, read_file, set_aside
 
 FILE = "settings.json"
@@ -35,7 +36,7 @@ class Settings:
     Attributes:
         pen_width: Width of the pen in pixels of the 28x28 picture.
         language: Key of `app.strings.LANGUAGES`; empty for that of the system.
-        text_scale: Factor of all text.
+        text_scale: Factor of all text; 0 for that of the system.
         high_contrast: Pure black and white with strong outlines, whatever the palette.
         palette: One of `PALETTES`.
         left_handed: Buttons on the left, so that the drawing hand does not cover the answer.
@@ -50,7 +51,7 @@ class Settings:
 
     pen_width: float = 2.0
     language: str = ""
-    text_scale: float = 1.0
+    text_scale: float = 0.0
     high_contrast: bool = False
     palette: str = PALETTES[0]
     left_handed: bool = False
@@ -66,6 +67,12 @@ class Settings:
     def language_in_use(self) -> str:
         """The language that was chosen, or else the system's."""
         return self.language or system_language()
+
+    @property
+    def text_scale_in_use(self) -> float:
+        """The size of text that was chosen, or else the system's, as far as there is room for it."""
+        least, most = TEXT_SCALES
+        return self.text_scale or min(max(system_text_scale(), least), most)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], read_only: bool = False) -> Settings:
@@ -124,7 +131,8 @@ def _usable(name: str, value: Any) -> bool:
     if isinstance(default, float):
         low, high = PEN_WIDTHS if name == "pen_width" else TEXT_SCALES
         # True is a number to Python; NaN fails both comparisons.
-        return isinstance(value, (int, float)) and not isinstance(value, bool) and low <= value <= high
+        number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        return number and (low <= value <= high or value == default)
     if not isinstance(value, str):
         return False
     choices = {"language": ("", *LANGUAGES), "palette": PALETTES}.get(name)

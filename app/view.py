@@ -16,7 +16,7 @@ from .buttons import LECTURE_TOOLS, TABS, TOOLS, ButtonRow
 from .field import Field
 from .ink import Box, Ink
 from .inside import InsidePane
-from .interfaces import Actions, Teaching, Unit
+from .interfaces import Actions, Teaching, Transfers, Unit
 from .layout import plan
 from .lesson_pane import LessonPane
 from .panes import AnswerPane, TeachPane, when_tapped
@@ -56,7 +56,6 @@ class View(FloatLayout):
         pane: Name of the pane that is open.
         shape: The window's shape, of `app.layout`.
         shown: The widgets that are in the window now.
-        can_choose: There is a dialog to choose a picture's file.
         safe: Pixels at the window's edges that are the system's.
         lecture: The teacher's mode is on.
         fill: Shows the window on the whole screen, or as before.
@@ -66,9 +65,9 @@ class View(FloatLayout):
         super().__init__()
         self.hidden = tuple(hidden)
         self.safe: Insets = NONE
-        self.can_choose = False
         self._settings, self._strings, self._has_voice = settings, Strings(settings.language_in_use), has_voice
         self._actions: Actions | None = None
+        self._exchange: Transfers | None = None
         self.pane, self.shape = "draw", ""
         self.shown: list[Any] = []
         self.page, self.answer = InkCanvas(ink), AnswerPanel()
@@ -82,14 +81,15 @@ class View(FloatLayout):
         self.bars = self.panes["answer"].bars
         self.bind(size=self.place, pos=self.place)
 
-    def connect(self, actions: Actions, lecture: Teaching) -> None:
+    def connect(self, actions: Actions, exchange: Transfers, lecture: Teaching) -> None:
         """Let buttons and strokes do something.
 
         Args:
             actions: What they do.
+            exchange: What they do with the rest of the device.
             lecture: What they do in the teacher's mode.
         """
-        self._actions = actions
+        self._actions, self._exchange = actions, exchange
         self.page.changed, self.page.lifted, self.page.picked = actions.ink_changed, actions.ink_lifted, lecture.ask
         self.answer.chose, self.bars.tapped, self.answer.acted = actions.choose, actions.select, actions.act
         self.tool_row.connect(
@@ -104,7 +104,7 @@ class View(FloatLayout):
         when_tapped(self.answer.ids.seen, lambda: actions.open_pane("inside"))
         when_tapped(self.panes["inside"].lecture, lecture.toggle)
         self.panes["inside"].connect(actions)
-        self.panes["teach"].connect(actions)
+        self.panes["teach"].connect(actions, exchange)
         self.panes["lesson"].connect(lecture)
 
     # ---- looks and places
@@ -118,7 +118,7 @@ class View(FloatLayout):
             lecture: The teacher's mode is on.
         """
         self._settings, self._strings, self.lecture = settings, strings, lecture
-        look.apply(settings.palette, settings.high_contrast, settings.text_scale, strings.rtl)
+        look.apply(settings.palette, settings.high_contrast, settings.text_scale_in_use, strings.rtl)
         for name, tool in self.tools.items():
             tool.say = strings.logical(name)
         for name, tab in self.tabs.items():
@@ -140,7 +140,7 @@ class View(FloatLayout):
         unit, settings = dp(1), self._settings
         left, top, right, bottom = self.safe
         free = ((self.width - left - right) / unit, (self.height - top - bottom) / unit)
-        drawn = plan(*free, settings.text_scale, settings.left_handed, self.pane, self.lecture)
+        drawn = plan(*free, settings.text_scale_in_use, settings.left_handed, self.pane, self.lecture)
         names = [name for name in drawn.tabs if name not in self.hidden]
         if self.pane not in names:
             self.pane = names[0]
@@ -191,9 +191,8 @@ class View(FloatLayout):
             from .more import MorePane
 
             assert self._actions is not None
-            self.panes["more"] = more = MorePane(LANGUAGES, PALETTES, self._actions)
-            if not self.can_choose:
-                more.hide_dialog()
+            assert self._exchange is not None
+            self.panes["more"] = more = MorePane(LANGUAGES, PALETTES, self._actions, self._exchange)
             if not self._has_voice:
                 more.hide_voice()
             more.show(self._settings, self._strings)

@@ -80,9 +80,12 @@ class Underlay(InstructionGroup):
             x, y, scale = self._place(self._image)
             left, right = x + x0 * scale, x + x1 * scale
             top, bottom = y + (len(self._image) - y0) * scale, y + (len(self._image) - y1) * scale
-        self.add(Color(*(look.accent if chosen else look.line)))
         rectangle = (left - reach, bottom - reach, right - left + 2 * reach, top - bottom + 2 * reach, dp(6))
-        self.add(Line(rounded_rectangle=rectangle, width=dp(2.5 if chosen else 1.2)))
+        width = dp(2.5 if chosen else 1.2)
+        # Dark in light, or light in dark: seen on white paper and on a dark photograph, in whatever palette.
+        for color, wide in ((look.surface, width + dp(1.5)), (look.accent if chosen else look.line, width)):
+            self.add(Color(*color))
+            self.add(Line(rounded_rectangle=rectangle, width=wide))
 
 
 class Sight(InstructionGroup):

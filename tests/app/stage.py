@@ -18,9 +18,11 @@ scene_name, folder, options = sys.argv[1], sys.argv[2], json.loads(sys.argv[3])
 before = set(sys.modules)
 
 from app.main import ReaderApp  # noqa: E402
+from app.system import System  # noqa: E402
 
 scene_module = importlib.import_module(scene_name)
-app = ReaderApp(folder=Path(folder) / "user", model=options.get("model"), kiosk=options.get("kiosk", False))
+phone = System(camera=object(), chooser=object(), sheet=object(), has_paths=False) if options.get("phone") else None
+app = ReaderApp(options.get("model"), Path(folder) / "user", options.get("kiosk", False), phone)
 app.options, app.modules_before = options, before
 outcome = {}
 

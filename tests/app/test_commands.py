@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from windowless import Stage, down, draw
 
-from app.file_dialog import FileDialog
 from app.reading import NO_DIGIT
 from app.settings import PEN_WIDTHS, TEXT_SCALES, Settings
 from lenet_gpu.nn import check_set
@@ -69,7 +68,7 @@ def test_the_digits_of_a_number_are_gone_through_from_one_end_to_the_other(stage
 
 def test_a_picture_takes_the_place_of_the_ink_until_something_is_drawn(stage, tmp_path):
     stage.draw(*down())
-    stage.commands.open_picture(picture(tmp_path / "seven.png"))
+    stage.exchange.open_picture(picture(tmp_path / "seven.png"))
     stage.timer.go_on()
     assert (stage.screen.answer.big, stage.screen.picture.shape, stage.screen.canvas_opened) == ("7", (60, 60), 1)
     assert stage.session.ink.empty
@@ -85,8 +84,8 @@ def test_a_page_is_read_line_by_line_with_its_marks_outlined(stage, tmp_path):
     for x, y in ((15, 10), (65, 10), (15, 85)):
         pen.line([(x, y), (x + 30, y), (x + 10, y + 45)], fill=0, width=5)
     image.save(tmp_path / "page.png")
-    stage.commands.open_picture(str(tmp_path / "page.png"))
-    finish_reading(stage)
+    stage.exchange.open_picture(str(tmp_path / "page.png"))
+    stage.finish_reading()
     assert (stage.session.reading.answer.big, stage.screen.answer.digits) == ("77\n7", "777")
     boxes, chosen = stage.screen.outlines
     assert chosen == 0
@@ -100,34 +99,10 @@ def test_a_page_is_read_line_by_line_with_its_marks_outlined(stage, tmp_path):
     assert stage.screen.outlines == ([], 0)
 
 
-def finish_reading(stage):
-    """Wait for what is read beside the drawing."""
-    stage.timer.go_on()
-    while stage.presenter.reader.busy or stage.timer.calls:
-        stage.timer.called.wait(0.05)
-        stage.timer.go_on()
-
-
-def test_a_picture_is_chosen_in_the_systems_own_dialog(stage, tmp_path):
-    path = picture(tmp_path / "seven.png")
-    command = tmp_path / "zenity"
-    command.write_text(f"#!/bin/sh\nsleep 0.1\necho {path}\n")
-    command.chmod(0o755)
-    stage.commands.dialog = FileDialog(stage.timer, lambda name: str(command) if name == "zenity" else None)
-    assert stage.commands.dialog.available
-    stage.commands.choose_picture()
-    stage.commands.choose_picture()  # a second press opens no second dialog
-    assert stage.timer.called.wait(20)
-    assert len(stage.timer.calls) == 1
-    finish_reading(stage)
-    assert stage.screen.answer.big == "7"
-    assert not FileDialog(stage.timer, lambda name: None).available
-
-
 def test_what_is_no_picture_is_said_and_changes_nothing(stage, tmp_path):
     stage.draw(*down())
     (tmp_path / "text.png").write_text("no picture")
-    stage.commands.open_picture(str(tmp_path / "text.png"))
+    stage.exchange.open_picture(str(tmp_path / "text.png"))
     stage.timer.go_on()
     assert "text.png" in stage.screen.note
     assert (stage.screen.answer.big, stage.screen.canvas_opened) == ("1", 0)
@@ -160,14 +135,14 @@ def test_a_selected_bar_teaches_nothing_until_it_is_confirmed(stage):
 
 def test_a_correction_changes_the_answer_and_the_clipboard_at_once_and_is_undone(stage, monkeypatch):
     copied = []
-    monkeypatch.setattr("app.commands.copy_text", copied.append)
+    monkeypatch.setattr("app.exchange.copy_text", copied.append)
     stage.draw(*down())
     shipped = stage.session.recognizer.network.host_parameters()
     stage.commands.select(7)
     assert stage.commands.act(0)
     assert (stage.screen.answer.big, stage.screen.answer.headline) == ("7", "7, you say")
     assert (stage.screen.note, stage.screen.acts) == ("7 it is. Learning …", ["Undo"])
-    stage.commands.copy()
+    stage.exchange.copy()
     assert copied == ["7"]
     finish_learning(stage)
     assert stage.screen.note.startswith(("Learned.", "Kept"))
@@ -340,8 +315,8 @@ def test_an_opened_pane_shows_what_was_read(stage):
 def test_the_drawing_is_saved_under_names_of_its_own(stage, monkeypatch):
     monkeypatch.setenv("PATH", "")  # no command for the clipboard
     stage.draw(*down())
-    stage.commands.share()
-    stage.commands.share()
+    stage.exchange.share()
+    stage.exchange.share()
     first, second = stage.screen.saved
     assert first != second
     assert stage.screen.note == f"Drawing saved as {second}"
@@ -350,26 +325,26 @@ def test_the_drawing_is_saved_under_names_of_its_own(stage, monkeypatch):
 def test_a_drawing_that_can_not_be_saved_is_told(stage):
     folder = stage.session.settings.folder
     (folder / "drawings").write_text("in the way")
-    stage.commands.share()
+    stage.exchange.share()
     assert "can't be written" in stage.screen.note
     assert stage.screen.saved == []
 
 
 def test_copying_nothing_says_so(stage):
-    stage.commands.copy()
-    assert stage.screen.note == "There is no answer to copy yet."
+    stage.exchange.copy()
+    assert stage.screen.note == "There is no answer yet."
 
 
 def test_samples_are_exported_beside_the_settings(stage):
     stage.draw(*down())
     stage.commands.teach(1)
-    stage.commands.export()
+    stage.exchange.export()
     stage.timer.go_on()
     assert (stage.session.settings.folder / "digits.csv").is_file()
     assert "digits.csv" in stage.screen.note
 
 
 def test_drawing_on_takes_a_message_away(stage):
-    stage.commands.copy()
+    stage.exchange.copy()
     stage.draw(*down())
     assert stage.screen.note == ""

@@ -188,5 +188,5 @@ def test_numbers_wait_outside(stage):
     stage.lecture.turn(1)
     assert (stage.screen.answer.big, stage.screen.answer.digits) == ("4", "")
     stage.lecture.leave()
-    stage.timer.go_on()
+    stage.finish_reading()
     assert stage.screen.answer.digits == "4"

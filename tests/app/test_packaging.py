@@ -255,7 +255,7 @@ def test_every_requirement_of_the_android_build_is_pinned_to_its_recipe():
     pinned = dict(part.split("==") for part in options["requirements"].split(","))
     versions = known["recipes"] | known["without a recipe"]
     assert {name: versions.get(name) for name in pinned} == pinned
-    assert {"python3", "hostpython3", "kivy", "numpy", "pyjnius", "plyer"} <= set(pinned)
+    assert {"python3", "hostpython3", "kivy", "numpy", "pyjnius"} <= set(pinned)
     assert options["p4a.branch"] == f"v{known['python-for-android']}"
     assert options["android.ndk"] == known["ndk"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\d", known["read"])

@@ -74,7 +74,7 @@ def test_nothing_lies_wrong_in_any_language_or_text_size(tmp_path):
         (800, 480, 1.6, "de", True),
         (1280, 720, 2.0, "he", False),
     ]
-    found = play("shapes", tmp_path, "mock", options={"shapes": shapes}, timeout=240)
+    found = play("shapes", tmp_path, "mock", options={"shapes": shapes, "phone": True}, timeout=240)
     assert not found["wrong"], "\n".join(f"{k}: {v}" for k, v in found["wrong"].items())
     assert found["checked"] == 22 * len(shapes)
 

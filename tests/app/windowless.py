@@ -3,8 +3,10 @@
 import threading
 
 from app.commands import Commands
+from app.exchange import Exchange
 from app.presenter import Presenter
 from app.session import Session
+from app.system import System
 from app.viewport import Viewport
 
 BOX = Viewport.fit(0, 0, 400, 400, None).box
@@ -141,17 +143,30 @@ class Speaker:
         return True
 
 
+def finish_reading(stage):
+    """Wait for what is read beside the drawing."""
+    stage.timer.go_on()
+    while stage.presenter.reader.busy or stage.timer.calls:
+        stage.timer.called.wait(0.05)
+        stage.timer.go_on()
+
+
 class Stage:
     """A user in front of a screen that only remembers."""
 
-    def __init__(self, folder):
+    def __init__(self, folder, system=None):
         self.session, self.screen, self.timer = Session.open(folder), Screen(), Timer()
         self.presenter = Presenter(self.session, self.screen, self.timer, Speaker())
         self.commands = Commands(self.session, self.screen, self.presenter, self.timer)
+        self.exchange = Exchange(self.session, self.screen, self.presenter, self.timer, system or System())
         self.presenter.dress()
 
     def draw(self, *points):
         draw(self.session, *points)
         self.commands.ink_changed()
         self.commands.ink_lifted()
-        self.timer.go_on()
+        self.finish_reading()
+
+    def finish_reading(self):
+        """Wait for what is read beside the drawing."""
+        finish_reading(self)

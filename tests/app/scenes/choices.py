@@ -39,7 +39,7 @@ def scene(app):
     commands.change(left_handed=True)
     yield 0.05
     seen["left_handed"] = view.tool_row.children[-1] is view.tools["number"]
-    commands.copy()
+    app.exchange.copy()
     seen["copied"] = view.answer.note
     from app.settings import Settings
 

@@ -13,6 +13,9 @@ def scene(app):
     for centre in (0.25, 0.7):
         draw(page, [(centre, 0.25), (centre, 0.4), (centre, 0.6), (centre, 0.75)])
     yield 0.1
+    while app.presenter.reader.busy:
+        yield 0.02
+    yield 0.05
     seen["number"] = [session.reading.answer.big, len(view.answer.chips), page_width > 0]
     seen["newest"] = session.reading.chosen
     tap(view.answer.chips[0])

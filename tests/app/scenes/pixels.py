@@ -82,7 +82,7 @@ def scene(app):
     seen["turned_faults"] = faults(view)
 
     # ---- the picture of the network's input and of the drawing
-    commands.share()
+    app.exchange.share()
     yield 0.1
     saved = sorted((app.session.settings.folder / "drawings").glob("*.png"))
     seen["saved"] = len(saved)
@@ -91,7 +91,7 @@ def scene(app):
     grey = load_with_kivy(str(saved[0]))
     seen["saved_size"] = [list(grey.shape), [int(page.height), int(page.width)]]
     seen["saved_reads"] = app.session.recognizer.predict_image(grey).digit
-    commands.open_picture(str(saved[0]))
+    app.exchange.open_picture(str(saved[0]))
     yield 0.2
     yield from camera.shoot()
     seen["picture_reads"] = [app.session.reading.answer.big, app.session.picture is not None, app.session.ink.empty]
@@ -102,6 +102,6 @@ def scene(app):
     seen["picture_shown"] = int(darkest[rows, x - reach : x + reach].min())
     draw(page, SEVEN)
     seen["picture_gone"] = app.session.picture is None
-    commands.open_picture(str(app.session.settings.folder / "nothing.png"))
+    app.exchange.open_picture(str(app.session.settings.folder / "nothing.png"))
     seen["no_picture"] = "nothing.png" in view.answer.note
     return seen

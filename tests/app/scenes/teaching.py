@@ -29,7 +29,7 @@ def scene(app):
     seen["at_once"] = [view.answer.big, session.reading.answer.big, [b.say for b in view.answer.buttons]]
     yield from camera.shoot()
     seen["painted"] = int(abs(part(camera.picture, view.answer.ids.big) - big).max())
-    commands.copy()
+    app.exchange.copy()
     seen["copied"] = view.answer.note
     commands.clear()
     commands.undo()
