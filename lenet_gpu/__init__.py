@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lenet_gpu.recognition.recognizer import Recognizer
     from lenet_gpu.training.best_epoch import EarlyStopping
     from lenet_gpu.training.callbacks import Callback
-    from lenet_gpu.training.recipes import Recipe
+    from lenet_gpu.training.recipe import Recipe
     from lenet_gpu.training.trainer import Trainer
 
 __all__ = [
@@ -46,7 +46,7 @@ _HOME = {
     "EarlyStopping": "lenet_gpu.training.best_epoch",
     "LeNet5": "lenet_gpu.nn.lenet5",
     "Network": "lenet_gpu.nn.network",
-    "Recipe": "lenet_gpu.training.recipes",
+    "Recipe": "lenet_gpu.training.recipe",
     "Recognizer": "lenet_gpu.recognition.recognizer",
     "Trainer": "lenet_gpu.training.trainer",
     "fine_tune": "lenet_gpu.nn.finetune",

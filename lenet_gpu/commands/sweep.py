@@ -25,7 +25,8 @@ from lenet_gpu.engine.cpu.workers.cores import MOST_WORKERS
 from lenet_gpu.errors import InputError, typed
 from lenet_gpu.seeds import MAX_SEED
 from lenet_gpu.training.executors import KINDS
-from lenet_gpu.training.recipes import DEFAULT, MOST, RECIPES
+from lenet_gpu.training.recipe import MOST
+from lenet_gpu.training.recipes import DEFAULT, RECIPES
 from lenet_gpu.training.sweep import VARIED
 
 EXAMPLES = """\

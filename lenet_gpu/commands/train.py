@@ -28,14 +28,15 @@ from lenet_gpu.nn.losses import LOSSES
 from lenet_gpu.paper import CLASSES
 from lenet_gpu.seeds import MAX_SEED
 from lenet_gpu.training.few import FEW, for_few
-from lenet_gpu.training.recipes import DEFAULT, MOST, RECIPES, get_recipe, with_distortions, with_loss
+from lenet_gpu.training.recipe import MOST
+from lenet_gpu.training.recipes import DEFAULT, RECIPES, get_recipe, with_distortions, with_loss
 
 if TYPE_CHECKING:
     from lenet_gpu.datasets import Dataset
     from lenet_gpu.training.callbacks import RunFolder
     from lenet_gpu.training.checkpoint import Checkpoint
     from lenet_gpu.training.distributed import MpiRanks
-    from lenet_gpu.training.recipes import Recipe
+    from lenet_gpu.training.recipe import Recipe
     from lenet_gpu.training.trainer import Trainer
 
 LOGGER = logging.getLogger("lenet_gpu")

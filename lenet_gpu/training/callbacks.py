@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from lenet_gpu.errors import InputError
 from lenet_gpu.storage.atomic import write_atomically
 from lenet_gpu.training.checkpoint import CHECKPOINT_FILE, COMMAND_FILE, LOG_FILE, MODEL_FILE, Checkpoint
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from lenet_gpu.engine.base import Engine
     from lenet_gpu.nn.network import Network
     from lenet_gpu.nn.optim import Optimizer
-    from lenet_gpu.training.recipes import Recipe
+    from lenet_gpu.training.recipe import Recipe
 
 
 class TrainingRun(Protocol):
@@ -99,7 +100,7 @@ class RunFolder(Callback):
     interrupts the writing, resuming writes the other files again.
 
     Args:
-        folder: An existing folder.
+        folder: The run's folder. It is made at the start if it is missing.
         command: Makes of a checkpoint the command that repeats the run, to be kept in the folder; None: no file
             of it.
 
@@ -107,12 +108,22 @@ class RunFolder(Callback):
         epochs_written: Number of epochs that all files hold.
     """
 
-    def __init__(self, folder: Path, command: Callable[[Checkpoint], str] | None = None) -> None:
-        self.folder, self._command = folder, command
+    def __init__(self, folder: str | Path, command: Callable[[Checkpoint], str] | None = None) -> None:
+        self.folder, self._command = Path(folder), command
         self.epochs_written = 0
 
     def on_start(self, trainer: TrainingRun, data: Dataset) -> None:
-        """Bring the files to the checkpoint's state: the run may have been killed before they were written."""
+        """Bring the files to the checkpoint's state: the run may have been killed before they were written.
+
+        Raises:
+            InputError: The folder cannot be made.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(
+                self.folder, found=error.strerror, expected="a folder for a run", remedy="name another folder"
+            ) from None
         self.epochs_written = trainer.epochs_done
         if trainer.epochs_done:
             self._write_log(trainer)

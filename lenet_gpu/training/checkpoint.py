@@ -16,7 +16,7 @@ import numpy as np
 from lenet_gpu.errors import InputError, ModelFileError
 from lenet_gpu.seeds import MAX_SEED
 from lenet_gpu.storage import model_file
-from lenet_gpu.training.recipes import Recipe, from_dict
+from lenet_gpu.training.recipe import Recipe, from_dict
 
 CHECKPOINT_FILE = "checkpoint.npz"
 MODEL_FILE = "model.npz"

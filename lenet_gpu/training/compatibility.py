@@ -12,7 +12,7 @@ from lenet_gpu.paper import CLASSES
 if TYPE_CHECKING:
     from lenet_gpu.datasets import Dataset
     from lenet_gpu.nn.network import Network
-    from lenet_gpu.training.recipes import Recipe
+    from lenet_gpu.training.recipe import Recipe
 
 OF_PENALTIES = ("rbf", "map")
 """Losses of penalties, of which the smallest wins; the others are of logits."""

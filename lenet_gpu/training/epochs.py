@@ -14,7 +14,7 @@ from lenet_gpu.augment.stroke_width import stroke_width_variants
 
 if TYPE_CHECKING:
     from lenet_gpu.datasets import Dataset, Split
-    from lenet_gpu.training.recipes import Recipe
+    from lenet_gpu.training.recipe import Recipe
 
 
 CALM = 0.25

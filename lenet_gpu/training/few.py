@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lenet_gpu.training.recipes import Recipe
+    from lenet_gpu.training.recipe import Recipe
 
 LEAST_PATTERNS = 96_000
 """Patterns that a whole training shows at least: 3,000 steps of 32, after which hardly anything is gained."""

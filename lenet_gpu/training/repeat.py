@@ -11,7 +11,7 @@ from lenet_gpu.training.recipes import RECIPES, with_distortions, with_loss
 
 if TYPE_CHECKING:
     from lenet_gpu.training.checkpoint import Checkpoint
-    from lenet_gpu.training.recipes import Recipe
+    from lenet_gpu.training.recipe import Recipe
 
 CHANGEABLE = {"copies": "--copies", "batch_size": "--batch-size", "learning_rate": "--learning-rate"}
 """Options by the fields of a recipe that they change; the number of epochs is always named."""

@@ -1,12 +1,9 @@
-"""The fit loop: epochs, evaluation, history. What is shown and written is the callbacks' business."""
+"""A training run: settings, epochs, history, checkpoint. What is shown and written is the callbacks' business."""
 
 from __future__ import annotations
 
 import contextlib
-import logging
-import math
 import os
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,37 +11,32 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lenet_gpu import seeds
-from lenet_gpu._version import __version__
 from lenet_gpu.datasets import Dataset
 from lenet_gpu.datasets.load import KNOWN
 from lenet_gpu.engine.base import Engine
-from lenet_gpu.engine.cover import first_difference
 from lenet_gpu.engine.select import make_engine
-from lenet_gpu.errors import DataError, InputError, ModelFileError, TrainingError
-from lenet_gpu.nn.extras import TEMPERATURE, gives_distances
-from lenet_gpu.nn.losses import LOSSES
+from lenet_gpu.errors import InputError
 from lenet_gpu.nn.network import Network
 from lenet_gpu.nn.optim import Optimizer
-from lenet_gpu.recognition.rejection import FEATURES, SAMPLES, UNITS, Rejection, features
 from lenet_gpu.training.ahead import EpochsAhead, begin_elastic_fields
 from lenet_gpu.training.checkpoint import Checkpoint, plain_name
-from lenet_gpu.training.compatibility import check_data, check_loss, check_recipe, same_data
+from lenet_gpu.training.compatibility import check_data, check_loss, check_recipe
 from lenet_gpu.training.distributed import callbacks_of_rank
+from lenet_gpu.training.divergence import Divergence
 from lenet_gpu.training.epochs import Patterns
+from lenet_gpu.training.model_extras import add_extras
+from lenet_gpu.training.one_epoch import EpochRunner, Schedule
 from lenet_gpu.training.progress import AnyCallback, callbacks_of
-from lenet_gpu.training.recipes import DEFAULT, Recipe, get_recipe
+from lenet_gpu.training.recipe import Recipe
+from lenet_gpu.training.recipes import DEFAULT, get_recipe
+from lenet_gpu.training.resuming import load_checkpoint, restore_optimizer, restored_network
+from lenet_gpu.training.run_data import as_dataset, check_same_data, load_recipe_sources
 
 if TYPE_CHECKING:
     from lenet_gpu.backend import Backend
-    from lenet_gpu.datasets import Split
     from lenet_gpu.nn.layer import Layer
     from lenet_gpu.nn.losses import Loss
     from lenet_gpu.training.distributed import MpiRanks
-
-LOGGER = logging.getLogger("lenet_gpu")
-
-Schedule = Callable[[int, int], Any]
-"""Learning rates: from the number of an epoch, counted from 1, and its steps to one rate, or one for each step."""
 
 
 @dataclass(frozen=True)
@@ -202,37 +194,8 @@ class Trainer:
             ModelFileError: No usable checkpoint, or one that needs a layer, optimizer, schedule or loss of your own.
             InputError: Fewer epochs than are done, or an engine that can't be used here.
         """
-        checkpoint = Checkpoint.load(path)
-        if checkpoint.package_version != __version__:
-            LOGGER.warning(
-                "%s was written by lenet-gpu %s, this is %s: the run goes on, but perhaps not bit for bit",
-                path, checkpoint.package_version or "of an unknown version", __version__,
-            )  # fmt: skip
-        for key, value in (("optimizer", optimizer), ("schedule", schedule)):
-            if key in checkpoint.own and value is None:
-                raise ModelFileError(
-                    path,
-                    found=f"a run with a {key} of its own, {checkpoint.own[key]}",
-                    expected=f"that {key}",
-                    remedy=f"give it: Trainer.resume(path, {key}=...)",
-                )
-        stored = checkpoint.architecture.get("loss", "cross_entropy")
-        if stored not in LOSSES and loss is None:
-            raise ModelFileError(
-                path,
-                found=f"a run with a loss of its own, {stored}",
-                expected="that loss",
-                remedy="give it: Trainer.resume(path, loss=...)",
-            )
-        model = network.from_architecture(checkpoint.architecture, backend, path, layers=layers, loss=loss)
-        if model.parameters.shape != checkpoint.parameters.shape:
-            raise ModelFileError(
-                path,
-                found=f"{checkpoint.parameters.size} parameters",
-                expected=f"{model.parameters.size}",
-                remedy="train again",
-            )
-        model.set_parameters(checkpoint.parameters)
+        checkpoint = load_checkpoint(path, {"optimizer": optimizer, "schedule": schedule, "loss": loss})
+        model = restored_network(network, checkpoint, backend, path, layers, loss)
         if epochs is not None and epochs < len(checkpoint.history):
             raise InputError(
                 "epochs", found=str(epochs), expected=f"at least the {len(checkpoint.history)} that are done"
@@ -250,16 +213,7 @@ class Trainer:
             download=download,
             ranks=ranks,
         )
-        for name, array in trainer.optimizer.state.items():
-            saved = checkpoint.state.get(name)
-            if saved is None or saved.shape != array.shape or saved.dtype != array.dtype:
-                raise ModelFileError(
-                    path,
-                    found=f"{'no' if saved is None else f'{saved.dtype} {saved.shape} as'} {name} of the optimizer",
-                    expected=f"{array.dtype} {array.shape}",
-                    remedy="train again",
-                )
-            array[...] = model.backend.asarray(saved)
+        restore_optimizer(trainer.optimizer, checkpoint, model.backend, path)
         trainer.history = checkpoint.history
         trainer.dataset, trainer.digests = plain_name(checkpoint.dataset), checkpoint.digests
         trainer.source_digests = checkpoint.source_digests or None
@@ -309,21 +263,20 @@ class Trainer:
             self.validation = validation
         elif validation is None and self.validation:
             validation = self.validation
-        data = self._dataset(data, labels, validation)
-        if self.digests and not same_data(self.digests, data.digests):
-            raise DataError(
-                f"data set {data.name}",
-                found="other digests than the checkpoint's",
-                expected="the data the run began with",
-                remedy="give the same data, or start a new run",
-            )
+        data = as_dataset(self.model, data, labels, validation, self.seed)
+        check_data(self.model, self.recipe, data)
+        if data.class_labels != tuple(range(data.classes)):
+            self.model.class_labels = data.class_labels
+        check_same_data(data, self.digests)
         if not self.digests:
             self.dataset, self.digests = plain_name(data.name), dict(data.digests)
         path = os.path.abspath(os.path.expanduser(data.name))
         if data.name not in KNOWN and os.path.exists(path):
             self._data_paths = [path, data.name]
         self._stopping = False
-        sources = self._load_sources() if self.epochs_done < self.recipe.epochs else {}
+        sources: dict[str, Dataset] = {}
+        if self.recipe.sources and self.epochs_done < self.recipe.epochs:
+            sources, self.source_digests = load_recipe_sources(self.recipe, self.source_digests, self.download)
         if self.model.backend.name == "gpu" and self.epochs_done < self.recipe.epochs:
             begin_elastic_fields(self.recipe.augmentation)
         self._listeners = self.callbacks if self.ranks is None else callbacks_of_rank(self, self.ranks)
@@ -336,17 +289,18 @@ class Trainer:
                 for split in (data.train, data.validation, data.test):
                     if split is not None:
                         engine.keep(split.images, split.labels)
+                runner = self._runner(engine)
                 ahead = EpochsAhead(patterns.epoch, self.recipe.epochs, engine.stage if engine.stages else None)
                 with contextlib.closing(ahead):
                     while self.epochs_done < self.recipe.epochs and not self._stopping:
-                        log = self._epoch(engine, data, patterns, ahead)
+                        log = runner.run(self.epochs_done + 1, data, patterns, ahead)
                         self.history.append(log)
                         self._record()
                         self._tell("on_epoch", self, log)
         # The workers are gone by now: what follows needs memory of its own.
         self._tell("on_trained", self)
         if self.ranks is None or self.ranks.rank == 0:
-            self._add_extras(data)
+            add_extras(self.model, self.recipe, data.train, self.epochs_done, self._divergence)
         self._tell("on_end", self)
         return Run(self.model, self.history)
 
@@ -373,150 +327,23 @@ class Trainer:
             backend=self.model.backend.name,
         )
 
-    def _load_sources(self) -> dict[str, Dataset]:
-        """Load what the recipe adds to the data, and compare it with what the run began with."""
-        if not self.recipe.sources:
-            return {}
-        from lenet_gpu.training.sources import load_sources  # hundreds of templates, which only such recipes need
+    @property
+    def _divergence(self) -> Divergence:
+        return Divergence(None if "schedule" in self.own else self.recipe.learning_rate)
 
-        loaded = load_sources(self.recipe.sources, download=self.download)
-        found = {
-            f"{source}/{member}": digest for source, data in loaded.items() for member, digest in data.digests.items()
-        }
-        if self.source_digests is not None and self.source_digests != found:
-            raise DataError(
-                f"the sources of recipe {self.recipe.name} ({', '.join(loaded)})",
-                found="other digests than the checkpoint's",
-                expected="the data the run began with",
-                remedy="bring back the same files, or start a new run",
-            )
-        self.source_digests = found
-        return loaded
-
-    def _dataset(self, data: Any, labels: Any, validation: Any) -> Dataset:
-        """Bring what `fit` was given into one form, and the network's class labels with it."""
-        model = self.model
-        if isinstance(data, Dataset):
-            if labels is not None:
-                raise InputError("labels", found="labels beside a data set", expected="a data set alone")
-            if validation is not None:
-                data = data.with_validation(validation, self.seed)
-        elif labels is None:
-            raise InputError("labels", found="none", expected="one for each image: fit(images, labels)")
-        else:
-            known = model.class_labels or model.classes
-            held = 0.0 if validation is None else validation
-            data = Dataset.from_arrays(data, labels, validation=held, classes=known, seed=self.seed)
-        check_data(model, self.recipe, data)
-        if data.class_labels != tuple(range(data.classes)):
-            model.class_labels = data.class_labels
-        return data
-
-    def _epoch(self, engine: Engine, data: Dataset, patterns: Patterns, ahead: EpochsAhead) -> dict[str, Any]:
-        epoch = self.epochs_done + 1
-        n, batch_size = patterns.count, self.recipe.batch_size
-        steps = math.ceil(n / batch_size)
-        rates = self._rates(epoch, steps)
-        start = time.perf_counter()
-        order, distortions = ahead.epoch(epoch)
-
-        def progress(step: int, losses: np.ndarray) -> None:
-            self._check_finite(losses, epoch)
-            self._tell("on_progress", epoch, min(step * batch_size, n), n, losses)
-
-        # A run that diverges overflows before its loss is NaN; it ends in our one line, not in NumPy's warnings.
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            self._swap_average()  # between epochs the model is its running average, where one is kept
-            self._check_unchanged(engine)
-            self.optimizer.before_epoch(self.model, patterns.images, patterns.labels, self.seed, epoch)
-            self.model.begin_epoch(self.seed, epoch)
-            try:
-                losses = engine.train(order, batch_size, rates, progress, distortions)
-            finally:
-                self._swap_average()
-        seconds = time.perf_counter() - start
-        self._check_finite(losses, epoch)
-        # A step can leave NaN or infinity behind that no loss has seen yet.
-        if not np.isfinite(self.model.host_parameters()).all():
-            raise self._diverged("a parameter became NaN or infinite", f"at step {steps} of", epoch, epoch - 1)
-        start = time.perf_counter()
-        evaluations = {
-            f"{name}_{key}": value
-            for name, split in (("train", data.train), ("validation", data.validation), ("test", data.test))
-            if split is not None
-            for key, value in self._evaluate(engine, split, "training" if name == "train" else name).items()
-        }
-        return {
-            "epoch": epoch,
-            "learning_rate": float(rates.max()),
-            "loss": float(losses.mean()),
-            **evaluations,
-            "seconds": seconds,
-            "evaluation_seconds": time.perf_counter() - start,
-            "images_per_second": n / seconds,
-            "engine": engine.name,
-            "workers": engine.workers,
-        }
-
-    def _check_unchanged(self, engine: Engine) -> None:
-        """Refuse a network that a callback has changed, so that the engine no longer knows it."""
-        difference = None if engine.name == "layered" else first_difference(self.model)
-        if difference is not None:
-            raise InputError(
-                "network",
-                found=f"a change between two epochs ({difference})",
-                expected=f"the network that the engine {engine.name} began with",
-                remedy="change it before fit, or train with engine='layered'",
-            )
-
-    def _rates(self, epoch: int, steps: int) -> np.ndarray:
-        """Ask the schedule for an epoch's learning rates, (steps,) float64."""
-        given = np.asarray(self.schedule(epoch, steps), dtype=np.float64)
-        if given.shape not in ((), (steps,)) or not np.isfinite(given).all() or (given < 0).any():
-            raise InputError(
-                f"schedule {self.own.get('schedule', self.recipe.schedule)}",
-                found=f"{given if given.ndim == 0 else f'an array {given.shape}'} for epoch {epoch}",
-                expected=f"a learning rate from 0, or an array ({steps},) of them",
-            )
-        return np.array(np.broadcast_to(given, steps))
-
-    def _swap_average(self) -> None:
-        """Exchange the parameters and their running average; frozen layers have none."""
-        model = self.model
-        kept = {name: model.views[name].copy() for name in model.frozen_parameters()}
-        self.optimizer.swap_average(model.parameters)
-        for name, values in kept.items():
-            model.views[name][...] = values
-
-    def _evaluate(self, engine: Engine, split: Split, what: str) -> dict[str, float]:
-        def progress(done: int, _: np.ndarray) -> None:
-            self._tell("on_evaluation", f"{what} set", done, len(split.labels))
-
-        evaluation = engine.evaluate(split.images, split.labels, progress)
-        return {
-            "loss": evaluation.loss,
-            "accuracy": evaluation.accuracy,
-            "error": evaluation.errors / len(split.labels),
-        }
-
-    def _add_extras(self, data: Dataset) -> None:
-        """Add what the Recognizer wants to know besides the parameters."""
-        self.model.extras = {TEMPERATURE: np.array([self.recipe.temperature], dtype=np.float32)}
-        knows_itself = "nondigits" in self.recipe.sources  # a network that has learnt them says so itself
-        if not knows_itself and self.model.shapes.get(f"{FEATURES}.bias") == (UNITS,):
-            rejection = Rejection.fit(self.model, data.train.images, data.train.labels)
-            if gives_distances(rejection.precision, rejection.limit):
-                self.model.extras |= rejection.arrays()
-            else:
-                self._check_alive(data.train)
-
-    def _check_alive(self, split: Split) -> None:
-        """Refuse a network whose F6 is the same for all images, though these differ."""
-        images = split.images[:SAMPLES]
-        f6 = features(self.model, images)
-        if (f6 == f6[0]).all() and not (images == images[0]).all():
-            raise self._diverged("F6 is the same for every image", "after", self.epochs_done, self.epochs_done)
-        LOGGER.warning("F6 is the same for the images of each class: the model can't tell what is unlike all of them")
+    def _runner(self, engine: Engine) -> EpochRunner:
+        """Put together what trains one epoch after the other."""
+        return EpochRunner(
+            engine,
+            self.model,
+            self.optimizer,
+            self.schedule,
+            self.own.get("schedule", self.recipe.schedule),
+            self.recipe.batch_size,
+            self.seed,
+            self._divergence,
+            self._tell,
+        )
 
     def _record(self) -> None:
         """Write down what model.npz says of its training; nothing that differs between two equal runs."""
@@ -532,19 +359,6 @@ class Trainer:
             **{key: value for key, value in last.items() if key.endswith("_accuracy")},
             **({"own": self.own} if self.own else {}),
         }
-
-    def _check_finite(self, losses: np.ndarray, epoch: int) -> None:
-        bad = np.flatnonzero(~np.isfinite(losses))
-        if len(bad):
-            raise self._diverged(f"the loss is {losses[bad[0]]}", f"at step {bad[0] + 1} of", epoch, epoch - 1)
-
-    def _diverged(self, what: str, when: str, epoch: int, kept: int) -> TrainingError:
-        """Say that a run diverged, at which learning rate, and which epoch its files hold; 0: none."""
-        rate = "" if "schedule" in self.own else f" (learning rate {self.recipe.learning_rate:g})"
-        return TrainingError(
-            f"training diverged: {what} {when} epoch {epoch}{rate}",
-            remedy="lower the learning rate" + (f"; files hold the state after epoch {kept}" if kept else ""),
-        )
 
     def _tell(self, hook: str, *arguments: Any) -> None:
         for callback in self._listeners:

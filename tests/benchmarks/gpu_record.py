@@ -30,7 +30,8 @@ from lenet_gpu import LeNet5, Trainer, load_dataset, select_backend
 from lenet_gpu.datasets import Dataset
 from lenet_gpu.errors import LenetError
 from lenet_gpu.training.callbacks import Callback
-from lenet_gpu.training.recipes import RECIPES, Recipe
+from lenet_gpu.training.recipe import Recipe
+from lenet_gpu.training.recipes import RECIPES
 
 GOAL = 0.99
 WARM_SEED = 1_000_000
@@ -138,7 +139,7 @@ def main(argv=None):
         data = replace(data, train=data.train.take(few), test=data.test.take(few))
     record = RECIPES["record"]
     if options.recipe is not None:
-        from lenet_gpu.training.recipes import from_dict
+        from lenet_gpu.training.recipe import from_dict
 
         record = from_dict(json.loads(options.recipe.read_text()))
     jobs = [(record, options.seeds), (RECIPES["classic"], options.others), (RECIPES["fast"], options.others)]

@@ -36,7 +36,8 @@ from lenet_gpu.errors import LenetError
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.nn.metrics import evaluate_outputs
 from lenet_gpu.training.epochs import Patterns
-from lenet_gpu.training.recipes import RECIPES, Recipe
+from lenet_gpu.training.recipe import Recipe
+from lenet_gpu.training.recipes import RECIPES
 
 RUNGS = (2, 4, 8, 16)
 """Seeds that a recipe has had at the end of each rung."""

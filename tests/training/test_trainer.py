@@ -11,7 +11,8 @@ from lenet_gpu.datasets import Dataset, Split
 from lenet_gpu.errors import DataError, InputError, TrainingError
 from lenet_gpu.report.plots import Curves
 from lenet_gpu.training.callbacks import Callback, RunFolder
-from lenet_gpu.training.recipes import RECIPES, Recipe, from_dict
+from lenet_gpu.training.recipe import Recipe, from_dict
+from lenet_gpu.training.recipes import RECIPES
 
 QUICK = RECIPES["classic"].with_changes(epochs=4)
 MOMENTUM = Recipe(
@@ -227,3 +228,18 @@ def test_resuming_on_another_engine_continues_within_rounding(tmp_path, digits):
     run = Trainer.resume(tmp_path / "parts", epochs=4, engine="cpu_plan", threads=1).fit(digits)
     whole = LeNet5.load(tmp_path / "whole/model.npz").parameters
     np.testing.assert_allclose(run.model.parameters, whole, atol=1e-5)
+
+
+def test_a_run_folder_is_made_at_the_start_or_refused_before_the_first_epoch(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (40, 28, 28), dtype=np.uint8)
+    labels = np.arange(40) % 10
+    folder = tmp_path / "runs" / "mine"
+    Trainer(LeNet5(), "classic", epochs=1, progress=False, callbacks=[RunFolder(str(folder))]).fit(images, labels)
+    assert LeNet5.load(folder / "model.npz").record["epochs"] == 1
+
+    blocked = tmp_path / "file" / "mine"
+    blocked.parent.write_text("in the way")
+    trainer = Trainer(LeNet5(), "classic", epochs=1, progress=False, callbacks=[RunFolder(blocked)])
+    with pytest.raises(InputError, match="a folder for a run"):
+        trainer.fit(images, labels)
+    assert trainer.history == []
