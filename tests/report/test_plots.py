@@ -116,7 +116,7 @@ def test_the_sheet_shows_all_digits_as_the_recipe_distorts_them(lenet_gpu_comman
 
     with Image.open(tmp_path / "sheet.png") as picture:
         size = picture.size
-    assert size == (11 * 120, pytest.approx(10.7 * 120, abs=1))
+    assert size == (11 * 120, pytest.approx(11.1 * 120, abs=1))
 
 
 def test_the_sheet_holds_what_the_recipe_draws(mnist):
