@@ -21,6 +21,7 @@ NOT_HERE = {
     "a machine of another kind": (
         "start it there, over ssh with ssh -X, or on a console without a desktop with SDL_VIDEODRIVER=kmsdrm",
         "take the whole project: the folder app lies beside lenet_gpu",
+        "take an earlier Python, or draw in a browser: lenet-gpu export touch --to html --out page.html",
         "take a smaller batch size, or end other programs on the GPU (nvidia-smi lists them)",
         "{}; until then take the engine 'layered'",
         "take the engine 'layered'",

@@ -23,6 +23,9 @@ EXAMPLES = """\
 KIVY = 'pip install "kivy>=2.3.1,<3" (Python below 3.14)'
 """Command that installs what the app needs."""
 
+WITHOUT_KIVY = (3, 14)
+"""The first Python for which Kivy has no wheels."""
+
 INSTALLED_AS = "lenet_gpu_app"
 """Name of the app's package. In a checkout its folder is app/, a name that users may want for themselves."""
 
@@ -41,18 +44,29 @@ def add_parser(subparsers: Any) -> None:
 def run(options: argparse.Namespace) -> int:
     """Open the window; returns when it is closed."""
     if importlib.util.find_spec("kivy") is None:
-        raise InputError(
-            "the app",
-            found="no Kivy",
-            expected="Kivy 2.3.1",
-            remedy=KIVY,
-        )
+        raise no_kivy(sys.version_info[:2])
     if options.model is not None:
         from lenet_gpu.storage.shipped_models import model_path
 
         options.model = model_path(options.model)  # a wrong one is named before a window opens
     _import_app().run(model=options.model, folder=options.folder, kiosk=options.kiosk)
     return 0
+
+
+def no_kivy(python: tuple[int, int]) -> InputError:
+    """Say what the app lacks.
+
+    Args:
+        python: Version of the Python that runs, (major, minor).
+    """
+    if python < WITHOUT_KIVY:
+        return InputError("the app", found="no Kivy", expected="Kivy 2.3.1", remedy=KIVY)
+    return InputError(
+        "the app",
+        found=f"no Kivy, which has no wheels for Python {python[0]}.{python[1]}",
+        expected="Kivy 2.3.1 and Python below 3.14",
+        remedy="take an earlier Python, or draw in a browser: lenet-gpu export touch --to html --out page.html",
+    )
 
 
 def _import_app() -> ModuleType:

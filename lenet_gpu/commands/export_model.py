@@ -36,7 +36,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--to", choices=FORMS, required=True, help=forms)
     out = "the file: .onnx, .safetensors (also for torch), .c, .npz or .html"
     parser.add_argument("--out", type=path, metavar="FILE", required=True, help=out)
-    parser.add_argument("--int8", action="store_true", help="with --to c: 8-bit weights, whole-number arithmetic")
+    int8 = "with --to c: 8-bit weights, whole-number arithmetic; calibrated on training images, by default MNIST's"
+    parser.add_argument("--int8", action="store_true", help=int8)
     parser.add_argument("--force", action="store_true", help="replace a file that exists")
     add_data_options(parser)
 

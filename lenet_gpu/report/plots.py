@@ -110,9 +110,11 @@ def comparison(histories: Mapping[str, Sequence[dict[str, Any]]]) -> Figure:
         histories: `Run.history` by what the run is called in the legend; none may be empty.
 
     Returns:
-        The figure. Solid lines are what was held out (the validation set, or else the test set), dotted ones the
-        training set.
+        The figure. Solid lines are the validation set where all runs have one, else the test set where all have one,
+        else what each has; dotted ones are the training set.
     """
+    last = [history[-1] for history in histories.values()]
+    common = [split for split in ("validation", "test") if all(f"{split}_error" in record for record in last)]
     figure = new_figure(11, 5 + 0.25 * len(histories))
     error, loss = figure.subplots(1, 2)
     longest: list[int] = []
@@ -120,7 +122,7 @@ def comparison(histories: Mapping[str, Sequence[dict[str, Any]]]) -> Figure:
         epochs = [record["epoch"] for record in history]
         longest = max(longest, epochs, key=len)
         color, marker = PALETTE[number % len(PALETTE)], MARKERS[number // len(PALETTE) % len(MARKERS)]
-        held = next((split for split in ("validation", "test") if f"{split}_error" in history[-1]), "train")
+        held = next((split for split in (*common, "validation", "test") if f"{split}_error" in history[-1]), "train")
         label = f"{name}: {100 * history[-1][f'{held}_error']:.2f} % ({'training' if held == 'train' else held})"
         for axes, what, scale in ((error, "error", 100), (loss, "loss", 1)):
             solid = [scale * record[f"{held}_{what}"] for record in history]
@@ -134,7 +136,7 @@ def comparison(histories: Mapping[str, Sequence[dict[str, Any]]]) -> Figure:
         _logarithmic(axes)
     handles, labels = error.get_legend_handles_labels()
     figure.legend(handles, labels, frameon=False, fontsize=9, loc="outside lower left")
-    figure.suptitle("solid: held out; dotted: training set")
+    figure.suptitle(f"solid: {SETS[common[0]][0] if common else 'what each run held out'}; dotted: training set")
     return figure
 
 
@@ -240,7 +242,7 @@ def augmentation_sheet(samples: np.ndarray, title: str) -> Figure:
         The figure.
     """
     rows, columns, size, _ = samples.shape
-    figure = new_figure(columns, rows + 0.7)
+    figure = new_figure(columns, rows + 1.1)  # a title of two lines above it, numbers and a label below
     axes = figure.subplots()
     axes.imshow(
         255 - samples.transpose(0, 2, 1, 3).reshape(rows * size, columns * size), cmap="gray", vmin=0, vmax=255

@@ -13,6 +13,7 @@ import pytest
 from built import ROOT, installed, python, source, wheel
 
 from lenet_gpu import __version__
+from lenet_gpu.commands.app import no_kivy
 
 
 @pytest.fixture
@@ -101,6 +102,9 @@ def test_the_app_says_what_it_needs(stranger):
     (line,) = done.stderr.splitlines()
     assert "kivy" in line.lower()
     assert "Python below 3.14" in line
+    said = str(no_kivy((3, 14)))  # what a Python for which there is no Kivy says
+    assert "no wheels for Python 3.14" in said
+    assert "pip install" not in said
 
 
 @pytest.mark.mypy

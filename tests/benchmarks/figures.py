@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator
 from statistics import mean, median
 
-from front_page import ROOT, gpu, load, own, read, times
+from front_page import ROOT, gpu, load, own, rate, read, times
 
 
 def words(text: str) -> str:
@@ -62,6 +62,7 @@ def performance() -> Iterator[tuple[str, str]]:
         page,
         f"({one['ONNX Runtime']:.2f} times as fast; round by round {ort['min']:.2f} to {ort['max']:.2f} times)",
     )
+    yield page, floor()
     yield (
         page,
         (
@@ -69,6 +70,19 @@ def performance() -> Iterator[tuple[str, str]]:
             f"its constants folded, {whole['torch eager']:.1f} times as fast as by PyTorch eager, and "
             f"{whole['ONNX Runtime']:.1f} times as fast as by ONNX Runtime"
         ),
+    )
+
+
+def floor() -> str:
+    """What docs/explain/performance.md says of the least time that an image needs."""
+    from where import FORWARD_MACS
+
+    flops, gflops = 2 * sum(FORWARD_MACS.values()), load("where")["floor"]["gflops_1"]
+    took, worker = flops / gflops / 1e3, rate("infer", 10_000, "cpu_plan/1")
+    return (
+        f"One worker reads {round(worker, -3):,.0f} images/s, {1e6 / worker:.1f} µs an image. "
+        f"The {flops / 1e6:.2f} MFLOP that an image needs would take {took:.1f} µs at the {gflops:.0f} GFLOP/s "
+        "at which one core of this machine multiplies large matrices"
     )
 
 
@@ -89,6 +103,10 @@ def scaling() -> Iterator[tuple[str, str]]:
         ranks, workers = median(of["ranks"]), median(of["workers"])
         spread = f"{min(ratios):.2f}, {max(ratios):.2f}"
         yield page, f"| {batch} | {ranks:,.0f} | {workers:,.0f} | {ranks / workers:.2f} | {spread} |"
+    import scaling
+
+    for name, speeds in scaling.simulate(stored).items():
+        yield page, f"| {name.replace(' | ', ', batch ')} | {' | '.join(f'{speed:g}' for speed in speeds)} |"
 
 
 def refusals() -> str:
@@ -108,6 +126,8 @@ def experiment() -> Iterator[tuple[str, str]]:
     page, runs = "docs/explain/paper.md", load("paper")["runs"]
     fits = mean(history[-1]["train"] for history in runs["plain"]["history"])
     yield page, f"({fits:.2f} % of training errors against 0.35 %)"
+    low, high = (f"{least(runs['plain']['seconds']):.0f}" for least in (min, max))
+    yield page, f"beside another such run on the other (results/paper.json, n 3) | {low} to {high} s |"
     second, third = ([history[k]["test"] for history in runs["distorted"]["history"]] for k in (1, 2))
     yield page, f"its test error is {min(second):.1f} to {max(second):.1f} %"
     yield page, f"pass 3 has it back at {min(third):.1f} to {max(third):.1f} %"

@@ -89,7 +89,7 @@ def torch_module(model: Network, folder: Path) -> tuple[Read, int]:
     page = (ROOT / "docs/howto/deploy.md").read_text("utf-8")
     (path,) = export_network(model, "torch", folder / "torch.safetensors")
     space = {"path": str(path)}
-    exec(re.findall(r"^```python torch\n(.*?)^```$", page, re.M | re.S)[0], space)
+    exec(re.findall(r"^```py\n(.*?)^```$", page.split("## PyTorch")[1], re.M | re.S)[0], space)
     net = space["net"]
 
     def read(images: np.ndarray) -> np.ndarray:

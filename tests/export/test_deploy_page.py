@@ -15,15 +15,17 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs/howto/deploy.md").read_text("utf-8")
 
 
-def block(kind):
-    (found,) = re.findall(rf"^```{kind}\n(.*?)^```$", PAGE, re.M | re.S)
+def block(kind, heading):
+    """The one block of a kind in a section; `py` is Python that needs another package."""
+    section = PAGE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    (found,) = re.findall(rf"^```{kind}\n(.*?)^```$", section, re.M | re.S)
     return found
 
 
 def test_the_program_in_c_compiles_and_reads(tmp_path, mnist):
     export_network(LeNet5.load("mnist"), "c", tmp_path / "digits.c")
-    (tmp_path / "read.c").write_text(block("c"))
-    (command,) = re.findall("^cc .*$", block("sh"), re.M)
+    (tmp_path / "read.c").write_text(block("c", "C"))
+    (command,) = re.findall("^cc .*$", block("sh", "C"), re.M)
     subprocess.run(command, shell=True, cwd=tmp_path, check=True)
     images = mnist.test.images[:20].tobytes()
     done = subprocess.run([tmp_path / "read"], input=images, capture_output=True, check=True)
@@ -36,7 +38,7 @@ def test_the_program_in_c_compiles_and_reads(tmp_path, mnist):
 def test_the_program_for_onnx_runtime_runs(tmp_path):
     export_network(LeNet5.load("mnist"), "onnx", tmp_path / "digits.onnx")
     done = subprocess.run(
-        [sys.executable, "-c", block("python onnxruntime")], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-c", block("py", "ONNX Runtime")], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("(2, 10)\n[0, 1, 2,")

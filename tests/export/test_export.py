@@ -88,7 +88,7 @@ def test_the_torch_module_of_the_docs_gives_the_same_probabilities(model, mnist,
     from pathlib import Path
 
     page = (Path(__file__).resolve().parents[2] / "docs/howto/deploy.md").read_text("utf-8")
-    (module,) = re.findall(r"^```python torch\n(.*?)^```$", page, re.M | re.S)
+    (module,) = re.findall(r"^```py\n(.*?)^```$", page.split("## PyTorch")[1], re.M | re.S)
     export_network(model, "torch", tmp_path / "state.safetensors")
     space = {"path": str(tmp_path / "state.safetensors")}
     exec(module, space)

@@ -133,7 +133,7 @@ def a_learning_rate_that_is_too_high(place):
     fit(0.01)
 
 
-@carries_out("give it: Trainer.resume(path, {}=...)", "give it: Trainer.resume(path, loss=...)")
+@carries_out("give it: Trainer.resume(path, {}=...)")
 def a_resumed_run_of_own_parts(place):
     class Mine(nn.SGD):
         """An optimizer of the user's."""

@@ -61,6 +61,26 @@ def test_runs_are_told_apart_in_one_picture():
     assert [text for text in texts(figure) if text.startswith("run 8: 3.00 % (test)")]
 
 
+def test_runs_are_compared_on_a_set_that_all_of_them_have():
+    runs = {"a": history(2, "train", "validation", "test", error=0.02), "b": history(2, "train", "test", error=0.04)}
+    said = texts(plots.comparison(runs))
+    assert {"a: 1.00 % (test)", "b: 2.00 % (test)", "solid: test set; dotted: training set"} <= set(said)
+    own = texts(plots.comparison({"a": history(2, "train", "validation"), "b": history(2, "train", "test")}))
+    assert "solid: what each run held out; dotted: training set" in own
+
+
+def test_nothing_of_the_sheet_is_cut_off():
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    figure = plots.augmentation_sheet(np.zeros((10, 11, 32, 32)), "one line\nand another")
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    (axes,) = figure.axes
+    for text in (axes.title, axes.xaxis.label):
+        box = text.get_window_extent(canvas.get_renderer())
+        assert 0 <= box.y0 < box.y1 <= figure.bbox.height, text
+
+
 @pytest.mark.parametrize("wrong", [0, 3, 300])
 def test_every_error_is_in_the_confusion_matrix(wrong):
     rng = np.random.default_rng(wrong)
@@ -96,7 +116,7 @@ def test_the_sheet_shows_all_digits_as_the_recipe_distorts_them(lenet_gpu_comman
 
     with Image.open(tmp_path / "sheet.png") as picture:
         size = picture.size
-    assert size == (11 * 120, pytest.approx(10.7 * 120, abs=1))
+    assert size == (11 * 120, pytest.approx(11.1 * 120, abs=1))
 
 
 def test_the_sheet_holds_what_the_recipe_draws(mnist):
