@@ -27,6 +27,7 @@ _SAID_BY = {
     "failed to map segment": errno.ENOMEM,
     "Memory allocation still failed": errno.ENOMEM,
     "error return without exception set": errno.ENOMEM,  # of NumPy's C code
+    "returned NULL without setting an exception": errno.ENOMEM,  # of Python's own
     "MemoryError": errno.ENOMEM,
 }
 """Words by which others (the loader of shared libraries, threads, BLAS) say the same."""

@@ -45,7 +45,6 @@ MOST_PROCESSES = 8
 """Processes that run the suite: some tests start windows and workers of their own."""
 
 BEFORE_OTHERS = (
-    "app/test_fuzz.py",
     "app/test_packaging.py",
     "campaigns/test_kills.py",
     "report/test_paper_page.py",

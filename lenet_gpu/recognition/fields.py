@@ -37,7 +37,7 @@ class FieldReader:
         self._rejection = Rejection.from_arrays(network.extras)
         self._sharpness = np.float32(1.0 / network.extras.get(TEMPERATURE, np.ones(1))[0])
         # In this process and for a few images at a time: worker processes would only cost time here.
-        self._plans = ThreadPlans(partial(CpuPlan.of, network, capacity=BATCH))
+        self._plans = self._plans_of(network)
         self.refresh()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -47,7 +47,7 @@ class FieldReader:
     def __setstate__(self, state: dict[str, Any]) -> None:
         """Make buffers anew; for copy.deepcopy and for other processes."""
         vars(self).update(state)
-        self._plans = ThreadPlans(partial(CpuPlan.of, self.network, capacity=BATCH))
+        self._plans = self._plans_of(self.network)
         self.refresh()
 
     def refresh(self) -> None:
@@ -81,6 +81,11 @@ class FieldReader:
             self.read(field, reason) if readings.is_close(k) else readings.answer(k, reason)
             for k, (field, reason) in enumerate(zip(fields, reasons, strict=True))
         ]
+
+    @staticmethod
+    def _plans_of(network: LeNet5) -> ThreadPlans:
+        """Make the plans, which give the same bits however many pictures are computed."""
+        return ThreadPlans(partial(CpuPlan.of, network, capacity=BATCH, dense_chunks=1))
 
     def _pass(self, fields: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
         """Run the network once: probabilities (n, classes); F6 (n, 84) in units of A, if rejection asks for it."""

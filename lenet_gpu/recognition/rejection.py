@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lenet_gpu.errors import ModelFileError
-from lenet_gpu.nn.extras import CONFIDENCE_FLOOR, REJECTION
+from lenet_gpu.nn.extras import CONFIDENCE_FLOOR, REJECTION, gives_distances
 from lenet_gpu.paper import SQUASH_A
 
 if TYPE_CHECKING:
@@ -32,6 +32,12 @@ SAMPLES = 5_000
 
 ROWS = 500
 """Images whose distances are computed at a time, which bounds the memory."""
+
+RIDGE = 1e-4
+"""Share of the identity in the scatter, in case some unit never moves."""
+
+ROUNDING = 1e-6
+"""Difference, in units of A, that an engine's rounding may make of units of F6 that are the same."""
 
 REFUSED = 0.004
 """Share of the training digits that lie beyond the limit of the distance."""
@@ -86,11 +92,15 @@ class Rejection:
             if (labels == number).any():
                 means[number] = f6[labels == number].mean(axis=0)
         deviations = f6 - means[labels]
-        # A little of the identity, in case some unit never moves.
-        scatter = deviations.T @ deviations / len(f6) + 1e-4 * np.eye(UNITS)
+        scatter = deviations.T @ deviations / len(f6) + RIDGE * np.eye(UNITS)
         rejection = cls(means.astype(np.float32), np.linalg.inv(scatter).astype(np.float32), 0.0)
         limit = float(np.quantile(rejection.distances(f6.astype(np.float32)), 1.0 - REFUSED))
         return cls(rejection.means, rejection.precision, limit)
+
+    @property
+    def tells_apart(self) -> bool:
+        """Tell whether digits of a class differ by more than rounding, so that distances mean something."""
+        return gives_distances(self.precision, self.limit) and self.limit > UNITS * ROUNDING**2 / RIDGE
 
     def distances(self, f6: np.ndarray) -> np.ndarray:
         """Compute the squared Mahalanobis distance to the nearest class' mean.

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lenet_gpu.nn.extras import TEMPERATURE, gives_distances
-from lenet_gpu.recognition.rejection import FEATURES, SAMPLES, UNITS, Rejection, features
+from lenet_gpu.nn.extras import TEMPERATURE
+from lenet_gpu.recognition.rejection import FEATURES, ROUNDING, SAMPLES, UNITS, Rejection, features
 
 if TYPE_CHECKING:
     from lenet_gpu.datasets import Split
@@ -37,11 +37,10 @@ def add_extras(model: Network, recipe: Recipe, split: Split, epochs: int, diverg
     if knows_itself or model.shapes.get(f"{FEATURES}.bias") != (UNITS,):
         return
     rejection = Rejection.fit(model, split.images, split.labels)
-    if gives_distances(rejection.precision, rejection.limit):
+    if rejection.tells_apart:
         model.extras |= rejection.arrays()
         return
     images = split.images[:SAMPLES]
-    f6 = features(model, images)
-    if (f6 == f6[0]).all() and not (images == images[0]).all():
+    if np.ptp(features(model, images), axis=0).max() <= ROUNDING and not (images == images[0]).all():
         raise divergence.error("F6 is the same for every image", "after", epochs, epochs)
     LOGGER.warning("F6 is the same for the images of each class: the model can't tell what is unlike all of them")

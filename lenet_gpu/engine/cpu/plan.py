@@ -25,7 +25,7 @@ from lenet_gpu.engine.cpu.ops import bounds, quietly, run
 from lenet_gpu.engine.cpu.programs import Programs
 from lenet_gpu.engine.cpu.reach import Reach
 from lenet_gpu.engine.cpu.single import SingleImage
-from lenet_gpu.engine.cpu.spec import NetworkSpec, PlanSpec
+from lenet_gpu.engine.cpu.spec import DENSE_CHUNKS, NetworkSpec, PlanSpec
 from lenet_gpu.engine.cpu.squash import has_wide_vectors
 from lenet_gpu.errors import InputError
 from lenet_gpu.nn.losses import softmax
@@ -56,6 +56,7 @@ class CpuPlan:
         targets: Flat buffers of the same form, one of which `gradients` overwrites; none for inference alone.
         capacity: Largest number of images computed at once.
         images: Their form, "uint8", "float" or "grid"; see `PlanSpec`.
+        dense_chunks: Chunks that go through the fully connected layers together in inference; see `PlanSpec`.
 
     Attributes:
         targets: The buffers that `gradients` may write to; behind those given one of the plan's own.
@@ -69,8 +70,11 @@ class CpuPlan:
         *,
         capacity: int = CHUNK,
         images: str = "uint8",
+        dense_chunks: int = DENSE_CHUNKS,
     ) -> None:
-        self.spec = spec = PlanSpec(network, capacity, images, bool(targets), has_wide_vectors())
+        self.spec = spec = PlanSpec(
+            network, capacity, images, bool(targets), has_wide_vectors(), dense_chunks=dense_chunks
+        )
         self.capacity, self.dtype = capacity, spec.dtype
         # A batch's first chunk writes its gradients to the target, later chunks here, to be added (index -1).
         self.targets = [*targets, np.zeros_like(parameters)] if targets else []
@@ -84,11 +88,17 @@ class CpuPlan:
 
     @classmethod
     def of(
-        cls, network: Network, targets: Sequence[np.ndarray] = (), *, capacity: int = CHUNK, images: str = "uint8"
+        cls,
+        network: Network,
+        targets: Sequence[np.ndarray] = (),
+        *,
+        capacity: int = CHUNK,
+        images: str = "uint8",
+        dense_chunks: int = DENSE_CHUNKS,
     ) -> CpuPlan:
         """Make the plan of a network on the CPU, which reads the network's parameters; arguments as above."""
         spec = NetworkSpec.of(network, training=bool(targets))
-        return cls(spec, network.parameters, targets, capacity=capacity, images=images)
+        return cls(spec, network.parameters, targets, capacity=capacity, images=images, dense_chunks=dense_chunks)
 
     # ---- inference
 

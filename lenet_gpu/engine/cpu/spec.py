@@ -23,7 +23,8 @@ PIXELS = IMAGE_SIZE * IMAGE_SIZE
 GRID = INPUT_SIZE * INPUT_SIZE
 
 DENSE_CHUNKS = 4
-"""Chunks of images that go through the fully connected layers together where nothing is trained."""
+"""Chunks of images that go through the fully connected layers together where nothing is trained, if not told
+otherwise."""
 
 
 @dataclass(frozen=True)
@@ -144,6 +145,8 @@ class PlanSpec:
         training: True if the backward pass is needed too.
         wide: True if NumPy computes with vectors of 16 numbers; see `squash.has_wide_vectors`.
         near: Those of "c1", "s2", "c3" and "s4" whose sums can't lie too far from 0 for `ByDoubling`; see reach.py.
+        dense_chunks: Chunks that go through the fully connected layers together. With one, whole chunks give the
+            same bits however many there are.
     """
 
     network: NetworkSpec
@@ -152,6 +155,7 @@ class PlanSpec:
     training: bool
     wide: bool
     near: frozenset[str] = frozenset()
+    dense_chunks: int = DENSE_CHUNKS
 
     @property
     def dtype(self) -> np.dtype:
@@ -161,7 +165,7 @@ class PlanSpec:
     @property
     def together(self) -> int:
         """Largest number of images that C5 and what follows compute at once: their products like many columns."""
-        return self.capacity if self.training else DENSE_CHUNKS * self.capacity
+        return self.capacity if self.training else self.dense_chunks * self.capacity
 
     @property
     def grid(self) -> bool:
