@@ -20,7 +20,7 @@ class Legend(BoxLayout):
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.texture = Texture.create(size=(256, 1), colorfmt="rgb")
-        look.fbind("version", self._recolor)
+        look.bind(version=self._recolor)
         self._recolor()
 
     def _recolor(self, *_: Any) -> None:

@@ -46,7 +46,7 @@ class MapSheet(Picture):
         super().__init__(**kwargs)
         self.canvas.after.add(self._frames)
         self.bind(drawn_pos=self._frame, drawn_size=self._frame)
-        look.fbind("version", self._frame)
+        look.bind(version=self._frame)
         self.clear()
 
     @property

@@ -25,7 +25,7 @@ class Picture(Widget):
         self._values: np.ndarray | None = None
         self._reach = 1.0
         self.bind(pos=self._fit, size=self._fit)
-        look.fbind("version", self._recolor)
+        look.bind(version=self._recolor)
 
     def show(self, values: np.ndarray, reach: float) -> None:
         """Show (h, w) values; `reach` gets the strongest colour."""

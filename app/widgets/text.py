@@ -83,8 +83,8 @@ class Txt(Label):
         self.fbind("say", self._fit)
         self.fbind("most", self._fit)
         self.fbind("size", self._fit)
-        # By its name: a bound method of ours would keep every label alive for as long as the look lives.
-        look.fbind("version", self._look_changed)
+        # `bind` holds a method weakly; `fbind` would keep every label alive for as long as the look lives.
+        look.bind(version=self._look_changed)
         self._fit()
 
     def _look_changed(self, *_: Any) -> None:

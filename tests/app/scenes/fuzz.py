@@ -12,6 +12,8 @@ from kivy.core.window import Keyboard, Window
 from kivy.tests.common import UnitTestTouch
 
 from app.sample import Sample
+from app.widgets.tap import Tap
+from app.widgets.text import Txt
 
 KEYS = ["tab", "enter", "spacebar", "escape", "left", "right", "up", "down", "delete", "backspace", "e", "n",
         "f1", "f2", "f3", "f4", "f5", "z", "y", "1", "7", "0"]  # fmt: skip
@@ -34,6 +36,7 @@ def memory():
 def scene(app):
     view, commands, ink, chance = app.view, app.commands, app.session.ink, random.Random(app.options["seed"])
     fingers, counts, lost, seen_memory = {}, {"touch": 0, "key": 0, "size": 0, "setting": 0}, [], []
+    seen_labels = []
     # The first learning takes room for the bundled digits, which stays: it is taken before anything is counted.
     sample = Sample([np.array([[0, 0], [10, 40], [30, 90]], np.float32)], 1, None)
     learning = threading.Thread(target=app.session.tuner.fit, args=([sample],))
@@ -115,5 +118,12 @@ def scene(app):
             ended_after = time.monotonic()
             gc.collect()
             seen_memory.append(memory())
+            seen_labels.append(sum(type(thing) in (Tap, Txt) for thing in gc.get_objects()))
         yield chance.choice([0, 0, 0, 0, 0.01, 0.05])
-    return {"counts": counts, "lost": lost[:10], "memory": seen_memory, "ink": json.dumps(len(ink.strokes))}
+    return {
+        "counts": counts,
+        "lost": lost[:10],
+        "memory": seen_memory,
+        "labels": seen_labels,
+        "ink": json.dumps(len(ink.strokes)),
+    }
