@@ -6,6 +6,9 @@ import importlib
 import sys
 from typing import Any
 
+from .android_bridge import Bridge
+from .system import on_android
+
 Insets = tuple[float, float, float, float]
 """Left, top, right, bottom: pixels that are not ours."""
 
@@ -15,7 +18,7 @@ NONE: Insets = (0.0, 0.0, 0.0, 0.0)
 def insets() -> Insets:
     """Ask the system what it keeps for itself; nothing on a desktop, or where it does not answer."""
     try:
-        if hasattr(sys, "getandroidapilevel"):
+        if on_android():
             return _android()
         if sys.platform == "ios":
             return _ios()
@@ -26,13 +29,11 @@ def insets() -> Insets:
 
 def _android() -> Insets:
     """Bars and cutout of the activity's window (WindowInsets, API 30); before 35 the system keeps clear by itself."""
-    jnius = importlib.import_module("jnius")
-    version = jnius.autoclass("android.os.Build$VERSION").SDK_INT
-    if version < 30:
+    bridge = Bridge()
+    if bridge.version < 30:
         return NONE
-    activity = jnius.autoclass("org.kivy.android.PythonActivity").mActivity
-    kinds = jnius.autoclass("android.view.WindowInsets$Type")
-    root = activity.getWindow().getDecorView().getRootWindowInsets()
+    kinds = bridge.java("android.view.WindowInsets$Type")
+    root = bridge.activity.getWindow().getDecorView().getRootWindowInsets()
     found = root.getInsets(kinds.systemBars() | kinds.displayCutout())
     return float(found.left), float(found.top), float(found.right), float(found.bottom)
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from .android_bridge import Bridge
 from .desktop import file_dialog, folder_window
 from .services import Camera, Chooser, Sheet
 
@@ -44,9 +45,7 @@ def leave() -> None:
     """Put the app behind the others, as Android's back key does; elsewhere nothing is left so."""
     if on_android():
         with contextlib.suppress(Exception):  # whatever the bridge to the system raises: then it stays
-            importlib.import_module("jnius").autoclass("org.kivy.android.PythonActivity").mActivity.moveTaskToBack(
-                True
-            )
+            Bridge().activity.moveTaskToBack(True)
 
 
 def this_system(folder: Path) -> System:
@@ -57,7 +56,6 @@ def this_system(folder: Path) -> System:
     """
     try:
         if on_android():
-            from .android_bridge import Bridge
             from .android_exchange import AndroidCamera, AndroidGallery, AndroidSheet, has_camera
 
             bridge = Bridge()

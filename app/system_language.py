@@ -8,6 +8,7 @@ import sys
 from collections.abc import Mapping
 
 from .strings import LANGUAGES
+from .system import on_android
 
 VARIABLES = ("LC_ALL", "LC_MESSAGES", "LANG")
 """The variables that name it, the strongest first (POSIX); LANGUAGE, a list, comes before them unless they say C."""
@@ -43,7 +44,7 @@ def _named(environment: Mapping[str, str]) -> list[str]:
 def _asked() -> list[str]:
     """Ask Android, iOS, macOS or Windows; what does not answer is passed over."""
     try:
-        if hasattr(sys, "getandroidapilevel"):
+        if on_android():
             locale = importlib.import_module("jnius").autoclass("java.util.Locale")
             return [str(locale.getDefault().getLanguage())]
         if sys.platform in ("ios", "darwin"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import sys
 
+from .android_bridge import Bridge
 from .system import on_android
 
 IOS_SIZES = {
@@ -18,8 +19,7 @@ def system_text_scale() -> float:
     """Ask the phone; 1 on a desktop, or where it does not answer."""
     try:
         if on_android():
-            activity = importlib.import_module("jnius").autoclass("org.kivy.android.PythonActivity").mActivity
-            return float(activity.getResources().getConfiguration().fontScale)
+            return float(Bridge().activity.getResources().getConfiguration().fontScale)
         if sys.platform == "ios":
             application = importlib.import_module("pyobjus").autoclass("UIApplication").sharedApplication()
             name = str(application.preferredContentSizeCategory.UTF8String()).removeprefix("UICTContentSizeCategory")
