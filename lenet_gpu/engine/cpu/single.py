@@ -5,11 +5,11 @@ everything that depends on weights alone is computed once, when the parameters c
 
 * f(a) = p + q t (squash.py). Only t is computed; p and q are in the weights and biases of the layer that
   follows. C5 and F6, with few values, take tanh itself.
-* Squashing by exp takes biases b in for nothing: exp(u + b) + 1 is e^b (exp u + e^-b). So e^-b is added where 1
-  would be, and t comes out as t / e^-b, which the next weights make up for.
-* Squashing by tanh has no such place. There a bias is a weight whose input is always 1; only those of S2 and S4 are
-  added by calls of their own.
-* Subsampling's sums and coefficients are a product with a matrix that is mostly zeros.
+* Squashing by exp takes biases b in for nothing, and subsampling's coefficients c: -2A c / (exp(u + b) + 1) is
+  -2A c e^-b / (exp u + e^-b). So e^-b is added where 1 would be, and the other constant stands where -2A would.
+* Squashing by tanh has no such places. There a bias is a weight whose input is always 1; only those of S2 and S4, and
+  coefficients, are calls of their own.
+* What subsampling adds lies in two halves of an array, and in each of them side by side: two additions.
 * Pixels stay 0 ... 255; the scale and the background of the input are in C1's weights and biases.
 
 The windows of both convolutions begin at multiples of four numbers (four pixels; two cells of 6 maps are three
@@ -17,19 +17,19 @@ times four), so `take` gathers "quads", four numbers at a time. Where biases are
 window is (1, 0, 0, 0), and windows and weights are four longer than here::
 
     grid    257 quads    32 lines of 32 pixels; 1, 0, 0, 0
-       |  take: at each of 14x7 tiles a window of 6 lines of 8 pixels
-    c1_in   98 x 48      tiles (y, x) by window (line, x)
-       |  product with the (48 x 48) weights: 2x4 outputs of 6 maps
-    c1      98 x 48      tiles by phase (y%2, x%2) x (x//2, map)
-       |  squash; product with the (48 x 12) coefficients: adds the phases (the 2x2 cells that S2 adds)
+       |  take: at each of 28x7 tiles a window of 5 lines of 8 pixels
+    c1_in  196 x 40      tiles (y%2, y//2, x) by window (line, x)
+       |  product with the (40 x 24) weights: 1x4 outputs of 6 maps
+    c1     196 x 24      tiles by (x//2, map, x%2)
+       |  squash; add y%2, then x%2 (the 2x2 cells that S2 adds)
     s2      295 quads    14 lines of 14 cells of 6 maps; 1, 0, 0, 0
-       |  bias; squash; take: at each of 10x5 tiles a window of 5 lines of 6 cells
-    c3_in   50 x 180     tiles (y//2, x, y%2) by window (line, x, map)
+       |  squash; take: at each of 10x5 tiles a window of 5 lines of 6 cells
+    c3_in   50 x 180     tiles (y%2, y//2, x) by window (line, x, map)
        |  product with the (180 x 32) weights: 1x2 outputs of 16 maps
-    c3      25 x 64      rows (y//2, x//2), columns phase (y%2, x%2) x map
-       |  squash; product with the (64 x 16) coefficients: adds the phases
+    c3      50 x 32      tiles by (map, x%2)
+       |  squash; add y%2, then x%2
     s4      25 x 16      rows (y, x), columns maps
-       |  bias; squash
+       |  squash
     c5, f6, z            (120, 84, classes), dot and tanh
 """
 
@@ -37,7 +37,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lenet_gpu.engine.cpu.layout import C1_MAPS, C1_ONES, C1_WINDOW, C3_MAPS, C5_MAPS, F6_UNITS, aligned
+from lenet_gpu.engine.cpu.layout import C1_MAPS, C1_ONES, C3_MAPS, C5_MAPS, F6_UNITS, aligned
 from lenet_gpu.engine.cpu.ops import Call, Recorder, run
 from lenet_gpu.engine.cpu.spec import PlanSpec
 from lenet_gpu.engine.cpu.squash import ByExp
@@ -45,8 +45,8 @@ from lenet_gpu.engine.cpu.weights import Weights
 from lenet_gpu.paper import IMAGE_SIZE, INPUT_SIZE, SQUASH_A, SQUASH_S
 
 QUAD = 4
-PHASE = 2 * C1_MAPS
-"""C1's outputs of a phase and a tile: (x//2, map)."""
+CELLS = 2 * C1_MAPS
+"""Numbers of S2 above a tile of C1: (x//2, map)."""
 
 SAFE = 80.0
 """exp of more may overflow in float32."""
@@ -55,7 +55,7 @@ LARGEST_BIAS = 40.0
 """Largest |b| of which e^-b may be split off: where exp u alone overflows, or comes to 0, u + b is beyond squashing's
 limit still."""
 
-C3_TILES = 50
+C1_TILES, C3_TILES = 196, 50
 C3_ROWS = 52
 """Rows of C3's product: with 52 instead of 50 OpenBLAS' kernels for AVX2, which take four at a time, are quicker."""
 
@@ -115,38 +115,38 @@ class SingleImage:
             return aligned(shape, dtype)
 
         margin = (INPUT_SIZE - IMAGE_SIZE) // 2
-        field, cells = array(INPUT_SIZE**2 + QUAD), array(98 * PHASE + QUAD)
-        grid, s2 = field[:-QUAD].reshape(INPUT_SIZE, INPUT_SIZE), cells[:-QUAD].reshape(98, PHASE)
+        field, cells = array(INPUT_SIZE**2 + QUAD), array(98 * CELLS + QUAD)
+        grid, s2 = field[:-QUAD].reshape(INPUT_SIZE, INPUT_SIZE), cells[:-QUAD].reshape(98, CELLS)
         self.grid = grid[None, margin:-margin, margin:-margin]  # its margin stays 0
         end, c3_rows = (0, C3_ROWS) if self._splits else (QUAD, C3_TILES)
-        c1_in, c1, c3_in, c3 = array(98, 48 + end), array(98, 48), array(c3_rows, 180 + end), array(c3_rows, 32)
+        c1_in, c3_in = array(C1_TILES, 40 + end), array(c3_rows, 180 + end)
+        c1, c3 = array(C1_TILES, 2 * CELLS), array(c3_rows, 2 * C3_MAPS)
         # Vectors end in a 1 for the bias; lines of whole cache lines make the products with them quicker.
         s4, c5, f6 = array(416), array(128), array(96)
         field[-QUAD] = cells[-QUAD] = s4[25 * C3_MAPS] = c5[C5_MAPS] = f6[F6_UNITS] = 1.0
         units4, units5, units6 = s4[: 25 * C3_MAPS].reshape(25, C3_MAPS), c5[:C5_MAPS], f6[:F6_UNITS]
         self.f6, self.logits, self.probabilities = units6[None], array(1, classes), array(1, classes)
-        logits, probabilities, total = self.logits[0], self.probabilities[0], array(classes)
+        logits, probabilities = self.logits[0], self.probabilities[0]
 
-        self._w1, self._w3 = array(48 + end, 48), array(180 + end, 32)
-        self._w2, self._w4 = array(48, PHASE), array(64, C3_MAPS)
-        # Biases of C1 to S4 or, in their place, e^-b, for every number of the arrays that they are added to.
-        self._b1, self._b2, self._b3, self._b4 = array(98, 48), array(98, PHASE), array(50, 32), array(25, C3_MAPS)
+        self._w1, self._w3 = array(40 + end, 2 * CELLS), array(180 + end, 2 * C3_MAPS)
+        # For every number of C1, S2, C3 and S4: the bias, or e^-b; and what stands above it, or coefficients.
+        self._b1, self._b2, self._b3, self._b4 = (array(2, *x.shape) for x in (c1, s2, c3[:C3_TILES], units4))
         self._w5, self._w6, self._wz = array(C5_MAPS, s4.size), array(F6_UNITS, c5.size), array(classes, f6.size)
 
-        y, x = np.ogrid[:14, :7]
-        c1_windows = _windows(2 * y * 8 + x, 8, 6, 2, field.size // QUAD - 1 if end else None)
-        y, x, p = np.ogrid[:5, :5, :2]
+        p, y, x = np.ogrid[:2, :14, :7]
+        c1_windows = _windows((2 * y + p) * 8 + x, 8, 5, 2, field.size // QUAD - 1 if end else None)
+        p, y, x = np.ogrid[:2, :5, :5]
         c3_windows = _windows((2 * y + p) * 21 + 3 * x, 21, 5, 9, cells.size // QUAD - 1 if end else None)
         do = Recorder()
         do.take(_quads(field), c1_windows, out=_quads(c1_in))
         do.dot(c1_in, self._w1, out=c1)
         self._unit(do, c1, self._b1, in_product=True)
-        do.dot(c1, self._w2, out=s2)
+        self._subsample(do, c1, self._b1, s2)
         self._unit(do, s2, self._b2)
         do.take(_quads(cells), c3_windows, out=_quads(c3_in[:C3_TILES]))
         do.dot(c3_in, self._w3, out=c3)
         self._unit(do, c3[:C3_TILES], self._b3, in_product=True)
-        do.dot(c3[:C3_TILES].reshape(25, 64), self._w4, out=units4)
+        self._subsample(do, c3[:C3_TILES], self._b3, units4)
         self._unit(do, units4, self._b4)
         do.dot(self._w5, s4, out=units5)
         do.tanh(units5, out=units5)
@@ -154,70 +154,83 @@ class SingleImage:
         do.tanh(units6, out=units6)
         do.dot(self._wz, f6, out=logits)
         self.forward: list[Call] = do.calls
-        do = Recorder()
+        do, total = Recorder(), np.zeros((), dtype)
         do.exp(logits, out=probabilities)  # `safe`: no need to subtract the largest first
-        do.dot(np.ones((classes, classes), dtype), probabilities, out=total)
+        do.dot(np.ones(classes, dtype), probabilities, out=total)
         do.divide(probabilities, total, out=probabilities)
         self.softmax: list[Call] = do.calls
 
-    def _unit(self, do: Recorder, x: np.ndarray, bias: np.ndarray, *, in_product: bool = False) -> None:
-        """Record u -> t, or t / e^-b, in place.
+    def _unit(self, do: Recorder, x: np.ndarray, constants: np.ndarray, *, in_product: bool = False) -> None:
+        """Record u -> t in place, with coefficients where they come for nothing.
 
         Args:
             do: Receives the calls.
             x: The sums, without their biases unless these are `in_product`.
-            bias: Of x's shape: the biases b, or e^-b; see `_split`.
+            constants: (2, *x.shape): what `_constants` writes.
             in_product: Whether a product with a row of ones adds the biases where e^-b is not split off.
         """
         if isinstance(self._squash, ByExp):
-            self._squash.unit(do, x, x, one=bias)
+            self._squash.unit(do, x, x, one=constants[0], above=constants[1])
         else:
             if not in_product:
-                do.add(x, bias, out=x)
+                do.add(x, constants[0], out=x)
             self._squash.unit(do, x, x)
 
-    def _split(self, bias: np.ndarray, out: np.ndarray) -> np.ndarray:
-        """Write biases, or e^-b, where `_unit` reads them.
+    def _subsample(self, do: Recorder, x: np.ndarray, constants: np.ndarray, out: np.ndarray) -> None:
+        """Record the sums of 2x2 cells, which are two halves of x and in each of them neighbours, with coefficients.
+
+        Args:
+            do: Receives the calls.
+            x: t of the layer below; (y%2, ..., x%2).
+            constants: As for `_unit`, those of x.
+            out: Receives the sums, without their biases.
+        """
+        halves, sums = x.reshape(2, -1), out.reshape(-1)
+        pairs = np.empty_like(halves[0]).reshape(-1, 2)  # of an array of its own, which is quicker than x
+        do.add(halves[0], halves[1], out=pairs.reshape(-1))
+        do.add(pairs[:, 0], pairs[:, 1], out=sums)
+        if not self._splits:
+            do.multiply(sums, constants[1].reshape(-1)[: x.size // 2 : 2], out=sums)
+
+    def _constants(self, bias: np.ndarray, out: np.ndarray, coefficient: np.ndarray | float = 1.0) -> None:
+        """Write what `_unit` and `_subsample` read.
 
         Args:
             bias: Those of out's columns.
-            out: Of the shape that they are added to.
-
-        Returns:
-            What t comes out divided by, one number a column.
+            out: (2, rows, columns).
+            coefficient: What t is to be multiplied by, one number or as many as biases.
         """
         if not self._splits:
-            out[...] = bias
-            return np.ones_like(bias)
+            out[0], out[1] = bias, coefficient
+            return
         self.safe &= bool(np.abs(bias).max() <= LARGEST_BIAS)  # nan is not
-        out[...] = np.exp(-np.clip(bias, -LARGEST_BIAS, LARGEST_BIAS))
-        return out[0]
+        out[0] = np.exp(-np.clip(bias, -LARGEST_BIAS, LARGEST_BIAS))
+        out[1] = coefficient * ByExp.ABOVE * out[0]
 
     def fold(self) -> None:
         """Take in the parameters. Decides whether they are `safe` and `quiet`."""
         run(self._build)
         weights, parameters, q, p = self._weights, self._parameters, self._squash.factor, self._squash.offset
         self.safe = True
-        # The matrices of layout.py hold those of this path: two lines of C1's tile see 6 lines of pixels.
-        for line, matrix in enumerate(weights.c1[:2]):
-            outputs, ones = self._w1[:, line * 24 : (line + 1) * 24], C1_ONES - line * C1_WINDOW
-            outputs[line * 8 : line * 8 + 40] = np.delete(matrix, ones, axis=1).T
-        b1 = np.concatenate([matrix[:, C1_ONES - line * C1_WINDOW] for line, matrix in enumerate(weights.c1[:2])])
-        (c2, b2, _), (c4, b4, _) = weights.subsampling["s2"], weights.subsampling["s4"]
-        shift1 = self._split(b1, self._b1)
-        self._w2[...] = shift1[:, None] * np.tile(np.diag(c2[:PHASE, 0]), (4, 1))
-        shift2 = self._split(b2[:PHASE, 0], self._b2)[:C1_MAPS]
-        w3, b3 = weights.c3[:32, 1:181], weights.c3[:32, 0]  # (32, 180), (32,)
-        self._w3[:180], b3 = q * np.tile(shift2, 30)[:, None] * w3.T, b3 + p * w3.sum(axis=1)
-        shift3 = self._split(b3, self._b3)
+        # The matrices of layout.py hold those of this path, with rows (x%2, x//2, map) and (x%2, map).
+        matrix1 = weights.c1[0].reshape(2, CELLS, -1).transpose(1, 0, 2).reshape(2 * CELLS, -1)
+        matrix3 = weights.c3[:32].reshape(2, C3_MAPS, -1).transpose(1, 0, 2).reshape(2 * C3_MAPS, -1)
+        b1, w1 = matrix1[:, C1_ONES], np.delete(matrix1, C1_ONES, axis=1)
+        c2, b2, c4, b4 = (x[:, 0] for name in ("s2", "s4") for x in weights.subsampling[name][:2])
+        c2, b2 = c2[:CELLS], b2[:CELLS]
+        w3 = matrix3[:, 1:181]
+        b3 = matrix3[:, 0] + p * w3.sum(axis=1)
+        self._w1[:40], self._w3[:180] = w1.T, q * w3.T
         if not self._splits:
-            self._w1[48], self._w3[180] = b1, b3
-        self._w4[...] = np.tile(shift3, 2)[:, None] * np.tile(np.diag(c4[:, 0]), (4, 1))
-        shift4 = self._split(b4[:, 0], self._b4)
+            self._w1[40], self._w3[180] = b1, b3
+        self._constants(b1, self._b1, np.repeat(c2, 2))
+        self._constants(b2, self._b2)
+        self._constants(b3, self._b3, np.repeat(c4, 2))
+        self._constants(b4, self._b4)
         w5 = parameters["c5.weight"].transpose(0, 2, 3, 1).reshape(C5_MAPS, -1)  # (120, 5 x 5 x 16)
         b5 = parameters["c5.bias"] + p * w5.sum(axis=1)
         for folded, weight, bias, before, after in (
-            (self._w5, w5, b5, q * np.tile(shift4, 25), SQUASH_S),
+            (self._w5, w5, b5, q, SQUASH_S),
             (self._w6, parameters["f6.weight"], parameters["f6.bias"], SQUASH_A, SQUASH_S),
             (self._wz, parameters["output.weight"], parameters["output.bias"], SQUASH_A, 1.0),
         ):
@@ -227,10 +240,10 @@ class SingleImage:
         # A parameter that is nan makes its bound nan, and comparisons with that are false.
         t = 2.0 * SQUASH_A  # no t is further from 0, whichever way it is computed
         squashed = [
-            255.0 * np.abs(self._w1[:48]).sum(axis=0) + np.abs(b1),
-            4.0 * t * np.abs(c2[:PHASE, 0]) + np.abs(b2[:PHASE, 0]),
+            255.0 * np.abs(w1).sum(axis=1) + np.abs(b1),
+            4.0 * t * np.abs(c2) + np.abs(b2),
             t * q * np.abs(w3).sum(axis=1) + np.abs(b3),
-            4.0 * t * np.abs(c4[:, 0]) + np.abs(b4[:, 0]),
+            4.0 * t * np.abs(c4) + np.abs(b4),
         ]
         finite = np.isfinite(self._w5).all() and np.isfinite(self._w6).all()
         self.safe &= bool(finite and np.abs(self._wz).sum(axis=1).max() < SAFE)

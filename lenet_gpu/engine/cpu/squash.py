@@ -86,12 +86,16 @@ class ByExp(Squash):
     """By exp, for processors with vectors of 4 or 8 numbers."""
 
     weight, factor, offset, slope = 2.0 * SQUASH_S, 1.0, SQUASH_A, -SQUASH_S / SQUASH_A
+    ABOVE = -2.0 * SQUASH_A
 
-    def unit(self, do: Recorder, x: np.ndarray, scratch: np.ndarray, one: np.ndarray | float = 1.0) -> None:
-        """Record u -> t, in place; with `one` = e^-b, u -> e^b times the t of u + b."""
+    def unit(
+        self, do: Recorder, x: np.ndarray, scratch: np.ndarray, one: np.ndarray | float = 1.0,
+        above: np.ndarray | float = ABOVE,
+    ) -> None:  # fmt: skip
+        """Record u -> t, in place; u -> c times the t of u + b where `one` is e^-b and `above` -2A c e^-b."""
         do.exp(x, out=x)
         do.add(x, one, out=x)
-        do.divide(-2.0 * SQUASH_A, x, out=x)
+        do.divide(above, x, out=x)
 
     def output(self, do: Recorder, x: np.ndarray, scratch: np.ndarray) -> None:
         """Record u -> f(a), in place."""
