@@ -13,7 +13,7 @@ from lenet_gpu.engine.cover import unknown_optimizer
 from lenet_gpu.engine.cpu.spec import PIXELS, NetworkSpec, check_pixels, mean_losses
 from lenet_gpu.engine.cpu.workers.cores import available_cores, check_workers, default_workers, portions
 from lenet_gpu.engine.cpu.workers.pool import WorkerPool
-from lenet_gpu.engine.cpu.workers.team import EVALUATION_BATCH, VERSION, status_words
+from lenet_gpu.engine.cpu.workers.team import VERSION, evaluation_batch, status_words
 from lenet_gpu.errors import InputError
 from lenet_gpu.storage.shared_memory import file_behind
 
@@ -226,7 +226,8 @@ class CpuEngine(Engine):
             return np.empty((0, classes), self.network.dtype)
         pool, loaded = self._workers(), images is self._loaded
         file = pool.files["evaluation"]
-        batches = -(-n // EVALUATION_BATCH)
+        size = evaluation_batch(n)
+        batches = -(-n // size)
         arrays = file.allocate(
             [
                 ("images", "uint8", (0 if loaded else n, PIXELS)),
@@ -243,7 +244,7 @@ class CpuEngine(Engine):
 
         def report() -> None:
             if progress is not None:
-                progress(min(n, EVALUATION_BATCH * int(arrays["done"].sum())), arrays["outputs"][:0, 0])
+                progress(min(n, size * int(arrays["done"].sum())), arrays["outputs"][:0, 0])
 
         pool.run(
             "outputs",

@@ -63,6 +63,8 @@ C1_LINE = 1 + K * C1_WINDOW
 """Rows of `c1_in` that an output line of a tile sees: the ones, and 5 lines of 8 pixels."""
 C1_ONES = 4 * C1_WINDOW
 """Row of `c1_in` that holds the ones: in the middle of the window, where all four output lines see it."""
+C1_PAIR = 6
+"""Pixels of a line that two outputs of C1 side by side see."""
 C1_PARAMETERS = C1_MAPS * (K * K + 1)
 """C1's parameters, map by map: the kernel, then the bias."""
 
@@ -108,6 +110,7 @@ class Buffers:
             "images": (*gathered["images"], pixels),
             "c1_in": (*gathered["c1_in"], dtype),
             "c1": (16 * C1_MAPS, C1_TILES**2, dtype),
+            "scratch": (16 * C1_MAPS, C1_TILES**2, dtype),  # for as much as is squashed at once
             "s2_sum": s2,
             "s2": s2,
             "c3_in": (*gathered["c3_in"], dtype),
@@ -118,11 +121,8 @@ class Buffers:
         self._dense: dict[str, tuple[int, int, np.dtype]] = {
             "c5": (C5_MAPS, 1, dtype), "f6": (F6_UNITS, 1, dtype), "dense_scratch": (C5_MAPS, 1, dtype),
         }  # fmt: skip
-        if not spec.training:
-            self._sizes["scratch"] = self._sizes["c3"]  # as large as squashing needs; a line of c1 is smaller
-        else:
+        if spec.training:
             self._sizes |= {
-                "scratch": self._sizes["c1"],
                 "s2_delta": s2,
                 "s4_delta": s4,
                 "c5_delta": self._dense["c5"],
@@ -159,17 +159,24 @@ class Buffers:
         }
 
 
-def maps_of(name: str, array: np.ndarray, n: int) -> np.ndarray:
+def maps_of(name: str, array: np.ndarray, n: int, *, training: bool) -> np.ndarray:
     """View a layer's array as the paper's maps.
 
     Args:
         name: "c1", "s2", "c3", "s4", "c5" or "f6".
         array: The buffer of that name, as `Buffers.cut` gives it.
         n: Number of images.
+        training: Whether C1 and S2 lie as drawn above, or as where one only reads (gather.py).
 
     Returns:
         (n, maps, height, width) view; (n, units) of c5 and f6.
     """
+    if name == "c1" and not training:
+        tiles = array.reshape(4, 2, C1_MAPS, C1_TILES, 2, C1_TILES, n)  # line, x % 2, map, tile y, p, tile x, n
+        return tiles.transpose(6, 2, 3, 0, 5, 4, 1).reshape(n, C1_MAPS, 4 * C1_TILES, 4 * C1_TILES)
+    if name == "s2" and not training:
+        cells = array.reshape(2, C1_MAPS, C1_TILES, 2, C1_TILES, n)  # y % 2, map, y // 2, x % 2, x // 2, n
+        return cells.transpose(5, 1, 2, 0, 4, 3).reshape(n, C1_MAPS, 2 * C1_TILES, 2 * C1_TILES)
     if name == "c1":
         tiles = array.reshape(4, 2, 2, C1_MAPS, C1_TILES, C1_TILES, n)  # line, x % 2, x // 2, map, tile y, tile x, n
         return tiles.transpose(6, 3, 4, 0, 5, 2, 1).reshape(n, C1_MAPS, 4 * C1_TILES, 4 * C1_TILES)

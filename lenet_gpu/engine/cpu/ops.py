@@ -154,7 +154,7 @@ class Recorder:
 
     def clip(self, a: np.ndarray, least: float, most: float, *, out: np.ndarray) -> None:
         """Record out = a, or what is nearest to it from least to most."""
-        self.calls.append((np.clip, (a, constant(least, out.dtype), constant(most, out.dtype), out)))
+        self.calls.append((a.clip, (constant(least, out.dtype), constant(most, out.dtype), out)))
 
     def negative(self, a: np.ndarray, *, out: np.ndarray) -> None:
         """Record out = -a."""

@@ -32,6 +32,9 @@ C1_PIECE, C3_PIECE = 8, 37
 """Rows of a piece of the products that give C1's and C3's gradients: quickest of those tried, and as many as make a
 result small enough (ops.py)."""
 
+FEW = 8
+"""Images up to which all of C1 is squashed at once; of more, a line, which stays in the cache for nine calls."""
+
 
 def _like(x: np.ndarray, scratch: np.ndarray) -> np.ndarray:
     """Give as much of the scratch array as x needs where it is squashed, in x's shape; less is there for others."""
@@ -96,7 +99,7 @@ class Passes:
             f(a) as a new array, (n, maps, height, width) or (n, units).
         """
         array = (self._buffers.cut_dense if name in ("c5", "f6") else self._buffers.cut)(n)[name]
-        found = np.array(layout.maps_of(name, array, n), order="C")
+        found = np.array(layout.maps_of(name, array, n, training=self._spec.training), order="C")
         if name in ("c1", "c3"):  # they stop at t
             found *= self._squash[name].factor
             found += self._squash[name].offset
@@ -121,13 +124,12 @@ class Passes:
         """Record the way from what C1 sees to S4."""
         b, weights, gather = self._buffers.cut(n), self._weights, self._gather
         c1 = b["c1"].reshape(4, 4 * C1_MAPS, -1)  # line, (x, map), (tile, image)
+        together = 4 if n <= FEW or self._spec.wide else 1
         do.layer("C1")
         for line in range(4):
             gather.c1(do, b, n, weights, line)
-            if "c1" in self._spec.near:  # nine calls: a line stays in the cache for them
-                self._unit(do, "c1", c1[line], b["scratch"])
-        if "c1" not in self._spec.near:
-            self._unit(do, "c1", b["c1"], b["scratch"])
+            if (line + 1) % together == 0:
+                self._unit(do, "c1", c1[line + 1 - together : line + 1], b["scratch"])
         do.layer("S2")
         self._subsample(do, "s2", c1.reshape(2, 4, -1), b["s2_sum"], b["s2"], b["scratch"])
         do.layer("C3")

@@ -35,6 +35,8 @@ window is (1, 0, 0, 0), and windows and weights are four longer than here::
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from lenet_gpu.engine.cpu.layout import C1_MAPS, C1_ONES, C3_MAPS, C5_MAPS, F6_UNITS, aligned
@@ -86,7 +88,7 @@ class SingleImage:
 
     Args:
         parameters: The network's flat parameter buffer.
-        spec: What the plan is made for. All layers are squashed in the way that needs the fewest calls.
+        spec: What the plan is made for. All layers are squashed in the way that needs the fewest calls here.
 
     Attributes:
         safe: True if softmax can't overflow, whatever the image, and no bias is too large to be split off; if not,
@@ -102,6 +104,7 @@ class SingleImage:
     """
 
     def __init__(self, parameters: np.ndarray, spec: PlanSpec) -> None:
+        spec = replace(spec, training=False, near=frozenset(), single=True)
         self._parameters, self._weights = spec.network.views(parameters), Weights(parameters, spec)
         self._squash = spec.squash("")
         self._splits = isinstance(self._squash, ByExp)
@@ -217,7 +220,7 @@ class SingleImage:
         matrix3 = weights.c3[:32].reshape(2, C3_MAPS, -1).transpose(1, 0, 2).reshape(2 * C3_MAPS, -1)
         b1, w1 = matrix1[:, C1_ONES], np.delete(matrix1, C1_ONES, axis=1)
         c2, b2, c4, b4 = (x[:, 0] for name in ("s2", "s4") for x in weights.subsampling[name][:2])
-        c2, b2 = c2[:CELLS], b2[:CELLS]
+        c2, b2 = (np.tile(x[:CELLS:2], 2) for x in (c2, b2))  # (map, half) -> (x//2, map)
         w3 = matrix3[:, 1:181]
         b3 = matrix3[:, 0] + p * w3.sum(axis=1)
         self._w1[:40], self._w3[:180] = w1.T, q * w3.T

@@ -145,6 +145,7 @@ class PlanSpec:
         training: True if the backward pass is needed too.
         wide: True if NumPy computes with vectors of 16 numbers; see `squash.has_wide_vectors`.
         near: Those of "c1", "s2", "c3" and "s4" whose sums can't lie too far from 0 for `ByDoubling`; see reach.py.
+        single: True for the path of a single image, which has too few numbers for many calls; see single.py.
         dense_chunks: Chunks that go through the fully connected layers together. With one, whole chunks give the
             same bits however many there are.
     """
@@ -155,6 +156,7 @@ class PlanSpec:
     training: bool
     wide: bool
     near: frozenset[str] = frozenset()
+    single: bool = False
     dense_chunks: int = DENSE_CHUNKS
 
     @property
@@ -192,7 +194,9 @@ class PlanSpec:
         """Give the way in which a layer's squashing is computed."""
         if self.wide:
             return ByTanh()
-        return ByDoubling() if layer in self.near else ByExp()
+        if layer in self.near:
+            return ByDoubling()
+        return ByExp() if self.single or self.dtype != np.float32 else ByDoublingClipped()
 
     @property
     def squash_dense(self) -> Squash:

@@ -19,6 +19,7 @@ from lenet_gpu.engine.cpu.layout import (
     C1_LINE,
     C1_MAPS,
     C1_ONES,
+    C1_PAIR,
     C1_PARAMETERS,
     C1_WINDOW,
     C3_HALF,
@@ -64,6 +65,26 @@ def c1_index_maps() -> tuple[np.ndarray, np.ndarray]:
         parameters[line, rows[:, None], columns] = numbers
         positions[output, numbers] = (line * 4 * C1_MAPS + rows[:, None]) * C1_LINE + columns
     return parameters, positions
+
+
+def c1_pair_map(parameters: np.ndarray) -> np.ndarray:
+    """Take from C1's first index map what the tile's first two outputs of each line see, 5 lines of 6 pixels.
+
+    Args:
+        parameters: (4, 24, 41), see `c1_index_maps`.
+
+    Returns:
+        (4, 12, 31): rows (x, map), columns as there, with the column of the ones behind the same lines.
+    """
+    found = []
+    for line, matrix in enumerate(parameters):
+        ones = C1_ONES - line * C1_WINDOW
+        pixels = np.delete(matrix, ones, axis=1).reshape(2, 2, C1_MAPS, K, C1_WINDOW)[:, 0, ..., :C1_PAIR]
+        pairs = pixels.reshape(2 * C1_MAPS, -1)
+        found.append(
+            np.insert(pairs, (4 - line) * C1_PAIR, matrix.reshape(2, 2, C1_MAPS, -1)[:, 0, :, ones].ravel(), 1)
+        )
+    return np.stack(found)
 
 
 def c3_index_maps() -> tuple[np.ndarray, np.ndarray]:
@@ -117,6 +138,7 @@ class Weights:
 
     Attributes:
         c1: (4, 24, 41), times k and for raw pixels; see `c1_index_maps`.
+        c1_pairs: (4, 12, 31), for reading: of these what two outputs side by side see, rows (x, map).
         c3: (64, 218), times k; see `c3_index_maps`.
         c3_line: (32, 185), for reading: what an output line sees, each of five lines with a column for the row of
             ones behind it (gather.py), of which the first has the biases.
@@ -145,20 +167,25 @@ class Weights:
         self._reads = not spec.training
         self._c1_biases = np.zeros(C1_MAPS, dtype)
         self._c1_parameters, self.c1_positions = c1_index_maps()
+        self._pair_parameters = c1_pair_map(self._c1_parameters)
+        self.c1_pairs = np.zeros(self._pair_parameters.shape, dtype)
         self._c3_parameters, self.c3_positions = c3_index_maps()
         self.arrays: dict[str, np.ndarray] = {
             "c1_numbers": self._numbers1, "c1_matrices": self.c1, "c1_scaled_bias": self._c1_biases,
             "c1_scaling": self._for_pixels, "c1_scaling_back": self.c1_gradient,
             "c1_index_map": self._c1_parameters, "c1_positions": self.c1_positions,
+            "c1_pairs": self.c1_pairs, "c1_pairs_index_map": self._pair_parameters,
             "c3_numbers": self._numbers3, "c3_matrix": self.c3, "c3_line": self.c3_line,
             "c3_index_map": self._c3_parameters, "c3_positions": self.c3_positions,
         }  # fmt: skip
         self.subsampling: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
         self.subsampling_gradient: dict[str, np.ndarray] = {}
-        for name, layer_below, maps, repeats in (("s2", "c1", C1_MAPS, 4), ("s4", "c3", C3_MAPS, 1)):
+        # S2's rows are (y%2, x%2, map) to train; to read (y%2, map), each of two halves.
+        times, halves = (4, 1) if spec.training else (2, 2)
+        of_s2 = np.tile(np.repeat(np.eye(C1_MAPS), halves, axis=0), (times, 1))
+        for name, layer_below, each in (("s2", "c1", of_s2), ("s4", "c3", np.eye(C3_MAPS))):  # the map of each row
             below, k = spec.squash(layer_below), spec.squash(name).weight
             q, p = below.factor, below.offset
-            each = np.tile(np.eye(maps), (repeats, 1))  # (rows, maps): the map of each row
             none = np.zeros_like(each)
             spread = np.block(
                 [
@@ -190,6 +217,7 @@ class Weights:
         do.multiply(layer["c3"], self._factor3, out=numbers3[:-1])
         do.take(numbers3, self._c3_parameters, out=self.c3)
         if self._reads:
+            do.take(numbers1, self._pair_parameters, out=self.c1_pairs)
             lines, upper = self.c3_line.reshape(2 * C3_MAPS, K, C3_LINE + 1), self.c3[: 2 * C3_MAPS]
             do.copyto(lines[..., :-1], upper[:, 1:C3_HALF].reshape(2 * C3_MAPS, K, C3_LINE))
             do.copyto(lines[:, 0, -1], upper[:, 0])

@@ -47,6 +47,14 @@ VERSION, AT, BEGUN = 0, 1, 2
 EVALUATION_BATCH = 128
 """Images that a worker takes at a time where there is nothing to train; a multiple of `plan.CHUNK`."""
 
+FEW_IMAGES = 32 * EVALUATION_BATCH
+"""Images up to which a worker takes half of that at a time, so that none waits long for the last one."""
+
+
+def evaluation_batch(images: int) -> int:
+    """Choose how many of a number of images a worker takes at a time where there is nothing to train."""
+    return EVALUATION_BATCH if images > FEW_IMAGES else EVALUATION_BATCH // 2
+
 
 def status_words(shards: int) -> int:
     """Compute the number of words in a worker's status block.

@@ -14,7 +14,7 @@ from lenet_gpu.engine.cpu.plan import CpuPlan
 from lenet_gpu.engine.cpu.spec import NetworkSpec
 from lenet_gpu.engine.cpu.workers.cores import keep_to_core, own_cores
 from lenet_gpu.engine.cpu.workers.shared import SharedArrays
-from lenet_gpu.engine.cpu.workers.team import EVALUATION_BATCH, Team, offer_core
+from lenet_gpu.engine.cpu.workers.team import Team, evaluation_batch, offer_core
 from lenet_gpu.nn.optim import SGD
 
 OPTIMIZERS = {kind.__name__: kind for kind in cover.OPTIMIZERS}
@@ -238,7 +238,7 @@ class Worker:
         np.copyto(self._own["parameters"], self._given["parameters"])
         images = self._images if loaded else arrays["images"]
         outputs, begun, done = arrays["outputs"], arrays["begun"], arrays["done"]
-        batches = len(begun)
+        batches, size = len(begun), evaluation_batch(len(images))
         own = range(batches * self.rank // workers, batches * (self.rank + 1) // workers)
         others = [batch for batch in reversed(range(batches)) if batch not in own]
         fresh = True
@@ -246,7 +246,7 @@ class Worker:
             if not begun[batch]:
                 begun[batch] = 1
                 self.check()
-                chosen = slice(batch * EVALUATION_BATCH, (batch + 1) * EVALUATION_BATCH)
+                chosen = slice(batch * size, (batch + 1) * size)
                 self._plan.outputs(images[chosen], outputs[chosen], refresh=fresh)
                 fresh = False
                 done[batch] = 1
