@@ -22,8 +22,8 @@ optimizer of nn/ does the update.
 tiles.py                the idea in 60 plain lines, held to the layers by a test
 layout.py               its docstring draws the arrays: where each number of a batch lies in memory
 ops.py                  the recorder: `do.add(a, b, out=c)` prepares a call, `run` runs the list
-passes.py               forward and backward, layer by layer: read `forward`, then `backward`
-gather.py               the windows that convolutions see: copied by tiles to train, by lines where one only reads
+forward.py, backward.py the two passes, layer by layer; training has both
+gather.py               the windows that convolutions see: copied by tiles to train; gather_lines.py: by lines to read
 weights.py              the matrices built from the parameters, and the way of their gradients back
 squash.py, reach.py     the squashing function in three ways; which of them processor and weights allow for
 heads.py                the two output layers with their losses

@@ -17,7 +17,7 @@ long contiguous runs. Three choices give both:
    at one position of all tiles are one run, and gathering the tiles of a batch is one `copyto`.
 
 The first half of the network for n images, as it is trained (sizes are rows x columns; o is a row of ones, for the
-biases; where one only reads, c1_in and c3_in are others, see gather.py)::
+biases; where one only reads, c1_in and c3_in are others, see gather_lines.py)::
 
     images      16 x 64n   rows (y%4, x%4)           columns (y//4, x//4, image)      32x32 pixels, uint8
        |  gather: an 8x8 window at each of the 7x7 tiles
@@ -96,7 +96,7 @@ class Buffers:
 
     Args:
         spec: What the plan is made for.
-        gathered: Rows, and columns for each image, of the arrays that windows are gathered in; see gather.py.
+        gathered: Rows, and columns for each image, of the arrays that windows are gathered in; see `Gather`.
 
     Attributes:
         ready_for: The number of images for which rows of ones and empty margins have been written.
@@ -166,7 +166,7 @@ def maps_of(name: str, array: np.ndarray, n: int, *, training: bool) -> np.ndarr
         name: "c1", "s2", "c3", "s4", "c5" or "f6".
         array: The buffer of that name, as `Buffers.cut` gives it.
         n: Number of images.
-        training: Whether C1 and S2 lie as drawn above, or as where one only reads (gather.py).
+        training: Whether C1 and S2 lie as drawn above, or as where one only reads (gather_lines.py).
 
     Returns:
         (n, maps, height, width) view; (n, units) of c5 and f6.

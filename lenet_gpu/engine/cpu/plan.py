@@ -3,7 +3,7 @@
 The same numbers as layers.py, run differently. Every array is allocated once and every operation is prepared
 once, as a NumPy function with its arguments, its output array among them (programs.py). A training step walks the
 lists; it allocates nothing and decides nothing. How the arrays lie in memory is drawn in layout.py, what is
-computed is in passes.py; `CpuPlan.describe` lists it call by call.
+computed is in forward.py and backward.py; `CpuPlan.describe` lists it call by call.
 
 The parameters stay what they are: whatever the calls need of them (Toeplitz matrices, folded constants) is
 built anew before a step, and its gradients are turned into the parameters' gradients after it (weights.py).
@@ -13,17 +13,13 @@ So any optimizer can work on the parameters themselves.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lenet_gpu.engine.cpu.gather import make_gather
-from lenet_gpu.engine.cpu.layout import Buffers
 from lenet_gpu.engine.cpu.ops import bounds, quietly, run
-from lenet_gpu.engine.cpu.programs import Programs
-from lenet_gpu.engine.cpu.reach import Reach
+from lenet_gpu.engine.cpu.programs import Variants
 from lenet_gpu.engine.cpu.single import SingleImage
 from lenet_gpu.engine.cpu.spec import DENSE_CHUNKS, NetworkSpec, PlanSpec
 from lenet_gpu.engine.cpu.squash import has_wide_vectors
@@ -78,13 +74,10 @@ class CpuPlan:
         self.capacity, self.dtype = capacity, spec.dtype
         # A batch's first chunk writes its gradients to the target, later chunks here, to be added (index -1).
         self.targets = [*targets, np.zeros_like(parameters)] if targets else []
-        self._parameters, self._buffers = parameters, Buffers(spec, make_gather(spec).sizes)
-        self._reach = Reach(spec, parameters)
-        self._variants: dict[frozenset[str], Programs] = {}
-        self._programs = self._variant(frozenset())
+        self._variants = Variants(spec, parameters, self.targets)
+        self._programs = self._variants.get(frozenset())
         for_one = network.output == "softmax" and images == "uint8"
         self._single = SingleImage(parameters, spec) if for_one else None
-        self._single_is_ready = False
 
     @classmethod
     def of(
@@ -108,16 +101,9 @@ class CpuPlan:
             self._build_weights()
 
     def _build_weights(self) -> None:
-        self._programs = self._variant(self._reach.near())
-        run(self._programs.build)
-        self._single_is_ready = False
-
-    def _variant(self, near: frozenset[str]) -> Programs:
-        """Give the programs for parameters that keep these layers' sums near 0; they share all large arrays."""
-        if near not in self._variants:
-            spec = replace(self.spec, near=near)
-            self._variants[near] = Programs(spec, self._parameters, self.targets, self._buffers)
-        return self._variants[near]
+        self._programs = self._variants.built()
+        if self._single is not None:
+            self._single.outdate()
 
     def outputs(self, images: np.ndarray, out: np.ndarray | None = None, *, refresh: bool = True) -> np.ndarray:
         """Compute the values of the output layer before softmax.
@@ -132,8 +118,8 @@ class CpuPlan:
         """
         if out is None:
             out = np.empty((len(images), self.spec.network.classes), self.dtype)
-        if not refresh and len(images) == 1 and (single := self._for_one()):
-            self._run_one(single, images)
+        if not refresh and (single := self._for_one(images)):
+            single.run(images)
             np.copyto(out, single.logits)
             return out
         flat = images.reshape(len(images), self.spec.pixels)
@@ -150,8 +136,8 @@ class CpuPlan:
 
         One image with `refresh=False` takes the shortest way, see single.py.
         """
-        if not refresh and len(images) == 1 and (single := self._for_one()):
-            self._run_one(single, images)
+        if not refresh and (single := self._for_one(images)):
+            single.run(images)
             run(single.softmax)
             return single.probabilities.copy()
         return softmax(np, self.outputs(images, refresh=refresh))
@@ -166,8 +152,8 @@ class CpuPlan:
         Returns:
             Probabilities (n, classes), and F6 in units of the squashing function's A (n, 84).
         """
-        if not refresh and len(images) == 1 and (single := self._for_one()):
-            self._run_one(single, images)
+        if not refresh and (single := self._for_one(images)):
+            single.run(images)
             run(single.softmax)
             return single.probabilities.copy(), single.f6.copy()
         found = self._collect(images, ("f6", "output"), refresh)
@@ -207,7 +193,7 @@ class CpuPlan:
 
         def keep(layers: Sequence[str], n: int) -> None:
             for name in layers:
-                found[name].append(self._programs.passes.maps(name, n))
+                found[name].append(self._programs.forward.maps(name, n))
 
         with quietly():
             if refresh:
@@ -243,24 +229,9 @@ class CpuPlan:
         run(dense.calls)
         return dense.outputs
 
-    def _for_one(self) -> SingleImage | None:
-        """Give the path for one image with all folded, or None if this plan or its parameters don't allow for it."""
-        single = self._single
-        if single is None:
-            return None
-        if not self._single_is_ready:
-            single.fold()
-            self._single_is_ready = True
-        return single if single.safe else None
-
-    def _run_one(self, single: SingleImage, images: np.ndarray) -> None:
-        """Run one image (1, 28, 28) forward on the path for one."""
-        np.copyto(single.grid, images)
-        if single.quiet:
-            run(single.forward)
-        else:
-            with np.errstate(over="ignore"):
-                run(single.forward)
+    def _for_one(self, images: np.ndarray) -> SingleImage | None:
+        """Give the path for one image; None for more, or if this plan or its parameters don't allow for it."""
+        return self._single if len(images) == 1 and self._single is not None and self._single.usable() else None
 
     # ---- training
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
+from lenet_gpu.engine.cpu.backward import BackwardPass
 from lenet_gpu.engine.cpu.describe import describe
-from lenet_gpu.engine.cpu.gather import make_gather
+from lenet_gpu.engine.cpu.forward import ForwardPass
+from lenet_gpu.engine.cpu.gather import Gather, Tiles
+from lenet_gpu.engine.cpu.gather_lines import Lines
 from lenet_gpu.engine.cpu.heads import make_head
 from lenet_gpu.engine.cpu.layout import Buffers
 from lenet_gpu.engine.cpu.ops import Call, Recorder, run
-from lenet_gpu.engine.cpu.passes import Passes
+from lenet_gpu.engine.cpu.reach import Reach
 from lenet_gpu.engine.cpu.spec import PlanSpec
 from lenet_gpu.engine.cpu.weights import Weights
 
@@ -23,7 +27,7 @@ class Program(NamedTuple):
     images: np.ndarray  # (n, pixels): written before `load` runs
     labels: np.ndarray  # (n,): written before `backward` runs
     s4: np.ndarray  # (400, n): there when `forward` has run
-    restore: list[Call]  # rows of ones and empty margins; see `Passes.restore`
+    restore: list[Call]  # rows of ones and empty margins; see `ForwardPass.restore`
     load: list[Call]
     forward: list[Call]
     backward: list[Call]  # behind the dense layers' calls for as many images
@@ -35,6 +39,11 @@ class Dense(NamedTuple):
     s4: np.ndarray  # (400, n): `Program.s4` where n images are one chunk, else to be written
     outputs: np.ndarray  # (n, classes): there when the calls have run
     calls: list[Call]
+
+
+def make_gather(spec: PlanSpec) -> Gather:
+    """Choose the way to gather for a plan."""
+    return Tiles(spec.grid) if spec.training else Lines(spec.grid)
 
 
 class Programs:
@@ -50,7 +59,7 @@ class Programs:
         build: The calls that build the weight matrices from the parameters.
         weights: These matrices.
         head: The output layer.
-        passes: The recorder of forward and backward passes.
+        forward: The recorder of the forward pass.
     """
 
     def __init__(
@@ -59,7 +68,8 @@ class Programs:
         self._spec, self._parameters, self._targets = spec, parameters, targets
         self.weights = Weights(parameters, spec)
         self.head = make_head(spec, spec.network.views(parameters))
-        self.passes = Passes(spec, parameters, self.weights, self.head, buffers, make_gather(spec))
+        self.forward = ForwardPass(spec, parameters, self.weights, self.head, buffers, make_gather(spec))
+        self._backward = BackwardPass(spec, parameters, self.weights, self.head, buffers) if targets else None
         self._buffers = buffers
         self.build = self._recorded("build", 0, 0).calls
         self._labels = np.zeros(spec.capacity, np.intp)
@@ -76,9 +86,9 @@ class Programs:
         program = self._programs.get((n, target))
         if program is None:
             program = self._programs[n, target] = Program(
-                self.passes.images(n),
+                self.forward.images(n),
                 self._labels[:n],
-                self.passes.s4(n),
+                self.forward.s4(n),
                 *(self._recorded(name, n, target).calls for name in ("restore", "load", "forward", "backward")),
             )
         if n != self._buffers.ready_for:
@@ -90,7 +100,7 @@ class Programs:
         """Give the fully connected layers' calls for n images, at most as many as go through together."""
         if n not in self._dense:
             calls = self._recorded("dense", n, 0).calls
-            self._dense[n] = Dense(self.passes.dense_input(n), self.head.outputs(n).T, calls)
+            self._dense[n] = Dense(self.forward.dense_input(n), self.head.outputs(n).T, calls)
         return self._dense[n]
 
     def _recorded(self, name: str, n: int, target: int) -> Recorder:
@@ -99,10 +109,10 @@ class Programs:
         if name == "build":
             self.weights.build(do)
         elif name == "backward":
-            if self._targets:
-                self.passes.backward(do, n, self._labels[:n], self._targets[target])
+            if self._backward is not None:
+                self._backward.record(do, n, self._labels[:n], self._targets[target])
         else:
-            getattr(self.passes, name)(do, n)
+            getattr(self.forward, name)(do, n)
         return do
 
     def describe(self, n: int) -> str:
@@ -116,16 +126,45 @@ class Programs:
         arrays = {
             **self._named("", self._parameters),
             **self.weights.arrays,
-            **self.passes.arrays(n),
+            **self.forward.arrays(n),
             **self.head.arrays(n),
             "labels": self._labels[:n],
         }
-        if self._targets:
+        if self._backward is not None:
             passes["backward"] = self._recorded("backward", n, 0)
-            arrays |= self._named("grad ", self._targets[0])
+            arrays |= self._backward.arrays() | self._named("grad ", self._targets[0])
         return f"{n} images at once: {describe(passes, arrays)}"
 
     def _named(self, prefix: str, flat: np.ndarray) -> dict[str, np.ndarray]:
         """Name the layers ("c3.*") and the parameters ("c3.weight") in a buffer laid out like the parameters."""
         layers = {f"{prefix}{layer}.*": view for layer, view in self.weights.layers_of(flat).items()}
         return layers | {prefix + name: view for name, view in self._spec.network.views(flat).items()}
+
+
+class Variants:
+    """The programs for each choice of layers whose sums lie near 0 (reach.py); they share all large arrays.
+
+    Args:
+        spec: What the plan is made for.
+        parameters: Flat parameter buffer.
+        targets: As for `Programs`.
+    """
+
+    def __init__(self, spec: PlanSpec, parameters: np.ndarray, targets: Sequence[np.ndarray]) -> None:
+        self._spec, self._parameters, self._targets = spec, parameters, targets
+        self._buffers = Buffers(spec, make_gather(spec).sizes)
+        self._reach = Reach(spec, parameters)
+        self._programs: dict[frozenset[str], Programs] = {}
+
+    def get(self, near: frozenset[str]) -> Programs:
+        """Give the programs for parameters that keep these layers' sums near 0."""
+        if near not in self._programs:
+            spec = replace(self._spec, near=near)
+            self._programs[near] = Programs(spec, self._parameters, self._targets, self._buffers)
+        return self._programs[near]
+
+    def built(self) -> Programs:
+        """Build the weights of the programs for the parameters as they are now, and give these."""
+        programs = self.get(self._reach.near())
+        run(programs.build)
+        return programs

@@ -111,7 +111,7 @@ class SingleImage:
         do = Recorder()
         self._weights.build(do)
         self._build = do.calls
-        self.safe = self.quiet = False
+        self.safe = self.quiet = self._folded = False
         dtype, classes = spec.dtype, spec.network.classes
 
         def array(*shape: int) -> np.ndarray:
@@ -209,6 +209,26 @@ class SingleImage:
         self.safe &= bool(np.abs(bias).max() <= LARGEST_BIAS)  # nan is not
         out[0] = np.exp(-np.clip(bias, -LARGEST_BIAS, LARGEST_BIAS))
         out[1] = coefficient * ByExp.ABOVE * out[0]
+
+    def outdate(self) -> None:
+        """Say that the parameters have changed: they are taken in when an image comes."""
+        self._folded = False
+
+    def usable(self) -> bool:
+        """Take in the parameters if they have changed; tell whether they are `safe`."""
+        if not self._folded:
+            self.fold()
+            self._folded = True
+        return self.safe
+
+    def run(self, images: np.ndarray) -> None:
+        """Run one image (1, 28, 28) forward."""
+        np.copyto(self.grid, images)
+        if self.quiet:
+            run(self.forward)
+        else:
+            with np.errstate(over="ignore"):
+                run(self.forward)
 
     def fold(self) -> None:
         """Take in the parameters. Decides whether they are `safe` and `quiet`."""

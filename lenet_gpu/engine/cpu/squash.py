@@ -13,9 +13,10 @@ ByDoubling  tanh u, |u| <= 27   S     A    0    S A (1 - t^2)
 
 Where NumPy's tanh works on vectors of 16 numbers (AVX-512) it takes 0.16 ns a value, and the three calls of
 ByExp 0.46 ns. Without, tanh takes 2.6 ns, the three calls 1.5 ns, and the nine calls of ByDoubling, where their
-arrays fit the cache, 1.2 ns (AVX2, Zen 3): they do nothing but divide and add. They are used where the weights don't
-allow any sum that is too large for them (reach.py). The choice depends on processor, NumPy and parameters
-alone, so that the same machine gives the same bytes.
+arrays fit the cache, 1.2 ns (AVX2, Zen 3): they do nothing but divide and add. Where the weights allow a sum that is
+too large for them (reach.py), one call more clips it. ByExp is for one image, whose numbers are too few for nine
+calls (single.py), and for float64. The choice depends on processor, NumPy and parameters alone, so that the same
+machine gives the same bytes.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class Squash:
 
 
 class ByExp(Squash):
-    """By exp, for processors with vectors of 4 or 8 numbers."""
+    """By exp, for few numbers on processors with vectors of 4 or 8."""
 
     weight, factor, offset, slope = 2.0 * SQUASH_S, 1.0, SQUASH_A, -SQUASH_S / SQUASH_A
     ABOVE = -2.0 * SQUASH_A
@@ -160,10 +161,7 @@ class ByDoubling(ByTanh):
 
 
 class ByDoublingClipped(ByDoubling):
-    """By doubling, whatever the weights: one more call keeps u where that is exact, beyond which tanh is 1.
-
-    For C5 and F6 in reading: their sums have up to 400 terms, so that bounds from the weights alone say nothing.
-    """
+    """By doubling, whatever the weights: one more call keeps u where that is exact, beyond which tanh is 1."""
 
     LIMIT = 20.0
 

@@ -1,7 +1,7 @@
 """The idea of the CPU plan in readable form: C1 to S4 forward, a line of a tile of outputs by one matrix product.
 
 Nothing computes with this; it is for readers, and a test holds it to the layers. layout.py has the same tiles with
-the batch innermost, so that every run of numbers in memory is long; passes.py has the same products as prepared
+the batch innermost, so that every run of numbers in memory is long; forward.py has the same products as prepared
 calls; weights.py builds the same matrices with one `take`.
 """
 

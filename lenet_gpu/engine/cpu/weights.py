@@ -141,7 +141,7 @@ class Weights:
         c1_pairs: (4, 12, 31), for reading: of these what two outputs side by side see, rows (x, map).
         c3: (64, 218), times k; see `c3_index_maps`.
         c3_line: (32, 185), for reading: what an output line sees, each of five lines with a column for the row of
-            ones behind it (gather.py), of which the first has the biases.
+            ones behind it (gather_lines.py), of which the first has the biases.
         subsampling: For "s2" and "s4" three columns, one number for each row of their arrays: what a sum of
             four t is multiplied by, what is added then, and what delta is multiplied by on its way down.
         c1_positions, c3_positions: Where the gradients of the parameters stand in the gradients of the matrices.

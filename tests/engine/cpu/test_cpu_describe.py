@@ -54,7 +54,7 @@ def test_a_step_is_listed_call_by_call_with_names(wide, variant, loss, images, t
     # One chunk needs no array for several, and tanh and exp in place need no scratch.
     needless = {"dense_scratch"} if wide or trains else set()
     needless |= set() if trains else {"s4_together", "scratch"}
-    for name in {*plan._buffers.cut(32), *plan._buffers.cut_dense(32), *net.shapes} - needless:
+    for name in {*plan._programs.forward.arrays(32), *net.shapes} - needless:
         layer = name.split(".")[0]
         assert any(word.removesuffix(".T") in (name, f"{layer}.*") for word in used), name
     for layer in ("input", "C1", "S2", "C3", "S4", "C5", "F6", "output"):
