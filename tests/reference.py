@@ -59,6 +59,9 @@ def python_interface() -> str:
         "",
     ]
     seen: set[int] = set()
+    public = {
+        id(getattr(module, name)) for module in map(importlib.import_module, MODULES) for name in module.__all__
+    }
     for module_name, what in MODULES.items():
         module = importlib.import_module(module_name)
         page += [f"## {module_name}: {what[0].lower()}{what[1:]}", ""]
@@ -68,17 +71,23 @@ def python_interface() -> str:
                 seen.add(id(value))
                 page += entry(name, value, "###")
                 if inspect.isclass(value):
-                    for method, function in methods(value):
+                    for method, function in methods(value, public):
                         page += entry(f"{name}.{method}", function, "####")
     return "\n".join(page)
 
 
-def methods(owner: type) -> Iterator[tuple[str, object]]:
-    """The public methods and properties that a class defines itself."""
-    for name, member in vars(owner).items():
-        function = member.__func__ if isinstance(member, (classmethod, staticmethod)) else member
-        if not name.startswith("_") and (inspect.isfunction(function) or isinstance(function, property)):
-            yield name, function
+def methods(owner: type, public: set[int]) -> Iterator[tuple[str, object]]:
+    """The public methods and properties that a class defines itself, or a base of it that has no name in public."""
+    found: set[str] = set()
+    for kind in owner.__mro__:
+        if kind is not owner and (id(kind) in public or not kind.__module__.startswith("lenet_gpu.")):
+            break
+        for name, member in vars(kind).items():
+            function = member.__func__ if isinstance(member, (classmethod, staticmethod)) else member
+            if name not in found and not name.startswith("_"):
+                found.add(name)
+                if inspect.isfunction(function) or isinstance(function, property):
+                    yield name, function
 
 
 def entry(name: str, value: object, level: str) -> list[str]:
