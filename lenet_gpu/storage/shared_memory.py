@@ -27,9 +27,16 @@ class _Memory(mmap.mmap):
 
 
 def create_file() -> int:
-    """Create an anonymous file of size 0 and return its descriptor, which is none of the standard streams'."""
-    if hasattr(os, "memfd_create"):
+    """Create an anonymous file of size 0 and return its descriptor, which is none of the standard streams'.
+
+    In memory where the system can; elsewhere, or where a sandbox does not let us, it is a temporary file on the disk.
+    """
+    try:
         fd = os.memfd_create("lenet-gpu")
+    except (AttributeError, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in (errno.ENOSYS, errno.EPERM, errno.EACCES):
+            raise
+    else:
         if fd > STANDARD_ERROR:
             return fd
         try:

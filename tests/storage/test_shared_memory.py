@@ -1,7 +1,9 @@
 """A data set is in memory once: its file is found, handed to the workers, and vanishes with the last array."""
 
+import errno
 import gc
 import os
+import tempfile
 
 import numpy as np
 import pytest
@@ -52,6 +54,18 @@ def test_too_little_memory_is_a_memory_error(monkeypatch):
     with pytest.raises(MemoryError):
         shared_memory.empty(1000)
     assert set(os.listdir("/proc/self/fd")) == before
+
+
+def test_where_a_sandbox_refuses_files_in_memory_they_are_temporary_ones(monkeypatch, mnist, tmp_path):
+    def refused(*arguments):
+        raise OSError(errno.ENOSYS, "Function not implemented")
+
+    monkeypatch.setattr(os, "memfd_create", refused)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    images = mnist.test.images[:200]
+    with CpuEngine(LeNet5(seed=3), threads=2) as engine:
+        np.testing.assert_allclose(engine.outputs(images), LayeredEngine(LeNet5(seed=3)).outputs(images), atol=1e-6)
+    assert not list(tmp_path.iterdir())
 
 
 def test_where_files_are_limited_it_is_ordinary_memory(monkeypatch):

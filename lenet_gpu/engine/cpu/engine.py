@@ -26,9 +26,6 @@ LOGGER = logging.getLogger("lenet_gpu")
 SURELY_FEW = 16
 """Workers that no one needs to be warned of, whatever the number of cores: they do little harm."""
 
-SMALLEST_SHARE = 4
-"""Images of an evaluation for which a worker is worth its share of the waiting."""
-
 
 class _Epoch(NamedTuple):
     """An epoch in the hands of the workers."""
@@ -91,6 +88,7 @@ class CpuEngine(Engine):
             images: Descriptor of the file that the training set lies in, for workers that are only now started.
         """
         if self._pool is not None:
+            self._pool.check_owner()
             return self._pool
         optimizer = self._optimizer
         trained = {"parameters": self.network.parameters, **(optimizer.state if optimizer else {})}
@@ -240,6 +238,7 @@ class CpuEngine(Engine):
             arrays["images"][...] = images.reshape(n, PIXELS)
         arrays["begun"].fill(0)
         arrays["done"].fill(0)
+        self._model["control"].fill(0)
         self._model["given.parameters"][...] = self.network.parameters
 
         def report() -> None:
@@ -249,8 +248,9 @@ class CpuEngine(Engine):
         pool.run(
             "outputs",
             report,
+            self._stop,
             evaluation=file.specification,
             loaded=loaded,
-            workers=max(1, min(self.workers, n // SMALLEST_SHARE)),
+            workers=min(self.workers, batches),
         )
         return np.array(arrays["outputs"])

@@ -309,6 +309,41 @@ def test_an_exception_of_progress_stops_and_is_passed_on(mnist):
         assert len(engine.train(order[:320], 32, np.full(10, 0.01))) == 10
 
 
+def test_an_exception_of_progress_stops_an_evaluation(mnist):
+    with CpuEngine(LeNet5(seed=11), SGD(), threads=2) as engine:
+        engine.load(mnist.train.images, mnist.train.labels)
+        wanted = engine.outputs(mnist.test.images[:100])
+
+        def progress(done, outputs):
+            raise KeyError(done)
+
+        with pytest.raises(KeyError):
+            engine.outputs(mnist.train.images, progress)
+        file = engine._pool.files["evaluation"]
+        assert not file.attach(file.specification)["begun"].all()
+        np.testing.assert_array_equal(engine.outputs(mnist.test.images[:100]), wanted)
+
+
+def test_a_forked_process_leaves_the_workers_to_the_other(mnist):
+    """Both would read each other's answers."""
+    images = mnist.test.images[:300]
+    with CpuEngine(LeNet5(seed=11), threads=2) as engine:
+        wanted = engine.outputs(images)
+        pid = os.fork()
+        if not pid:
+            status = 1
+            try:
+                engine.outputs(images[:10])
+            except TrainingError as error:
+                status = 2 * ("forked" in str(error))
+                engine.close()  # must not end the other's workers
+            finally:
+                os._exit(status)
+        np.testing.assert_array_equal(engine.outputs(images), wanted)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 2
+        np.testing.assert_array_equal(engine.outputs(images), wanted)
+
+
 def test_workers_need_no_main_guard_and_one_blas_thread_each(tmp_path):
     """A script without `if __name__ == "__main__"`, in a folder with a file that shadows a standard module."""
     (tmp_path / "json.py").write_text("raise RuntimeError('shadowed')\n")
@@ -415,6 +450,12 @@ def test_workers_keep_to_their_cores_only_where_there_is_one_for_each(monkeypatc
     monkeypatch.setattr(os, "sched_setaffinity", lambda pid, given: calls.append((pid, given)))
     keep_to_core(min(1, workers - 1), workers, cores)
     assert calls == ([] if expected is None else [(0, expected)])
+
+
+def test_a_core_that_is_gone_stops_nobody():
+    before = os.sched_getaffinity(0)
+    keep_to_core(0, 2, [4000, 4001])
+    assert os.sched_getaffinity(0) == before
 
 
 def test_workers_share_the_cores_only_while_they_share_the_work(mnist, rng):

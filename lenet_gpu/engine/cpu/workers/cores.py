@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import sys
@@ -152,4 +153,6 @@ def keep_to_core(rank: int, workers: int, cores: list[int]) -> None:
         cores: What `own_cores` said when the process started.
     """
     if cores:
-        os.sched_setaffinity(0, [cores[rank]] if len(cores) == workers > 1 else cores)
+        # They may have been taken from us meanwhile (a container is moved, a core is switched off).
+        with contextlib.suppress(OSError):
+            os.sched_setaffinity(0, [cores[rank]] if len(cores) == workers > 1 else cores)

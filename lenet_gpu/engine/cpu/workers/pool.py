@@ -57,7 +57,7 @@ class WorkerPool:
     def __init__(self, workers: int, images: int | None = None) -> None:
         self.files: dict[str, SharedArrays] = {}
         self.processes: list[subprocess.Popen[bytes]] = []
-        self._serial = 0
+        self._serial, self._owner = 0, os.getpid()
         self._finalizer = weakref.finalize(self, _shut_down, self.processes, self.files)
         try:
             for name in FILES:
@@ -94,6 +94,16 @@ class WorkerPool:
                     pass_fds=tuple(descriptors.values()),
                 )
             )
+
+    def check_owner(self) -> None:
+        """Refuse to command workers whose answers another process waits for.
+
+        Raises:
+            TrainingError: This process was forked from the one that started them.
+        """
+        if os.getpid() != self._owner:
+            found = f"those of process {self._owner}, from which this one was forked"
+            raise TrainingError("worker processes", found=found, expected="its own", remedy="make a new engine")
 
     def run(
         self, command: str, watch: Callable[[], None] | None = None, stop: Callable[[], None] | None = None,

@@ -243,7 +243,7 @@ class Worker:
         others = [batch for batch in reversed(range(batches)) if batch not in own]
         fresh = True
         for batch in (*own, *others):
-            if not begun[batch]:
+            if not (begun[batch] or self._control[0]):
                 begun[batch] = 1
                 self.check()
                 chosen = slice(batch * size, (batch + 1) * size)
