@@ -18,7 +18,7 @@ from __future__ import annotations
 import numpy as np
 
 from lenet_gpu.engine.cpu import layout
-from lenet_gpu.engine.cpu.gather import Gather
+from lenet_gpu.engine.cpu.gather import Arrays, Gather
 from lenet_gpu.engine.cpu.heads import Head
 from lenet_gpu.engine.cpu.layout import C1_MAPS
 from lenet_gpu.engine.cpu.ops import Recorder
@@ -111,12 +111,12 @@ class ForwardPass:
             if (line + 1) % together == 0:
                 self._unit(do, "c1", c1[line + 1 - together : line + 1], b["scratch"])
         do.layer("S2")
-        self._subsample(do, "s2", c1.reshape(2, 4, -1), b["s2_sum"], b["s2"], b["scratch"])
+        self._subsample(do, "s2", c1.reshape(2, 4, -1), b, b["s2"])
         do.layer("C3")
         gather.c3(do, b, n, weights)
         self._unit(do, "c3", b["c3"], b["scratch"])
         do.layer("S4")
-        self._subsample(do, "s4", b["c3"].reshape(4, -1), b["s4_sum"], b["s4"], b["scratch"])
+        self._subsample(do, "s4", b["c3"].reshape(4, -1), b, b["s4"])
 
     def s4(self, n: int) -> np.ndarray:
         """Give the array where `forward` leaves S4's outputs of n images, (400, n)."""
@@ -140,27 +140,30 @@ class ForwardPass:
         """Squash the sums of C1 or C3, in place: u -> t."""
         self._squash[name].unit(do, x, _like(x, scratch))
 
-    def _subsample(
-        self, do: Recorder, name: str, x: np.ndarray, total: np.ndarray, y: np.ndarray, scratch: np.ndarray
-    ) -> None:
+    def _subsample(self, do: Recorder, name: str, x: np.ndarray, b: Arrays, y: np.ndarray) -> None:
         """Add four phases, multiply by the coefficient, add the bias, squash.
 
         Args:
             do: Receives the calls.
             name: "s2" or "s4".
             x: t of the layer below, the phases along axis -2.
-            total: Receives the sums, (rows, columns).
+            b: The arrays by name. To train, the sums are kept in `s2_sum` and `s4_sum`.
             y: Receives the layer's output, (rows, columns).
-            scratch: At least as large as y.
         """
         factor, offset, _ = self._weights.subsampling[name]
-        sums = total.reshape(*x.shape[:-2], -1)
-        do.add(x[..., 0, :], x[..., 1, :], out=sums)
-        do.add(sums, x[..., 2, :], out=sums)
-        do.add(sums, x[..., 3, :], out=sums)
-        do.multiply(total, factor, out=y)
+        if self._spec.training:
+            total = b[f"{name}_sum"]
+            sums = total.reshape(*x.shape[:-2], -1)
+            do.add(x[..., 0, :], x[..., 1, :], out=sums)
+            do.add(sums, x[..., 2, :], out=sums)
+            do.add(sums, x[..., 3, :], out=sums)
+            do.multiply(total, factor, out=y)
+        else:  # a product for each map
+            four = self._weights.four[name]  # (maps, 4)
+            phases = x.reshape(*x.shape[:-1], len(four), -1).swapaxes(-3, -2)  # ..., map, phase, (position, image)
+            do.matmul(four[:, None], phases, out=y.reshape(*phases.shape[:-2], 1, -1))
         do.add(y, offset, out=y)
-        self._squash[name].output(do, y, _like(y, scratch))
+        self._squash[name].output(do, y, _like(y, b["scratch"]))
 
     def _dense(self, do: Recorder, name: str, x: np.ndarray, y: np.ndarray) -> None:
         """Record a fully connected layer and its squashing, x (inputs, n) -> y (units, n)."""

@@ -111,11 +111,9 @@ class Buffers:
             "c1_in": (*gathered["c1_in"], dtype),
             "c1": (16 * C1_MAPS, C1_TILES**2, dtype),
             "scratch": (16 * C1_MAPS, C1_TILES**2, dtype),  # for as much as is squashed at once
-            "s2_sum": s2,
             "s2": s2,
             "c3_in": (*gathered["c3_in"], dtype),
             "c3": (4 * C3_MAPS, C3_TILES**2, dtype),
-            "s4_sum": s4,
             "s4": s4,
         }
         self._dense: dict[str, tuple[int, int, np.dtype]] = {
@@ -123,6 +121,8 @@ class Buffers:
         }  # fmt: skip
         if spec.training:
             self._sizes |= {
+                "s2_sum": s2,
+                "s4_sum": s4,
                 "s2_delta": s2,
                 "s4_delta": s4,
                 "c5_delta": self._dense["c5"],

@@ -144,6 +144,7 @@ class Weights:
             ones behind it (gather_lines.py), of which the first has the biases.
         subsampling: For "s2" and "s4" three columns, one number for each row of their arrays: what a sum of
             four t is multiplied by, what is added then, and what delta is multiplied by on its way down.
+        four: For "s2" and "s4", for reading: the first of these columns for each map, four times, (maps, 4).
         c1_positions, c3_positions: Where the gradients of the parameters stand in the gradients of the matrices.
         c1_gradient: (26, 25), turns the gradients of C1's numbers into those of its kernels.
         subsampling_gradient: For "s2" and "s4", (2 rows, 2 maps): turns the sums of delta t and of delta
@@ -178,6 +179,7 @@ class Weights:
             "c3_numbers": self._numbers3, "c3_matrix": self.c3, "c3_line": self.c3_line,
             "c3_index_map": self._c3_parameters, "c3_positions": self.c3_positions,
         }  # fmt: skip
+        self.four = {"s2": np.zeros((C1_MAPS, 4), dtype), "s4": np.zeros((C3_MAPS, 4), dtype)}
         self.subsampling: dict[str, tuple[np.ndarray, np.ndarray, np.ndarray]] = {}
         self.subsampling_gradient: dict[str, np.ndarray] = {}
         # S2's rows are (y%2, x%2, map) to train; to read (y%2, map), each of two halves.
@@ -200,7 +202,7 @@ class Weights:
             gradient = np.block([[q * each, none], [4.0 * p * each, each]])
             self.subsampling_gradient[name] = gradient.astype(dtype)
             self.arrays |= {
-                f"{name}_spread": spread, f"{name}_factors": values,
+                f"{name}_spread": spread, f"{name}_factors": values, f"{name}_four": self.four[name],
                 f"{name}_spread_back": self.subsampling_gradient[name],
             }  # fmt: skip
 
@@ -221,9 +223,12 @@ class Weights:
             lines, upper = self.c3_line.reshape(2 * C3_MAPS, K, C3_LINE + 1), self.c3[: 2 * C3_MAPS]
             do.copyto(lines[..., :-1], upper[:, 1:C3_HALF].reshape(2 * C3_MAPS, K, C3_LINE))
             do.copyto(lines[:, 0, -1], upper[:, 0])
-        for name in ("s2", "s4"):
+        for name, halves in (("s2", 2), ("s4", 1)):
+            four = self.four[name]
             do.layer(name.upper())
             do.dot(self.arrays[f"{name}_spread"], layer[name], out=self.arrays[f"{name}_factors"])
+            if self._reads:
+                do.copyto(four, self.subsampling[name][0][: halves * len(four) : halves])
 
     def layers_of(self, flat: np.ndarray) -> dict[str, np.ndarray]:
         """Give one flat view for each layer of a buffer laid out like the parameters."""
