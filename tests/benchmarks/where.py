@@ -82,7 +82,7 @@ def address(array: np.ndarray) -> int:
 def owners(plan: CpuPlan, model: LeNet5, gradients: np.ndarray) -> list[tuple[int, int, str]]:
     """(first byte, end, layer) of the arrays whose owner is known by name."""
     found = []
-    for name, array in {**plan._buffers.cut(CHUNK), **plan._buffers.cut_dense(CHUNK)}.items():
+    for name, array in plan._programs.forward.arrays(CHUNK).items():
         start = address(array)
         found.append((start, start + array.nbytes, layer_of(name)))
     for name, view in model.views_of(gradients).items():
@@ -100,7 +100,8 @@ def layer_of(name: str) -> str:
 
 def profile(steps: int) -> dict:
     """Time of every call of a one-worker step over one full chunk, by layer and by kind."""
-    import lenet_gpu.engine.cpu.plan as module
+    from lenet_gpu.engine.cpu import plan as steps_of
+    from lenet_gpu.engine.cpu import programs as builds_of
 
     data = load_dataset("mnist", download=False, progress=False)
     images = np.ascontiguousarray(data.train.images.reshape(len(data.train.images), -1))
@@ -109,7 +110,7 @@ def profile(steps: int) -> dict:
     gradients = model.gradients
     plan = CpuPlan.of(model, [gradients])
     order = np.random.default_rng(0).permutation(len(labels))[: CHUNK * steps].reshape(steps, CHUNK)
-    usual = module.run
+    usual = steps_of.run
     plan.gradients(images, labels, order[0])  # prepares everything
     whole = []
     for indices in order:
@@ -117,12 +118,12 @@ def profile(steps: int) -> dict:
         plan.gradients(images, labels, indices)
         whole.append(time.perf_counter() - start)
     total = 1e6 * median(whole) / CHUNK
-    module.run = recorder.run
+    steps_of.run = builds_of.run = recorder.run
     try:
         for indices in order:
             plan.gradients(images, labels, indices)
     finally:
-        module.run = usual
+        steps_of.run = builds_of.run = usual
     known = owners(plan, model, gradients)
     layers: dict[str, dict[str, float]] = {}
     kinds: dict[str, float] = {}

@@ -118,7 +118,7 @@ class CpuPlan:
         """
         if out is None:
             out = np.empty((len(images), self.spec.network.classes), self.dtype)
-        if not refresh and (single := self._for_one(images)):
+        if not refresh and len(images) == 1 and (single := self._for_one()):
             single.run(images)
             np.copyto(out, single.logits)
             return out
@@ -136,7 +136,7 @@ class CpuPlan:
 
         One image with `refresh=False` takes the shortest way, see single.py.
         """
-        if not refresh and (single := self._for_one(images)):
+        if not refresh and len(images) == 1 and (single := self._for_one()):
             single.run(images)
             run(single.softmax)
             return single.probabilities.copy()
@@ -152,7 +152,7 @@ class CpuPlan:
         Returns:
             Probabilities (n, classes), and F6 in units of the squashing function's A (n, 84).
         """
-        if not refresh and (single := self._for_one(images)):
+        if not refresh and len(images) == 1 and (single := self._for_one()):
             single.run(images)
             run(single.softmax)
             return single.probabilities.copy(), single.f6.copy()
@@ -229,9 +229,9 @@ class CpuPlan:
         run(dense.calls)
         return dense.outputs
 
-    def _for_one(self, images: np.ndarray) -> SingleImage | None:
-        """Give the path for one image; None for more, or if this plan or its parameters don't allow for it."""
-        return self._single if len(images) == 1 and self._single is not None and self._single.usable() else None
+    def _for_one(self) -> SingleImage | None:
+        """Give the path for one image, or None if this plan or its parameters don't allow for it."""
+        return self._single if self._single is not None and self._single.usable() else None
 
     # ---- training
 

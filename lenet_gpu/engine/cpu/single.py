@@ -58,6 +58,7 @@ LARGEST_BIAS = 40.0
 limit still."""
 
 C1_TILES, C3_TILES = 196, 50
+"""Windows of C1 and C3."""
 C3_ROWS = 52
 """Rows of C3's product: with 52 instead of 50 OpenBLAS' kernels for AVX2, which take four at a time, are quicker."""
 
@@ -209,6 +210,7 @@ class SingleImage:
         self.safe &= bool(np.abs(bias).max() <= LARGEST_BIAS)  # nan is not
         out[0] = np.exp(-np.clip(bias, -LARGEST_BIAS, LARGEST_BIAS))
         out[1] = coefficient * ByExp.ABOVE * out[0]
+        self.safe &= bool(np.isfinite(out[1]).all())
 
     def outdate(self) -> None:
         """Say that the parameters have changed: they are taken in when an image comes."""

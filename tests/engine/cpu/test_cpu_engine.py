@@ -272,7 +272,7 @@ def test_workers_end_when_their_coordinator_is_killed(tmp_path, sign):
         assert all(map(process_is_alive, workers))
         process.send_signal(sign)
         process.wait(timeout=10)
-        assert wait_until(lambda: not any(map(process_is_alive, workers)), 3)
+        assert wait_until(lambda: not any(map(process_is_alive, workers)), 10)
     finally:
         process.kill()
         process.wait()
