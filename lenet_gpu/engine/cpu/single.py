@@ -224,8 +224,8 @@ class SingleImage:
         return self.safe
 
     def run(self, images: np.ndarray) -> None:
-        """Run one image (1, 28, 28) forward."""
-        np.copyto(self.grid, images)
+        """Run one image forward, (1, 28, 28) or (1, 784)."""
+        np.copyto(self.grid, images.reshape(self.grid.shape))
         if self.quiet:
             run(self.forward)
         else:

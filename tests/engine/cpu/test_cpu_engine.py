@@ -16,6 +16,7 @@ import pytest
 from lenet_gpu.augment.augmentation import PAPER
 from lenet_gpu.engine.cpu.engine import CpuEngine
 from lenet_gpu.engine.cpu.local import LocalEngine
+from lenet_gpu.engine.cpu.plan import CpuPlan
 from lenet_gpu.engine.cpu.workers.cores import keep_to_core, portions
 from lenet_gpu.engine.cpu.workers.team import Team, status_words
 from lenet_gpu.engine.cpu.workers.worker import Worker
@@ -139,6 +140,13 @@ def test_outputs_equal_the_layers(mnist, threads, n):
         np.testing.assert_allclose(outputs, net.readable_outputs(mnist.test.images[:n]), atol=1e-6)
         assert done == sorted(done)
         assert not n or done[-1] == n
+
+
+def test_one_image_that_is_left_over_gives_the_same_bytes_whoever_takes_it(mnist):
+    """Not the short way of one image, which the worker that begins with it can't take."""
+    net, images = LeNet5(seed=11), mnist.test.images[:65]
+    with CpuEngine(net, threads=1) as engine:
+        np.testing.assert_array_equal(engine.outputs(images)[64:], CpuPlan.of(net).outputs(images[64:]))
 
 
 def test_progress_shows_growing_losses_and_the_last_step(mnist, rng):

@@ -247,6 +247,8 @@ class Worker:
                 begun[batch] = 1
                 self.check()
                 chosen = slice(batch * size, (batch + 1) * size)
-                self._plan.outputs(images[chosen], outputs[chosen], refresh=fresh)
+                # One image, if that is what is left, goes the way of many, whichever worker takes it.
+                alone = len(outputs[chosen]) == 1
+                self._plan.outputs(images[chosen], outputs[chosen], refresh=fresh or alone)
                 fresh = False
                 done[batch] = 1
