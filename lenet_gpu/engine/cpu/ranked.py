@@ -20,7 +20,7 @@ from lenet_gpu.engine.cpu.plan import CpuPlan
 from lenet_gpu.engine.cpu.spec import NetworkSpec, check_pixels, mean_losses, training_rows
 from lenet_gpu.engine.cpu.workers import cores
 from lenet_gpu.engine.cpu.workers.cores import check_workers, default_workers
-from lenet_gpu.engine.cpu.workers.team import EVALUATION_BATCH
+from lenet_gpu.engine.cpu.workers.team import evaluation_batch
 from lenet_gpu.engine.ranks import Ranks, portion, portions, rows_of_batches
 
 if TYPE_CHECKING:
@@ -161,14 +161,16 @@ class RankedEngine(Engine):
         check_pixels(images)
         ranks, n = self._ranks, len(images)
         out = np.empty((n, self.network.classes), self.network.dtype)
-        batches = -(-n // EVALUATION_BATCH)
+        size = evaluation_batch(n)
+        batches = -(-n // size)
         fresh = True
         with _as_workers_compute():
             for batch in portion(batches, ranks.rank, ranks.size):
-                chosen = slice(batch * EVALUATION_BATCH, (batch + 1) * EVALUATION_BATCH)
-                self._plan.outputs(np.ascontiguousarray(images[chosen]), out[chosen], refresh=fresh)
+                chosen = slice(batch * size, (batch + 1) * size)
+                alone = len(out[chosen]) == 1  # goes the way of many, as in workers
+                self._plan.outputs(np.ascontiguousarray(images[chosen]), out[chosen], refresh=fresh or alone)
                 fresh = False
-        ranks.gather(out, rows_of_batches(n, EVALUATION_BATCH, ranks.size))
+        ranks.gather(out, rows_of_batches(n, size, ranks.size))
         if progress is not None:
             progress(n, out[:0, 0])
         return out
