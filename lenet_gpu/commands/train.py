@@ -135,13 +135,13 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _start(options: argparse.Namespace, ranks: MpiRanks | None) -> int:
-    """Begin a new run. Everything the user can get wrong comes first; then the backend, and the new folder last."""
+    """Begin a new run. Recipe, backend and folder are checked before the data are loaded; the folder is made last."""
     from lenet_gpu.backend.backend import select_backend
     from lenet_gpu.datasets import load_dataset
     from lenet_gpu.nn.lenet5 import LeNet5
     from lenet_gpu.training.checkpoint import plain_name
     from lenet_gpu.training.repeat import absolute, located
-    from lenet_gpu.training.run_folder import new_run
+    from lenet_gpu.training.run_folder import check_new_run, new_run
     from lenet_gpu.training.trainer import Trainer
 
     recipe = get_recipe(DEFAULT if options.recipe is None else options.recipe).with_changes(
@@ -151,6 +151,11 @@ def _start(options: argparse.Namespace, ranks: MpiRanks | None) -> int:
         recipe = with_distortions(recipe)
     if options.loss is not None:
         recipe = with_loss(recipe, options.loss)
+    device = _device(options, ranks)
+    gpu = select_backend("gpu", device=device) if options.backend == "gpu" else None
+    leads = ranks is None or ranks.rank == 0
+    if leads:
+        check_new_run(options.out, force=options.force)
     source = "mnist" if options.dataset is None else options.dataset
     data = load_dataset(source, data_dir=options.data_dir, download=not options.no_download)
     added = [located(given) for given in options.add or ()]
@@ -159,7 +164,7 @@ def _start(options: argparse.Namespace, ranks: MpiRanks | None) -> int:
         recipe = recipe.with_changes(copies=options.copies)
     elif options.epochs is None:
         recipe = for_few(recipe, len(data.train))
-    backend = select_backend(options.backend, device=_device(options, ranks))
+    backend = gpu or select_backend(options.backend, device=device)
     model = LeNet5(recipe.variant, backend, 0 if options.seed is None else options.seed, classes=data.classes)
     engine = "auto" if options.engine is None else options.engine
     trainer = Trainer(
@@ -168,7 +173,7 @@ def _start(options: argparse.Namespace, ranks: MpiRanks | None) -> int:
     trainer.data_dir = "" if options.data_dir is None else absolute(options.data_dir)
     trainer.added, trainer.validation, trainer.patience = added, options.validation or 0.0, options.patience or 0
     name = f"{Path(plain_name(data.name)).stem}-{recipe.name}-seed{trainer.seed}"
-    if ranks is not None and ranks.rank:
+    if not leads:
         return _follow(trainer, data)
     with new_run(options.out, name, _room(trainer), force=options.force) as folder:
         status = _train(trainer, data, folder)
