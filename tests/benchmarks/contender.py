@@ -62,8 +62,11 @@ class Contender:
         """The flat parameter vector, (60850,) float32, in the order of LeNet5.parameters."""
         raise NotImplementedError
 
-    def ready_inference(self, sizes: tuple[int, ...]) -> None:
-        """Compile inference with the initial parameters for these numbers of images a pass."""
+    def ready_inference(self, sizes: tuple[int, ...], views) -> None:
+        """Compile inference with these parameters, by name, for these numbers of images a pass."""
+
+    def use_trained(self) -> None:
+        """Read with the parameters of `ready_inference` again, where training has replaced them."""
 
     def close(self) -> None:
         """Give back what outlives the object."""
@@ -92,6 +95,15 @@ def make(implementation: str, layout: str, threads: int) -> Contender:
     return Kind(implementation, layout, threads)
 
 
+def views_of(parameters) -> dict:
+    """Some parameters by name, in the shapes of LeNet5.views."""
+    from lenet_gpu import LeNet5
+
+    model = LeNet5()
+    model.set_parameters(parameters)
+    return {name: view.copy() for name, view in model.views.items()}
+
+
 class Server:
     """Carries out the commands."""
 
@@ -99,6 +111,8 @@ class Server:
         import numpy as np
 
         self._np = np
+        from network import start_parameters
+
         from lenet_gpu import LeNet5, load_dataset
         from lenet_gpu.seeds import epoch_order
 
@@ -108,11 +122,7 @@ class Server:
         self._chunk = 1000
         self._rate: dict[tuple[str, int], float] = {}
         self._contender = make(implementation, layout, threads)
-        from network import start_parameters
-
-        model = LeNet5()
-        model.set_parameters(start_parameters(model))
-        self._contender.load(data.train.images, data.train.labels, {k: v.copy() for k, v in model.views.items()})
+        self._contender.load(data.train.images, data.train.labels, views_of(start_parameters(LeNet5())))
 
     def versions(self) -> dict:
         return {"numpy": self._np.__version__, "python": sys.version.split()[0], **self._contender.versions()}
@@ -122,8 +132,10 @@ class Server:
         return {}
 
     def compile_inference(self, sizes: list[int]) -> dict:
+        from network import trained_parameters
+
         sizes = sorted({c for n in sizes for c in (self._contender.chunks if n >= 1000 else (n,))})
-        self._contender.ready_inference(tuple(sizes))
+        self._contender.ready_inference(tuple(sizes), views_of(trained_parameters()))
         return {}
 
     def check_training(self, batch: int, steps: int, path: str) -> dict:
@@ -172,7 +184,7 @@ class Server:
 
     def warm_inference(self, n: int, seconds: float) -> dict:
         """Find the best size of a pass."""
-        self._contender.reset()
+        self._contender.use_trained()
         best = {}
         chunks = [c for c in self._contender.chunks if c <= n] or [n]
         for chunk in chunks:

@@ -31,7 +31,9 @@ import summary
 BATCHES = (32, 256, 1024)
 SIZES = (1, 1000, 10000)
 CHECK_STEPS = 8
-LOSS_TOLERANCE, PARAMETER_TOLERANCE, PROBABILITY_TOLERANCE = 3e-6, 3e-6, 5e-7
+LOSS_TOLERANCE, PARAMETER_TOLERANCE = 3e-6, 3e-6
+PROBABILITY_TOLERANCE = 5e-6
+"""A trained network's outputs reach 20, where a rounding of float32 is 1e-6."""
 """Largest difference from the layered engine: relative for losses, absolute for the others."""
 
 DROP_AFTER, DROP_BELOW = 2, 0.7
@@ -129,7 +131,7 @@ def compile_all(children: list[Child], options: argparse.Namespace) -> dict:
 
 def check(children: list[Child], options: argparse.Namespace, folder: Path) -> list[dict]:
     """That all compute the same, against the layered engine run here."""
-    from network import start_parameters
+    from network import start_parameters, trained_parameters
 
     from lenet_gpu import LeNet5, load_dataset
     from lenet_gpu.engine.layered import LayeredEngine
@@ -157,7 +159,7 @@ def check(children: list[Child], options: argparse.Namespace, folder: Path) -> l
     if "infer" in options.tasks:
         n = 1000
         model = LeNet5()
-        model.set_parameters(start_parameters(model))
+        model.set_parameters(trained_parameters())
         wanted = model.forward(data.test.images[:n])
         for child in (c for c in children if c.spec.infers):
             for size in {1 if 1 in options.sizes else n, n if max(options.sizes) >= n else 1}:

@@ -55,7 +55,9 @@ class Ours(Contender):
     def parameters(self):
         return self._model.host_parameters()
 
-    def ready_inference(self, sizes: tuple[int, ...]) -> None:
+    def ready_inference(self, sizes: tuple[int, ...], views) -> None:
+        self._trained = network.trained_parameters()
+        self.use_trained()
         if self._implementation == "plan":
             from lenet_gpu.engine.cpu.plan import CpuPlan
 
@@ -63,6 +65,9 @@ class Ours(Contender):
             self._plan.outputs(np.zeros((1, 28, 28), np.uint8))  # takes in the parameters, once
         elif self._implementation != "forward":
             self._ready()
+
+    def use_trained(self) -> None:
+        self._model.set_parameters(self._trained)
 
     def close(self) -> None:
         if self._engine is not None:

@@ -116,8 +116,8 @@ class Jax(Contender):
 
     # ---- inference
 
-    def ready_inference(self, sizes: tuple[int, ...]) -> None:
-        p = {k: jnp.asarray(v) for k, v in self._to_layout(network.inference_weights(self._views)).items()}
+    def ready_inference(self, sizes: tuple[int, ...], views) -> None:
+        p = {k: jnp.asarray(v) for k, v in self._to_layout(network.inference_weights(views)).items()}
 
         @jax.jit
         def infer(images):

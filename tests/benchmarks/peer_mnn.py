@@ -25,13 +25,13 @@ class Mnn(Contender):
         return {"mnn": MNN.version()}
 
     def load(self, images, labels, views) -> None:
-        self._views = views
+        """The weights come with `ready_inference`."""
 
     def reset(self) -> None:
         """The weights are constants."""
 
-    def ready_inference(self, sizes: tuple[int, ...]) -> None:
-        graph = onnx_model(PlainNetwork("modern", self._views), self.layout)
+    def ready_inference(self, sizes: tuple[int, ...], views) -> None:
+        graph = onnx_model(PlainNetwork("modern", views), self.layout)
         with tempfile.TemporaryDirectory() as folder:
             given, made = Path(folder, "network.onnx"), Path(folder, "network.mnn")
             given.write_bytes(graph.SerializeToString())

@@ -23,17 +23,17 @@ class OnnxRuntime(Contender):
         return {"onnxruntime": onnxruntime.__version__, "onnx": onnx.__version__}
 
     def load(self, images, labels, views) -> None:
-        self._views = views
+        """The weights come with `ready_inference`."""
 
     def reset(self) -> None:
         """The weights are constants."""
 
-    def ready_inference(self, sizes: tuple[int, ...]) -> None:
+    def ready_inference(self, sizes: tuple[int, ...], views) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = self.threads
         options.inter_op_num_threads = 1
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-        graph = onnx_model(PlainNetwork("modern", self._views), self.layout)
+        graph = onnx_model(PlainNetwork("modern", views), self.layout)
         self._session = onnxruntime.InferenceSession(
             graph.SerializeToString(), options, providers=["CPUExecutionProvider"]
         )

@@ -19,14 +19,14 @@ class OpenVino(Contender):
         return {"openvino": openvino.__version__}
 
     def load(self, images, labels, views) -> None:
-        self._views = views
+        """The weights come with `ready_inference`."""
 
     def reset(self) -> None:
         """The weights are constants."""
 
-    def ready_inference(self, sizes: tuple[int, ...]) -> None:
+    def ready_inference(self, sizes: tuple[int, ...], views) -> None:
         core = openvino.Core()
-        graph = onnx_model(PlainNetwork("modern", self._views), self.layout)
+        graph = onnx_model(PlainNetwork("modern", views), self.layout)
         settings = {
             "INFERENCE_NUM_THREADS": self.threads,
             "NUM_STREAMS": "1",

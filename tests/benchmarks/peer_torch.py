@@ -127,16 +127,16 @@ class Torch(Contender):
 
     # ---- inference
 
-    def _network(self):
-        folded = network.inference_weights(self._views)
+    def _network(self, views):
+        folded = network.inference_weights(views)
         folded["c5.weight"] = self._flatten_c5(folded["c5.weight"])
         return Folded([self._tensor(folded[name]) for name in network.NAMES], self._flatten, self._last).eval()
 
-    def ready_inference(self, sizes: tuple[int, ...]) -> None:
+    def ready_inference(self, sizes: tuple[int, ...], views) -> None:
         for n in sizes:
             example = torch.zeros(n, 28, 28, dtype=torch.uint8)
             with torch.inference_mode():
-                model = self._network()
+                model = self._network(views)
                 if self._kind == "trace":
                     model = torch.jit.optimize_for_inference(torch.jit.freeze(torch.jit.trace(model, example)))
                 elif self._kind == "compile":
