@@ -26,6 +26,7 @@ from lenet_gpu.ink.absorption import (
     pattern_level,
 )
 from lenet_gpu.ink.components import Pieces, pieces_of
+from lenet_gpu.ink.emphasis import lines_of_emphasis
 from lenet_gpu.ink.forms import lines_of_boxes
 from lenet_gpu.ink.light import CLEAN, looked_at, sides_at
 from lenet_gpu.ink.marks import FRAME, free_pieces, prominence, sides_of
@@ -115,11 +116,13 @@ def find_ink(gray: np.ndarray) -> Ink:
     solid = max(SOLID * darkness, floor)
     pieces = pieces_of(ink > solid)
     if looked or clean:
-        boxes = lines_of_boxes(pieces)
-        if boxes.any():
-            rules = np.where(boxes, np.maximum(rules, ink), rules)
-            pieces = pieces_of((ink > solid) & ~boxes)
-            ink = np.where(greatest(boxes, 5) & ~pieces.mask(np.ones(len(pieces), dtype=bool)), np.float32(0.0), ink)
+        for lines_of in (lines_of_boxes, lines_of_emphasis):
+            lines = lines_of(pieces)
+            if lines.any():
+                rules = np.where(lines, np.maximum(rules, ink), rules)
+                pieces = pieces_of(pieces.mask(np.ones(len(pieces), dtype=bool)) & ~lines)
+                left = pieces.mask(np.ones(len(pieces), dtype=bool))
+                ink = np.where(greatest(lines, 5) & ~left, np.float32(0.0), ink)
     if floor > 0.0 and pattern_level(ink) > 0.0:
         pieces = pieces_of(pieces.mask(pieces.sums((ink > CERTAIN * darkness).astype(np.float32)) > 0.0))
         ink = np.where(greatest(pieces.mask(np.ones(len(pieces), dtype=bool)), 5), ink, np.float32(0.0))

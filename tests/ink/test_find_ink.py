@@ -176,6 +176,26 @@ def test_boxes_and_combs_are_told_from_writing():
     assert nothing(alone) == "only a frame"
 
 
+def test_rings_and_lines_below_are_no_part_of_digits():
+    picture = np.full((300, 500), 230, np.uint8)
+    picture[60:120, 80:86] = 70  # a 1 with two lines below
+    picture[130:134, 60:110] = picture[140:144, 62:108] = 70
+    picture[60:120, 250:254] = picture[56:60, 230:256] = 70  # a 7 in one piece, a 5's bar above what is below
+    picture[150:154, 230:256] = picture[160:220, 250:256] = 70
+    y, x = np.mgrid[:300, :500]
+    ring = abs(np.hypot((y - 100) / 1.1, x - 400) - 60) < 2
+    picture[ring] = 70
+    zero = picture.copy()
+    picture[70:130, 396:402] = 70
+    found = find_ink(picture)
+    assert not found.ink[125:, :120].any()
+    assert not found.ink[ring].any()
+    assert (found.rules[ring]).mean() > 0.9
+    assert (found.ink[150:154, 230:256] > 0.9).all()
+    assert len(found.pieces) == 5
+    assert (find_ink(zero).ink[ring] > 0.4).mean() > 0.9  # with nothing inside it is a digit
+
+
 def test_what_was_taken_for_rules_and_sides():
     picture = np.full((300, 400), 230, np.uint8)
     picture[60::50] = 170
