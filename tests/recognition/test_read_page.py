@@ -90,7 +90,12 @@ def test_whatever_holds_a_picture(recognizer, mnist, tmp_path):
     exif = Image.Exif()
     exif[0x0112] = 6  # taken with the camera on its side
     Image.fromarray(np.rot90(gray)).convert("RGB").save(tmp_path / "turned.png", exif=exif)
+    share = (255.0 - gray[:, :, None]) / 255.0  # as bright as its paper: red on green
+    colored = np.rint((1.0 - share) * (100, 160, 100) + share * (200, 107, 110)).astype(np.uint8)
+    assert np.ptp(np.asarray(Image.fromarray(colored).convert("L"))) < 3
     pictures = [
+        colored,
+        Image.fromarray(colored),
         gray,
         gray / 255.0,
         gray[:, :, None],
