@@ -319,8 +319,7 @@ def _slanted_desk(scene, rng):
 def _torn_notebook(scene, rng):
     """The holes of a spiral along an edge, some of them torn out, over something darker."""
     shape = scene.picture.shape
-    top, left, bottom, right = scene.box
-    room = [top, left]
+    room = scene.box[:2]
     side = int(np.argmax(room))
     length = shape[1 - side]
     pitch, size = rng.uniform(28, 45), rng.uniform(8, 14)

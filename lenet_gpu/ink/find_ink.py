@@ -28,10 +28,11 @@ from lenet_gpu.ink.absorption import (
 from lenet_gpu.ink.components import Pieces, pieces_of
 from lenet_gpu.ink.emphasis import lines_of_emphasis
 from lenet_gpu.ink.forms import lines_of_boxes
-from lenet_gpu.ink.light import CLEAN, looked_at, sides_at
-from lenet_gpu.ink.marks import FRAME, free_pieces, prominence, sides_of
+from lenet_gpu.ink.light import CLEAN, looked_at
+from lenet_gpu.ink.marks import free_pieces, prominence
 from lenet_gpu.ink.polarity import is_light_on_dark
 from lenet_gpu.ink.rules import find_rules, without_rules
+from lenet_gpu.ink.sides import FRAME, sides_at, sides_of
 from lenet_gpu.ink.windows import greatest, pooled
 
 WORKING = 1_200_000

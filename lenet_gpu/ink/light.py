@@ -18,8 +18,9 @@ from lenet_gpu.ink.absorption import (
 )
 from lenet_gpu.ink.components import pieces_of
 from lenet_gpu.ink.crops import LEAST_SIZE, is_cropped, is_shaded
-from lenet_gpu.ink.marks import FRAME, free_pieces, prominence, sides_of, without_sides
+from lenet_gpu.ink.marks import free_pieces, prominence
 from lenet_gpu.ink.rules import Slopes, find_rules, find_slopes, without_rules
+from lenet_gpu.ink.sides import sides_at, without_sides
 from lenet_gpu.ink.windows import pooled
 
 LOOKED_AT = 240
@@ -125,12 +126,6 @@ def _greatest_mark(absorbed: np.ndarray, depth: float, noise: float) -> Mark:
         return Mark(0.0, np.zeros(4, dtype=np.int64), 0)
     k = int(np.argmax(prominence(pieces, absorbed) * free))
     return Mark(float(max(pieces.heights[k], pieces.widths[k])), pieces.boxes[k], int(pieces.areas[k]))
-
-
-def sides_at(absorbed: np.ndarray, level: float, noise: float) -> np.ndarray:
-    """Find strips as dark as ink, and frames also if they are paler, (h, w) bool."""
-    pale = max(0.25 * level, GRAIN * noise, MIN_CONTRAST / 255.0)
-    return sides_of(absorbed > level) | sides_of(absorbed > pale, FRAME)
 
 
 def _widest(views: list[np.ndarray], marks: list[Mark]) -> int:

@@ -11,8 +11,9 @@ import numpy as np
 from lenet_gpu.ink.absorption import DEPTHS, absorbed_share, least_of_marks, noise_of, paper_light
 from lenet_gpu.ink.components import Pieces, pieces_of
 from lenet_gpu.ink.crops import is_cropped
-from lenet_gpu.ink.light import LOOKED_AT, sides_at
+from lenet_gpu.ink.light import LOOKED_AT
 from lenet_gpu.ink.marks import free_pieces, prominence
+from lenet_gpu.ink.sides import sides_at
 from lenet_gpu.ink.windows import greatest, least, pooled
 
 WINDOWS = (5, 9, 17, 33)
