@@ -32,7 +32,7 @@ from lenet_gpu.ink.light import CLEAN, looked_at
 from lenet_gpu.ink.marks import free_pieces, prominence
 from lenet_gpu.ink.polarity import is_light_on_dark
 from lenet_gpu.ink.rules import find_rules, without_rules
-from lenet_gpu.ink.sides import FRAME, sides_at, sides_of
+from lenet_gpu.ink.sides import FRAME, sides_at, sides_of, textured_sides
 from lenet_gpu.ink.windows import greatest, pooled
 
 WORKING = 1_200_000
@@ -106,6 +106,7 @@ def find_ink(gray: np.ndarray) -> Ink:
     sides = sides_at(ink, max(depth * darkest(ink), GRAIN * noise), noise) if looked else no_rules > 0.0
     if looked:  # a frame may count as darker paper, which goes on beyond the edge
         sides |= sides_of(paper < FRAMED * np.median(paper), FRAME)
+        sides |= textured_sides(ink, max(SOLID * darkest(ink), GRAIN * noise), paper)
     ink = np.where(sides, np.float32(0.0), ink)
     darkness, floor = _levels(ink, rules, sides, noise, depth, free)
     contrast = darkness * float(np.median(paper))

@@ -8,7 +8,6 @@ import numpy as np
 
 from lenet_gpu.ink.absorption import (
     DEPTHS,
-    GRAIN,
     MIN_CONTRAST,
     absorbed_share,
     darkest,
