@@ -26,7 +26,7 @@ k two strokes 1
 r small 1
     28,40 28,100 28,64 44,42 66,44
     30,44 28,98 30,62 46,46 64,50
-/ slash 1
+/ slash 1 lean=0.4
     76,-6 24,106
     66,-2 34,108
 : two points 1
@@ -68,6 +68,8 @@ def written(text, hands, rng, height, pen):
     """A text's ink, (h, w) float32, with half a height above and below: any hand's digits, all with one pen."""
     room = np.zeros((2 * height, int(height * (len(text) + 2))), np.float32)
     x, top = height // 2, height // 2
+    signs = sorted(set(text) - set("0123456789 "))
+    drawn = {sign: sign_strokes(sign, rng) for sign in signs}  # a hand writes a sign alike each time
     for sign in text:
         if sign == " ":
             x += int(GAPS[" "] * height * rng.uniform(0.8, 1.2))
@@ -79,7 +81,7 @@ def written(text, hands, rng, height, pen):
                     break
             ink, at = made.drawn(hands.drawings[k], int(height * rng.uniform(0.92, 1.08)), pen), top
         else:
-            strokes = [stroke * height / 100 for stroke in sign_strokes(sign, rng)]
+            strokes = [stroke * height / 100 for stroke in drawn[sign]]
             points = np.concatenate(strokes)
             tall = max(int(np.ptp(points[:, 1]) + pen * height), int(np.ceil(pen * height)) + 1)
             wide = np.ptp(points[:, 0])

@@ -47,6 +47,9 @@ IN_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight"
 SIGNS = {"-": "minus", ".": "point", ",": "comma", LOW: "speck"}
 """Reasons of marks that are signs, or too low for a digit."""
 
+SIGNS_IN_INK = {**SIGNS, "'": "apostrophe", ":": "colon", "/": "slash"}
+"""The same of marks in pictures."""
+
 MOST_STROKES = 1_000
 """Strokes of one number; a longer row is no handwriting of one number, and would take seconds to read."""
 
@@ -220,7 +223,7 @@ class Recognizer:
 
     @staticmethod
     def _page_digit(mark: Read, line: int, scale: int, readings: Readings) -> PageDigit:
-        answer = readings.answer(mark.number, SIGNS.get(mark.sign, ""))
+        answer = readings.answer(mark.number, SIGNS_IN_INK.get(mark.sign, ""))
         top, left, bottom, right = (side * scale for side in mark.box)
         sign = "" if mark.sign == LOW else mark.sign
         return PageDigit(*_parts(answer), (left, top, right, bottom), sign=sign, line=line)
