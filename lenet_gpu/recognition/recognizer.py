@@ -24,6 +24,7 @@ from lenet_gpu.ink.preprocess import (
     strokes_to_mnist,
 )
 from lenet_gpu.ink.segmentation import Group, is_bar, split
+from lenet_gpu.ink.shadows import without_shadow
 from lenet_gpu.ink.signs import TALL
 from lenet_gpu.ink.stroke_lines import lines_of_strokes
 from lenet_gpu.nn.lenet5 import LeNet5
@@ -195,6 +196,7 @@ class Recognizer:
 
     def _or_several(self, single: _Single, answer: Prediction) -> Prediction:
         """Say of a picture that it has several digits, if it has."""
+        single, answer = self._in_shadow(single, answer)
         found, alone = single.found, single.alone
         others = written(found) & ~alone if len(alone) else alone
         if found.free:
@@ -206,6 +208,16 @@ class Recognizer:
         if len(marks) < 2:
             return answer
         return replace(answer, is_digit=False, reason=f"{_in_words(len(marks))} digits")
+
+    def _in_shadow(self, single: _Single, answer: Prediction) -> tuple[_Single, Prediction]:
+        """Read a digit that a narrow shadow lies across once more without it; the same if there is none."""
+        lit = without_shadow(single.found)
+        if lit is None:
+            return single, answer
+        found, is_certain = lit
+        again = _Single.of(found)
+        other = self._fields.read(again.field, again.reason)
+        return (again, other) if other.is_digit and (is_certain or not answer.is_digit) else (single, answer)
 
     def _page(self, found: Ink) -> Page:
         """Read all digits of a picture's ink."""

@@ -12,6 +12,7 @@ from lenet_gpu.ink.components import pieces_of
 from lenet_gpu.ink.find_ink import find_ink, nothing
 from lenet_gpu.ink.line_width import THICKEST, THINNEST, line_width, with_usual_lines
 from lenet_gpu.ink.polarity import is_light_on_dark
+from lenet_gpu.ink.shadows import without_shadow
 from lenet_gpu.ink.windows import closed, greatest, pooled
 from lenet_gpu.seeds import generator
 
@@ -194,6 +195,32 @@ def test_rings_and_lines_below_are_no_part_of_digits():
     assert (found.ink[150:154, 230:256] > 0.9).all()
     assert len(found.pieces) == 5
     assert (find_ink(zero).ink[ring] > 0.4).mean() > 0.9  # with nothing inside it is a digit
+
+
+def test_a_narrow_shadow_across_a_digit_is_no_ink(recognizer):
+    y, x = np.mgrid[:300, :400]
+    read = []
+    for drawing in draw_digits(generator(1, 12), np.array([3, 5, 8])):
+        ink = made.scene_of(made.drawn(drawing, 120, 0.08), (300, 400)).ink
+        shadow = 1 - 0.4 * np.clip((45 - np.hypot(np.maximum(x - 210, 0), y - 150)) / 6 + 0.5, 0, 1)
+        read.append(recognizer.predict_image(np.rint((230 - 160 * ink) * shadow).astype(np.uint8)))
+        assert without_shadow(find_ink(np.rint(230 - 160 * ink).astype(np.uint8))) is None
+    assert [answer.digit for answer in read] == [3, 5, 8]
+    assert all(answer.is_digit for answer in read)
+
+
+def test_a_desk_beside_the_sheet_is_no_ink():
+    rng = generator(1, 13)
+    y, x = np.mgrid[:300, :400]
+    ink = made.scene_of(made.drawn(draw_digits(rng, np.array([5]))[0], 120, 0.08), (300, 400)).ink
+    beside = x < 70 + 0.1 * y
+    even = np.where(beside, 90, 230 - 160 * ink)
+    wood = np.where(beside, 110 + 30 * np.sin(y / 3 + 3 * np.sin(x / 20)), 230 - 160 * ink)
+    for picture in (even, wood):
+        found = find_ink(np.rint(picture).astype(np.uint8))
+        assert not found.ink[beside].any()
+        assert found.ink.max() == 1.0
+        assert len(found.pieces) <= 2
 
 
 def test_what_was_taken_for_rules_and_sides():
