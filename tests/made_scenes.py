@@ -37,7 +37,7 @@ def _mask(shape, draw):
     return np.asarray(canvas.resize(shape[::-1], Image.Resampling.BOX), dtype=np.float32) / 255
 
 
-def _line(shape, points, width):
+def line_through(shape, points, width):
     """A line through points (x, y) with round ends."""
 
     def draw(pencil):
@@ -148,7 +148,7 @@ def _circled(scene, rng):
     grow = 1 + rng.uniform(-0.04, 0.04) * (turn - turn[0]) / 6.3 + 0.03 * np.sin(2 * turn + rng.uniform(0, 6))
     across = half * rng.uniform(0.85, 1.1)
     points = np.stack([cx + across * grow * np.cos(turn), cy + half * grow * np.sin(turn)], axis=1)
-    scene.ink = np.maximum(scene.ink, _line(scene.ink.shape, points, pen))
+    scene.ink = np.maximum(scene.ink, line_through(scene.ink.shape, points, pen))
 
 
 @nuisance("underlined", "ink")
@@ -163,7 +163,7 @@ def _underlined(scene, rng):
             ((left + right) / 2, y + rng.uniform(-3, 3)),
             (right + out[1], y - rng.uniform(-0.05, 0.08) * height),
         ]
-        scene.ink = np.maximum(scene.ink, _line(scene.ink.shape, points, pen))
+        scene.ink = np.maximum(scene.ink, line_through(scene.ink.shape, points, pen))
         y += rng.uniform(0.1, 0.15) * height + pen
 
 
@@ -182,7 +182,7 @@ def _ticked_box(scene, rng):
     )
     tick = np.array([(0.15, 0.5), (0.4, 0.85), (1.05, -0.15)]) * side + (at, low - side)
     scene.ink = np.maximum(
-        np.maximum(scene.ink, frame * rng.uniform(0.6, 1)), _line(shape, tick, 0.6 * _pen(scene, rng))
+        np.maximum(scene.ink, frame * rng.uniform(0.6, 1)), line_through(shape, tick, 0.6 * _pen(scene, rng))
     )
 
 

@@ -47,6 +47,9 @@ r small 1
 """
 """The signs, the digit's height being 0 to 100."""
 
+NO_SIGNS = "$€£kr"
+"""What is read as neither digit nor sign."""
+
 STYLES = read_templates(SIGNS)
 GAPS = {".": 0.16, ",": 0.16, ":": 0.2, "'": 0.14, " ": 0.6}
 
