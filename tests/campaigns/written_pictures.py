@@ -4,7 +4,8 @@
     python tests/campaigns/written_pictures.py texts --n 100       some sections, 100 pictures a row
 
 The options, the hands and the results are those of tests/campaigns/pictures.py. Of a text all digits must be read, in
-their order and no more: what stands between them may be any sign, or no digit; then the signs, "?" for currencies. Crossed-out digits should be refused.
+their order and no more, whatever stands between them; then the signs, too, and "?" for currencies. Crossed-out digits
+should be refused.
 """
 
 from __future__ import annotations
