@@ -103,10 +103,11 @@ def find_ink(gray: np.ndarray) -> Ink:
     rules = find_rules(absorbed, noise, slopes)
     ink = without_rules(absorbed, rules, noise)
     looked = free and not clean  # around clean paper there is nothing
-    sides = sides_at(ink, max(depth * darkest(ink), GRAIN * noise), noise) if looked else no_rules > 0.0
+    most = darkest(ink) if looked else 0.0
+    sides = sides_at(ink, max(depth * most, GRAIN * noise), noise) if looked else no_rules > 0.0
     if looked:  # a frame may count as darker paper, which goes on beyond the edge
         sides |= sides_of(paper < FRAMED * np.median(paper), FRAME)
-        sides |= textured_sides(ink, max(SOLID * darkest(ink), GRAIN * noise), paper)
+        sides |= textured_sides(ink, max(SOLID * most, GRAIN * noise), paper)
     ink = np.where(sides, np.float32(0.0), ink)
     darkness, floor = _levels(ink, rules, sides, noise, depth, free)
     contrast = darkness * float(np.median(paper))

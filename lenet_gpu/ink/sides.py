@@ -106,21 +106,23 @@ def textured_sides(ink: np.ndarray, level: float, paper: np.ndarray) -> np.ndarr
     """
     dark = paper < DARKER * np.median(paper)
     found = np.zeros_like(dark)
-    if not (dark[0].any() or dark[-1].any() or dark[:, 0].any() or dark[:, -1].any()):
+    cut = [turn for turn in range(4) if _is_cut(np.rot90(ink, turn)[:2].max(axis=0) > level, np.rot90(dark, turn)[0])]
+    if not cut:
         return found
     pieces = pieces_of(dark)
     for k in np.argsort(-pieces.areas)[:4]:
         region = pieces.mask(np.arange(len(pieces)) == k)
-        for turn in range(4):
-            edge = np.rot90(region, turn)[0]
-            if edge.mean() < 0.1:
-                continue
-            marks = (np.rot90(ink, turn)[:2].max(axis=0) > level) & edge  # (side,)
-            starts = np.count_nonzero(marks[1:] & ~marks[:-1])
-            if starts >= TEXTURED and marks.sum() > CUT * edge.sum() and (ink[region] > level).mean() > COVERED:
-                found |= greatest(region, 7)
-                break
+        edges = [(np.rot90(ink, turn)[:2].max(axis=0) > level, np.rot90(region, turn)[0]) for turn in cut]
+        if any(_is_cut(*edge) for edge in edges) and (ink[region] > level).mean() > COVERED:
+            found |= greatest(region, 7)
     return found
+
+
+def _is_cut(marks: np.ndarray, region: np.ndarray) -> bool:
+    """Tell whether marks of a region run out of the picture in many places of an edge, (side,) bool each."""
+    marks = marks & region
+    starts = np.count_nonzero(marks[1:] & ~marks[:-1])
+    return bool(starts >= TEXTURED and marks.sum() > CUT * region.sum())
 
 
 def sides_at(absorbed: np.ndarray, level: float, noise: float) -> np.ndarray:
