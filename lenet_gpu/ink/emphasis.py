@@ -1,4 +1,4 @@
-"""What people draw around and under digits and that is no part of them: circles, and lines below.
+"""Circles and underlines: drawn around and under digits, and no part of them.
 
 They are told by their shape and by how others lie to them: a ring has a mark inside that does not touch it, a line is
 flat and lies below a mark. A 0 has nothing inside, and a bar with no mark above it may be a minus or part of a 5.
