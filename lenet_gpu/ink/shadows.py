@@ -18,6 +18,9 @@ PALE, DARK = 0.2, 0.66
 BODY = 0.1
 """Thickness that only shadows have, as a share of the size of the greatest dark mark."""
 
+SMALLEST, LEAST_SIZE = 12, 0.15
+"""Size of the greatest dark mark, at least: in pixels, and as a share of the greatest mark's."""
+
 LEAST_BODY = 0.3
 """Area of a shadow's body, as a share of all that is dark, at least."""
 
@@ -42,7 +45,9 @@ def without_shadow(found: Ink) -> tuple[Ink, bool] | None:
     rows, columns = np.flatnonzero(pale.any(axis=1)), np.flatnonzero(pale.any(axis=0))
     there = np.s_[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     pieces = pieces_of(dark)
-    size = float(np.maximum(pieces.heights, pieces.widths).max())
+    size, whole = (float(np.maximum(some.heights, some.widths).max(initial=0)) for some in (pieces, found.pieces))
+    if size < max(SMALLEST, LEAST_SIZE * whole):  # the darker spots of a pale line
+        return None
     window = 2 * max(1, int(BODY * size / 2.0)) + 1
     body = np.count_nonzero(greatest(least(pale[there], window), window))
     if body < LEAST_BODY * count:

@@ -11,6 +11,7 @@ from lenet_gpu.handwriting import draw_digits
 from lenet_gpu.ink.components import pieces_of
 from lenet_gpu.ink.find_ink import find_ink, nothing
 from lenet_gpu.ink.line_width import THICKEST, THINNEST, line_width, with_usual_lines
+from lenet_gpu.ink.outlines import greatest_outlined
 from lenet_gpu.ink.polarity import is_light_on_dark
 from lenet_gpu.ink.shadows import without_shadow
 from lenet_gpu.ink.windows import closed, greatest, pooled
@@ -148,6 +149,21 @@ def test_polarity_where_a_shadow_meets_a_strip():
         picture[-60:] = 40
         assert not is_light_on_dark(picture)
         assert is_light_on_dark(255 - picture)
+
+
+def test_a_gap_between_strokes_is_no_light_ink():
+    y, x = np.mgrid[:300, :400]
+    picture = np.where(abs(np.hypot((y - 140) / 1.3, x - 180) - 35) < 2.5, np.uint8(90), np.uint8(220))
+    assert greatest_outlined(picture) > 0.0
+    assert greatest_outlined(255 - picture) < 0.1 * greatest_outlined(picture)
+
+
+def test_a_thick_line_in_fading_light_is_inked_all_through():
+    rng = generator(2, 9)
+    ink = made.scene_of(made.drawn(draw_digits(rng, np.array([2]))[0], 140, 0.13), (600, 800), rng).ink
+    light = 1 - 0.2 * np.linspace(0, 1, 800)
+    found = find_ink(np.rint((205 - 120 * ink) * light + rng.normal(0, 2, ink.shape)).astype(np.uint8))
+    assert found.ink[ink == 1].mean() > 0.8
 
 
 def test_nothing_of_a_printed_pattern_is_ink():
