@@ -6,7 +6,7 @@ import numpy as np
 
 from lenet_gpu.ink.absorption import DEPTHS, darkest
 from lenet_gpu.ink.components import pieces_of
-from lenet_gpu.ink.marks import without_sides
+from lenet_gpu.ink.sides import without_sides
 
 MOST_OF_EDGE = 0.9
 """Share of an edge along which strokes reach it, at most."""

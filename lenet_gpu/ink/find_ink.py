@@ -26,11 +26,13 @@ from lenet_gpu.ink.absorption import (
     pattern_level,
 )
 from lenet_gpu.ink.components import Pieces, pieces_of
+from lenet_gpu.ink.emphasis import lines_of_emphasis
 from lenet_gpu.ink.forms import lines_of_boxes
-from lenet_gpu.ink.light import CLEAN, looked_at, sides_at
-from lenet_gpu.ink.marks import FRAME, free_pieces, prominence, sides_of
+from lenet_gpu.ink.light import CLEAN, looked_at
+from lenet_gpu.ink.marks import free_pieces, prominence
 from lenet_gpu.ink.polarity import is_light_on_dark
 from lenet_gpu.ink.rules import find_rules, without_rules
+from lenet_gpu.ink.sides import FRAME, sides_at, sides_of, textured_sides
 from lenet_gpu.ink.windows import greatest, pooled
 
 WORKING = 1_200_000
@@ -101,9 +103,11 @@ def find_ink(gray: np.ndarray) -> Ink:
     rules = find_rules(absorbed, noise, slopes)
     ink = without_rules(absorbed, rules, noise)
     looked = free and not clean  # around clean paper there is nothing
-    sides = sides_at(ink, max(depth * darkest(ink), GRAIN * noise), noise) if looked else no_rules > 0.0
+    most = darkest(ink) if looked else 0.0
+    sides = sides_at(ink, max(depth * most, GRAIN * noise), noise) if looked else no_rules > 0.0
     if looked:  # a frame may count as darker paper, which goes on beyond the edge
         sides |= sides_of(paper < FRAMED * np.median(paper), FRAME)
+        sides |= textured_sides(ink, max(SOLID * most, GRAIN * noise), paper)
     ink = np.where(sides, np.float32(0.0), ink)
     darkness, floor = _levels(ink, rules, sides, noise, depth, free)
     contrast = darkness * float(np.median(paper))
@@ -115,11 +119,13 @@ def find_ink(gray: np.ndarray) -> Ink:
     solid = max(SOLID * darkness, floor)
     pieces = pieces_of(ink > solid)
     if looked or clean:
-        boxes = lines_of_boxes(pieces)
-        if boxes.any():
-            rules = np.where(boxes, np.maximum(rules, ink), rules)
-            pieces = pieces_of((ink > solid) & ~boxes)
-            ink = np.where(greatest(boxes, 5) & ~pieces.mask(np.ones(len(pieces), dtype=bool)), np.float32(0.0), ink)
+        for lines_of in (lines_of_boxes, lines_of_emphasis):
+            lines = lines_of(pieces)
+            if lines.any():
+                rules = np.where(lines, np.maximum(rules, ink), rules)
+                pieces = pieces_of(pieces.mask(np.ones(len(pieces), dtype=bool)) & ~lines)
+                left = pieces.mask(np.ones(len(pieces), dtype=bool))
+                ink = np.where(greatest(lines, 5) & ~left, np.float32(0.0), ink)
     if floor > 0.0 and pattern_level(ink) > 0.0:
         pieces = pieces_of(pieces.mask(pieces.sums((ink > CERTAIN * darkness).astype(np.float32)) > 0.0))
         ink = np.where(greatest(pieces.mask(np.ones(len(pieces), dtype=bool)), 5), ink, np.float32(0.0))

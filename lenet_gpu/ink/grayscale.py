@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lenet_gpu.errors import InputError
+from lenet_gpu.ink.colors import LOOKED_AT, offset_of, weights_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -30,6 +31,7 @@ SHEET_CONTRAST = 96
 def to_gray(image: Image, name: object = "image") -> np.ndarray:
     """Convert a Pillow image to 8-bit greyscale.
 
+    Colours become brightness, or what tells ink from paper where that does not (see `lenet_gpu.ink.colors`).
     Transparency is flattened on the ground that the visible ink stands out from (see `flatten`). Values of more
     than 8 bits are scaled by the range they use (see `to_8_bits`).
 
@@ -56,8 +58,17 @@ def to_gray(image: Image, name: object = "image") -> np.ndarray:
     elif "transparency" in image.info or image.mode in ("RGBA", "RGBa", "LA", "La", "PA"):
         gray = flatten(*np.moveaxis(np.asarray(image.convert("RGBA").convert("LA")), 2, 0))
     else:
-        gray = np.asarray(image.convert("L"))
+        gray = np.asarray(image.convert("L", matrix=_matrix(image)) if image.mode == "RGB" else image.convert("L"))
     return np.ascontiguousarray(_upright(gray, orientation))
+
+
+def _matrix(image: Image) -> tuple[float, float, float, float] | None:
+    """Choose how an RGB picture becomes greyscale, as Pillow wants it; None for brightness (see `colors`)."""
+    weights = weights_of(np.asarray(image.reduce(-(-max(image.size) // LOOKED_AT))))
+    if weights is None:
+        return None
+    red, green, blue = (float(weight) for weight in weights)
+    return red, green, blue, offset_of(weights) + 0.5
 
 
 def to_8_bits(values: np.ndarray, name: object = "image") -> np.ndarray:

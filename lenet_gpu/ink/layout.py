@@ -7,7 +7,6 @@ thinnest. Which parts make up a digit is decided by `lenet_gpu.ink.cuts`, as for
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -15,7 +14,9 @@ import numpy as np
 from lenet_gpu.ink.cuts import REACH
 from lenet_gpu.ink.find_ink import Ink
 from lenet_gpu.ink.marks import as_dark, free_pieces
-from lenet_gpu.ink.signs import TALL, sign_at
+from lenet_gpu.ink.parts import Part, middle_height
+from lenet_gpu.ink.signs import TALL
+from lenet_gpu.ink.written_signs import is_straight
 
 CUT_OFF = 0.75
 """Height from which a mark at the picture's edge counts as a digit, as a share of the others': a neighbour's rest is
@@ -40,26 +41,6 @@ THIN = 0.45
 """Ink in a column where a piece may be cut, as a share of the line's height, at most."""
 
 
-@dataclass(frozen=True, eq=False)
-class Part:
-    """A piece of ink, or a slice of one.
-
-    Attributes:
-        piece: Its index.
-        box: Top, left, bottom, right in the ink; bottom and right lie outside.
-        whole: Whether it is all of the piece.
-    """
-
-    piece: int
-    box: tuple[int, int, int, int]
-    whole: bool = True
-
-    @property
-    def height(self) -> int:
-        """Height of its box."""
-        return self.box[2] - self.box[0]
-
-
 def lines_of(found: Ink) -> list[list[Part]]:
     """Find lines of writing.
 
@@ -74,7 +55,7 @@ def lines_of(found: Ink) -> list[list[Part]]:
     if not kept.any():
         return []
     heights = pieces.heights
-    height = _height(heights[kept])
+    height = middle_height(heights[kept])
     tall = np.flatnonzero(kept & (heights >= TALL * height))
     if not len(tall):
         tall = np.flatnonzero(kept)
@@ -84,7 +65,7 @@ def lines_of(found: Ink) -> list[list[Part]]:
         groups[_nearest(pieces.boxes, groups, k, height)].append(k)
     lines = []
     for group in sorted(groups, key=lambda members: float(np.mean(pieces.boxes[members][:, [0, 2]]))):
-        line_height = _height(heights[group])
+        line_height = middle_height(heights[group])
         parts = [part for k in group for part in _parts(found, k, line_height)]
         lines.append(sorted(parts, key=lambda part: part.box[1] + part.box[3]))
     return lines
@@ -101,7 +82,7 @@ def written(found: Ink) -> np.ndarray:
     darkest = free & as_dark(pieces, found.ink, large & as_dark(pieces, found.ink, large))
     if found.free and darkest.any():
         free = darkest
-    tallest = _height(pieces.heights[free & (sizes >= 0.3 * sizes[free].max())])
+    tallest = middle_height(pieces.heights[free & (sizes >= 0.3 * sizes[free].max())])
     # A digit may reach the edge, but neither a neighbour's rest nor the edge of a shadow is as tall and as thin.
     inked = pieces.areas / np.maximum(pieces.heights * pieces.widths, 1)
     reaching = (
@@ -150,38 +131,6 @@ def links_of(parts: Sequence[Part], height: float) -> np.ndarray:
     return links
 
 
-def line_height(parts: Sequence[Part]) -> float:
-    """Measure how tall the digits of a line are."""
-    boxes = np.array([part.box for part in parts])
-    pieces = np.unique([part.piece for part in parts], return_inverse=True)[1]
-    tops, bottoms = np.full(pieces.max() + 1, boxes.max()), np.zeros(pieces.max() + 1, dtype=boxes.dtype)
-    np.minimum.at(tops, pieces, boxes[:, 0])
-    np.maximum.at(bottoms, pieces, boxes[:, 2])
-    return _height(bottoms - tops)
-
-
-def sign_of(part: Part, parts: Sequence[Part]) -> str:
-    """Tell a minus, a decimal point or a comma from digits, by size and place.
-
-    Args:
-        part: One of the parts.
-        parts: The line it is in.
-
-    Returns:
-        "-", "." or ","; empty for all else.
-    """
-    if not part.whole:
-        return ""
-    boxes = np.array([other.box for other in parts], dtype=np.float64)[:, [1, 0, 3, 2]]
-    top, left, bottom, right = part.box
-    return sign_at(np.array([left, top, right, bottom], dtype=np.float64), boxes, line_height(parts))
-
-
-def _height(heights: np.ndarray) -> float:
-    """Return the middle height of what is tall."""
-    return float(np.median(heights[heights >= TALL * heights.max()]))
-
-
 def _grouped(boxes: np.ndarray, tall: np.ndarray, height: float) -> list[list[int]]:
     """Group digits into lines: each with those to its right that it overlaps in height."""
     order = tall[np.argsort(boxes[tall, 1])]
@@ -221,6 +170,8 @@ def _parts(found: Ink, k: int, height: float) -> list[Part]:
     if width < WIDE * height or bottom - top < TALL * height:
         return [Part(k, (top, left, bottom, right))]
     own = found.pieces.crop(k)  # (rows, columns)
+    if is_straight(own):  # a slash, or a 1 that leans
+        return [Part(k, (top, left, bottom, right))]
     ink = own.sum(axis=0) / height  # (columns,)
     reach = max(1, int(0.06 * height))
     smooth = np.convolve(np.pad(ink, reach, mode="edge"), np.ones(2 * reach + 1) / (2 * reach + 1), "valid")

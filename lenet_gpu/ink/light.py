@@ -8,7 +8,6 @@ import numpy as np
 
 from lenet_gpu.ink.absorption import (
     DEPTHS,
-    GRAIN,
     MIN_CONTRAST,
     absorbed_share,
     darkest,
@@ -18,8 +17,9 @@ from lenet_gpu.ink.absorption import (
 )
 from lenet_gpu.ink.components import pieces_of
 from lenet_gpu.ink.crops import LEAST_SIZE, is_cropped, is_shaded
-from lenet_gpu.ink.marks import FRAME, free_pieces, prominence, sides_of, without_sides
+from lenet_gpu.ink.marks import free_pieces, prominence
 from lenet_gpu.ink.rules import Slopes, find_rules, find_slopes, without_rules
+from lenet_gpu.ink.sides import sides_at, without_sides
 from lenet_gpu.ink.windows import pooled
 
 LOOKED_AT = 240
@@ -38,6 +38,9 @@ NO_RULES = Slopes(None, None)
 
 WHOLE = 0.9
 """Share of the greatest mark's size from which a mark counts as whole."""
+
+AS_DARK = 0.7
+"""Darkness of a whole mark, as a share of the greatest mark's: windows narrower than a stroke see its edges alone."""
 
 MORE = 0.003
 """Darkness, as a mean over all that is not the mark, by which a window may see more than a narrower one."""
@@ -103,16 +106,18 @@ def looked_at(picture: np.ndarray) -> Look:
 
 
 class Mark(NamedTuple):
-    """The greatest mark that stands free: its size, 0 if there is none; its box; its area in pixels."""
+    """The greatest mark that stands free: its size, 0 if there is none; its box; its area in pixels; its darkness."""
 
     size: float
     box: np.ndarray
     area: int
+    darkness: float
 
     def is_like(self, other: Mark) -> bool:
         """Tell whether this is all of another mark, and no more."""
         apart = np.abs(self.box - other.box).max()
-        return bool(apart <= 2 + (1.0 - WHOLE) * other.size and self.area >= WHOLE**2 * other.area)
+        whole = self.area >= WHOLE**2 * other.area and self.darkness >= AS_DARK * other.darkness
+        return bool(apart <= 2 + (1.0 - WHOLE) * other.size and whole)
 
 
 def _greatest_mark(absorbed: np.ndarray, depth: float, noise: float) -> Mark:
@@ -122,15 +127,10 @@ def _greatest_mark(absorbed: np.ndarray, depth: float, noise: float) -> Mark:
     pieces = pieces_of((absorbed > level) & ~sides)
     free = free_pieces(pieces, sides)
     if not free.any():
-        return Mark(0.0, np.zeros(4, dtype=np.int64), 0)
+        return Mark(0.0, np.zeros(4, dtype=np.int64), 0, 0.0)
     k = int(np.argmax(prominence(pieces, absorbed) * free))
-    return Mark(float(max(pieces.heights[k], pieces.widths[k])), pieces.boxes[k], int(pieces.areas[k]))
-
-
-def sides_at(absorbed: np.ndarray, level: float, noise: float) -> np.ndarray:
-    """Find strips as dark as ink, and frames also if they are paler, (h, w) bool."""
-    pale = max(0.25 * level, GRAIN * noise, MIN_CONTRAST / 255.0)
-    return sides_of(absorbed > level) | sides_of(absorbed > pale, FRAME)
+    darkness = float(pieces.sums(absorbed)[k] / pieces.areas[k])
+    return Mark(float(max(pieces.heights[k], pieces.widths[k])), pieces.boxes[k], int(pieces.areas[k]), darkness)
 
 
 def _widest(views: list[np.ndarray], marks: list[Mark]) -> int:

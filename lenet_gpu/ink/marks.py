@@ -1,4 +1,4 @@
-"""Tell strokes from other marks: frames and strips at the edges, boxes around a digit, specks, a neighbour's rest."""
+"""Tell strokes from other marks: boxes around a digit, specks, a neighbour's rest."""
 
 from __future__ import annotations
 
@@ -8,12 +8,6 @@ from lenet_gpu.ink.components import Pieces
 from lenet_gpu.ink.forms import are_boxes
 from lenet_gpu.ink.windows import greatest
 
-STRAIGHT = 0.85
-"""Share of a side along which a frame or a strip must reach equally deep."""
-
-STRIP, FRAME = 0.45, 0.03
-"""Greatest depth of a strip beside the sheet, and of a frame, as shares of the picture's."""
-
 SPECK = 0.08
 """Size of a speck, as a share of the digit's, at most."""
 
@@ -22,39 +16,6 @@ NEAR = 0.25
 
 PALE = 0.6
 """Darkness of a stroke, as a share of others', at least."""
-
-
-def without_sides(mask: np.ndarray) -> np.ndarray:
-    """Remove frames and strips at the edges from a mask, (h, w) bool."""
-    return mask & ~sides_of(mask)
-
-
-def sides_of(mask: np.ndarray, most: float = STRIP) -> np.ndarray:
-    """Find what lies along the edges of a picture, equally deep for most of a side: a frame, or a strip of table.
-
-    Args:
-        mask: (h, w) bool, what is dark.
-        most: Greatest depth, as a share of the picture's.
-
-    Returns:
-        (h, w) bool.
-    """
-    found = np.zeros_like(mask)
-    for turn in range(4):
-        turned, kept = np.rot90(mask, turn), np.rot90(found, turn)  # views: the side is on top
-        depths = np.where(turned.all(axis=0), len(turned), (~turned).argmax(axis=0))  # (columns,) run from the edge
-        sound = depths[depths < len(turned)]
-        if len(sound) < 0.5 * len(depths) or not (sound > 0).mean() > STRAIGHT:
-            continue
-        depth = int(np.median(sound[sound > 0]))
-        even = np.abs(sound - depth) <= 2 + 0.1 * depth
-        if even.mean() > STRAIGHT and depth <= most * len(turned):
-            reach = depth + 2 + int(0.1 * depth)
-            kept[:reach] |= turned[:reach] & (
-                np.arange(reach)[:, None] < np.maximum(np.minimum(depths, reach), depth)
-            )
-            kept[: depth + 1] |= turned[: depth + 1]
-    return found
 
 
 def free_pieces(pieces: Pieces, sides: np.ndarray) -> np.ndarray:

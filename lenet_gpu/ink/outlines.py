@@ -11,8 +11,9 @@ import numpy as np
 from lenet_gpu.ink.absorption import DEPTHS, absorbed_share, least_of_marks, noise_of, paper_light
 from lenet_gpu.ink.components import Pieces, pieces_of
 from lenet_gpu.ink.crops import is_cropped
-from lenet_gpu.ink.light import LOOKED_AT, sides_at
+from lenet_gpu.ink.light import LOOKED_AT
 from lenet_gpu.ink.marks import free_pieces, prominence
+from lenet_gpu.ink.sides import sides_at
 from lenet_gpu.ink.windows import greatest, least, pooled
 
 WINDOWS = (5, 9, 17, 33)
@@ -23,6 +24,9 @@ MARKS = 3
 
 AROUND = 3
 """Distance in pixels at which an outline's ground is looked at."""
+
+GAP = 0.8
+"""Share of what lies around a gap between strokes, as far as it is long, that is like it, at least."""
 
 POWER = 4
 """Power of the share of the outline that is set off. Chosen, like the window's, by pictures in which shadows, strips
@@ -58,7 +62,10 @@ def greatest_outlined(picture: np.ndarray) -> float | None:
 
 
 def _set_off(small: np.ndarray, pieces: Pieces, k: int) -> float:
-    """Compute the share of a mark's outline beside which it is lighter by half of what it is at most of it."""
+    """Compute the share of a mark's outline beside which it is lighter by half of what it is at most of it.
+
+    0 where most of what lies around is as dark as the mark: it is a gap between strokes.
+    """
     top, left, bottom, right = (int(side) for side in pieces.boxes[k])
     near = np.s_[max(top - AROUND, 0) : bottom + AROUND, max(left - AROUND, 0) : right + AROUND]
     mark = pieces.mask(np.arange(len(pieces)) == k)[near]
@@ -66,4 +73,20 @@ def _set_off(small: np.ndarray, pieces: Pieces, k: int) -> float:
     rim = mark & ~least(mark, 3)
     ground = greatest(np.where(mark, np.int16(-1), levels), 2 * AROUND - 1)
     contrast = float(np.median(ground[rim])) - float(np.median(levels[mark]))
-    return float(((ground - levels)[rim] > 0.5 * contrast).mean()) if contrast > 0.0 else 0.0
+    if contrast <= 0.0 or _is_gap(small, pieces.boxes[k], float(np.median(levels[mark])) + 0.5 * contrast):
+        return 0.0
+    return float(((ground - levels)[rim] > 0.5 * contrast).mean())
+
+
+def _is_gap(small: np.ndarray, box: np.ndarray, level: float) -> bool:
+    """Tell whether most of what lies around a mark is as dark as the mark.
+
+    Args:
+        small: (h, w) uint8.
+        box: (4,) the mark's.
+        level: From which a pixel is lighter.
+    """
+    top, left, bottom, right = (int(side) for side in box)
+    reach = max(bottom - top, right - left)
+    around = small[max(top - reach, 0) : bottom + reach, max(left - reach, 0) : right + reach]
+    return float((around < level).mean()) > GAP

@@ -10,8 +10,10 @@ import numpy as np
 
 from lenet_gpu.array_checks import check_gray_values
 from lenet_gpu.errors import InputError
+from lenet_gpu.ink.colors import LOOKED_AT, offset_of, weights_of
 from lenet_gpu.ink.grayscale import flatten, to_gray
 from lenet_gpu.ink.preprocess import MAX_PIXELS
+from lenet_gpu.ink.windows import pooled
 
 EXPECTED = "a path, a Pillow image, or an array: greyscale, RGB or RGBA"
 
@@ -58,8 +60,23 @@ def gray_of(picture: Any) -> np.ndarray:
         array = np.rint(array.astype(np.float32) * 255.0).astype(np.uint8)
     if array.ndim == 2:
         return np.ascontiguousarray(array)
+    if array.shape[2] == 3:
+        return _gray(array)
     gray = array[:, :, 0] if array.shape[2] == 2 else _luma(array)
-    return gray if array.shape[2] == 3 else flatten(np.ascontiguousarray(gray), array[:, :, -1])
+    return flatten(np.ascontiguousarray(gray), array[:, :, -1])
+
+
+def _gray(array: np.ndarray) -> np.ndarray:
+    """Compute what tells ink from paper: the brightness of colours as a rule, (h, w) uint8."""
+    factor = -(-max(array.shape) // LOOKED_AT)
+    weights = weights_of(np.stack([pooled(array[:, :, k], factor) for k in range(3)], axis=2))
+    if weights is None:
+        return _luma(array)
+    gray = np.empty(array.shape[:2], dtype=np.uint8)
+    for start in range(0, len(array), ROWS):
+        some = array[start : start + ROWS].astype(np.float32) @ weights.astype(np.float32)
+        gray[start : start + ROWS] = np.clip(np.rint(some + np.float32(offset_of(weights))), 0, 255)
+    return gray
 
 
 def _luma(array: np.ndarray) -> np.ndarray:

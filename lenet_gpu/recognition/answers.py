@@ -30,7 +30,8 @@ class Prediction:
         reason: Why it is not a digit ("blank", "too faint", "only a frame", "only lines", "two digits", "two lines",
             "speck", "bars", "noise", "unlike any digit", "undecided between 4 and 9"); empty otherwise.
         image: The 28x28 uint8 picture that the network saw.
-        sign: "-", "." or "," where a mark among digits is one of these; empty otherwise.
+        sign: "-", "." or "," where a mark among digits is one of these, in pictures also ":", "/" or "'"; empty
+            otherwise.
         line: Number of the line that a mark is in, from the top.
     """
 

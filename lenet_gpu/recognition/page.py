@@ -9,10 +9,12 @@ import numpy as np
 
 from lenet_gpu.ink.cuts import MOST_STROKES, best_cuts, may_be_one
 from lenet_gpu.ink.find_ink import Ink
-from lenet_gpu.ink.layout import Part, line_height, lines_of, links_of, sign_of
+from lenet_gpu.ink.layout import lines_of, links_of
 from lenet_gpu.ink.normal_form import ink_to_mnist
+from lenet_gpu.ink.parts import Part, line_height
 from lenet_gpu.ink.signs import TALL
 from lenet_gpu.ink.windows import greatest
+from lenet_gpu.ink.written_signs import colons_of, signs_of
 
 MOST_PARTS = 2_000
 """Parts of a page that are read; a page with more is no writing."""
@@ -60,18 +62,21 @@ def read_lines(found: Ink, read: Callable[[np.ndarray], np.ndarray]) -> list[lis
         height = line_height(parts)
         links = links_of(parts, height)
         boxes = np.array([[part.box[1], part.box[0], part.box[3], part.box[2]] for part in parts]) / height
-        signs = [sign_of(part, parts) for part in parts]
+        signs, colons = signs_of(found, parts), colons_of(parts)
+        apart = [bool(sign) or any(k in pair for pair in colons) for k, sign in enumerate(signs)]
         runs = [
             (start, end)
             for start in range(len(parts))
             for end in range(start + 1, min(start + MOST_STROKES, len(parts)) + 1)
-            if end == start + 1 or (not any(signs[start:end]) and may_be_one(boxes, links, start, end))
+            if end == start + 1
+            or (start, end - 1) in colons
+            or (not any(apart[start:end]) and may_be_one(boxes, links, start, end))
         ]
         fields = np.stack([ink_to_mnist(_ink_of(found, labels, parts[start:end])) for start, end in runs])
-        low = [_box(parts[start:end]) for start, end in runs]
+        low = [_box(parts[start:end])[2] - _box(parts[start:end])[0] < TALL * height for start, end in runs]
         reasons = [
-            signs[start] if end == start + 1 and signs[start] else LOW if box[2] - box[0] < TALL * height else ""
-            for (start, end), box in zip(runs, low, strict=True)
+            ":" if (start, end - 1) in colons else (end == start + 1 and signs[start]) or (LOW if is_low else "")
+            for (start, end), is_low in zip(runs, low, strict=True)
         ]
         chosen = best_cuts(links, runs, read(fields), reasons)
         result.append([Read(_box(parts[slice(*runs[k])]), fields[k], count + k, reasons[k]) for k in chosen])

@@ -24,6 +24,7 @@ from lenet_gpu.ink.preprocess import (
     strokes_to_mnist,
 )
 from lenet_gpu.ink.segmentation import Group, is_bar, split
+from lenet_gpu.ink.shadows import without_shadow
 from lenet_gpu.ink.signs import TALL
 from lenet_gpu.ink.stroke_lines import lines_of_strokes
 from lenet_gpu.nn.lenet5 import LeNet5
@@ -46,6 +47,9 @@ IN_WORDS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight"
 
 SIGNS = {"-": "minus", ".": "point", ",": "comma", LOW: "speck"}
 """Reasons of marks that are signs, or too low for a digit."""
+
+SIGNS_IN_INK = {**SIGNS, "'": "apostrophe", ":": "colon", "/": "slash"}
+"""The same of marks in pictures."""
 
 MOST_STROKES = 1_000
 """Strokes of one number; a longer row is no handwriting of one number, and would take seconds to read."""
@@ -192,6 +196,7 @@ class Recognizer:
 
     def _or_several(self, single: _Single, answer: Prediction) -> Prediction:
         """Say of a picture that it has several digits, if it has."""
+        single, answer = self._in_shadow(single, answer)
         found, alone = single.found, single.alone
         others = written(found) & ~alone if len(alone) else alone
         if found.free:
@@ -203,6 +208,16 @@ class Recognizer:
         if len(marks) < 2:
             return answer
         return replace(answer, is_digit=False, reason=f"{_in_words(len(marks))} digits")
+
+    def _in_shadow(self, single: _Single, answer: Prediction) -> tuple[_Single, Prediction]:
+        """Read a digit that a narrow shadow lies across once more without it; the same if there is none."""
+        lit = without_shadow(single.found)
+        if lit is None:
+            return single, answer
+        found, is_certain = lit
+        again = _Single.of(found)
+        other = self._fields.read(again.field, again.reason)
+        return (again, other) if other.is_digit and (is_certain or not answer.is_digit) else (single, answer)
 
     def _page(self, found: Ink) -> Page:
         """Read all digits of a picture's ink."""
@@ -220,7 +235,7 @@ class Recognizer:
 
     @staticmethod
     def _page_digit(mark: Read, line: int, scale: int, readings: Readings) -> PageDigit:
-        answer = readings.answer(mark.number, SIGNS.get(mark.sign, ""))
+        answer = readings.answer(mark.number, SIGNS_IN_INK.get(mark.sign, ""))
         top, left, bottom, right = (side * scale for side in mark.box)
         sign = "" if mark.sign == LOW else mark.sign
         return PageDigit(*_parts(answer), (left, top, right, bottom), sign=sign, line=line)

@@ -27,6 +27,7 @@ TESTS = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS.parent), str(TESTS), str(TESTS / "benchmarks")]
 
 import made_pictures as made  # noqa: E402
+import made_scenes  # noqa: E402, F401 - adds nuisances
 import numpy as np  # noqa: E402
 from accuracy_page import interval  # noqa: E402
 from PIL import Image  # noqa: E402
@@ -75,10 +76,11 @@ class Book:
     Args:
         results: A file of rows by name, which grows; None for none.
         keep: A folder for pictures; None for none.
+        only: Names of the nuisances to measure; None for all.
     """
 
-    def __init__(self, results: Path | None, keep: Path | None) -> None:
-        self.results, self.keep = results, keep
+    def __init__(self, results: Path | None, keep: Path | None, only: list[str] | None = None) -> None:
+        self.results, self.keep, self.only = results, keep, only
         if keep is not None:
             keep.mkdir(parents=True, exist_ok=True)
 
@@ -266,12 +268,30 @@ def numbers(recognizer: Recognizer, hands: Hands, n: int, seed: int, book: Book)
     share("numbers of 10 digits, each read right alone: whole", both, readable, book, seed)
 
 
-SECTIONS = {"crops": crops, "lines": lines, "pages": pages, "numbers": numbers}
+def all_nuisances(recognizer: Recognizer, hands: Hands, n: int, seed: int, book: Book) -> None:
+    """Each nuisance alone, and none."""
+    sets = [(), *((name,) for name in made.NUISANCES)]
+    nuisances(recognizer, hands, n, seed, book, [s for s in sets if not book.only or set(s) & {*book.only}])
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sections", nargs="*", default=["nuisances", "pairs", *SECTIONS])
+def pairs(recognizer: Recognizer, hands: Hands, n: int, seed: int, book: Book) -> None:
+    """Nuisances in pairs."""
+    nuisances(recognizer, hands, n, seed, book, PAIRS)
+
+
+SECTIONS = {
+    "nuisances": all_nuisances,
+    "pairs": pairs,
+    "crops": crops,
+    "lines": lines,
+    "pages": pages,
+    "numbers": numbers,
+}
+
+
+def main(about: str | None = __doc__, sections: dict = SECTIONS) -> None:
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sections", nargs="*", default=[*sections], help=", ".join(sections))
     parser.add_argument("--n", type=int, default=300, help="pictures a row")
     parser.add_argument("--model", default="touch")
     parser.add_argument("--only", nargs="*", help="nuisances to measure")
@@ -281,17 +301,11 @@ def main() -> None:
     parser.add_argument("--keep", type=Path, help="folder for pictures that were not read right")
     options = parser.parse_args()
     recognizer, hands = Recognizer(options.model), Hands(options.hands == "development")
-    rest = options.n, options.seed, Book(options.results, options.keep)
+    book = Book(options.results, options.keep, options.only)
     print("| pictures | n | right, % | refused, % | wrong and sure, % | reasons | time |")
     print("| --- | ---: | ---: | ---: | ---: | --- | ---: |")
     for section in options.sections:
-        if section == "nuisances":
-            sets = [(), *((name,) for name in made.NUISANCES)]
-            nuisances(recognizer, hands, *rest, [s for s in sets if not options.only or set(s) & {*options.only}])
-        elif section == "pairs":
-            nuisances(recognizer, hands, *rest, PAIRS)
-        else:
-            SECTIONS[section](recognizer, hands, *rest)
+        sections[section](recognizer, hands, options.n, options.seed, book)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,9 @@ from lenet_gpu.handwriting import draw_digits
 from lenet_gpu.ink.components import pieces_of
 from lenet_gpu.ink.find_ink import find_ink, nothing
 from lenet_gpu.ink.line_width import THICKEST, THINNEST, line_width, with_usual_lines
+from lenet_gpu.ink.outlines import greatest_outlined
 from lenet_gpu.ink.polarity import is_light_on_dark
+from lenet_gpu.ink.shadows import without_shadow
 from lenet_gpu.ink.windows import closed, greatest, pooled
 from lenet_gpu.seeds import generator
 
@@ -149,6 +151,21 @@ def test_polarity_where_a_shadow_meets_a_strip():
         assert is_light_on_dark(255 - picture)
 
 
+def test_a_gap_between_strokes_is_no_light_ink():
+    y, x = np.mgrid[:300, :400]
+    picture = np.where(abs(np.hypot((y - 140) / 1.3, x - 180) - 35) < 2.5, np.uint8(90), np.uint8(220))
+    assert greatest_outlined(picture) > 0.0
+    assert greatest_outlined(255 - picture) < 0.1 * greatest_outlined(picture)
+
+
+def test_a_thick_line_in_fading_light_is_inked_all_through():
+    rng = generator(2, 9)
+    ink = made.scene_of(made.drawn(draw_digits(rng, np.array([2]))[0], 140, 0.13), (600, 800), rng).ink
+    light = 1 - 0.2 * np.linspace(0, 1, 800)
+    found = find_ink(np.rint((205 - 120 * ink) * light + rng.normal(0, 2, ink.shape)).astype(np.uint8))
+    assert found.ink[ink == 1].mean() > 0.8
+
+
 def test_nothing_of_a_printed_pattern_is_ink():
     rng = generator(4, 12)
     for drawing in draw_digits(rng, np.array([2, 4, 7])):
@@ -174,6 +191,52 @@ def test_boxes_and_combs_are_told_from_writing():
     assert len(found.pieces) == 2
     alone = find_ink(np.where(picture == 70, np.uint8(230), picture))
     assert nothing(alone) == "only a frame"
+
+
+def test_rings_and_lines_below_are_no_part_of_digits():
+    picture = np.full((300, 500), 230, np.uint8)
+    picture[60:120, 80:86] = 70  # a 1 with two lines below
+    picture[130:134, 60:110] = picture[140:144, 62:108] = 70
+    picture[60:120, 250:254] = picture[56:60, 230:256] = 70  # a 7 in one piece, a 5's bar above what is below
+    picture[150:154, 230:256] = picture[160:220, 250:256] = 70
+    y, x = np.mgrid[:300, :500]
+    ring = abs(np.hypot((y - 100) / 1.1, x - 400) - 60) < 2
+    picture[ring] = 70
+    zero = picture.copy()
+    picture[70:130, 396:402] = 70
+    found = find_ink(picture)
+    assert not found.ink[125:, :120].any()
+    assert not found.ink[ring].any()
+    assert (found.rules[ring]).mean() > 0.9
+    assert (found.ink[150:154, 230:256] > 0.9).all()
+    assert len(found.pieces) == 5
+    assert (find_ink(zero).ink[ring] > 0.4).mean() > 0.9  # with nothing inside it is a digit
+
+
+def test_a_narrow_shadow_across_a_digit_is_no_ink(recognizer):
+    y, x = np.mgrid[:300, :400]
+    read = []
+    for drawing in draw_digits(generator(1, 12), np.array([3, 5, 8])):
+        ink = made.scene_of(made.drawn(drawing, 120, 0.08), (300, 400)).ink
+        shadow = 1 - 0.4 * np.clip((45 - np.hypot(np.maximum(x - 210, 0), y - 150)) / 6 + 0.5, 0, 1)
+        read.append(recognizer.predict_image(np.rint((230 - 160 * ink) * shadow).astype(np.uint8)))
+        assert without_shadow(find_ink(np.rint(230 - 160 * ink).astype(np.uint8))) is None
+    assert [answer.digit for answer in read] == [3, 5, 8]
+    assert all(answer.is_digit for answer in read)
+
+
+def test_a_desk_beside_the_sheet_is_no_ink():
+    rng = generator(1, 13)
+    y, x = np.mgrid[:300, :400]
+    ink = made.scene_of(made.drawn(draw_digits(rng, np.array([5]))[0], 120, 0.08), (300, 400)).ink
+    beside = x < 70 + 0.1 * y
+    even = np.where(beside, 90, 230 - 160 * ink)
+    wood = np.where(beside, 110 + 30 * np.sin(y / 3 + 3 * np.sin(x / 20)), 230 - 160 * ink)
+    for picture in (even, wood):
+        found = find_ink(np.rint(picture).astype(np.uint8))
+        assert not found.ink[beside].any()
+        assert found.ink.max() == 1.0
+        assert len(found.pieces) <= 2
 
 
 def test_what_was_taken_for_rules_and_sides():
