@@ -27,6 +27,7 @@ from .reading import Say
 from .samples import SampleStore
 from .settings import Settings
 from .tune import Fit, Tuner, TuneResult
+from .user_folder import reason_of
 from .wording import reading_of
 
 
@@ -285,5 +286,5 @@ class Session:
         try:
             return action()
         except (LenetError, OSError) as error:
-            self.messages.append(Say("unexpected", {"reason": str(error)}))
+            self.messages.append(Say("unexpected", {"reason": reason_of(error)}))
             return None

@@ -1,7 +1,10 @@
 """What buttons and keys do: the commands with the real session and presenter, without Kivy and without a window."""
 
+import os
+
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 from windowless import Stage, down, draw
 
 from app.reading import NO_DIGIT
@@ -16,8 +19,6 @@ def stage(tmp_path):
 
 def picture(path):
     """A file with a seven on white paper."""
-    from PIL import Image, ImageDraw
-
     image = Image.new("L", (60, 60), 255)
     ImageDraw.Draw(image).line([(15, 12), (45, 12), (25, 50)], fill=0, width=5)
     image.save(path)
@@ -77,8 +78,6 @@ def test_a_picture_takes_the_place_of_the_ink_until_something_is_drawn(stage, tm
 
 
 def test_a_page_is_read_line_by_line_with_its_marks_outlined(stage, tmp_path):
-    from PIL import Image, ImageDraw
-
     image = Image.new("L", (160, 150), 255)
     pen = ImageDraw.Draw(image)
     for x, y in ((15, 10), (65, 10), (15, 85)):
@@ -328,6 +327,17 @@ def test_a_drawing_that_can_not_be_saved_is_told(stage):
     stage.exchange.share()
     assert "can't be written" in stage.screen.note
     assert stage.screen.saved == []
+
+
+def test_half_a_picture_of_the_drawing_is_not_called_saved(stage):
+    def save(path):
+        Image.new("L", (90, 90)).save(path)
+        os.truncate(path, 60)  # as a full disk does, without a word
+
+    stage.screen.save_canvas = save
+    stage.exchange.share()
+    assert "can't be written" in stage.screen.note
+    assert list((stage.session.settings.folder / "drawings").iterdir()) == []
 
 
 def test_copying_nothing_says_so(stage):
