@@ -18,7 +18,6 @@ from ..layout import TARGET
 from .look import look
 from .tap import Tap
 
-
 NARROW = 3
 """Most digits of a number that stand beside the picture in a narrow panel."""
 

@@ -10,7 +10,8 @@ from app.session import Reading
 from lenet_gpu.recognition.answers import Prediction
 
 REASONS = ["", "speck", "bars", "noise", "unlike any digit", "undecided between 4 and 9"]
-NOTES = [Say("tune_check_fell"), Say("tune_done", {"count": 120, "before": 7, "after": 113}), Say("taken", {"label": 4})]
+COUNTS = {"count": 120, "before": 7, "after": 113}
+NOTES = [Say("tune_check_fell"), Say("tune_done", COUNTS), Say("taken", {"label": 4})]
 """What is said of a correction, with a button beside it."""
 
 LEAST_TEXT = 9.0
