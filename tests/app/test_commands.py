@@ -144,7 +144,7 @@ def test_a_correction_changes_the_answer_and_the_clipboard_at_once_and_is_undone
     stage.exchange.copy()
     assert copied == ["7"]
     finish_learning(stage)
-    assert stage.screen.note.startswith(("Learned.", "Kept"))
+    assert stage.screen.note.startswith(("Learned. I get your sample", "Kept"))
     assert stage.screen.samples.summary == "Samples: 1, 1 of them misread"
     assert stage.commands.act(0)
     assert (stage.screen.note, stage.screen.answer.big) == ("Taken back.", "7")
@@ -179,6 +179,9 @@ def jittered(corners, seed):
 NINE = [[[8, -20], [-2, -28], [-10, -20], [-2, -12], [8, -16]], [[8, -24], [7, 30]], [[-14, 30], [26, 30]]]
 """A nine with a small head and a foot: read as a 1."""
 
+MIRRORED = [[[-8, -16], [-6, -26], [4, -28], [14, -24], [16, -16], [12, -6], [4, -4], [-6, -8], [-8, -16], [-8, 30]]]
+"""A nine the wrong way round: no digit, says the model."""
+
 Y = [[[-14, -28], [0, -4]], [[14, -28], [-10, 32]]]
 """A letter that is read as a 4."""
 
@@ -204,15 +207,18 @@ def check_answers(stage):
     return sum(right), sum(one.is_digit and fine for one, fine in zip(found, right, strict=True))
 
 
-def test_five_corrections_of_an_own_nine_are_enough_for_most_of_the_next_five(stage):
+@pytest.mark.parametrize("nine", [NINE, MIRRORED])
+def test_five_corrections_of_an_own_nine_make_the_next_five_right(stage, nine):
     before = check_answers(stage)
-    assert [answer(stage, NINE, seed) for seed in range(10)] == ["1"] * 10
+    assert "9" not in [answer(stage, nine, seed) for seed in range(10)]
     for seed in range(5):
-        answer(stage, NINE, seed)
+        answer(stage, nine, seed)
         stage.commands.teach(9)
     finish_learning(stage)
-    assert [answer(stage, NINE, seed) for seed in range(5, 10)].count("9") >= 4
-    assert min(np.subtract(check_answers(stage), before)) >= 0
+    assert [answer(stage, nine, seed) for seed in range(5, 10)] == ["9"] * 5
+    by_class, by_answer = np.subtract(check_answers(stage), before)
+    assert by_class >= 0
+    assert by_answer >= -MAY_BE_LOST
 
 
 def test_a_letter_taught_as_no_digit_is_refused_from_then_on(stage):
