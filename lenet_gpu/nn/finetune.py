@@ -3,8 +3,8 @@
 C1 to C5 stay as they were trained, so each digit is 120 numbers, computed once, and what is learnt are the 11,014
 parameters above them. (The output layer alone can't tell shapes that F6 draws together: of five nines of one hand
 that it reads as 8, say, it learns to read the five, and not the next.) The person's digits are learnt together with
-bundled digits, the anchors (check_set.py), for which the target is whatever the model says already: where nothing was
-taught, nothing changes.
+bundled digits and drawings that are none, the anchors (check_set.py), for which the target is whatever the model says
+already: where nothing was taught, nothing changes.
 
 The rule: other bundled digits, which are not learnt, decide. Among some results from bold to careful the one that
 reads most of the person's digits is taken, and of equals the boldest, provided it reads as many of the check digits
@@ -137,7 +137,8 @@ def bundled_features(network: Network) -> Bundled:
     """
     images, _, checks, labels = check_set.load()
     moved = check_set.in_places(checks)
-    return Bundled(features(network, images), features(network, moved), np.tile(labels, len(check_set.PLACES)))
+    anchors = np.concatenate([images, check_set.load_no_digits()])
+    return Bundled(features(network, anchors), features(network, moved), np.tile(labels, len(check_set.PLACES)))
 
 
 def fine_tune(

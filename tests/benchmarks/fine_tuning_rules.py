@@ -46,8 +46,11 @@ def moved(images: np.ndarray) -> list[np.ndarray]:
 
 def results(model: LeNet5, held) -> list[dict]:
     """Fine-tune on digits of each hand and count what the model as it was, then all results read right."""
-    anchors, _, checks, labels = check_set.load()
-    anchors, places = finetune.features(model, anchors), [finetune.features(model, each) for each in moved(checks)]
+    _, _, checks, labels = check_set.load()
+    anchors, places = (
+        finetune.bundled_features(model).anchors,
+        [finetune.features(model, each) for each in moved(checks)],
+    )
     writers = finetune.features(model, held.images)
     start = finetune.head_of(model)
     found = []

@@ -11,6 +11,7 @@ import pytest
 
 from lenet_gpu import LeNet5, Network, Recognizer, fine_tune, nn, seeds
 from lenet_gpu.errors import InputError
+from lenet_gpu.handwriting import KINDS, draw_nondigits
 from lenet_gpu.handwriting.digits import STYLES
 from lenet_gpu.handwriting.variation import write
 from lenet_gpu.ink.preprocess import drawings_to_mnist
@@ -49,6 +50,19 @@ def test_the_script_makes_the_same_bytes(tmp_path):
     assert (tmp_path / "check_set.json").read_bytes() == check_set.FILE.with_suffix(".json").read_bytes()
     with np.load(tmp_path / "check_set.npz") as made, np.load(check_set.FILE) as shipped:
         np.testing.assert_array_equal(made["images"], shipped["images"])
+
+
+def test_drawings_that_are_no_digits_are_bundled(tmp_path):
+    script, made = ROOT / "app" / "packaging" / "make_check_set.py", tmp_path / "no_digits.npz"
+    call = (
+        f"import runpy, sys, pathlib; runpy.run_path({str(script)!r})['write_no_digits'](pathlib.Path(sys.argv[1]))"
+    )
+    subprocess.run([sys.executable, "-c", call, str(made)], check=True, cwd=ROOT)
+    shipped = check_set.load_no_digits()
+    with np.load(made) as again:
+        assert np.abs(again["images"].astype(int) - shipped).max() <= 1  # of roundings
+    assert shipped.shape == (check_set.NO_DIGITS, 28, 28)
+    assert (answers(LeNet5.load("touch"), shipped) < 0).mean() > 0.95
 
 
 # ---- learning
@@ -218,6 +232,17 @@ def test_other_arrays_are_refused(images, labels):
 # ---- what is no digit, and what is refused
 
 
+def test_what_is_refused_stays_refused_when_a_shape_that_was_refused_is_taught():
+    model = LeNet5.load("touch")
+    drawings, _ = draw_nondigits(seeds.generator(20_267, 0), 200, KINDS)
+    nondigits = drawings_to_mnist(drawings)
+    rng = seeds.generator(20_268, 0)
+    found = fine_tune(model, jittered(rng, MIRRORED_NINE, 5), [9] * 5, refusals=True)
+    assert (answers(found.model, jittered(rng, MIRRORED_NINE, 10)) == 9).mean() >= 0.9
+    before, after = ((answers(one, nondigits) < 0).mean() for one in (model, found.model))
+    assert after > before - 0.02
+
+
 def answers(model, images):
     """What a person is told: a digit, or -1 for none."""
     probabilities = softmax(np, model.outputs(images) / model.extras["calibration.temperature"][0])
@@ -230,6 +255,11 @@ def jittered(rng, corners, count):
 
 Y = [[[-14, -28], [0, -4]], [[14, -28], [-10, 32]]]
 """A letter that the model takes for a 4."""
+
+MIRRORED_NINE = [
+    [[-8, -16], [-6, -26], [4, -28], [14, -24], [16, -16], [12, -6], [4, -4], [-6, -8], [-8, -16], [-8, 30]]
+]
+"""A 9 the wrong way round, which it takes for no digit."""
 
 OPEN_NINE = [[[24, -30], [-14, -28], [-14, -2], [24, -4]], [[24, -30], [14, 28], [-20, 30]]]
 """A 9 with corners, which it takes for no digit."""
