@@ -1,4 +1,4 @@
-"""Learning one person's handwriting on the device, in a fraction of a second, and going back.
+"""Learning one person's handwriting on the device, in a second or two, and going back.
 
 What is learnt, and by what rule it is refused, stands in `lenet_gpu.nn.finetune`: F6 and the output layer
 are tuned, and bundled digits guard that nothing else is spoiled. Here it meets the app's samples,
@@ -65,7 +65,7 @@ class TuneResult:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """What was learnt and is not in use yet: F6 and the output layer, of how many samples, and the result."""
+    """Layers that were learnt and are not in use yet: F6 and the output layer, of how many samples, and the result."""
 
     head: Head | None
     samples: int

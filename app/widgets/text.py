@@ -27,7 +27,7 @@ SMALLEST = 9.0
 """Letters are made smaller than these shares say, down to this (sp), before a text is cut or a word broken."""
 
 _BLANK = re.compile(" (?!%)")
-"""Where a line may end: not between a number and its sign."""
+"""Blanks at which a line may end: none between a number and its sign."""
 
 LINE = 1.22
 """Height of a line in font sizes."""

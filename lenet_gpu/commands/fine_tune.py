@@ -31,7 +31,7 @@ def fine_tune_command(options: argparse.Namespace) -> int:
     from lenet_gpu.storage.shipped_models import model_path
     from lenet_gpu.training.checkpoint import COMMAND_FILE, MODEL_FILE, plain_name
     from lenet_gpu.training.repeat import fine_tuning_command
-    from lenet_gpu.training.run_folder import new_run
+    from lenet_gpu.training.run_folder import check_new_run, new_run
 
     _refuse_others(options)
     given = getattr(options, "from")
@@ -44,6 +44,7 @@ def fine_tune_command(options: argparse.Namespace) -> int:
             expected="LeNet-5 with a softmax output for the ten digits",
             remedy="name a shipped model: --from touch",
         )
+    check_new_run(options.out, force=options.force)
     data = load_dataset(options.dataset, data_dir=options.data_dir, download=not options.no_download)
     _check_data(data, given)
     name = f"{Path(plain_name(data.name)).stem}-from-{Path(plain_name(str(given))).stem}"

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
-import sys
-from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,9 +18,10 @@ from lenet_gpu.commands.options import (
     text,
     whole_number,
 )
+from lenet_gpu.commands.training_run import chosen_device, follow, room_of, train_into, with_additions
 from lenet_gpu.engine.cpu.workers.cores import MOST_WORKERS
 from lenet_gpu.engine.names import ENGINES
-from lenet_gpu.errors import DataError, InputError, typed
+from lenet_gpu.errors import typed
 from lenet_gpu.nn.losses import LOSSES
 from lenet_gpu.paper import CLASSES
 from lenet_gpu.seeds import MAX_SEED
@@ -33,11 +31,8 @@ from lenet_gpu.training.recipes import DEFAULT, RECIPES, get_recipe, with_distor
 
 if TYPE_CHECKING:
     from lenet_gpu.datasets import Dataset
-    from lenet_gpu.training.callbacks import RunFolder
-    from lenet_gpu.training.checkpoint import Checkpoint
     from lenet_gpu.training.distributed import MpiRanks
     from lenet_gpu.training.recipe import Recipe
-    from lenet_gpu.training.trainer import Trainer
 
 LOGGER = logging.getLogger("lenet_gpu")
 
@@ -63,12 +58,6 @@ data sets known by name (images to learn from and to test with):
   emnist-digits   240,000 and 40,000; 562 MB to download
   pendigits       7,494 and 3,498, drawn with a stylus; 1.7 MB to download
 """
-
-FIXED_BY_RUN = (
-    *("recipe", "seed", "copies", "batch_size", "learning_rate", "distortions", "loss", "add", "validation"),
-    *("patience", "out", "force", "from"),
-)
-"""Options that a resumed run has already settled."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -128,20 +117,25 @@ def run(options: argparse.Namespace) -> int:
 
     ranks = find_ranks()
     with one_voice(ranks):
-        status = _resume(options, ranks) if options.resume is not None else _start(options, ranks)
+        if options.resume is not None:
+            from lenet_gpu.commands.resume import resume_command
+
+            status = resume_command(options, ranks)
+        else:
+            status = _start(options, ranks)
         if status and ranks is not None:
             ranks.abort_at_exit(status)
     return status
 
 
 def _start(options: argparse.Namespace, ranks: MpiRanks | None) -> int:
-    """Begin a new run. Everything the user can get wrong comes first; then the backend, and the new folder last."""
+    """Begin a new run. Recipe, backend and folder are checked before the data are loaded; the folder is made last."""
     from lenet_gpu.backend.backend import select_backend
     from lenet_gpu.datasets import load_dataset
     from lenet_gpu.nn.lenet5 import LeNet5
     from lenet_gpu.training.checkpoint import plain_name
     from lenet_gpu.training.repeat import absolute, located
-    from lenet_gpu.training.run_folder import new_run
+    from lenet_gpu.training.run_folder import check_new_run, new_run
     from lenet_gpu.training.trainer import Trainer
 
     recipe = get_recipe(DEFAULT if options.recipe is None else options.recipe).with_changes(
@@ -151,15 +145,20 @@ def _start(options: argparse.Namespace, ranks: MpiRanks | None) -> int:
         recipe = with_distortions(recipe)
     if options.loss is not None:
         recipe = with_loss(recipe, options.loss)
+    device = chosen_device(options, ranks)
+    gpu = select_backend("gpu", device=device) if options.backend == "gpu" else None
+    leads = ranks is None or ranks.rank == 0
+    if leads:
+        check_new_run(options.out, force=options.force)
     source = "mnist" if options.dataset is None else options.dataset
     data = load_dataset(source, data_dir=options.data_dir, download=not options.no_download)
     added = [located(given) for given in options.add or ()]
-    data = _with_added(data, added, download=not options.no_download)
+    data = with_additions(data, added, download=not options.no_download)
     if options.copies is not None:
         recipe = recipe.with_changes(copies=options.copies)
     elif options.epochs is None:
         recipe = for_few(recipe, len(data.train))
-    backend = select_backend(options.backend, device=_device(options, ranks))
+    backend = gpu or select_backend(options.backend, device=device)
     model = LeNet5(recipe.variant, backend, 0 if options.seed is None else options.seed, classes=data.classes)
     engine = "auto" if options.engine is None else options.engine
     trainer = Trainer(
@@ -168,10 +167,10 @@ def _start(options: argparse.Namespace, ranks: MpiRanks | None) -> int:
     trainer.data_dir = "" if options.data_dir is None else absolute(options.data_dir)
     trainer.added, trainer.validation, trainer.patience = added, options.validation or 0.0, options.patience or 0
     name = f"{Path(plain_name(data.name)).stem}-{recipe.name}-seed{trainer.seed}"
-    if ranks is not None and ranks.rank:
-        return _follow(trainer, data)
-    with new_run(options.out, name, _room(trainer), force=options.force) as folder:
-        status = _train(trainer, data, folder)
+    if not leads:
+        return follow(trainer, data)
+    with new_run(options.out, name, room_of(trainer), force=options.force) as folder:
+        status = train_into(trainer, data, folder)
     if not status:
         _advise(data, recipe)
     return status
@@ -184,151 +183,3 @@ def _advise(data: Dataset, recipe: Recipe) -> None:
             "%s: %d pictures to learn from are few; a model that reads digits already learns more from them: "
             "lenet-gpu train --from touch --dataset %s", data.name, len(data.train), typed(data.name),
         )  # fmt: skip
-
-
-def _resume(options: argparse.Namespace, ranks: MpiRanks | None) -> int:
-    """Go on with a run. That its folder can be written to is known before the data are loaded."""
-    from lenet_gpu.backend.backend import select_backend
-    from lenet_gpu.datasets import load_dataset
-    from lenet_gpu.training.checkpoint import Checkpoint
-    from lenet_gpu.training.repeat import absolute
-    from lenet_gpu.training.run_folder import existing_run, try_to_write
-    from lenet_gpu.training.trainer import Trainer
-
-    _refuse_settled(options)
-    leads = ranks is None or ranks.rank == 0
-    with existing_run(options.resume) if leads else nullcontext(options.resume) as folder:
-        checkpoint = Checkpoint.load(folder)
-        source = _source(options.resume, checkpoint) if options.dataset is None else options.dataset
-        trainer = Trainer.resume(
-            folder,
-            select_backend(options.backend, device=_device(options, ranks)),
-            epochs=options.epochs,
-            engine=options.engine,
-            threads=options.threads,
-            download=not options.no_download,
-            ranks=ranks,
-        )
-        if leads:
-            try_to_write(folder, _room(trainer))
-        if options.data_dir is not None:
-            trainer.data_dir = absolute(options.data_dir)
-        elif options.dataset is not None:
-            trainer.data_dir = ""
-        data = load_dataset(source, data_dir=trainer.data_dir or None, download=not options.no_download)
-        data = _with_added(data, trainer.added, download=not options.no_download)
-        if not leads:
-            return _follow(trainer, data)
-        if trainer.epochs_done >= trainer.recipe.epochs:
-            print(f"all {trainer.epochs_done} epochs of {folder} are done; train on with --epochs N")
-        return _train(trainer, data, folder)
-
-
-def _device(options: argparse.Namespace, ranks: MpiRanks | None) -> int | None:
-    """Choose the GPU of this process; None: the backend's own choice."""
-    devices = options.devices
-    if devices is None:
-        return ranks.local_rank if ranks is not None and options.backend == "gpu" else options.device
-    if options.device is not None:
-        raise InputError("--devices", found="--device beside it", expected="one of them", remedy="leave one out")
-    if len(devices) == 1:
-        return int(devices[0])
-    here = 1 if ranks is None else ranks.local_size
-    if here != len(devices):
-        raise InputError(
-            "--devices",
-            found=f"{here} rank{'s' if here > 1 else ''} on this machine for {len(devices)} devices",
-            expected="one rank a device",
-            remedy=f"start it with: mpiexec -n {len(devices)} python -m mpi4py -m lenet_gpu train ...",
-        )
-    assert ranks is not None
-    return int(devices[ranks.local_rank])
-
-
-def _with_added(data: Dataset, sources: list[str], *, download: bool) -> Dataset:
-    """Add further data sets to learn from, each under a name of its own."""
-    from lenet_gpu.datasets.load import load_addition
-    from lenet_gpu.datasets.mix import with_added
-    from lenet_gpu.training.checkpoint import plain_name
-
-    for number, source in enumerate(sources, 1):
-        name = plain_name(source)
-        taken = any(key.startswith(f"{name}/") for key in data.digests)
-        data = with_added(data, load_addition(source, download=download), f"{name}-{number}" if taken else name)
-    return data
-
-
-def _follow(trainer: Trainer, data: Dataset) -> int:
-    """Train as one of the ranks that neither write nor speak."""
-    trainer.callbacks = []
-    trainer.fit(data)
-    return 0
-
-
-def _train(trainer: Trainer, data: Any, folder: Path) -> int:
-    from lenet_gpu.report.plots import Curves
-    from lenet_gpu.training.best_epoch import best_epoch
-    from lenet_gpu.training.callbacks import RunFolder
-    from lenet_gpu.training.checkpoint import COMMAND_FILE, RUN_FILES
-    from lenet_gpu.training.progress import ProgressBar
-    from lenet_gpu.training.repeat import repeating_command
-
-    files, bar = RunFolder(folder, repeating_command), ProgressBar()
-    files.epochs_written = trainer.epochs_done  # of a resumed run, also if it is interrupted before it begins
-    # An epoch is shown as done when it is safe on the disk; the picture comes last.
-    trainer.callbacks = [files, bar, *best_epoch(trainer.validation, trainer.patience, folder), Curves(folder)]
-    try:
-        trainer.fit(data)
-    except KeyboardInterrupt:
-        bar.close()
-        files.catch_up(trainer)
-        print(f"\nlenet-gpu: interrupted; {_what_is_kept(files)}", file=sys.stderr)
-        return 1
-    finally:
-        bar.close()
-    print(f"wrote     {folder}: {', '.join(name for name in RUN_FILES if (folder / name).exists())}")
-    print(f"repeat    {(folder / COMMAND_FILE).read_text('utf-8').strip()}")
-    return 0
-
-
-def _room(trainer: Trainer) -> int:
-    """Bytes that a run's files take, about: checkpoint and model, each once more while it is replaced."""
-    numbers = trainer.model.parameters.nbytes + sum(array.nbytes for array in trainer.optimizer.state.values())
-    return 4 * int(numbers) + (1 << 16)
-
-
-def _source(folder: Path, checkpoint: Checkpoint) -> str:
-    """Find the data of a run where they were, or where the same relative path leads now."""
-    from lenet_gpu.datasets.load import KNOWN
-
-    if checkpoint.dataset in KNOWN and not checkpoint.data_paths:
-        return checkpoint.dataset
-    tried = checkpoint.data_paths or [checkpoint.dataset]  # versions before 0.1 kept the path as the name
-    for source in tried:
-        if os.path.exists(os.path.expanduser(source)):
-            return source
-    raise DataError(
-        f"data set of {folder}",
-        found=f"nothing at {' or '.join(dict.fromkeys(tried))}",
-        expected="the data the run began with",
-        remedy="say where they are now: --dataset PATH, or --data-dir DIR for a data set known by name",
-    )
-
-
-def _refuse_settled(options: argparse.Namespace) -> None:
-    for name in FIXED_BY_RUN:
-        value = getattr(options, name)
-        if value is not None and value is not False:  # a seed of 0 is a setting too
-            raise InputError(
-                f"--{name.replace('_', '-')} with --resume",
-                found="a setting that the run has already settled",
-                expected="only --epochs, --engine, --threads, --backend, --device or the place of the data",
-                remedy="leave it out, or start a new run",
-            )
-
-
-def _what_is_kept(files: RunFolder) -> str:
-    if not files.epochs_written:
-        return "no epoch was finished, so there is nothing to resume"
-    kept, folder = files.epochs_written, files.folder
-    return f"epochs 1 to {kept} are kept in {folder}; continue with: lenet-gpu train --resume {typed(folder)}"

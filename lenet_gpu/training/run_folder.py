@@ -36,11 +36,35 @@ def new_run(folder: Path | None, default_name: str, room: int, *, force: bool = 
         InputError: It holds a run or other files of such names, another training writes to it, or it can't be made or
             written to.
     """
+    with _begun(folder, default_name, force) as folder:
+        _clear(folder)
+        try_to_write(folder, room, "--out")
+        yield folder
+
+
+def check_new_run(folder: Path | None, *, force: bool = False) -> None:
+    """Refuse a folder that `new_run` would refuse, before anything long is done; nothing in it is changed.
+
+    Args:
+        folder: As for `new_run`; None needs no check.
+        force: As for `new_run`.
+
+    Raises:
+        InputError: As for `new_run`, but for room.
+    """
+    if folder is not None:
+        with _begun(folder, "", force) as folder:
+            try_to_write(folder, 0, "--out")
+
+
+@contextlib.contextmanager
+def _begun(folder: Path | None, default_name: str, force: bool) -> Iterator[Path]:
+    """Make a folder, hold its lock and refuse what a run must not replace; remove it if it ends up empty."""
     folder, is_made = _made_folder(folder, default_name)
     try:
         with _claimed(folder, "--out"):
-            _refuse_or_clear(folder, force)
-            try_to_write(folder, room, "--out")
+            if not force:
+                _refuse_files(folder)
             yield folder
     finally:
         if is_made:
@@ -169,23 +193,27 @@ def _not_writable(folder: Path, option: str, error: OSError) -> InputError:
     )
 
 
-def _refuse_or_clear(folder: Path, force: bool) -> None:
-    """Refuse a folder with files that a run would replace, or remove them."""
+def _refuse_files(folder: Path) -> None:
+    """Refuse a folder with files that a run would replace."""
     found = [name for name in RUN_FILES if os.path.lexists(folder / name)]
-    if found and not force:
-        if CHECKPOINT_FILE in found:
-            raise InputError(
-                folder,
-                found="a training run",
-                expected="a new folder",
-                remedy=f"continue it with --resume {typed(folder)}, name another --out, or replace it with --force",
-            )
+    if CHECKPOINT_FILE in found:
+        raise InputError(
+            folder,
+            found="a training run",
+            expected="a new folder",
+            remedy=f"continue it with --resume {typed(folder)}, name another --out, or replace it with --force",
+        )
+    if found:
         raise InputError(
             folder,
             found=f"{', '.join(found)}, but no {CHECKPOINT_FILE} to continue from",
             expected="a new folder",
             remedy="name another --out, or replace these files with --force",
         )
-    for name in found:  # the checkpoint first: without it, nobody resumes what is left of the old run
+
+
+def _clear(folder: Path) -> None:
+    """Remove the files of an old run, the checkpoint first: without it, nobody resumes what is left of them."""
+    for name in RUN_FILES:
         with contextlib.suppress(FileNotFoundError):  # a link to nothing is kept, as is every link
             os.unlink(output_file(folder / name))

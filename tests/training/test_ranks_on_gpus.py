@@ -12,7 +12,7 @@ from thread_ranks import on_ranks
 from lenet_gpu import LeNet5
 from lenet_gpu.augment.augmentation import STANDARD
 from lenet_gpu.commands.options import device_list
-from lenet_gpu.commands.train import _device
+from lenet_gpu.commands.training_run import chosen_device
 from lenet_gpu.engine.ranked_layers import NcclGather, RankedLayers
 from lenet_gpu.engine.select import make_engine
 from lenet_gpu.errors import InputError
@@ -98,11 +98,11 @@ def test_each_rank_has_a_device_of_its_own():
 
     second = types.SimpleNamespace(local_rank=1, local_size=2)
     assert device_list("3,0") == [3, 0]
-    assert _device(options([3, 0]), second) == 0
-    assert _device(options(), second) == 1
-    assert _device(options(backend="cpu"), second) is None
-    assert _device(options(device=2), None) == 2
-    assert _device(options([5]), None) == 5
+    assert chosen_device(options([3, 0]), second) == 0
+    assert chosen_device(options(), second) == 1
+    assert chosen_device(options(backend="cpu"), second) is None
+    assert chosen_device(options(device=2), None) == 2
+    assert chosen_device(options([5]), None) == 5
     for given, ranks in ((options([0, 1, 2]), second), (options([0, 1]), None)):
         with pytest.raises(InputError, match=r"one rank a device; start it with: mpiexec -n [23] python"):
-            _device(given, ranks)
+            chosen_device(given, ranks)

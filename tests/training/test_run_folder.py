@@ -124,6 +124,19 @@ def limit_files():
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))
 
 
+def test_backend_and_folder_are_refused_before_the_data_are_looked_for(train, folder, tmp_path):
+    kept = {path.name: path.read_bytes() for path in folder.iterdir()}
+    nowhere = ("--data-dir", tmp_path / "nowhere")
+    (tmp_path / "file").write_text("")
+    assert_one_line(train("--out", tmp_path / "file", *nowhere), "a file", "another --out")
+    assert_one_line(train("--out", folder, *nowhere), "a training run", "--force")
+    assert_one_line(train("--from", "touch", "--dataset", tmp_path / "nowhere", "--out", folder), "a training run")
+    assert_one_line(train("--out", folder, "--force", *nowhere), "nothing there")
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == kept
+    assert_one_line(train("--out", tmp_path / "new", *nowhere), "nothing there")
+    assert not (tmp_path / "new").exists()
+
+
 @pytest.mark.parametrize("reason", ["no room", "a pipe"])
 def test_resume_tries_to_write_before_it_trains(reason, folder, tmp_path):
     if reason == "a pipe":
