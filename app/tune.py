@@ -65,7 +65,7 @@ class TuneResult:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """Layers that were learnt and are not in use yet: F6 and the output layer, of how many samples, and the result."""
+    """Layers that were learnt, not in use yet: F6 and the output layer, of how many samples, and the result."""
 
     head: Head | None
     samples: int
