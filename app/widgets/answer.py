@@ -104,8 +104,9 @@ class AnswerPanel(BoxLayout):
             button = Tap(most=15)
             button.bind(on_release=lambda _, index=index: self.acted(index))
             self.buttons.append(button)
-        for row, shown in ((self.ids.beside, self.buttons[:1]), (self.ids.acts, self.buttons)):
-            _fill(row, shown if (row is self.ids.beside) == (len(acts) == 1) else [])
+        row, other = (self.ids.beside, self.ids.acts) if len(acts) == 1 else (self.ids.acts, self.ids.beside)
+        other.clear_widgets()  # first: a button has one place
+        _fill(row, self.buttons)
         for button, name in zip(self.buttons, acts, strict=True):
             button.say = name
         self.acts = len(acts)
