@@ -103,10 +103,22 @@ class Bridge:
         with os.fdopen(self._descriptor(address, "r"), "rb") as source, open(path, "wb") as target:
             shutil.copyfileobj(source, target)
 
-    def copy_out(self, path: Path, address: Any) -> None:
-        """Copy a file to a content address."""
-        with open(path, "rb") as source, os.fdopen(self._descriptor(address, "w"), "wb") as target:
-            shutil.copyfileobj(source, target)
+    def write(self, content: bytes, address: Any) -> None:
+        """Write to a content address."""
+        with os.fdopen(self._descriptor(address, "w"), "wb") as target:
+            target.write(content)
+
+    def save_preview(self, data: Any, path: Path) -> None:
+        """Write the small picture that a camera app answers with to a PNG file.
+
+        Args:
+            data: The answer's intent.
+            path: The file to be.
+        """
+        preview = self.cast("android.graphics.Bitmap", data.getParcelableExtra("data"))
+        stream = self.java("java.io.FileOutputStream")(str(path))
+        preview.compress(self.java("android.graphics.Bitmap$CompressFormat").PNG, 100, stream)
+        stream.close()
 
     def _descriptor(self, address: Any, mode: str) -> int:
         return int(self.activity.getContentResolver().openFileDescriptor(address, mode).detachFd())

@@ -15,13 +15,16 @@ INTENT = "android.content.Intent"
 
 
 def has_camera(bridge: Bridge) -> bool:
-    """Return whether there is a camera, and Android lets apps have its pictures without a permission."""
+    """Return whether there is a camera."""
     feature = "android.hardware.camera.any"
-    return bridge.version >= OPEN_MEDIA and bool(bridge.activity.getPackageManager().hasSystemFeature(feature))
+    return bool(bridge.activity.getPackageManager().hasSystemFeature(feature))
 
 
 class AndroidCamera:
     """The device's camera app, with the interface of `plyer.camera`.
+
+    It writes to a content address. Before Android 10 there is none without a permission: then it hands back a small
+    preview, a few hundred pixels wide, in which a number can be read, and a whole page hardly.
 
     Args:
         bridge: Java's classes.
@@ -42,6 +45,21 @@ class AndroidCamera:
         """
         bridge, path = self._bridge, Path(filename)
         store = bridge.java("android.provider.MediaStore")
+        intent = bridge.java(INTENT)(store.ACTION_IMAGE_CAPTURE)
+
+        def complete() -> None:
+            if on_complete(filename):
+                path.unlink(missing_ok=True)
+
+        def previewed(data: Any, taken: bool) -> None:
+            with contextlib.suppress(Exception):  # whatever Java raises: then there is no file
+                if taken and data is not None:
+                    bridge.save_preview(data, path)
+            complete()
+
+        if bridge.version < OPEN_MEDIA:
+            bridge.ask(intent, previewed)
+            return
         address = bridge.add_media(path.name, "image/jpeg")
 
         def answered(_: Any, taken: bool) -> None:
@@ -49,10 +67,8 @@ class AndroidCamera:
                 if taken:
                     bridge.copy_in(address, path)
             bridge.remove_media(address)
-            if on_complete(filename):
-                path.unlink(missing_ok=True)
+            complete()
 
-        intent = bridge.java(INTENT)(store.ACTION_IMAGE_CAPTURE)
         intent.putExtra(store.EXTRA_OUTPUT, bridge.cast("android.os.Parcelable", address))
         try:
             bridge.ask(intent, answered)
@@ -124,20 +140,44 @@ class AndroidSheet:
     def send_file(self, path: Path, kind: str) -> None:
         """Put a copy of a file among the device's pictures or downloads, and offer it to other apps.
 
+        Before Android 10 the user chooses where the copy goes: a folder, or an app that keeps documents.
+
         Args:
-            path: The file.
+            path: The file; it may be removed afterwards.
             kind: Its MIME type.
 
         Raises:
-            OSError: There is no room, or Android is too old.
+            OSError: There is no room.
         """
         intents = self._bridge.java(INTENT)
+        if self._bridge.version < OPEN_MEDIA:
+            self._save_as(path, kind)
+            return
         address = self._bridge.add_media(path.name, kind)
-        self._bridge.copy_out(path, address)
+        self._bridge.write(path.read_bytes(), address)
         intent = self._intent(kind)
         intent.putExtra(intents.EXTRA_STREAM, self._bridge.cast("android.os.Parcelable", address))
         intent.addFlags(intents.FLAG_GRANT_READ_URI_PERMISSION)
         self._send(intent)
+
+    def _save_as(self, path: Path, kind: str) -> None:
+        bridge, intents, content = self._bridge, self._bridge.java(INTENT), path.read_bytes()
+
+        def write(address: Any) -> None:
+            with contextlib.suppress(OSError):  # there is no room: the other app shows an empty document
+                bridge.write(content, address)
+            bridge.leave_thread()
+
+        def answered(data: Any, chosen: bool) -> None:
+            if chosen and data is not None:  # to far away it may take a while
+                address = data.getData()
+                threading.Thread(target=lambda: write(address), name="save", daemon=True).start()
+
+        intent = intents(intents.ACTION_CREATE_DOCUMENT)
+        intent.setType(kind)
+        intent.addCategory(intents.CATEGORY_OPENABLE)
+        intent.putExtra(intents.EXTRA_TITLE, bridge.java("java.lang.String")(path.name))
+        bridge.ask(intent, answered)
 
     def _intent(self, kind: str) -> Any:
         intents = self._bridge.java(INTENT)

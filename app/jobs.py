@@ -175,6 +175,12 @@ class Reading:
         """The prediction that is looked at."""
         return self.predictions[self.chosen] if self.predictions else None
 
+    @property
+    def found(self) -> Found:
+        """Everything that was found, before it was put into words."""
+        number = self.answer.kind == "number"
+        return Found(self.predictions, self.strokes, number, self.chosen, self.boxes, self.lines)
+
 
 BLANK = Reading(Answer("blank"))
 TOO_MUCH = Reading(Answer("not_digit", "", Say("not_digit"), Say("why_noise")))

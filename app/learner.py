@@ -78,5 +78,7 @@ def result_said(result: Any, count: int) -> Say:
         result: What `app.tune.Tuner` returned.
         count: Number of samples that it learned from.
     """
+    if count == 1 and result.reason in ("tune_done", "tune_no_gain"):
+        return Say(f"{result.reason}_one")
     values = {"count": count, "before": round(count * result.before), "after": round(count * result.after)}
     return Say(result.reason, values)

@@ -148,8 +148,10 @@ class Presenter:
             self.screen.show_bars(None, False, None)
         else:
             self.screen.show_bars(prediction.probabilities, prediction.is_digit, self.session.selected)
-        if self.screen.shows_inside:
+        if self.screen.shows_inside or self.session.lecture:
             self.inspector.show()
+        else:
+            self.screen.show_fields({}, None)  # a frame on the page says nothing without the unit beside it
 
     def look_at(self, layer: str, unit: Unit) -> None:
         """Take a unit apart.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -11,13 +12,17 @@ from pathlib import Path
 from lenet_gpu.errors import LenetError
 
 from .reading import Say
-from .user_folder import make_folder
+from .user_folder import make_folder, reason_of
 
 IMAGE_CLIPBOARDS = (
     ("wl-copy", "--type", "image/png"),
     ("xclip", "-selection", "clipboard", "-t", "image/png", "-i"),
 )
 """Commands that put a PNG from their input on the clipboard; Kivy's clipboard takes text alone."""
+
+
+MOST_PNG = 1 << 20
+"""Bytes that a picture of the canvas may take."""
 
 
 def copy_text(text: str) -> None:
@@ -45,10 +50,19 @@ def save_drawing(save: Callable[[str], None], folder: Path) -> tuple[Path, Say |
     try:
         make_folder(folder)
         save(str(path))
+        if not _is_whole(path):  # Kivy's way to save says nothing of a full disk
+            path.write_bytes(bytes(MOST_PNG))  # the system says it
+            raise OSError("")
     except (LenetError, OSError) as error:
-        reason = getattr(error, "found", None) or str(error)
-        return path, Say("save_failed", {"path": str(path), "reason": reason})
-    return path, None if path.exists() else Say("save_failed", {"path": str(path), "reason": ""})
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+        return path, Say("save_failed", {"path": str(path), "reason": reason_of(error)})
+    return path, None
+
+
+def _is_whole(path: Path) -> bool:
+    """Tell whether a PNG file has its last chunk."""
+    return path.exists() and path.read_bytes()[-8:-4] == b"IEND"
 
 
 def copy_image(path: Path) -> bool:

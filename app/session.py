@@ -13,21 +13,22 @@ from typing import Any
 
 import numpy as np
 
-from lenet_gpu.errors import LenetError, ModelFileError
+from lenet_gpu.errors import LenetError
 from lenet_gpu.recognition.recognizer import Recognizer
 from lenet_gpu.storage.lock import FileLock
-from lenet_gpu.storage.shipped_models import model_path, shipped_models
 
 from .corrections import Correction, Corrections
-from .drawing_file import load_drawing, save_drawing
+from .drawing_file import save_drawing
 from .ink import Ink
-from .jobs import BLANK, TOO_MUCH, Found, Job, Reading
+from .jobs import BLANK, Found, Job, Reading
+from .opening import open_files
 from .part import Part
-from .reading import Say, answer, number_answer
+from .reading import Say
 from .samples import SampleStore
 from .settings import Settings
 from .tune import Fit, Tuner, TuneResult
-from .user_folder import open_folder, set_aside
+from .user_folder import reason_of
+from .wording import reading_of
 
 
 @dataclass
@@ -90,28 +91,11 @@ class Session:
         Raises:
             ModelFileError: `model` was asked for by name and can't be used, or the shipped model is damaged.
         """
-        messages = []
-        lock = open_folder(Path(folder))
-        if lock.taken:
-            messages.append(Say("read_only"))
-        settings = Settings.load(folder, lock.taken)
-        if model is not None:
-            recognizer = Recognizer(model)
-        else:
-            try:
-                recognizer = Recognizer(settings.model or None)
-            except ModelFileError as error:
-                messages.append(Say("model_aside", {"reason": error.found or str(error)}))
-                own = settings.model not in shipped_models() and Path(settings.model).is_file()
-                if own and not lock.taken:
-                    set_aside(model_path(settings.model))
-                settings.model = ""
-                recognizer = Recognizer()
-        tuner, samples = Tuner(recognizer, folder, lock.taken), SampleStore(folder, lock.taken)
-        keys = (settings.message, samples.message, tuner.load())
-        messages = [*(Say(key) for key in keys if key), *messages]
-        session = cls(settings, recognizer, tuner, samples, messages=messages, lock=lock)
-        session.ink.restore(load_drawing(folder))
+        found = open_files(folder, model)
+        session = cls(
+            found.settings, found.recognizer, found.tuner, found.samples, messages=found.messages, lock=found.lock
+        )
+        session.ink.restore(found.drawing)
         return session
 
     # ---- reading
@@ -138,7 +122,7 @@ class Session:
             return False
         self._settled = job.number
         self.selected = None
-        self.reading = TOO_MUCH if found.too_much else self._reading(found, found.chosen)
+        self.reading = reading_of(found, self.corrections)
         return True
 
     def read(self) -> Reading:
@@ -150,26 +134,10 @@ class Session:
             self.settle(job, job.run())
         return self.reading
 
-    def _reading(self, found: Found, chosen: int) -> Reading:
-        """Put what was read and what the user has said of it into words."""
-        if not found.predictions:
-            return BLANK
-        said = tuple(self.corrections.said(found.key(i)) for i in range(len(found.predictions)))
-        whole = (
-            number_answer(found.predictions, said, found.lines)
-            if found.is_number
-            else answer(found.predictions[0], said[0])
-        )
-        return Reading(whole, found.predictions, found.strokes, chosen, said, found.boxes, found.lines)
-
     def _say_again(self) -> None:
         """Put the same reading into words again, after a correction."""
         if self.reading.predictions:
-            self.reading = self._reading(self._found(), self.reading.chosen)
-
-    def _found(self) -> Found:
-        old = self.reading
-        return Found(old.predictions, old.strokes, old.answer.kind == "number", old.chosen, old.boxes, old.lines)
+            self.reading = reading_of(self.reading.found, self.corrections)
 
     def choose(self, index: int) -> None:
         """Look at one digit of a number."""
@@ -249,7 +217,7 @@ class Session:
         strokes = reading.strokes[reading.chosen]
         read = prediction.digit if prediction.is_digit else None
         self.selected = None
-        key = self._found().key(reading.chosen)
+        key = reading.found.key(reading.chosen)
         correction: Correction | None = self.attempt(lambda: self.corrections.teach(key, strokes, label, read))
         if correction is not None:
             self._say_again()
@@ -318,5 +286,5 @@ class Session:
         try:
             return action()
         except (LenetError, OSError) as error:
-            self.messages.append(Say("unexpected", {"reason": str(error)}))
+            self.messages.append(Say("unexpected", {"reason": reason_of(error)}))
             return None

@@ -1,7 +1,8 @@
-"""Learning one person's handwriting on the device, in a fraction of a second, and going back.
+"""Learning one person's handwriting on the device, in a second or two, and going back.
 
-What is learnt, and by what rule it is refused, stands in `lenet_gpu.nn.finetune`: the output layer alone is tuned,
-and bundled digits guard that nothing else is spoiled. Here it meets the app's samples, recognizer and folder.
+What is learnt, and by what rule it is refused, stands in `lenet_gpu.nn.finetune`: F6 and the output layer
+are tuned, and bundled digits guard that nothing else is spoiled. Here it meets the app's samples,
+recognizer and folder.
 """
 
 from __future__ import annotations
@@ -15,7 +16,17 @@ import numpy as np
 
 from lenet_gpu.errors import LenetError
 from lenet_gpu.ink.preprocess import drawings_to_mnist
-from lenet_gpu.nn.finetune import OUTPUT, Bundled, bundled_features, can_fine_tune, fine_tune, with_output
+from lenet_gpu.nn.finetune import (
+    LEARNT,
+    Bundled,
+    Head,
+    bundled_features,
+    can_fine_tune,
+    copy_of,
+    fine_tune,
+    head_of,
+    with_head,
+)
 from lenet_gpu.nn.lenet5 import LeNet5
 from lenet_gpu.paper import NOT_A_DIGIT
 from lenet_gpu.recognition.recognizer import Recognizer
@@ -54,16 +65,15 @@ class TuneResult:
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A tuned output layer that is not in use yet: weight (10, 84) and bias (10,) float32, and its result."""
+    """Layers that were learnt, not in use yet: F6 and the output layer, of how many samples, and the result."""
 
-    weight: np.ndarray
-    bias: np.ndarray
+    head: Head | None
     samples: int
     result: TuneResult
 
 
 class Tuner:
-    """Tunes a recognizer's output layer and goes back.
+    """Tunes the upper layers of a recognizer's network and goes back.
 
     Args:
         recognizer: A recognizer with a shipped (or the user's own) model, not tuned yet.
@@ -71,7 +81,7 @@ class Tuner:
         read_only: Whether another app has the folder: then nothing in it is changed.
 
     Attributes:
-        tuned: Whether a tuned output layer is in use.
+        tuned: Whether tuned layers are in use.
     """
 
     def __init__(self, recognizer: Recognizer, folder: str | os.PathLike[str], read_only: bool = False) -> None:
@@ -83,7 +93,7 @@ class Tuner:
 
     @property
     def possible(self) -> bool:
-        """True if the network's output layer can be tuned."""
+        """True if the network can be tuned."""
         return can_fine_tune(self.recognizer.network)
 
     def prepare(self) -> None:
@@ -112,23 +122,23 @@ class Tuner:
             if not self._read_only:
                 set_aside(self.path, OUTDATED)
             return "tuned_outdated"
-        self._use(found.views[OUTPUT[0]], found.views[OUTPUT[1]])
+        self._use(head_of(found))
         self.tuned = True
         return ""
 
     def fit(self, samples: Iterable[Sample]) -> Fit:
-        """Tune the output layer without using it yet; may run beside the recognizer in another thread.
+        """Tune without using the result yet; may run beside the recognizer in another thread.
 
         Args:
             samples: The user's drawings, digits or none; of very many only the newest are learnt.
 
         Returns:
-            The new output layer, for `accept`.
+            The new layers, for `accept`.
         """
         newest = list(samples)[-MOST_SAMPLES:]
         if not self.possible or not newest:
             reason = "tune_few" if self.possible else "tune_other_network"
-            return Fit(np.empty((0, 84)), np.empty(0), 0, TuneResult(False, 0.0, 0.0, 0.0, 0.0, reason))
+            return Fit(None, 0, TuneResult(False, 0.0, 0.0, 0.0, 0.0, reason))
         self.prepare()
         images = drawings_to_mnist([sample.strokes for sample in newest])
         labels = [NOT_A_DIGIT if sample.label is None else sample.label for sample in newest]
@@ -136,8 +146,7 @@ class Tuner:
         result = TuneResult(
             found.accepted, found.before, found.after, found.check_before, found.check_after, f"tune_{found.reason}"
         )
-        weight, bias = (found.model.views[name] for name in OUTPUT)
-        return Fit(weight, bias, len(newest), result)
+        return Fit(head_of(found.model), len(newest), result)
 
     def accept(self, fit: Fit) -> TuneResult:
         """Use a fit if it is good, and keep it in the user's folder.
@@ -151,15 +160,15 @@ class Tuner:
         Raises:
             InputError: The file can't be written; nothing changes then.
         """
-        if not fit.result.accepted:
+        if not fit.result.accepted or fit.head is None:
             return fit.result
         check_writable(self.path, self._read_only)
         network = self.recognizer.network
-        tuned = with_output(network, fit.weight, fit.bias)
+        tuned = with_head(network, fit.head)
         tuned.record = {**network.record, "tuned_on": f"{fit.samples} digits of the user's"}
         make_folder(self.path.parent)
         tuned.save(self.path)
-        self._use(fit.weight, fit.bias)
+        self._use(fit.head)
         self.tuned = True
         return fit.result
 
@@ -185,21 +194,20 @@ class Tuner:
         """
         check_writable(self.path, self._read_only)
         if self.possible:
-            shipped = self.recognizer.network.views_of(self._shipped)
-            self._use(shipped[OUTPUT[0]], shipped[OUTPUT[1]])
+            self._use(head_of(self._untuned()))
         self.tuned = False
         remove(self.path)
 
     def _untuned(self) -> LeNet5:
         """Return the model that tuning begins at, whatever is in use."""
-        shipped = self.recognizer.network.views_of(self._shipped)
-        return with_output(self.recognizer.network, *(shipped[name] for name in OUTPUT))
+        network = copy_of(self.recognizer.network)
+        network.set_parameters(self._shipped)
+        return network
 
-    def _use(self, weight: np.ndarray, bias: np.ndarray) -> None:
-        views = self.recognizer.network.views
-        views[OUTPUT[0]][...], views[OUTPUT[1]][...] = weight, bias
+    def _use(self, head: Head) -> None:
+        self.recognizer.network.set_parameters(with_head(self._untuned(), head).host_parameters())
         self.recognizer.refresh()
 
     def _same_body(self, other: LeNet5) -> bool:
         shipped = self.recognizer.network.views_of(self._shipped)
-        return all(name in OUTPUT or np.array_equal(view, other.views[name]) for name, view in shipped.items())
+        return all(name in LEARNT or np.array_equal(view, other.views[name]) for name, view in shipped.items())

@@ -8,7 +8,7 @@ import stat
 import weakref
 from pathlib import Path
 
-from lenet_gpu.errors import InputError
+from lenet_gpu.errors import InputError, LenetError
 from lenet_gpu.storage.lock import FileLock
 
 MOST_BYTES = 128 << 20
@@ -22,6 +22,13 @@ LOCK = ".open"
 
 _locks: weakref.WeakValueDictionary[str, FileLock] = weakref.WeakValueDictionary()
 """Locks that this process holds, by folder: opened again in it, a folder is still its own."""
+
+
+def reason_of(error: Exception) -> str:
+    """Say why something failed, to somebody who has never seen a path: in the system's own words, where it was it."""
+    if isinstance(error, LenetError) and isinstance(error.__context__, OSError):
+        return error.found or str(error)
+    return getattr(error, "strerror", None) or str(error)
 
 
 def open_folder(folder: Path) -> FileLock:

@@ -1,7 +1,7 @@
-"""Make lenet_gpu/nn/check_set.npz and its record from MNIST: `python app/packaging/make_check_set.py`.
+"""Make check_set.npz and its record from MNIST, and no_digits.npz: `python app/packaging/make_check_set.py`.
 
 The same bytes each time. The digits are the first of each class from index 50,000 of the training set on; the
-test set stays unseen.
+test set stays unseen. The drawings that are no digits are of the kinds that networks are taught.
 """
 
 from __future__ import annotations
@@ -15,10 +15,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from lenet_gpu.nn.check_set import ANCHORS_EACH, CHECKS_EACH, FILE
+from lenet_gpu.nn.check_set import ANCHORS_EACH, CHECKS_EACH, FILE, NO_DIGITS, NO_DIGITS_FILE
 
 FIRST = 50_000
 """Index in the training set from which they are taken."""
+
+
+SEED = 20_266
+"""Of the drawings that are no digits."""
 
 
 def write(target: Path) -> None:
@@ -43,5 +47,17 @@ def write(target: Path) -> None:
     target.with_suffix(".json").write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
 
+def write_no_digits(target: Path) -> None:
+    """Write the drawings that are no digits."""
+    from lenet_gpu.handwriting import draw_nondigits
+    from lenet_gpu.ink.preprocess import drawings_to_mnist
+    from lenet_gpu.seeds import generator
+
+    drawings, _ = draw_nondigits(generator(SEED, 0), NO_DIGITS)
+    with open(target, "wb") as file:
+        np.savez_compressed(file, images=drawings_to_mnist(drawings))
+
+
 if __name__ == "__main__":
     write(FILE)
+    write_no_digits(NO_DIGITS_FILE)

@@ -53,7 +53,7 @@ TEXTS: dict[str, str] = {
     "unit_inputs": "Eingänge",
     "unit_kernel": "Gewichte",
     "unit_products": "Produkte",
-    "unit_sum": "Summe {sum} mit Schwelle {bias}, gestaucht auf {value}",
+    "unit_sum": "Summe {sum} mit Schwelle {bias}, gestaucht auf {value}.",
     "close": "Schließen",
     # ---- teaching
     "teach_hint": "War die Antwort falsch? Sag, was es war: Ich lerne es sofort. "
@@ -94,10 +94,12 @@ TEXTS: dict[str, str] = {
     "layer_output": "Ausgabe: 10 Ziffern",
     "legend_frames": "Rahmen: was das gewählte Neuron sieht.",
     "tune_done": "Gelernt. Von deinen {count} Beispielen lese ich {after} richtig, vorher {before}.",
+    "tune_done_one": "Gelernt. Dein Beispiel lese ich jetzt richtig.",
     "tune_few": "Gemerkt. Zeichne noch einige, dann kann ich lernen.",
     "tune_check_fell": "Gemerkt, aber nicht gelernt: Die Ziffern anderer würde ich schlechter lesen.",
     "tune_other_network": "Gemerkt. Dieses Modell kann hier nicht lernen, das mitgelieferte schon.",
     "tune_no_gain": "Gemerkt. Noch ändert es nichts: Ich lese {before} deiner {count} Beispiele richtig.",
+    "tune_no_gain_one": "Gemerkt. Noch ändert es nichts.",
     "reset_model": "Zum mitgelieferten Modell",
     "model_reset": "Jetzt liest wieder das mitgelieferte Modell.",
     "export": "Beispiele exportieren",

@@ -18,6 +18,9 @@ from ..layout import TARGET
 from .look import look
 from .tap import Tap
 
+NARROW = 3
+"""Most digits of a number that stand beside the picture in a narrow panel."""
+
 
 class Seen(ButtonBehavior, Widget):
     """The 28x28 picture that the network saw; tapping looks inside."""
@@ -51,7 +54,8 @@ class AnswerPanel(BoxLayout):
     Attributes:
         chose: Called with the index of a number's digit that is tapped.
         acted: Called with the index of a message's button that is tapped.
-        acting: True while a message has buttons: they take the place of a number's digits.
+        acts: Number of a message's buttons: they take the place of a number's digits.
+        crowded: The number has more digits than have room beside the picture where the panel is narrow.
         free: Height that the texts have, pixels.
     """
 
@@ -59,7 +63,8 @@ class AnswerPanel(BoxLayout):
     headline = StringProperty("")
     line = StringProperty("")
     note = StringProperty("")
-    acting = BooleanProperty(False)
+    acts = NumericProperty(0)
+    crowded = BooleanProperty(False)
     free = NumericProperty(0)
 
     def __init__(self, **kwargs: Any) -> None:
@@ -93,28 +98,27 @@ class AnswerPanel(BoxLayout):
         """Show a message in the place of the answer, with buttons; an empty one uncovers the answer."""
         self.note = text
         while len(self.buttons) > len(acts):
-            self.ids.acts.remove_widget(self.buttons.pop())
+            self.buttons.pop()
         while len(self.buttons) < len(acts):
             index = len(self.buttons)
             button = Tap(most=15)
             button.bind(on_release=lambda _, index=index: self.acted(index))
             self.buttons.append(button)
-            self.ids.acts.add_widget(button)
+        row, other = (self.ids.beside, self.ids.acts) if len(acts) == 1 else (self.ids.acts, self.ids.beside)
+        other.clear_widgets()  # first: a button has one place
+        _fill(row, self.buttons)
         for button, name in zip(self.buttons, acts, strict=True):
             button.say = name
-        self.acting = bool(acts)
+        self.acts = len(acts)
         self._arrange()
 
     def _arrange(self) -> None:
         """Give the strip of digits, the buttons and the texts their heights."""
-        shown = [] if self.acting else self.chips
-        row = self.ids.chips
-        if list(reversed(row.children)) != shown:
-            row.clear_widgets()
-            for chip in shown:
-                row.add_widget(chip)
+        shown = [] if self.acts else self.chips
+        _fill(self.ids.chips, shown)
+        self.crowded = len(shown) > NARROW
         self.ids.strip.height = dp(TARGET) if shown else 0
-        self.ids.acts.height = dp(TARGET) if self.acting else 0
+        self.ids.acts.height = dp(TARGET) if self.acts > 1 else 0
         self._share()
         self._show_newest()
 
@@ -124,7 +128,7 @@ class AnswerPanel(BoxLayout):
     def _scroll(self, *_: Any) -> None:
         """Bring the digit that is looked at, the newest as a rule, into sight."""
         strip, row = self.ids.strip, self.ids.chips
-        if not self.chips or self.acting:
+        if not self.chips or self.acts:
             return
         row.width = row.minimum_width = len(self.chips) * (dp(TARGET) + row.spacing) - row.spacing
         hidden = row.width - strip.width
@@ -138,9 +142,13 @@ class AnswerPanel(BoxLayout):
 
     def _mirror(self, *_: Any) -> None:
         """Begin at the side where reading begins."""
-        parts = [self.ids[name] for name in ("big", "column", "seen")]
-        wanted = parts[::-1] if look.rtl else parts
-        if list(reversed(self.children)) != wanted:
-            self.clear_widgets()
-            for part in wanted:
-                self.add_widget(part)
+        parts = [self.ids[name] for name in ("big", "column", "beside", "seen")]
+        _fill(self, parts[::-1] if look.rtl else parts)
+
+
+def _fill(row: BoxLayout, wanted: Sequence[Widget]) -> None:
+    """Let a row hold these widgets, in this order."""
+    if list(reversed(row.children)) != list(wanted):
+        row.clear_widgets()
+        for widget in wanted:
+            row.add_widget(widget)

@@ -6,6 +6,7 @@ put into the order in which it is drawn.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
@@ -24,6 +25,9 @@ SHARES = (1.0, 0.92, 0.84, 0.76, 0.68, 0.6)
 
 SMALLEST = 9.0
 """Letters are made smaller than these shares say, down to this (sp), before a text is cut or a word broken."""
+
+_BLANK = re.compile(" (?!%)")
+"""Blanks at which a line may end: none between a number and its sign."""
 
 LINE = 1.22
 """Height of a line in font sizes."""
@@ -49,7 +53,7 @@ def break_lines(text: str, width: float, measure: Callable[[str], float]) -> lis
     lines: list[str] = []
     for paragraph in text.split("\n"):
         line = ""
-        for word in paragraph.split(" "):
+        for word in _BLANK.split(paragraph):
             if measure(word) > width:
                 return None
             longer = f"{line} {word}" if line else word

@@ -114,8 +114,12 @@ class Sight(InstructionGroup):
         self.clear()
         if self.box is None:
             return
-        left, top = self._page.viewport.to_pixels(self.box[:2])
-        right, bottom = self._page.viewport.to_pixels(self.box[2:])
+        page, inset = self._page, dp(5)
+        left, top = page.viewport.to_pixels(self.box[:2])
+        right, bottom = page.viewport.to_pixels(self.box[2:])
+        # What reaches beyond the page is framed along its edge: two lines alone would be no frame.
+        left, right = max(left, page.x + inset), min(right, page.right - inset)
+        bottom, top = max(bottom, page.y + inset), min(top, page.top - inset)
         # Dark in light, or light in dark: seen on paper and on ink.
         for color, width in ((look.surface, dp(3)), (look.focus, dp(1.5))):
             self.add(Color(*color))

@@ -1,7 +1,8 @@
 """The digits that a fine-tuned network is held against: cut from MNIST's training set, and small enough for a phone.
 
 Some of them, the anchors, are learnt again together with somebody's own digits, so that what the network knows is
-kept; the others only check that it was. app/packaging/make_check_set.py made the file; its record lies beside it.
+kept; the others only check that it was. Drawings that are no digits are anchors, too: what is refused stays refused.
+app/packaging/make_check_set.py made the files; the record of the digits lies beside them.
 """
 
 from __future__ import annotations
@@ -12,6 +13,10 @@ from typing import NamedTuple
 import numpy as np
 
 FILE = Path(__file__).resolve().parent / "check_set.npz"
+NO_DIGITS_FILE = FILE.with_name("no_digits.npz")
+NO_DIGITS = 300
+"""Drawings that are no digits: scribbles, signs and letters that nobody takes for one."""
+
 ANCHORS_EACH = 100
 """Digits of each class to learn again."""
 
@@ -44,6 +49,13 @@ def load() -> CheckSet:
         images[anchors:],
         np.repeat(digits, CHECKS_EACH),
     )
+
+
+def load_no_digits() -> np.ndarray:
+    """Read the bundled drawings that are no digits, (300, 28, 28) uint8."""
+    with np.load(NO_DIGITS_FILE, allow_pickle=False) as file:
+        images: np.ndarray = file["images"]
+    return images
 
 
 def in_places(images: np.ndarray) -> np.ndarray:

@@ -1,17 +1,20 @@
-"""Fine-tuning to one person's digits in a fraction of a second, with NumPy alone: the output layer is learnt anew.
+"""Fine-tuning to one person's digits in a second or two, with NumPy alone: F6 and the output layer are learnt anew.
 
-C1 to F6 stay as they were trained, so each digit is 84 numbers, computed once, and the rest is a regression of
-850 parameters. The person's digits are learnt together with bundled digits, the anchors (check_set.py), for which the
-target is whatever the model says already: where nothing was taught, nothing changes.
+C1 to C5 stay as they were trained, so each digit is 120 numbers, computed once, and what is learnt are the 11,014
+parameters above them. (The output layer alone can't tell shapes that F6 draws together: of five nines of one hand
+that it reads as 8, say, it learns to read the five, and not the next.) The person's digits are learnt together with
+bundled digits and drawings that are none, the anchors (check_set.py), for which the target is whatever the model says
+already: where nothing was taught, nothing changes.
 
-The rule: other bundled digits, which are not learnt, decide. Among a dozen results from bold to careful the one
-that reads most of the person's digits is taken, provided it reads as many of the check digits as the model did, but
-for `MOST_LOST` of them. If none reads more of the person's digits on these terms, the model stays as it is. A drawing
-can also be taught as no digit: then every digit shall be as improbable as all others, and the check digits that are
-neither misread nor refused are held to the same.
+The rule: other bundled digits, which are not learnt, decide. Among some results from bold to careful the one that
+reads most of the person's digits is taken, and of equals the boldest, provided it reads as many of the check digits
+as the model did, but for `MOST_LOST` of them. If none reads more of the person's digits on these terms, the model
+stays as it is. A drawing can also be taught as no digit: then every digit shall be as improbable as all others, and
+the check digits that are neither misread nor refused are held to the same.
 
 A thousand digits tell a loss of 0.1 points from none badly: it is one of them, and chance alone moves as many. So
-each is read in five places (`check_set.in_places`), which brings the digits into the count that are nearly lost.
+each is read in five places (`check_set.in_places`), which brings the digits into the count that are nearly lost. The
+person's digits are learnt and compared in these places, too: few as they are, more can be told from them so.
 
 `lenet-gpu train --from` and the app's "learn from them" both call `fine_tune`.
 """
@@ -20,7 +23,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -30,24 +33,30 @@ from lenet_gpu.nn.extras import CONFIDENCE_FLOOR, TEMPERATURE
 from lenet_gpu.nn.inputs import check_images, check_labels
 from lenet_gpu.nn.losses import softmax
 from lenet_gpu.nn.network import Network
-from lenet_gpu.paper import CLASSES, NOT_A_DIGIT
+from lenet_gpu.paper import CLASSES, NOT_A_DIGIT, SQUASH_A, SQUASH_S
 
 AnyNetwork = TypeVar("AnyNetwork", bound=Network)
 
-SAMPLE_WEIGHTS = (2.0, 0.5, 0.12, 0.03)
-"""Weights of one of the person's digits to try; an anchor counts 1. Many digits need the small ones."""
+SAMPLE_WEIGHTS = (1.0, 0.5, 0.25, 0.12, 0.03, 0.01)
+"""Weights of one of the person's digits to try, bold to careful; an anchor counts 1. Many digits need small ones."""
 
-WAYS = (1.0, 0.75, 0.5)
+WAYS = (1.0, 0.5, 0.25)
 """Steps from the model's weights towards each result, as shares of the way."""
 
 STIFFNESS = 1.0
 """Weight of the squared distance from the model's weights."""
+
+MOST_MOVED = 400
+"""The person's digits are learnt in five places if there are at most so many, which bounds time."""
 
 MOST_LOST = 0.001
 """Share of the check digits, each in five places, that a result may read fewer of. Others' digits are to stay within
 0.2 points; it is half of that because the shipped models have learnt from the check digits, which holds them fast."""
 
 STEPS = 60
+RATE = 0.006
+MOMENTS = (0.9, 0.99)
+"""Steps, the first one's size, which falls to 0 by half a cosine, and the decays of Adam's moments."""
 
 BATCH = 50
 """Images whose features are computed at a time, which bounds memory on a phone."""
@@ -55,9 +64,24 @@ BATCH = 50
 TARGETS = np.vstack([np.eye(CLASSES), np.full(CLASSES, 1.0 / CLASSES)])
 """Target distribution by label, (11, 10): the last is that of no digit."""
 
-FEATURES = "f6"
-OUTPUT = ("output.weight", "output.bias")
-"""The layer whose values are the features, and the parameters that are learnt."""
+FEATURES = "c5"
+LEARNT = ("f6.weight", "f6.bias", "output.weight", "output.bias")
+"""The layer whose values are the features, and the parameters above it, which are learnt."""
+
+
+class Head(NamedTuple):
+    """All that lies above C5, the biases as a last column: hidden (84, 121) and output (10, 85), float64."""
+
+    hidden: np.ndarray
+    output: np.ndarray
+
+    def outputs(self, x: np.ndarray) -> np.ndarray:
+        """Compute the output layer's values, (n, 10), of features (n, 121)."""
+        return _with_one(self.squashed(x)) @ self.output.T
+
+    def squashed(self, x: np.ndarray) -> np.ndarray:
+        """Compute F6's values, (n, 84), of features (n, 121)."""
+        return SQUASH_A * np.tanh(SQUASH_S * (x @ self.hidden.T))
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,11 +110,11 @@ class FineTuning:
 
 @dataclass(frozen=True, eq=False)
 class Bundled:
-    """The bundled digits as a network's output layer sees them: F6's values and a one for the bias.
+    """The bundled digits as a network's F6 sees them: C5's values and a one for the bias.
 
     Attributes:
-        anchors: (n, 85) float64.
-        checks: (m, 85) float64, of the check digits in all places.
+        anchors: (n, 121) float64.
+        checks: (m, 121) float64, of the check digits in all places.
         check_labels: (m,) int64.
     """
 
@@ -109,11 +133,12 @@ def bundled_features(network: Network) -> Bundled:
     """Compute what `fine_tune` needs of the bundled digits, for idle time: a second on a desktop.
 
     Args:
-        network: The network that will be fine-tuned; it stays good as long as C1 to F6 do.
+        network: The network that will be fine-tuned; it stays good as long as C1 to C5 do.
     """
     images, _, checks, labels = check_set.load()
     moved = check_set.in_places(checks)
-    return Bundled(features(network, images), features(network, moved), np.tile(labels, len(check_set.PLACES)))
+    anchors = np.concatenate([images, check_set.load_no_digits()])
+    return Bundled(features(network, anchors), features(network, moved), np.tile(labels, len(check_set.PLACES)))
 
 
 def fine_tune(
@@ -149,8 +174,10 @@ def fine_tune(
     numbers = check_labels(np.asarray(labels), len(pictures), CLASSES + 1)
     bundled = bundled_features(network) if bundled is None else bundled
     own = features(network, pictures)
-    views = network.views_of(network.host_parameters())
-    start = np.column_stack([views[name] for name in OUTPUT]).astype(np.float64)  # (10, 85)
+    moved = features(network, check_set.in_places(pictures)) if len(pictures) <= MOST_MOVED else own
+    places = len(moved) // len(own)
+    names = np.tile(numbers, places)
+    start = head_of(network)
 
     sharpness = 1.0 / float(network.extras.get(TEMPERATURE, np.ones(1))[0])
     refusals = refusals or bool((numbers == NOT_A_DIGIT).any())
@@ -163,24 +190,27 @@ def fine_tune(
         refused = softmax(np, sharpness * outputs).max(axis=1) < CONFIDENCE_FLOOR
         return np.where(labels == NOT_A_DIGIT, refused, read & ~refused)
 
-    def shares(w: np.ndarray) -> tuple[float, float, float]:
-        """Own drawings right, check digits of the right class, and those read right."""
-        outputs = bundled.checks @ w.T
+    def shares(head: Head) -> tuple[float, float, float, float]:
+        """Own drawings right, in all places, check digits of the right class, and those read right."""
+        outputs = head.outputs(bundled.checks)
         classes = outputs.argmax(axis=1) == bundled.check_labels
         sure = right(outputs, bundled.check_labels)
-        return float(right(own @ w.T, numbers).mean()), float(classes.mean()), float(sure.mean())
+        own_right, moved_right = right(head.outputs(own), numbers), right(head.outputs(moved), names)
+        return float(own_right.mean()), float(moved_right.mean()), float(classes.mean()), float(sure.mean())
 
-    before, check_before, sure_before = shares(start)
-    best, after, check_after, reason = start, before, check_before, "no_gain"
+    before, _, check_before, sure_before = shares(start)
+    best, after, most, check_after, reason = start, before, 0.0, check_before, "no_gain"
     lost = MOST_LOST + 1e-9  # shares are sums of fractions
-    for w in _candidates(bundled.anchors, own, numbers, start):
-        share, check, sure = shares(w)
+    for head in _candidates(start, bundled.anchors, moved, TARGETS[names], places) if before < 1.0 else ():
+        share, in_places, check, sure = shares(head)
         spoils = check < check_before - lost or sure < sure_before - lost
         if share > before and spoils and reason == "no_gain":
             reason = "check_fell"
-        elif share > before and not spoils and (share, check) > (after, check_after):
-            best, after, check_after, reason = w, share, check, "done"
-    model = with_output(network, best[:, :-1], best[:, -1]) if reason == "done" else copy_of(network)
+        elif share > before and not spoils and (share, in_places) > (after, most):
+            best, after, most, check_after, reason = head, share, in_places, check, "done"
+            if in_places == 1.0:
+                break
+    model = with_head(network, best) if reason == "done" else copy_of(network)
     model.record["fine_tuned"] = {
         "images": len(pictures), "accepted": reason == "done", "before": before, "after": after,
         "check_before": check_before, "check_after": check_after,
@@ -196,75 +226,87 @@ def copy_of(network: AnyNetwork) -> AnyNetwork:
     return copy
 
 
-def with_output(network: AnyNetwork, weight: np.ndarray, bias: np.ndarray) -> AnyNetwork:
-    """Copy a network, with another output layer.
+def head_of(network: Network) -> Head:
+    """Return what lies above C5 in a network that `can_fine_tune`."""
+    views = network.views_of(network.host_parameters())
+    weights = [views[name].astype(np.float64) for name in LEARNT]
+    return Head(np.column_stack(weights[:2]), np.column_stack(weights[2:]))
 
-    Args:
-        network: The network.
-        weight: (10, 84) float.
-        bias: (10,) float.
-    """
+
+def with_head(network: AnyNetwork, head: Head) -> AnyNetwork:
+    """Copy a network, with another F6 and output layer."""
     copy = copy_of(network)
     parameters = copy.host_parameters()
     views = copy.views_of(parameters)
-    views[OUTPUT[0]][...], views[OUTPUT[1]][...] = weight, bias
+    for name, values in zip(LEARNT, (part for w in head for part in (w[:, :-1], w[:, -1])), strict=True):
+        views[name][...] = values
     copy.set_parameters(parameters)
     return copy
 
 
 def features(network: Network, images: np.ndarray) -> np.ndarray:
-    """Compute all that the output layer sees of images.
+    """Compute all that F6 sees of images.
 
     Args:
         network: The network.
         images: (n, 28, 28).
 
     Returns:
-        (n, 85) float64: F6's values, and a one for the bias.
+        (n, 121) float64: C5's values, and a one for the bias.
     """
-    found = [np.empty((0, network.shapes[OUTPUT[0]][1]))]
+    found = [np.empty((0, network.shapes[LEARNT[0]][1]))]
     for start in range(0, len(images), BATCH):
-        found.append(network.activations(images[start : start + BATCH], [FEATURES])[FEATURES])
-    values = np.concatenate(found).astype(np.float64)
-    return np.column_stack([values, np.ones(len(values))])
+        values = network.activations(images[start : start + BATCH], [FEATURES])[FEATURES]
+        found.append(values.reshape(len(values), -1))
+    return _with_one(np.concatenate(found).astype(np.float64))
 
 
-def regress(x: np.ndarray, target: np.ndarray, weights: np.ndarray, start: np.ndarray) -> np.ndarray:
-    """Fit a weighted multinomial regression that stays near where it starts.
+def learn(start: Head, anchors: np.ndarray, own: np.ndarray, target: np.ndarray, weight: float) -> Head:
+    """Learn a person's digits beside the anchors.
 
-    Minimises, by W, sum_i weights_i E_i + STIFFNESS / 2 |W - start|^2, with E_i the cross-entropy between
-    target_i and softmax(W x_i). For each class the second derivative is nowhere larger than that of
-    1/2 sum_i weights_i (W x_i)^2 (Boehning 1992), so steps divided by this one 85x85 matrix don't overshoot;
-    Nesterov's momentum makes them few.
+    Minimises sum_i weights_i E_i + STIFFNESS / 2 |head - start|^2 by Adam, every step on all digits, with E_i the
+    cross-entropy between the target and what the head says; the anchors' target is what `start` says.
 
     Args:
-        x: (n, 85) float64, F6's values and a one.
-        target: (n, 10) target distribution of each row.
-        weights: (n,) weight of each row.
-        start: (10, 85) float64, the output layer to start from.
+        start: What to begin with.
+        anchors: (n, 121) features of the anchors, each of weight 1.
+        own: (m, 121) features of the person's digits.
+        target: (m, 10) target distribution of each of these.
+        weight: Weight of each of these.
 
     Returns:
-        (10, 85) float64.
+        Another head.
     """
-    bound = 0.5 * (x.T * weights) @ x + STIFFNESS * np.eye(x.shape[1])  # (85, 85)
-    inverse = np.linalg.inv(bound)
-    w = ahead = start
-    for step in range(STEPS):
-        errors = (softmax(np, x @ ahead.T) - target) * weights[:, None]  # (n, 10)
-        gradient = errors.T @ x + STIFFNESS * (ahead - start)  # (10, 85)
-        w, before = ahead - gradient @ inverse, w
-        ahead = w + step / (step + 3) * (w - before)
-    return w
-
-
-def _candidates(anchors: np.ndarray, own: np.ndarray, labels: np.ndarray, start: np.ndarray) -> Iterator[np.ndarray]:
-    """Output layers from bold to careful, each (10, 85)."""
     x = np.concatenate([anchors, own])
-    target = np.concatenate([softmax(np, anchors @ start.T), TARGETS[labels]])
+    target = np.concatenate([softmax(np, start.outputs(anchors)), target])
+    weights = np.repeat([1.0, weight], [len(anchors), len(own)])[:, None]
+    head = Head(*(w.copy() for w in start))
+    first, second = ([np.zeros_like(w) for w in start] for _ in range(2))
+    for step in range(STEPS):
+        values = head.squashed(x)  # (n + m, 84)
+        seen = _with_one(values)
+        errors = (softmax(np, seen @ head.output.T) - target) * weights  # (n + m, 10)
+        below = errors @ head.output[:, :-1] * (SQUASH_S * SQUASH_A) * (1 - (values / SQUASH_A) ** 2)
+        rate = RATE / 2 * (1 + np.cos(np.pi * step / STEPS))
+        for k, (w, gradient) in enumerate(zip(head, (below.T @ x, errors.T @ seen), strict=True)):
+            gradient += STIFFNESS * (w - start[k])
+            first[k] += (1 - MOMENTS[0]) * (gradient - first[k])
+            second[k] += (1 - MOMENTS[1]) * (gradient**2 - second[k])
+            mean, square = (m[k] / (1 - d ** (step + 1)) for m, d in zip((first, second), MOMENTS, strict=True))
+            w -= rate * mean / (np.sqrt(square) + 1e-8)
+    return head
+
+
+def _candidates(start: Head, anchors: np.ndarray, own: np.ndarray, target: np.ndarray, places: int) -> Iterator[Head]:
+    """Yield results from bold to careful; each of the person's digits is there in a number of places."""
     for weight in SAMPLE_WEIGHTS:
-        w = regress(x, target, np.repeat([1.0, weight], [len(anchors), len(own)]), start)
+        head = learn(start, anchors, own, target, weight / places)
         for way in WAYS:
-            yield start + way * (w - start)
+            yield Head(*(before + way * (after - before) for before, after in zip(start, head, strict=True)))
+
+
+def _with_one(values: np.ndarray) -> np.ndarray:
+    return np.column_stack([values, np.ones(len(values))])
 
 
 def _described(network: Network) -> str:

@@ -7,6 +7,8 @@ import os
 import sys
 from types import ModuleType, SimpleNamespace
 
+from PIL import Image
+
 
 class JavaException(Exception):
     pass
@@ -14,6 +16,7 @@ class JavaException(Exception):
 
 class Intent:
     ACTION_SEND, ACTION_GET_CONTENT, CATEGORY_OPENABLE = "SEND", "GET_CONTENT", "OPENABLE"
+    ACTION_CREATE_DOCUMENT, EXTRA_TITLE = "CREATE_DOCUMENT", "TITLE"
     EXTRA_TEXT, EXTRA_STREAM, FLAG_GRANT_READ_URI_PERMISSION = "TEXT", "STREAM", 1
 
     def __init__(self, action):
@@ -26,6 +29,9 @@ class Intent:
 
     def getData(self):
         return self.data
+
+    def getParcelableExtra(self, name):
+        return self.extras[name]
 
     @staticmethod
     def createChooser(intent, title):
@@ -60,6 +66,26 @@ class Resolver:
     def openFileDescriptor(self, address, mode):
         descriptor = os.open(self.file(address), {"r": os.O_RDONLY, "w": os.O_WRONLY | os.O_TRUNC}[mode])
         return SimpleNamespace(detachFd=lambda: descriptor)
+
+
+class Stream:
+    """A file that Java writes to."""
+
+    def __init__(self, path):
+        self.file = open(path, "wb")  # noqa: SIM115
+        self.close = self.file.close
+
+
+class Bitmap:
+    """A picture of Java's."""
+
+    def __init__(self, pixels):
+        self.pixels = pixels
+
+    def compress(self, kind, quality, stream):
+        assert (kind, quality) == ("PNG", 100)
+        Image.fromarray(self.pixels).save(stream.file, kind)
+        return True
 
 
 SPEECHES = []
@@ -121,6 +147,8 @@ class Android:
             "android.provider.MediaStore": SimpleNamespace(ACTION_IMAGE_CAPTURE="CAPTURE", EXTRA_OUTPUT="OUTPUT"),
             "android.provider.MediaStore$Images$Media": SimpleNamespace(**media),
             "android.provider.MediaStore$Downloads": SimpleNamespace(**media),
+            "android.graphics.Bitmap$CompressFormat": SimpleNamespace(PNG="PNG"),
+            "java.io.FileOutputStream": Stream,
             "android.speech.tts.TextToSpeech": Speech,
             "java.lang.String": str,
             "java.util.Locale": str,

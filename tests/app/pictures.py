@@ -104,7 +104,7 @@ def app_page():
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "page.png"
         write_page(page)
-        do = [["commands", "open_picture", str(page)], ["commands", "choose", 7]]
+        do = [["exchange", "open_picture", str(page)], ["commands", "choose", 7]]
         poses((1000, 620), ("page", do))["page"][0].save(PICTURES / "app_page.png", optimize=True)
 
 

@@ -1,7 +1,10 @@
 """What buttons and keys do: the commands with the real session and presenter, without Kivy and without a window."""
 
+import os
+
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 from windowless import Stage, down, draw
 
 from app.reading import NO_DIGIT
@@ -16,8 +19,6 @@ def stage(tmp_path):
 
 def picture(path):
     """A file with a seven on white paper."""
-    from PIL import Image, ImageDraw
-
     image = Image.new("L", (60, 60), 255)
     ImageDraw.Draw(image).line([(15, 12), (45, 12), (25, 50)], fill=0, width=5)
     image.save(path)
@@ -77,8 +78,6 @@ def test_a_picture_takes_the_place_of_the_ink_until_something_is_drawn(stage, tm
 
 
 def test_a_page_is_read_line_by_line_with_its_marks_outlined(stage, tmp_path):
-    from PIL import Image, ImageDraw
-
     image = Image.new("L", (160, 150), 255)
     pen = ImageDraw.Draw(image)
     for x, y in ((15, 10), (65, 10), (15, 85)):
@@ -145,7 +144,7 @@ def test_a_correction_changes_the_answer_and_the_clipboard_at_once_and_is_undone
     stage.exchange.copy()
     assert copied == ["7"]
     finish_learning(stage)
-    assert stage.screen.note.startswith(("Learned.", "Kept"))
+    assert stage.screen.note.startswith(("Learned. I get your sample", "Kept"))
     assert stage.screen.samples.summary == "Samples: 1, 1 of them misread"
     assert stage.commands.act(0)
     assert (stage.screen.note, stage.screen.answer.big) == ("Taken back.", "7")
@@ -180,6 +179,9 @@ def jittered(corners, seed):
 NINE = [[[8, -20], [-2, -28], [-10, -20], [-2, -12], [8, -16]], [[8, -24], [7, 30]], [[-14, 30], [26, 30]]]
 """A nine with a small head and a foot: read as a 1."""
 
+MIRRORED = [[[-8, -16], [-6, -26], [4, -28], [14, -24], [16, -16], [12, -6], [4, -4], [-6, -8], [-8, -16], [-8, 30]]]
+"""A nine the wrong way round: no digit, says the model."""
+
 Y = [[[-14, -28], [0, -4]], [[14, -28], [-10, 32]]]
 """A letter that is read as a 4."""
 
@@ -205,15 +207,18 @@ def check_answers(stage):
     return sum(right), sum(one.is_digit and fine for one, fine in zip(found, right, strict=True))
 
 
-def test_five_corrections_of_an_own_nine_are_enough_for_most_of_the_next_five(stage):
+@pytest.mark.parametrize("nine", [NINE, MIRRORED])
+def test_five_corrections_of_an_own_nine_make_the_next_five_right(stage, nine):
     before = check_answers(stage)
-    assert [answer(stage, NINE, seed) for seed in range(10)] == ["1"] * 10
+    assert "9" not in [answer(stage, nine, seed) for seed in range(10)]
     for seed in range(5):
-        answer(stage, NINE, seed)
+        answer(stage, nine, seed)
         stage.commands.teach(9)
     finish_learning(stage)
-    assert [answer(stage, NINE, seed) for seed in range(5, 10)].count("9") >= 4
-    assert min(np.subtract(check_answers(stage), before)) >= 0
+    assert [answer(stage, nine, seed) for seed in range(5, 10)] == ["9"] * 5
+    by_class, by_answer = np.subtract(check_answers(stage), before)
+    assert by_class >= 0
+    assert by_answer >= -MAY_BE_LOST
 
 
 def test_a_letter_taught_as_no_digit_is_refused_from_then_on(stage):
@@ -328,6 +333,17 @@ def test_a_drawing_that_can_not_be_saved_is_told(stage):
     stage.exchange.share()
     assert "can't be written" in stage.screen.note
     assert stage.screen.saved == []
+
+
+def test_half_a_picture_of_the_drawing_is_not_called_saved(stage):
+    def save(path):
+        Image.new("L", (90, 90)).save(path)
+        os.truncate(path, 60)  # as a full disk does, without a word
+
+    stage.screen.save_canvas = save
+    stage.exchange.share()
+    assert "can't be written" in stage.screen.note
+    assert list((stage.session.settings.folder / "drawings").iterdir()) == []
 
 
 def test_copying_nothing_says_so(stage):

@@ -4,7 +4,7 @@ import threading
 
 import numpy as np
 import pytest
-from phone import SPEECHES, Android, Intent
+from phone import SPEECHES, Android, Bitmap, Intent
 from PIL import Image, ImageDraw, ImageOps
 from windowless import Stage, down
 
@@ -281,17 +281,55 @@ def test_androids_share_sheet_gets_text_and_addresses(phone, tmp_path):
     assert (file.kind, file.flags, phone.resolver.file(address).read_bytes()) == ("text/csv", 1, b"label,pixels")
 
 
-def test_an_old_android_or_one_without_a_camera_offers_none(phone, tmp_path, monkeypatch):
+def test_an_android_without_a_camera_offers_none(phone, tmp_path, monkeypatch):
     assert isinstance(this_system(tmp_path).camera, AndroidCamera)
-    for without in (Android(tmp_path, version=28), Android(tmp_path, camera=False)):
-        without.install(monkeypatch)
-        assert this_system(tmp_path).camera is None
-    old = Android(tmp_path, version=28).install(monkeypatch)
-    with pytest.raises(OSError, match="Android 10"):
-        this_system(tmp_path).sheet.send_file(tmp_path / "a.png", "image/png")
-    assert old.shown == []
+    without = Android(tmp_path, camera=False).install(monkeypatch)
+    assert this_system(tmp_path).camera is None
     leave()
-    assert old.behind == 1
+    assert without.behind == 1
+
+
+def test_an_android_before_10_takes_a_small_picture_without_a_permission(tmp_path, monkeypatch):
+    old = Android(tmp_path, version=28).install(monkeypatch)
+    stage = Stage(tmp_path / "user", this_system(tmp_path / "user"))
+    stage.exchange.take_picture()
+    (intent, _) = old.asked[-1]
+    assert (intent.action, intent.extras) == ("CAPTURE", {})
+    write_page(tmp_path / "page.png")
+    with Image.open(tmp_path / "page.png") as page:
+        page.thumbnail((240, 240))
+        answer = Intent("answer")
+        answer.extras["data"] = Bitmap(np.asarray(page.convert("RGB")))
+    old.reply(-1, answer)
+    stage.finish_reading()
+    assert stage.session.reading.answer.big == "77\n7"
+    for outcome, data in ((0, None), (-1, None), (-1, Intent("without a picture"))):
+        stage.exchange.take_picture()
+        old.reply(outcome, data)
+        stage.finish_reading()
+        assert (stage.session.reading.answer.big, incoming(stage), old.listeners) == ("77\n7", [], [])
+    old.answers = False
+    stage.exchange.take_picture()
+    assert "No Activity" in stage.screen.note
+
+
+def test_an_android_before_10_asks_where_a_file_shall_go(tmp_path, monkeypatch):
+    old = Android(tmp_path, version=28).install(monkeypatch)
+    sheet, file = this_system(tmp_path).sheet, tmp_path / "a.png"
+    for outcome in (0, -1):
+        file.write_bytes(b"a drawing")
+        sheet.send_file(file, "image/png")
+        file.unlink()
+        (intent, _) = old.asked[-1]
+        assert (intent.action, intent.kind, intent.categories) == ("CREATE_DOCUMENT", "image/png", ["OPENABLE"])
+        assert intent.extras == {"TITLE": "a.png"}
+        answer = Intent("answer")
+        answer.data = "content:9"
+        old.resolver.file("content:9").write_bytes(b"")
+        old.reply(outcome, answer)
+        ended("save")
+        assert old.resolver.file("content:9").read_bytes() == (b"a drawing" if outcome else b"")
+    assert (old.shown, old.resolver.tables, old.listeners) == ([], {}, [])
 
 
 def test_androids_voice_speaks_the_texts_language_or_not_at_all(phone):

@@ -221,7 +221,7 @@ def test_a_unit_is_taken_apart_and_follows_the_drawing(stage):
     unit = stage.screen.unit
     assert unit.title == "C3, map 4, row 2, column 2"
     assert unit.sum_line == f"Sum {unit.explanation.sum:.2f} with bias {unit.explanation.bias:.2f}, squashed to " + (
-        f"{unit.explanation.value:.2f}"
+        f"{unit.explanation.value:.2f}."
     )
     stage.presenter.look_at("f6", 83)
     assert stage.screen.unit.title == "F6, unit 83"

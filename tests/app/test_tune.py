@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from app import tune
-from app.explain import activations
 from app.samples import Sample
 from app.texts import TEXTS
 from app.tune import FILE, Tuner
@@ -72,7 +71,7 @@ def test_tuning_learns_the_users_digits_and_keeps_the_others(recognizer, samples
     assert result.check_after == pytest.approx(check_share(recognizer.network))
     assert result.check_before == pytest.approx(check_share(LeNet5.load(model_path("mnist"))))
     changed = {n for n, view in recognizer.network.views.items() if not np.array_equal(view, before[n])}
-    assert changed == {"output.weight", "output.bias"}
+    assert changed == set(finetune.LEARNT)
     assert tuner.tuned
 
 
@@ -145,7 +144,7 @@ def test_another_network_is_left_alone(tmp_path):
 
 
 def test_every_reason_has_a_text():
-    for key in ("done", "few", "check_fell", "no_gain", "other_network"):
+    for key in ("done", "done_one", "few", "check_fell", "no_gain", "no_gain_one", "other_network"):
         assert f"tune_{key}" in TEXTS
     assert {"tuned_aside", "tuned_outdated"} <= TEXTS.keys()
 
@@ -190,11 +189,8 @@ def test_a_fit_touches_nothing_until_it_is_accepted(recognizer, samples, tmp_pat
     np.testing.assert_array_equal(probabilities(recognizer, mnist), shipped)
     assert os.listdir(tmp_path) == []
     assert tuner.accept(fit).accepted
-    views = recognizer.network.views
-    np.testing.assert_array_equal(views["output.weight"], fit.weight)
-    x = activations(recognizer.network, samples[0].image())["f6"]
+    np.testing.assert_array_equal(finetune.head_of(recognizer.network).output, fit.head.output)
+    x = finetune.features(recognizer.network, samples[0].image()[None])
     np.testing.assert_allclose(
-        recognizer.predict_image(samples[0].image()).probabilities,
-        softmax(np, (fit.weight @ x + fit.bias)[None])[0],
-        atol=1e-4,
+        recognizer.predict_image(samples[0].image()).probabilities, softmax(np, fit.head.outputs(x))[0], atol=1e-4
     )

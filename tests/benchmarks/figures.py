@@ -113,11 +113,10 @@ def refusals() -> str:
     """What docs/howto/fine_tuning.md says of drawings that are no digits."""
     (found,) = load("fine_tuning")["refusals"].values()
     before, after = (found[f"nondigits_refused_{when}"] for when in ("before", "after"))
-    digits = {found[f"digits_refused_{when}"] for when in ("before", "after")}
-    both = " and ".join(f"{share:.1f}" for share in digits)
+    first, then = (found[f"digits_refused_{when}"] for when in ("before", "after"))
     return (
         f"`touch` refused {before:.1f} % of 400 before and {after:.1f} % after it had learnt 200 digits of one "
-        f"synthetic hand, and {both} % of 1,000 MNIST test digits both times"
+        f"synthetic hand, and {first:.1f} % of 1,000 MNIST test digits before and {then:.1f} % after"
     )
 
 

@@ -40,7 +40,7 @@ from lenet_gpu.handwriting.digits import STYLES  # noqa: E402
 from lenet_gpu.handwriting.variation import write  # noqa: E402
 from lenet_gpu.ink.preprocess import drawings_to_mnist  # noqa: E402
 from lenet_gpu.nn import check_set  # noqa: E402
-from lenet_gpu.nn.finetune import OUTPUT, features  # noqa: E402
+from lenet_gpu.nn.finetune import features, head_of  # noqa: E402
 from lenet_gpu.training.few import for_few  # noqa: E402
 from lenet_gpu.training.recipes import get_recipe  # noqa: E402
 
@@ -99,14 +99,13 @@ def hand(number: int, n: int) -> Pair:
 
 
 def seen(model: LeNet5, images: np.ndarray, labels: np.ndarray) -> Pair:
-    """Compute what the output layer sees of images, which fine-tuning leaves as it is."""
+    """Compute what F6 sees of images, which fine-tuning leaves as it is."""
     return features(model, images), labels
 
 
 def share(model: LeNet5, values: np.ndarray, labels: np.ndarray) -> float:
-    """Share of what `seen` returned that a model's output layer reads right, in %."""
-    layer = np.column_stack([model.views[name] for name in OUTPUT]).astype(np.float64)  # (10, 85)
-    return round(100.0 * float(((values @ layer.T).argmax(axis=1) == labels).mean()), 3)
+    """Share of what `seen` returned that a model reads right, in %."""
+    return round(100.0 * float((head_of(model).outputs(values).argmax(axis=1) == labels).mean()), 3)
 
 
 def taught(model: LeNet5, own: Pair, other: Pair, test: Pair) -> dict:

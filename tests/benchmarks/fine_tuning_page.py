@@ -81,11 +81,9 @@ def taken(tried: dict, places: int, lost: float) -> int:
         lost: How many of these readings may be lost.
     """
     checks = [sum(counts) for counts in zip(*tried["checks"][:places], strict=True)]
-    best = 0
-    for k, own in enumerate(tried["own"]):
-        if own > tried["own"][0] and checks[k] >= checks[0] - lost:
-            best = max(best, k, key=lambda i: (tried["own"][i], checks[i]))
-    return best
+    own, moved = tried["own"], tried["moved"]
+    good = [k for k in range(1, len(own)) if own[k] > own[0] and checks[k] >= checks[0] - lost]
+    return max(good, key=lambda k: (own[k], moved[k]), default=0)  # the first of equals: the boldest
 
 
 def rules_table(report: dict) -> list[str]:

@@ -11,11 +11,12 @@ import pytest
 
 from lenet_gpu import LeNet5, Network, Recognizer, fine_tune, nn, seeds
 from lenet_gpu.errors import InputError
+from lenet_gpu.handwriting import KINDS, draw_nondigits
 from lenet_gpu.handwriting.digits import STYLES
 from lenet_gpu.handwriting.variation import write
 from lenet_gpu.ink.preprocess import drawings_to_mnist
 from lenet_gpu.nn import check_set, finetune
-from lenet_gpu.nn.finetune import regress
+from lenet_gpu.nn.finetune import Head, head_of, learn
 from lenet_gpu.nn.losses import softmax
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -51,28 +52,49 @@ def test_the_script_makes_the_same_bytes(tmp_path):
         np.testing.assert_array_equal(made["images"], shipped["images"])
 
 
-# ---- the regression
+def test_drawings_that_are_no_digits_are_bundled(tmp_path):
+    script, made = ROOT / "app" / "packaging" / "make_check_set.py", tmp_path / "no_digits.npz"
+    call = (
+        f"import runpy, sys, pathlib; runpy.run_path({str(script)!r})['write_no_digits'](pathlib.Path(sys.argv[1]))"
+    )
+    subprocess.run([sys.executable, "-c", call, str(made)], check=True, cwd=ROOT)
+    shipped = check_set.load_no_digits()
+    with np.load(made) as again:
+        assert np.abs(again["images"].astype(int) - shipped).max() <= 1  # of roundings
+    assert shipped.shape == (check_set.NO_DIGITS, 28, 28)
+    assert (answers(LeNet5.load("touch"), shipped) < 0).mean() > 0.95
 
 
-def test_the_regression_reaches_the_minimum(rng):
-    x = np.column_stack([rng.normal(0, 1, (60, 84)), np.ones(60)])
-    wanted = np.eye(10)[rng.integers(0, 10, 60)]
-    weights = rng.uniform(0.1, 2.0, 60)
-    start = rng.normal(0, 0.1, (10, 85))
-    w = regress(x, wanted, weights, start)
+# ---- learning
 
-    def cost(w):
-        z = x @ w.T
-        log = z - z.max(1, keepdims=True)
-        log -= np.log(np.exp(log).sum(1, keepdims=True))
-        return -(weights[:, None] * wanted * log).sum() + finetune.STIFFNESS / 2 * ((w - start) ** 2).sum()
 
-    gradient = ((softmax(np, x @ w.T) - wanted) * weights[:, None]).T @ x + finetune.STIFFNESS * (w - start)
-    first = ((softmax(np, x @ start.T) - wanted) * weights[:, None]).T @ x
-    assert np.abs(gradient).max() < 2e-2 * np.abs(first).max()
-    assert cost(w) < cost(start) / 2
-    for _ in range(5):
-        assert cost(w) < cost(w + rng.normal(0, 0.05, w.shape))
+def test_learning_goes_down_to_where_the_cost_is_level(rng):
+    def cost(head):
+        z = np.concatenate([head.outputs(anchors), head.outputs(own)])
+        log = z - np.log(np.exp(z).sum(1, keepdims=True))
+        targets = np.concatenate([softmax(np, start.outputs(anchors)), wanted])
+        weights = np.repeat([1.0, 0.5], [len(anchors), len(own)])
+        moved = sum(((w - before) ** 2).sum() for w, before in zip(head, start, strict=True))
+        return -(weights[:, None] * targets * log).sum() + finetune.STIFFNESS / 2 * moved
+
+    def slope(head, way):
+        ahead, behind = (Head(*(w + step * d for w, d in zip(head, way, strict=True))) for step in (1e-5, -1e-5))
+        return (cost(ahead) - cost(behind)) / 2e-5
+
+    anchors, own = (np.column_stack([rng.normal(0, 1, (n, 120)), np.ones(n)]) for n in (200, 20))
+    wanted = np.eye(10)[rng.integers(0, 10, 20)]
+    start = Head(rng.normal(0, 0.1, (84, 121)), rng.normal(0, 0.1, (10, 85)))
+    found = learn(start, anchors, own, wanted, 0.5)
+    right = [(head.outputs(own).argmax(1) == wanted.argmax(1)).mean() for head in (start, found)]
+    assert right[0] < 0.5 < 0.9 < right[1]
+    down = Head(*(w - before for w, before in zip(found, start, strict=True)))
+    assert abs(slope(found, down)) < 0.05 * abs(slope(start, down))
+    for k in range(2):  # in either layer
+        way = Head(*(d * (i == k) for i, d in enumerate(down)))
+        assert slope(start, way) < 0
+        assert abs(slope(found, way)) < 0.1 * abs(slope(start, way))
+    for w, before in zip(learn(start, anchors, own, wanted, 0.0), start, strict=True):
+        np.testing.assert_allclose(w, before, atol=1e-4)  # where nothing is taught, nothing changes
 
 
 # ---- fine-tuning
@@ -111,7 +133,7 @@ def test_own_digits_are_read_better_and_others_no_worse(hand, mnist):
     assert share(found.model, test.images, test.labels) > share(model, test.images, test.labels) - 0.002
     np.testing.assert_array_equal(model.host_parameters(), parameters)  # the model itself stays
     changed = {n for n, v in found.model.views.items() if not np.array_equal(v, model.views[n])}
-    assert changed == {"output.weight", "output.bias"}
+    assert changed == set(finetune.LEARNT)
 
 
 def test_the_result_is_a_model_like_any_other(hand, tmp_path):
@@ -154,8 +176,7 @@ def test_one_in_a_thousand_may_be_lost_and_no_more(hand, right, lost, reason):
     bundled = finetune.bundled_features(model)
     easy = bundled.checks[: len(check_set.load().check_images)]
     names = check_set.load().check_labels
-    start = np.column_stack([model.views[name] for name in finetune.OUTPUT])
-    good = np.flatnonzero((easy @ start.T).argmax(axis=1) == names)[:1].repeat(right)  # lost by nobody
+    good = np.flatnonzero(head_of(model).outputs(easy).argmax(axis=1) == names)[:1].repeat(right)  # lost by nobody
     own = finetune.features(model, images[wrong.repeat(lost)])
     checks = np.concatenate([easy[good], own]), np.concatenate([names[good], before[wrong.repeat(lost)]])
     found = fine_tune(model, images[wrong], labels[wrong], bundled=finetune.Bundled(bundled.anchors, *checks))
@@ -211,6 +232,17 @@ def test_other_arrays_are_refused(images, labels):
 # ---- what is no digit, and what is refused
 
 
+def test_what_is_refused_stays_refused_when_a_shape_that_was_refused_is_taught():
+    model = LeNet5.load("touch")
+    drawings, _ = draw_nondigits(seeds.generator(20_267, 0), 200, KINDS)
+    nondigits = drawings_to_mnist(drawings)
+    rng = seeds.generator(20_268, 0)
+    found = fine_tune(model, jittered(rng, MIRRORED_NINE, 5), [9] * 5, refusals=True)
+    assert (answers(found.model, jittered(rng, MIRRORED_NINE, 10)) == 9).mean() >= 0.9
+    before, after = ((answers(one, nondigits) < 0).mean() for one in (model, found.model))
+    assert after > before - 0.02
+
+
 def answers(model, images):
     """What a person is told: a digit, or -1 for none."""
     probabilities = softmax(np, model.outputs(images) / model.extras["calibration.temperature"][0])
@@ -223,6 +255,11 @@ def jittered(rng, corners, count):
 
 Y = [[[-14, -28], [0, -4]], [[14, -28], [-10, 32]]]
 """A letter that the model takes for a 4."""
+
+MIRRORED_NINE = [
+    [[-8, -16], [-6, -26], [4, -28], [14, -24], [16, -16], [12, -6], [4, -4], [-6, -8], [-8, -16], [-8, 30]]
+]
+"""A 9 the wrong way round, which it takes for no digit."""
 
 OPEN_NINE = [[[24, -30], [-14, -28], [-14, -2], [24, -4]], [[24, -30], [14, 28], [-20, 30]]]
 """A 9 with corners, which it takes for no digit."""

@@ -4,11 +4,16 @@ import numpy as np
 from acting import faults
 from kivy.core.window import Window
 
-from app.reading import answer, number_answer
+from app.interfaces import Act
+from app.reading import Say, answer, number_answer
 from app.session import Reading
 from lenet_gpu.recognition.answers import Prediction
 
 REASONS = ["", "speck", "bars", "noise", "unlike any digit", "undecided between 4 and 9"]
+COUNTS = {"count": 120, "before": 7, "after": 113}
+NOTES = [Say("tune_check_fell"), Say("tune_done", COUNTS), Say("taken", {"label": 4})]
+"""What is said of a correction, with a button beside it."""
+
 LEAST_TEXT = 9.0
 """Smallest letters, sp."""
 
@@ -43,4 +48,11 @@ def scene(app):
                 checked += 1
                 if found:
                     wrong[f"{width}x{height} x{scale} {language} {said.kind} {row[0].reason}"] = found[:6]
+        for said in NOTES:
+            app.presenter.note(said, acts=[Act(Say("undo"), lambda: None)])
+            yield 0.02
+            checked += 1
+            if found := faults(view):
+                wrong[f"{width}x{height} x{scale} {language} {said.key}"] = found[:6]
+        app.presenter.clear_note()
     return {"wrong": wrong, "checked": checked}

@@ -36,7 +36,9 @@ def scene(app):
             elif what == "size":
                 Window.size = (name, values[0])
             else:
-                target = {"commands": app.commands, "lecture": app.lecture, "view": view}[what]
+                target = {"commands": app.commands, "exchange": app.exchange, "lecture": app.lecture, "view": view}[
+                    what
+                ]
                 keywords = values.pop() if values and isinstance(values[-1], dict) else {}
                 getattr(target, name)(*values, **keywords)
             yield 0.2
