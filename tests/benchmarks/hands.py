@@ -3,11 +3,13 @@
     python tests/benchmarks/hands.py train runs/hands             `touch` without people's strokes
     python tests/benchmarks/hands.py measure runs/hands           on the first two thirds of pendigits
     python tests/benchmarks/hands.py measure --last runs/hands    on the last third: once, when all is chosen
+    python tests/benchmarks/hands.py letters touch                which letters pass, by shape
 
 `train` learns from five sixths of MNIST's writers, and leaves out pendigits and `HELD_OUT_KINDS`, so that their
 strokes and shapes are new to the network; the letters of `HELD_OUT_LETTERS` are new to every network. Pictures are
 drawn six times as large, with a pen that is as wide as the table says once they are reduced to a digit of 20 pixels.
-The limit of confidence at which 1 % of the digits of the writers held out are refused decides how many letters are.
+The limit of confidence at which 1 % of the digits of the writers held out are refused decides how many letters are;
+for `letters`, 1 % of MNIST's test digits.
 """
 
 from __future__ import annotations
@@ -103,9 +105,30 @@ def measure(network: LeNet5, last: bool) -> dict:
     }
 
 
+def letters_by_shape(network: LeNet5) -> dict:
+    """Count the letters of each shape not learnt that pass where 1 % of MNIST's test digits are refused."""
+    test, passed = load_dataset("mnist").test, {}
+    limit = np.quantile(probabilities(network, outputs(network, test.images)).max(axis=1), REFUSED)
+    drawings, shapes = drawn_letters()
+    out = outputs(network, drawings_to_mnist(drawings))
+    passes, read = probabilities(network, out).max(axis=1) >= limit, out.argmax(axis=1)
+    for k, template in enumerate(HELD_OUT_LETTERS):
+        mine = shapes == k
+        as_digits = np.bincount(read[mine & passes], minlength=10).tolist()
+        passed[template.name] = {"drawn": int(mine.sum()), "passed": int((mine & passes).sum()), "read as": as_digits}
+    return {"limit": float(limit), "drawn": len(drawings), "passed": int(passes.sum()), "by shape": passed}
+
+
+def drawn_letters():
+    """Draw the letters, and say the shape of each, (n,) indices into `HELD_OUT_LETTERS`."""
+    weights = np.array([template.weight for template in HELD_OUT_LETTERS])
+    shapes = seeds.generator(SEED, 1).choice(len(weights), LETTERS, p=weights / weights.sum())  # as draw_templates does
+    return draw_templates(seeds.generator(SEED, 1), LETTERS, HELD_OUT_LETTERS), shapes
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("train", "measure"))
+    parser.add_argument("what", choices=("train", "measure", "letters"))
     parser.add_argument("models", nargs="+", help="folders of runs, model files, or names of shipped models")
     parser.add_argument("--last", action="store_true", help="measure on the last third of pendigits")
     parser.add_argument("--epochs", type=int, default=6)
@@ -115,6 +138,8 @@ def main() -> None:
     for model in options.models:
         if options.what == "train":
             train(Path(model), options.epochs, options.threads, options.seed)
+        elif options.what == "letters":
+            print(json.dumps({"model": model, **letters_by_shape(load(model))}, indent=1), flush=True)
         else:
             print(json.dumps({"model": model, **measure(load(model), options.last)}, indent=1), flush=True)
 
