@@ -15,6 +15,10 @@ if TYPE_CHECKING:
 LEAST = 10
 """Pictures to learn from below which nothing can be said of anybody's hand."""
 
+LEAST_READ = 0.5
+"""Share of the pictures that must be read as their labels say once they are learnt: of digits with the right labels
+far more are, of those with wrong ones a few."""
+
 OF_TRAINING = (
     *("recipe", "epochs", "copies", "batch_size", "learning_rate", "distortions", "loss", "seed", "add", "engine"),
     *("threads", "validation", "patience", "resume", "device", "devices"),
@@ -54,9 +58,11 @@ def fine_tune_command(options: argparse.Namespace) -> int:
         print(f"data      {data.name}, {len(data.train):,} training and {test:,} test images", flush=True)
         found = fine_tune(network, data.train.images, data.train.labels)
         shares = f"{100 * found.before:.1f} % of your digits were read right before"
-        if found.reason == "check_fell":
+        if found.reason == "check_fell" or (found.accepted and found.after < LEAST_READ):
             raise TrainingError(
-                f"fine-tuning {given}: {shares}, and no more can be without reading other people's digits worse",
+                f"fine-tuning {given}: {shares}, and no more can be without reading other people's digits worse"
+                if found.reason == "check_fell"
+                else f"fine-tuning {given}: {shares}, and learning them leaves it at {100 * found.after:.1f} %",
                 remedy="look whether their labels are right",
             )
         if found.accepted:

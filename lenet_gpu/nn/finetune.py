@@ -7,10 +7,11 @@ bundled digits and drawings that are none, the anchors (check_set.py), for which
 already: where nothing was taught, nothing changes.
 
 The rule: other bundled digits, which are not learnt, decide. Among some results from bold to careful the one that
-reads most of the person's digits is taken, and of equals the boldest, provided it reads as many of the check digits
-as the model did, but for `MOST_LOST` of them. If none reads more of the person's digits on these terms, the model
-stays as it is. A drawing can also be taught as no digit: then every digit shall be as improbable as all others, and
-the check digits that are neither misread nor refused are held to the same.
+reads most of the person's digits is taken, of equals the one that loses fewest of the check digits, and of these the
+boldest, provided it reads as many of the check digits as the model did, but for `MOST_LOST` of them. If none reads
+more of the person's digits on these terms, the model stays as it is. A drawing can also be taught as no digit: then
+every digit shall be as improbable as all others, and the check digits that are neither misread nor refused are held
+to the same.
 
 A thousand digits tell a loss of 0.1 points from none badly: it is one of them, and chance alone moves as many. So
 each is read in five places (`check_set.in_places`), which brings the digits into the count that are nearly lost. The
@@ -123,6 +124,24 @@ class Bundled:
     check_labels: np.ndarray
 
 
+class Judged(NamedTuple):
+    """What a head reads right.
+
+    Attributes:
+        own: Share of the person's digits.
+        in_places: The same, each in all places.
+        checks: Share of the check digits in all places whose class is right.
+        sure: The same of those that are not refused, either, where that counts.
+        unmoved: Check digits where they are whose class is right, and those of `sure`, together.
+    """
+
+    own: float
+    in_places: float
+    checks: float
+    sure: float
+    unmoved: int
+
+
 def can_fine_tune(network: Network) -> bool:
     """Tell whether a network is one that `fine_tune` knows: LeNet-5 with a softmax output for the ten digits."""
     digits = network.classes == CLASSES and network.class_labels in ((), tuple(range(CLASSES)))
@@ -190,26 +209,33 @@ def fine_tune(
         refused = softmax(np, sharpness * outputs).max(axis=1) < CONFIDENCE_FLOOR
         return np.where(labels == NOT_A_DIGIT, refused, read & ~refused)
 
-    def shares(head: Head) -> tuple[float, float, float, float]:
-        """Own drawings right, in all places, check digits of the right class, and those read right."""
+    unmoved = len(bundled.check_labels) // len(check_set.PLACES)
+
+    def judged(head: Head) -> Judged:
         outputs = head.outputs(bundled.checks)
         classes = outputs.argmax(axis=1) == bundled.check_labels
         sure = right(outputs, bundled.check_labels)
         own_right, moved_right = right(head.outputs(own), numbers), right(head.outputs(moved), names)
-        return float(own_right.mean()), float(moved_right.mean()), float(classes.mean()), float(sure.mean())
+        return Judged(
+            float(own_right.mean()), float(moved_right.mean()), float(classes.mean()), float(sure.mean()),
+            int(classes[:unmoved].sum() + sure[:unmoved].sum()),
+        )  # fmt: skip
 
-    before, _, check_before, sure_before = shares(start)
-    best, after, most, check_after, reason = start, before, 0.0, check_before, "no_gain"
+    first = judged(start)
+    best, chosen, reason = start, first._replace(in_places=0.0), "no_gain"
     lost = MOST_LOST + 1e-9  # shares are sums of fractions
-    for head in _candidates(start, bundled.anchors, moved, TARGETS[names], places) if before < 1.0 else ():
-        share, in_places, check, sure = shares(head)
-        spoils = check < check_before - lost or sure < sure_before - lost
-        if share > before and spoils and reason == "no_gain":
+    for head in _candidates(start, bundled.anchors, moved, TARGETS[names], places) if first.own < 1.0 else ():
+        found = judged(head)
+        kept = min(found.unmoved, first.unmoved)
+        spoils = found.checks < first.checks - lost or found.sure < first.sure - lost
+        if found.own > first.own and spoils and reason == "no_gain":
             reason = "check_fell"
-        elif share > before and not spoils and (share, in_places) > (after, most):
-            best, after, most, check_after, reason = head, share, in_places, check, "done"
-            if in_places == 1.0:
+        better = (found.own, kept, found.in_places) > (chosen.own, chosen.unmoved, chosen.in_places)
+        if found.own > first.own and not spoils and better:
+            best, chosen, reason = head, found._replace(unmoved=kept), "done"
+            if found.in_places == 1.0 and kept == first.unmoved:
                 break
+    before, after, check_before, check_after = first.own, chosen.own, first.checks, chosen.checks
     model = with_head(network, best) if reason == "done" else copy_of(network)
     model.record["fine_tuned"] = {
         "images": len(pictures), "accepted": reason == "done", "before": before, "after": after,

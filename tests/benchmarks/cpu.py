@@ -32,9 +32,10 @@ BATCHES = (32, 256, 1024)
 SIZES = (1, 1000, 10000)
 CHECK_STEPS = 8
 LOSS_TOLERANCE, PARAMETER_TOLERANCE = 3e-6, 3e-6
-PROBABILITY_TOLERANCE = 5e-6
-"""A trained network's outputs reach 20, where a rounding of float32 is 1e-6."""
-"""Largest difference from the layered engine: relative for losses, absolute for the others."""
+"""Largest difference from the layered engine: relative for losses, absolute for parameters."""
+PROBABILITY_TOLERANCE, APPROXIMATE = 5e-6, {"mnn": 2e-4}
+"""The same for probabilities: a trained network's outputs reach 20, where a rounding of float32 is 1e-6. MNN
+approximates tanh."""
 
 DROP_AFTER, DROP_BELOW = 2, 0.7
 """After two rounds a rival's configuration below 0.7 of that rival's best one is not measured further."""
@@ -169,7 +170,7 @@ def check(children: list[Child], options: argparse.Namespace, folder: Path) -> l
                     difference = float(np.abs(file["probabilities"] - wanted[:size]).max())
                 fact = {"name": child.spec.name, "task": "infer", "size": size}
                 found.append({**fact, "probability_difference": difference})
-                if not difference <= PROBABILITY_TOLERANCE:
+                if not difference <= APPROXIMATE.get(child.spec.implementation, PROBABILITY_TOLERANCE):
                     raise SystemExit(f"{child.spec.name} computes something else: {found[-1]}")
     return found
 

@@ -122,7 +122,8 @@ def letters_by_shape(network: LeNet5) -> dict:
 def drawn_letters():
     """Draw the letters, and say the shape of each, (n,) indices into `HELD_OUT_LETTERS`."""
     weights = np.array([template.weight for template in HELD_OUT_LETTERS])
-    shapes = seeds.generator(SEED, 1).choice(len(weights), LETTERS, p=weights / weights.sum())  # as draw_templates does
+    # The first draw of draw_templates.
+    shapes = seeds.generator(SEED, 1).choice(len(weights), LETTERS, p=weights / weights.sum())
     return draw_templates(seeds.generator(SEED, 1), LETTERS, HELD_OUT_LETTERS), shapes
 
 
