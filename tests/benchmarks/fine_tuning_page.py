@@ -83,7 +83,8 @@ def taken(tried: dict, places: int, lost: float) -> int:
     checks = [sum(counts) for counts in zip(*tried["checks"][:places], strict=True)]
     own, moved = tried["own"], tried["moved"]
     good = [k for k in range(1, len(own)) if own[k] > own[0] and checks[k] >= checks[0] - lost]
-    return max(good, key=lambda k: (own[k], moved[k]), default=0)  # the first of equals: the boldest
+    kept = [min(count, tried["checks"][0][0]) for count in tried["checks"][0]]
+    return max(good, key=lambda k: (own[k], kept[k], moved[k]), default=0)  # the first of equals: the boldest
 
 
 def rules_table(report: dict) -> list[str]:
