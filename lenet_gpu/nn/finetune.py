@@ -125,7 +125,7 @@ class Bundled:
 
 
 class Judged(NamedTuple):
-    """What a head reads right.
+    """Counts of what a head reads right.
 
     Attributes:
         own: Share of the person's digits.
