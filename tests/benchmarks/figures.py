@@ -111,12 +111,18 @@ def scaling() -> Iterator[tuple[str, str]]:
 
 def refusals() -> str:
     """What docs/howto/fine_tuning.md says of drawings that are no digits."""
-    (found,) = load("fine_tuning")["refusals"].values()
-    before, after = (found[f"nondigits_refused_{when}"] for when in ("before", "after"))
-    first, then = (found[f"digits_refused_{when}"] for when in ("before", "after"))
+    hands = list(load("fine_tuning")["refusals"].values())
+
+    def each(key: str) -> str:
+        shares = [f"{hand[key]:.1f}" for hand in hands]
+        return f"{', '.join(shares[:-1])} and {shares[-1]} %"
+
+    first = {hand["digits_refused_before"] for hand in hands}
+    then = [hand["digits_refused_after"] for hand in hands]
     return (
-        f"`touch` refused {before:.1f} % of 400 before and {after:.1f} % after it had learnt 200 digits of one "
-        f"synthetic hand, and {first:.1f} % of 1,000 MNIST test digits before and {then:.1f} % after"
+        f"`touch` refused {each('nondigits_refused_before')} (four hands, other drawings each) before it had learnt "
+        f"200 digits of a synthetic hand, and {each('nondigits_refused_after')} after it; of 1,000 MNIST test digits "
+        f"{first.pop():.1f} % before and {min(then):.1f} to {max(then):.1f} % after"
     )
 
 
