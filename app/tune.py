@@ -194,7 +194,8 @@ class Tuner:
         """
         check_writable(self.path, self._read_only)
         if self.possible:
-            self._use(head_of(self._untuned()))
+            self.recognizer.network.set_parameters(self._shipped)
+            self.recognizer.refresh()
         self.tuned = False
         remove(self.path)
 
@@ -205,7 +206,7 @@ class Tuner:
         return network
 
     def _use(self, head: Head) -> None:
-        self.recognizer.network.set_parameters(with_head(self._untuned(), head).host_parameters())
+        self.recognizer.network.set_parameters(with_head(self.recognizer.network, head).host_parameters())
         self.recognizer.refresh()
 
     def _same_body(self, other: LeNet5) -> bool:

@@ -58,12 +58,14 @@ def fine_tune_command(options: argparse.Namespace) -> int:
         print(f"data      {data.name}, {len(data.train):,} training and {test:,} test images", flush=True)
         found = fine_tune(network, data.train.images, data.train.labels)
         shares = f"{100 * found.before:.1f} % of your digits were read right before"
-        if found.reason == "check_fell" or (found.accepted and found.after < LEAST_READ):
+        doubt = ""
+        if found.reason == "check_fell":
+            doubt = "no more can be without reading other people's digits worse"
+        elif found.accepted and found.after < LEAST_READ:
+            doubt = f"learning them leaves it at {100 * found.after:.1f} %"
+        if doubt:
             raise TrainingError(
-                f"fine-tuning {given}: {shares}, and no more can be without reading other people's digits worse"
-                if found.reason == "check_fell"
-                else f"fine-tuning {given}: {shares}, and learning them leaves it at {100 * found.after:.1f} %",
-                remedy="look whether their labels are right",
+                f"fine-tuning {given}: {shares}, and {doubt}", remedy="look whether their labels are right"
             )
         if found.accepted:
             print(f"learned   {shares}, {100 * found.after:.1f} % now; other people's digits, "

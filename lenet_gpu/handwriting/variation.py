@@ -46,6 +46,12 @@ def write(rng: np.random.Generator, template: Template, n: int) -> list[Drawing]
     return _sampled(rng, strokes)
 
 
+def chosen_templates(rng: np.random.Generator, n: int, templates: tuple[Template, ...]) -> np.ndarray:
+    """Choose among templates as `draw_templates` does first, (n,) indices."""
+    weights = np.array([template.weight for template in templates])
+    return rng.choice(len(templates), n, p=weights / weights.sum())
+
+
 def draw_templates(rng: np.random.Generator, n: int, templates: tuple[Template, ...]) -> list[Drawing]:
     """Draw any of some templates, each as often as its weight asks, in random order.
 
@@ -57,8 +63,7 @@ def draw_templates(rng: np.random.Generator, n: int, templates: tuple[Template, 
     Returns:
         n drawings.
     """
-    weights = np.array([template.weight for template in templates])
-    chosen = rng.choice(len(templates), n, p=weights / weights.sum())
+    chosen = chosen_templates(rng, n, templates)
     drawings: list[Drawing] = [[] for _ in range(n)]
     for k, template in enumerate(templates):
         indices = np.flatnonzero(chosen == k)

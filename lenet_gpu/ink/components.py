@@ -63,6 +63,14 @@ class Pieces:
         steps[self.rows[chosen], self.ends[chosen]] = -1  # where the next run starts there is a gap between
         return np.cumsum(steps[:, :-1], axis=1, dtype=np.int8).astype(bool)
 
+    def whole_mask(self) -> np.ndarray:
+        """Draw all pieces, (h, w) bool."""
+        return self.mask(np.ones(len(self), dtype=bool))
+
+    def mask_of(self, k: int) -> np.ndarray:
+        """Draw one piece, (h, w) bool."""
+        return self.mask(np.arange(len(self)) == k)
+
     def crop(self, k: int) -> np.ndarray:
         """Draw one piece within its box.
 

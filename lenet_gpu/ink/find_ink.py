@@ -123,12 +123,11 @@ def find_ink(gray: np.ndarray) -> Ink:
             lines = lines_of(pieces)
             if lines.any():
                 rules = np.where(lines, np.maximum(rules, ink), rules)
-                pieces = pieces_of(pieces.mask(np.ones(len(pieces), dtype=bool)) & ~lines)
-                left = pieces.mask(np.ones(len(pieces), dtype=bool))
-                ink = np.where(greatest(lines, 5) & ~left, np.float32(0.0), ink)
+                pieces = pieces_of(pieces.whole_mask() & ~lines)
+                ink = np.where(greatest(lines, 5) & ~pieces.whole_mask(), np.float32(0.0), ink)
     if floor > 0.0 and pattern_level(ink) > 0.0:
         pieces = pieces_of(pieces.mask(pieces.sums((ink > CERTAIN * darkness).astype(np.float32)) > 0.0))
-        ink = np.where(greatest(pieces.mask(np.ones(len(pieces), dtype=bool)), 5), ink, np.float32(0.0))
+        ink = np.where(greatest(pieces.whole_mask(), 5), ink, np.float32(0.0))
     if floor > 0.0:
         ink = np.where(greatest(ink > solid, 5) & (ink > 0.4 * floor), ink, np.float32(0.0))
     ink = np.minimum(ink / np.float32(_top(ink, darkness) if floor else ink.max()), np.float32(1.0))
@@ -160,7 +159,7 @@ def _levels(
         return 0.0, 0.0
     if not free:
         return float(ink.max()), 0.0
-    main = pieces.mask(np.arange(len(pieces)) == int(np.argmax(prominence(pieces, ink) * free_pieces(pieces, sides))))
+    main = pieces.mask_of(int(np.argmax(prominence(pieces, ink) * free_pieces(pieces, sides))))
     values = ink[main]
     darkness = float(np.quantile(values, 0.85))
     elsewhere = ink[~greatest(main, 5)]

@@ -68,7 +68,7 @@ def _set_off(small: np.ndarray, pieces: Pieces, k: int) -> float:
     """
     top, left, bottom, right = (int(side) for side in pieces.boxes[k])
     near = np.s_[max(top - AROUND, 0) : bottom + AROUND, max(left - AROUND, 0) : right + AROUND]
-    mark = pieces.mask(np.arange(len(pieces)) == k)[near]
+    mark = pieces.mask_of(k)[near]
     levels = small[near].astype(np.int16)
     rim = mark & ~least(mark, 3)
     ground = greatest(np.where(mark, np.int16(-1), levels), 2 * AROUND - 1)

@@ -14,7 +14,6 @@ STRAIGHT = 0.85
 STRIP, FRAME = 0.45, 0.03
 """Greatest depth of a strip beside the sheet, and of a frame, as shares of the picture's."""
 
-
 STEEPEST, SLANTED = 0.3, 0.6
 """Slope of a slanted strip's edge, at most; share of a side along which it is there, at least."""
 
@@ -106,14 +105,15 @@ def textured_sides(ink: np.ndarray, level: float, paper: np.ndarray) -> np.ndarr
     """
     dark = paper < DARKER * np.median(paper)
     found = np.zeros_like(dark)
-    cut = [turn for turn in range(4) if _is_cut(np.rot90(ink, turn)[:2].max(axis=0) > level, np.rot90(dark, turn)[0])]
+    marks = [np.rot90(ink, turn)[:2].max(axis=0) > level for turn in range(4)]  # along each edge
+    cut = [turn for turn in range(4) if _is_cut(marks[turn], np.rot90(dark, turn)[0])]
     if not cut:
         return found
     pieces = pieces_of(dark)
     for k in np.argsort(-pieces.areas)[:4]:
-        region = pieces.mask(np.arange(len(pieces)) == k)
-        edges = [(np.rot90(ink, turn)[:2].max(axis=0) > level, np.rot90(region, turn)[0]) for turn in cut]
-        if any(_is_cut(*edge) for edge in edges) and (ink[region] > level).mean() > COVERED:
+        region = pieces.mask_of(int(k))
+        is_cut = any(_is_cut(marks[turn], np.rot90(region, turn)[0]) for turn in cut)
+        if is_cut and (ink[region] > level).mean() > COVERED:
             found |= greatest(region, 7)
     return found
 

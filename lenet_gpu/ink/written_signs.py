@@ -6,7 +6,7 @@ that leans; two of them are told by what is written: as many digits before, betw
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from itertools import combinations, product
 
 import numpy as np
@@ -42,12 +42,13 @@ MOST_OF_DATE = 10
 """Tall marks of a date, at most."""
 
 
-def signs_of(found: Ink, parts: Sequence[Part]) -> list[str]:
+def signs_of(found: Ink, parts: Sequence[Part], in_colons: Set[int]) -> list[str]:
     """Tell the signs of a line.
 
     Args:
         found: The ink.
         parts: Of one line, from left to right.
+        in_colons: Those that are a colon's points, see `colons_of`.
 
     Returns:
         Of each part "-", ".", ",", "'" or "/"; empty for all else.
@@ -55,7 +56,6 @@ def signs_of(found: Ink, parts: Sequence[Part]) -> list[str]:
     boxes = np.array([part.box for part in parts], dtype=np.float64)[:, [1, 0, 3, 2]]  # left, top, right, bottom
     height = line_height(parts)
     slashes = _slashes(found, parts, height)
-    in_colons = {k for pair in colons_of(parts) for k in pair}
     signs = []
     for k, part in enumerate(parts):
         sign = ""

@@ -62,8 +62,10 @@ def read_lines(found: Ink, read: Callable[[np.ndarray], np.ndarray]) -> list[lis
         height = line_height(parts)
         links = links_of(parts, height)
         boxes = np.array([[part.box[1], part.box[0], part.box[3], part.box[2]] for part in parts]) / height
-        signs, colons = signs_of(found, parts), colons_of(parts)
-        apart = [bool(sign) or any(k in pair for pair in colons) for k, sign in enumerate(signs)]
+        colons = colons_of(parts)
+        in_colons = {k for pair in colons for k in pair}
+        signs = signs_of(found, parts, in_colons)
+        apart = [bool(sign) or k in in_colons for k, sign in enumerate(signs)]
         runs = [
             (start, end)
             for start in range(len(parts))
@@ -73,13 +75,14 @@ def read_lines(found: Ink, read: Callable[[np.ndarray], np.ndarray]) -> list[lis
             or (not any(apart[start:end]) and may_be_one(boxes, links, start, end))
         ]
         fields = np.stack([ink_to_mnist(_ink_of(found, labels, parts[start:end])) for start, end in runs])
-        low = [_box(parts[start:end])[2] - _box(parts[start:end])[0] < TALL * height for start, end in runs]
+        run_boxes = [_box(parts[start:end]) for start, end in runs]
         reasons = [
-            ":" if (start, end - 1) in colons else (end == start + 1 and signs[start]) or (LOW if is_low else "")
-            for (start, end), is_low in zip(runs, low, strict=True)
-        ]
+            ":" if (start, end - 1) in colons
+            else (end == start + 1 and signs[start]) or (LOW if box[2] - box[0] < TALL * height else "")
+            for (start, end), box in zip(runs, run_boxes, strict=True)
+        ]  # fmt: skip
         chosen = best_cuts(links, runs, read(fields), reasons)
-        result.append([Read(_box(parts[slice(*runs[k])]), fields[k], count + k, reasons[k]) for k in chosen])
+        result.append([Read(run_boxes[k], fields[k], count + k, reasons[k]) for k in chosen])
         count += len(runs)
     return result
 

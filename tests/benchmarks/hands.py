@@ -34,7 +34,7 @@ from lenet_gpu import LeNet5, Trainer, load_dataset, seeds  # noqa: E402
 from lenet_gpu.datasets import hold_out_mnist_writers  # noqa: E402
 from lenet_gpu.handwriting import HELD_OUT_KINDS, KINDS, draw_nondigits  # noqa: E402
 from lenet_gpu.handwriting.nondigits import HELD_OUT_LETTERS  # noqa: E402
-from lenet_gpu.handwriting.variation import draw_templates  # noqa: E402
+from lenet_gpu.handwriting.variation import chosen_templates, draw_templates  # noqa: E402
 from lenet_gpu.ink.preprocess import BOX, drawings_to_mnist, ink_to_mnist  # noqa: E402
 from lenet_gpu.ink.raster import Pen, draw  # noqa: E402
 from lenet_gpu.training import sources  # noqa: E402
@@ -121,9 +121,7 @@ def letters_by_shape(network: LeNet5) -> dict:
 
 def drawn_letters():
     """Draw the letters, and say the shape of each, (n,) indices into `HELD_OUT_LETTERS`."""
-    weights = np.array([template.weight for template in HELD_OUT_LETTERS])
-    # The first draw of draw_templates.
-    shapes = seeds.generator(SEED, 1).choice(len(weights), LETTERS, p=weights / weights.sum())
+    shapes = chosen_templates(seeds.generator(SEED, 1), LETTERS, HELD_OUT_LETTERS)
     return draw_templates(seeds.generator(SEED, 1), LETTERS, HELD_OUT_LETTERS), shapes
 
 

@@ -56,7 +56,7 @@ class Ours(Contender):
         return self._model.host_parameters()
 
     def ready_inference(self, sizes: tuple[int, ...], views) -> None:
-        self._trained = network.trained_parameters()
+        self._trained = np.concatenate([view.ravel() for view in views.values()])
         self.use_trained()
         if self._implementation == "plan":
             from lenet_gpu.engine.cpu.plan import CpuPlan
